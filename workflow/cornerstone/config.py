@@ -1,0 +1,417 @@
+"""The configuration of a study: checked against the schema, defaults filled, known names looked up.
+
+    study = resolve(yaml.safe_load(Path("config/demo.yaml").read_text()))
+    study.model("demo_llama").folder    # "resources/demo/models/demo_llama"
+
+The schema (workflow/schemas/config.schema.yaml) has the keys, their descriptions and defaults; what it
+cannot say, such as "exactly one of hub and folder", is checked here. Imports neither torch nor lm-eval.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from cornerstone.coalitions import check_max_removed
+from cornerstone.errors import CornerstoneError
+from cornerstone.model_folder import check_model_folder, count_sublayers_from_config, read_model_config
+
+SCHEMA_PATH = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
+FIGURE_ENDINGS = ("pdf", "png", "svg")
+MODEL_FIGURES = ("pie", "ablation", "values")
+"""Figure kinds that there are for each model."""
+WHOLE_FIGURES = ("pie_all", "ablation_scheme")
+"""Figures that there are once a study."""
+RESERVED_MODEL_NAMES = ("all", "scheme")
+"""pie_all.pdf and ablation_scheme.pdf are something else."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """A model of the study: on the hub (hub, revision) or in a local folder, never both.
+
+    documents: evaluate only the first so many documents of each task; None for all.
+    """
+
+    name: str
+    hub: str | None
+    revision: str | None
+    folder: str | None
+    title: str
+    dtype: str
+    device: str
+    documents: int | None
+    allow_remote_code: bool
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    """A task of the study.
+
+    task:      lm-eval's name of it.
+    data:      a local file read in place of the scored split; None for the task's own data set.
+    documents: keep only the first so many documents; None for all.
+    """
+
+    name: str
+    task: str
+    title: str
+    data: str | None
+    shots: int
+    documents: int | None
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """A whole configuration, checked, with every default filled; models and tasks in the order given."""
+
+    results: str
+    models: tuple[ModelConfig, ...]
+    tasks: tuple[TaskConfig, ...]
+    max_removed: int
+    edges: str
+    score: str
+    top_k: int
+    memory_gb: float | None
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        return tuple(model.name for model in self.models)
+
+    @property
+    def task_names(self) -> tuple[str, ...]:
+        return tuple(task.name for task in self.tasks)
+
+    def model(self, name: str) -> ModelConfig:
+        """The model of this name. Raises CornerstoneError naming the known ones."""
+        return _look_up("model", name, self.models)
+
+    def task(self, name: str) -> TaskConfig:
+        """The task of this name. Raises CornerstoneError naming the known ones."""
+        return _look_up("task", name, self.tasks)
+
+    def document_limit(self, model: str, task: str) -> int | None:
+        """How many of the task's documents this model is asked: the lower of both limits; None for all."""
+        limits = [self.model(model).documents, self.task(task).documents]
+        return min((limit for limit in limits if limit is not None), default=None)
+
+
+def load(path: Path | str) -> StudyConfig:
+    """The study that a YAML file configures. Raises CornerstoneError where it is unreadable or mistaken."""
+    try:
+        return resolve(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise CornerstoneError(f"cannot read {path}: {' '.join(str(error).split())}") from error
+
+
+def resolve(raw: Mapping[str, Any]) -> StudyConfig:
+    """Check a parsed configuration and fill its defaults; `raw` is left as it is.
+
+    Raises CornerstoneError with every mistake in one line: the key, what was given, what was needed.
+    """
+    mistakes = list(_unreadable_values(raw, ""))  # what the schema's language cannot say, or chokes on
+    mistakes = mistakes or [_schema_mistake(error) for error in _schema_errors(raw)]
+    filled = {} if mistakes else _fill_defaults(raw, _schema())
+    mistakes = mistakes or list(_study_mistakes(filled))
+    if mistakes:
+        raise CornerstoneError("config: " + "; ".join(mistakes))
+    return StudyConfig(
+        **{key: value for key, value in filled.items() if key not in ("models", "tasks")},
+        models=tuple(_model(name, keys) for name, keys in filled["models"].items()),
+        tasks=tuple(_task(name, keys) for name, keys in filled["tasks"].items()),
+    )
+
+
+def check_models(study: StudyConfig, names: Iterable[str] | None = None) -> None:
+    """Raise CornerstoneError unless the local models are whole and max_removed is below their sublayers.
+
+    Models on the hub are checked once they are downloaded. `names` restricts the check to some models.
+    """
+    for name in study.model_names if names is None else names:
+        folder = study.model(name).folder
+        if folder is not None:
+            try:
+                check_model_folder(folder)
+                check_max_removed(count_sublayers_from_config(read_model_config(folder)), study.max_removed)
+            except CornerstoneError as error:
+                raise CornerstoneError(f"models.{name}: {error}") from error
+
+
+def check_targets(study: StudyConfig, targets: Iterable[str]) -> None:
+    """Raise CornerstoneError for the first target that looks like one of ours but cannot be made.
+
+    A target is what is asked for on the command line, such as results/figures/pie_llama3_8b.pdf. Names of
+    rules and files elsewhere are nobody's mistake here.
+    """
+    results = posixpath.normpath(study.results)
+    for target in targets:
+        path = posixpath.normpath(target)
+        try:
+            if path.startswith(results + "/"):
+                _check_result(study, path.removeprefix(results + "/"))
+            elif path.startswith("results/") and path.split("/")[1] in (*_FOLDER_CHECKS, "report.html"):
+                raise CornerstoneError(
+                    f"this configuration writes to {results}/; choose another with --configfile"
+                )
+        except CornerstoneError as error:
+            raise CornerstoneError(f"cannot make {target}: {error}") from error
+
+
+def known_names(name: str, known: Iterable[str], most: int = 12) -> str:
+    """The known names in one phrase, the nearest to `name` first."""
+
+    def distance(other: str) -> float:
+        return -difflib.SequenceMatcher(None, name.lower(), other.lower()).ratio()
+
+    ordered = sorted(known, key=distance)
+    left_out = len(ordered) - most
+    return ", ".join(ordered[:most]) + (f" and {left_out} more" if left_out > 0 else "")
+
+
+def _look_up(kind: str, name: str, nouns: tuple[Any, ...]) -> Any:
+    for noun in nouns:
+        if noun.name == name:
+            return noun
+    names = known_names(name, (noun.name for noun in nouns))
+    raise CornerstoneError(f"unknown {kind} {name!r}: the configuration has {names}")
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return yaml.safe_load(SCHEMA_PATH.read_text(encoding="utf-8"))
+
+
+def _schema_errors(raw: Any) -> list[ValidationError]:
+    return sorted(
+        Draft202012Validator(_schema()).iter_errors(raw), key=lambda error: list(map(str, error.path))
+    )
+
+
+def _key_path(path: Iterable[Any]) -> str:
+    return ".".join(map(str, path))
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _schema_mistake(error: ValidationError) -> str:
+    """An error of jsonschema in our words."""
+    key = _key_path(error.path) or "the configuration"
+    given, rule = error.instance, error.validator_value
+    if "propertyNames" in error.schema_path:
+        return f"{key} has the name {_shown(given)}: {_NAME_PHRASE}"
+    if error.validator == "additionalProperties":
+        return _unknown_key(error)
+    needed = {
+        "type": lambda: "give " + _type_phrase(rule),
+        "enum": lambda: f"give one of {', '.join(map(str, rule))}",
+        "minimum": lambda: f"give {rule} or more",
+        "exclusiveMinimum": lambda: f"give more than {rule}",
+        "minLength": lambda: "it must not be empty",
+        "pattern": lambda: _PATTERN_PHRASES[error.path[-1]],
+    }[error.validator]()
+    return f"{key} is {_shown(given)}: {needed}"
+
+
+_NAME_PHRASE = "use up to 100 letters, digits, '_', '-' and '.', the first a letter, digit or '_'"
+_PATTERN_PHRASES = {
+    "results": "give a folder without { and }",
+    "hub": "give an id on the hub, such as meta-llama/Meta-Llama-3-8B",
+    "revision": "give a branch, tag or commit",
+    "data": "give a file that ends in .jsonl, .json, .parquet or .csv",
+}
+
+
+def _type_phrase(types: str | list[str]) -> str:
+    phrases = {
+        "object": "a mapping of keys to values",
+        "string": "text (in quotes where YAML reads it as something else)",
+        "integer": "a whole number",
+        "number": "a number",
+        "boolean": "true or false",
+        "null": "null",
+    }
+    return " or ".join(phrases[name] for name in ([types] if isinstance(types, str) else types))
+
+
+def _unknown_key(error: ValidationError) -> str:
+    known = list(error.schema["properties"])
+    unknown = [key for key in error.instance if key not in known]
+    where = f" in {_key_path(error.path)}" if error.path else ""
+    return "; ".join(f"unknown key {_shown(key)}{where} ({_nearest(key, known)})" for key in unknown)
+
+
+def _nearest(key: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known: {known_names(key, known)}"
+
+
+def _unreadable_values(value: Any, key: str, depth: int = 0) -> Iterator[str]:
+    """Keys that are no text, text over several lines, numbers that are none, endless aliases."""
+    where = key or "the configuration"
+    if depth > 10:
+        yield f"{where} is nested too deeply"
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            if not isinstance(name, str):
+                yield f"{where} has the key {_shown(name)}, which YAML reads as no text: put it in quotes"
+            else:
+                yield from _unreadable_values(inner, f"{key}.{name}" if key else name, depth + 1)
+    elif isinstance(value, str) and re.search(r"[\x00-\x1f\x7f]", value):
+        yield f"{where} is {_shown(value)}: give one line without control characters"
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{where} is {value}: give a finite number"
+
+
+def _fill_defaults(value: Any, schema: dict[str, Any]) -> Any:
+    """`value` with the schema's defaults, in the schema's order; a copy."""
+    if "$ref" in schema:
+        schema = _schema()["$defs"][schema["$ref"].rpartition("/")[2]]
+    if "properties" in schema:
+        given = value or {}
+        return {
+            key: _fill_defaults(given.get(key, _default(inner)), inner)
+            for key, inner in schema["properties"].items()
+        }
+    if "additionalProperties" in schema:
+        return {name: _fill_defaults(inner, schema["additionalProperties"]) for name, inner in value.items()}
+    whole = schema.get("type") in ("integer", ["integer", "null"])
+    return int(value) if whole and value is not None else value  # to JSON schema, 4.0 is a whole number too
+
+
+def _default(schema: dict[str, Any]) -> Any:
+    if "$ref" in schema:
+        return _default(_schema()["$defs"][schema["$ref"].rpartition("/")[2]])
+    return schema["default"]
+
+
+def _study_mistakes(filled: dict[str, Any]) -> Iterator[str]:
+    """What the schema cannot say."""
+    for kind in ("models", "tasks"):
+        if not filled[kind]:
+            yield f"{kind} is empty: name at least one"
+        yield from _name_clashes(kind, list(filled[kind]))
+    for name, keys in filled["models"].items():
+        yield from _model_mistakes(f"models.{name}", keys)
+        if name in RESERVED_MODEL_NAMES:
+            yield f"models.{name}: this name is taken by a figure of its own; choose another"
+
+
+def _name_clashes(kind: str, names: list[str]) -> Iterator[str]:
+    """Names that are one file where capitals do not count (macOS)."""
+    for position, name in enumerate(names):
+        for earlier in names[:position]:
+            if name.lower() == earlier.lower():
+                yield f"{kind} {earlier} and {name} differ only in capitals: rename one"
+
+
+def _model_mistakes(key: str, model: dict[str, Any]) -> Iterator[str]:
+    places = [place for place in ("hub", "folder") if model[place] is not None]
+    if not places:
+        yield f"{key} has neither hub nor folder: give one of them, to say where the model is"
+    if len(places) == 2:
+        yield f"{key} has both hub and folder: give only one of them"
+    if places == ["folder"] and model["revision"] is not None:
+        yield f"{key} has a revision, which only a model on the hub has: leave it out"
+
+
+def _model(name: str, keys: dict[str, Any]) -> ModelConfig:
+    revision = keys["revision"] or ("main" if keys["hub"] else None)
+    return ModelConfig(**{**keys, "name": name, "title": keys["title"] or name, "revision": revision})
+
+
+def _task(name: str, keys: dict[str, Any]) -> TaskConfig:
+    return TaskConfig(**{**keys, "name": name, "task": keys["task"] or name, "title": keys["title"] or name})
+
+
+def _check_result(study: StudyConfig, path: str) -> None:
+    """Check a path below the results folder; see check_targets."""
+    folder, _, rest = path.partition("/")
+    if folder in _FOLDER_CHECKS and rest:
+        _FOLDER_CHECKS[folder](study, rest)
+    elif rest.partition("/")[0] in _FOLDER_CHECKS or difflib.get_close_matches(folder, _FOLDER_CHECKS):
+        folders = known_names(folder, [f"{name}/" for name in _FOLDER_CHECKS])
+        raise CornerstoneError(
+            f"this configuration has no {folder}/ in {study.results}/ (choose another with --configfile); "
+            f"it has report.html and {folders}"
+        )
+
+
+def _check_figure(study: StudyConfig, name: str) -> None:
+    stem, _, ending = name.rpartition(".")
+    if not stem or ending not in FIGURE_ENDINGS:
+        raise CornerstoneError(
+            f"a figure ends in one of {', '.join('.' + known for known in FIGURE_ENDINGS)}"
+        )
+    kind, _, model = stem.partition("_")
+    if stem in WHOLE_FIGURES:
+        return
+    if kind not in MODEL_FIGURES:
+        kinds = [*(f"{known}_{{model}}" for known in MODEL_FIGURES), *WHOLE_FIGURES]
+        raise CornerstoneError(f"unknown figure {stem!r}: there are {known_names(stem, kinds)}")
+    study.model(model)
+
+
+def _check_table(study: StudyConfig, name: str) -> None:
+    tables = [f"{table}.{ending}" for table in _TABLES for ending in ("csv", "md")]
+    if name not in tables:
+        raise CornerstoneError(f"unknown table {name!r}: there are {known_names(name, tables)}")
+
+
+def _check_model_task_csv(study: StudyConfig, path: str) -> None:
+    model, task = _split_result(path, "{model}/{task}.csv", ".csv", parts=2)
+    study.model(model)
+    study.task(task)
+
+
+def _check_evaluation(study: StudyConfig, path: str) -> None:
+    model, task, design = _split_result(path, "{model}/{task}/{design}.parquet", ".parquet", parts=3)
+    study.model(model)
+    study.task(task)
+    if design not in _DESIGNS:
+        raise CornerstoneError(f"unknown design {design!r}: there are {known_names(design, _DESIGNS)}")
+
+
+def _check_documents(study: StudyConfig, path: str) -> None:
+    (task,) = _split_result(path, "{task}.parquet", ".parquet", parts=1)
+    study.task(task)
+
+
+def _check_manifest(study: StudyConfig, path: str) -> None:
+    (model,) = _split_result(path, "{model}.json", ".json", parts=1)
+    study.model(model)
+
+
+def _split_result(path: str, pattern: str, ending: str, parts: int) -> list[str]:
+    names = path.removesuffix(ending).split("/")
+    if not path.endswith(ending) or len(names) != parts:
+        raise CornerstoneError(f"files there are called {pattern}")
+    return names
+
+
+_TABLES = ("scores", "values", "ablation", "shares")
+_DESIGNS = ("ablation", "windows")
+_FOLDER_CHECKS = {
+    "figures": _check_figure,
+    "tables": _check_table,
+    "values": _check_model_task_csv,
+    "ablation": _check_model_task_csv,
+    "evaluations": _check_evaluation,
+    "documents": _check_documents,
+    "models": _check_manifest,
+    "logs": lambda study, path: None,
+    "benchmarks": lambda study, path: None,
+}
