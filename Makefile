@@ -1,0 +1,47 @@
+# make demo    the whole study on the models and documents that come with Cornerstone
+# make test    the tests
+# make lint    format and lint checks
+# The first one makes .venv, with every package pinned (requirements.txt).
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python -m
+STUDY := $(RUN) snakemake --configfile config/demo.yaml
+
+.PHONY: demo test lint environment dev-environment
+
+demo: environment
+	@$(STUDY) all
+	@echo
+	@echo "Figures (each also as .png and .svg):"
+	@ls results/demo/figures/*.pdf
+	@echo "Tables:"
+	@ls results/demo/tables/*.csv
+	@echo "Report:"
+	@ls results/demo/report.html
+
+test: dev-environment
+	@$(RUN) pytest -q -m "not slow"
+
+lint: dev-environment
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(VENV)/bin/snakefmt --check Snakefile workflow/rules
+	$(RUN) snakemake --lint
+
+# A copy of each list is kept beside what it installed: the environment is made again when they differ.
+environment: $(VENV)/bin/python
+	@cmp -s requirements.txt $(VENV)/requirements.txt || { \
+		echo "Installing the pinned packages into $(VENV) (some minutes)"; \
+		$(RUN) pip install --quiet --requirement requirements.txt && \
+		cp requirements.txt $(VENV)/requirements.txt; }
+
+dev-environment: environment
+	@cmp -s requirements-dev.txt $(VENV)/requirements-dev.txt || { \
+		$(RUN) pip install --quiet --requirement requirements-dev.txt && \
+		cp requirements-dev.txt $(VENV)/requirements-dev.txt; }
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Cornerstone needs Python 3.11 or newer, and $(PYTHON) is %d.%d: make PYTHON=python3.11 ..." % sys.version_info[:2])'
+	@echo "Making the environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
