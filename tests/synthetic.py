@@ -1,0 +1,130 @@
+"""Synthetic evaluations in the shape of real ones: a few early sublayers matter much, the others little."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from cornerstone.coalitions import Removed, ablation, removed_text, windows
+from cornerstone.documents import Document, Request
+
+
+def labels(n_sublayers: int, ffn: str = "FFN") -> tuple[str, ...]:
+    return tuple(f"{kind} {block}" for block in range(n_sublayers // 2) for kind in ("Attn", ffn))
+
+
+def documents(n_documents: int, n_choices: int | Sequence[int] = 4, seed: int = 0) -> tuple[Document, ...]:
+    """Documents with one gold choice and choices of 1 to 30 characters; n_choices: one number or one each."""
+    rng = np.random.default_rng(seed)
+    counts = [n_choices] * n_documents if isinstance(n_choices, int) else n_choices
+    made = []
+    for index, count in enumerate(counts):
+        texts = ["x" * length for length in rng.integers(1, 30, count)]
+        requests = tuple(Request(f"question {index}", " " + text) for text in texts)
+        gold = (int(rng.integers(count)),)
+        made.append(Document(index, requests, gold, tuple(map(len, texts))))
+    return tuple(made)
+
+
+def table(loglikelihoods: dict[Removed, list[np.ndarray]], indices: Sequence[int]) -> pd.DataFrame:
+    """An evaluation's table from the log-likelihoods of each coalition, one array per document."""
+    rows = [
+        (removed_text(removed), index, choice, value)
+        for removed, per_document in loglikelihoods.items()
+        for index, values in zip(indices, per_document, strict=True)
+        for choice, value in enumerate(values)
+    ]
+    frame = pd.DataFrame(rows, columns=["removed", "document", "choice", "loglikelihood"])
+    return frame.astype({"removed": "category", "document": "int32", "choice": "int16"})
+
+
+def importance(n_sublayers: int, seed: int = 0) -> np.ndarray:
+    """Three early sublayers large, the others small, as the paper found."""
+    rng = np.random.default_rng(seed)
+    values = rng.exponential(0.05, n_sublayers)
+    values[[0, 1, 3]] = 3.0, 1.5, 0.8
+    return values
+
+
+def evaluation(
+    asked: Sequence[Document], coalitions: Sequence[Removed], n_sublayers: int, seed: int = 0
+) -> pd.DataFrame:
+    """Log-likelihoods of a model whose margin for the gold choice decays with what is removed."""
+    rng = np.random.default_rng(seed)
+    weight = importance(n_sublayers, seed)
+    ease = rng.normal(2.0, 2.0, len(asked))
+    base = [rng.normal(-20, 1, len(document.requests)) for document in asked]
+    loglikelihoods = {}
+    for removed in coalitions:
+        kept = np.exp(-weight[list(removed)].sum())
+        answers = [values + rng.normal(0, 0.2, len(values)) for values in base]
+        for values, document, margin in zip(answers, asked, ease, strict=True):
+            values[list(document.gold)] += kept * margin
+        loglikelihoods[removed] = answers
+    return table(loglikelihoods, [document.index for document in asked])
+
+
+def study_coalitions(n_sublayers: int, max_removed: int = 4) -> list[Removed]:
+    return ablation(n_sublayers) + windows(n_sublayers, max_removed)
+
+
+TASKS = {
+    "boolq": 0.5,
+    "arc_easy": 0.25,
+    "arc_challenge": 0.25,
+    "piqa": 0.5,
+    "winogrande": 0.5,
+    "openbookqa": 0.25,
+}
+
+
+def value_rows(
+    model: str, n_sublayers: int, tasks: Sequence[str] = tuple(TASKS), ffn: str = "FFN", seed: int = 0
+) -> pd.DataFrame:
+    """Rows of values csv for figures and tables, made without scoring any documents."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for task in tasks:
+        value = rng.normal(0.002, 0.006, n_sublayers)
+        value[[0, 1, 3]] += np.array([0.3, 0.2, 0.1]) * rng.uniform(0.5, 1.2, 3)
+        positive = value.clip(0)
+        rank = np.argsort(np.argsort(-value)) + 1
+        noise = np.sort(np.abs(rng.normal(0, 1, n_sublayers)))[::-1]
+        frame = pd.DataFrame({"model": model, "task": task, "score": "acc", "sublayer": range(n_sublayers)})
+        frame["label"] = labels(n_sublayers, ffn)
+        frame["kind"] = frame["label"].str.split().str[0].str.lower()
+        frame["value"], frame["low"], frame["high"] = value, value - 0.008, value + 0.008
+        frame["share"], frame["samples"], frame["documents"] = positive / positive.sum(), 7, 300
+        frame["rank"], frame["noise_share"] = rank, (noise / noise.sum())[rank - 1]
+        frame["signed_share"] = value / value.sum()
+        frame["signed_low"], frame["signed_high"] = frame["signed_share"] - 0.02, frame["signed_share"] + 0.02
+        frame["top_signed_share"] = (np.sort(value)[::-1].cumsum() / value.sum())[rank - 1]
+        frame["top_signed_low"], frame["top_signed_high"] = (
+            frame["top_signed_share"] - 0.05,
+            frame["top_signed_share"] + 0.05,
+        )
+        parts.append(frame)
+    return pd.concat(parts, ignore_index=True)
+
+
+def effect_rows(
+    model: str, n_sublayers: int, tasks: Sequence[str] = tuple(TASKS), ffn: str = "FFN", seed: int = 0
+) -> pd.DataFrame:
+    """Rows of ablation csv for figures and tables, made without scoring any documents."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for task in tasks:
+        chance = TASKS.get(task, 0.25)
+        full = chance + rng.uniform(0.2, 0.45)
+        effect = rng.normal(0.005, 0.008, n_sublayers)
+        effect[[0, 1, 3]] = (full - chance) * rng.uniform(0.6, 1.05, 3)
+        frame = pd.DataFrame({"model": model, "task": task, "score": "acc", "sublayer": range(n_sublayers)})
+        frame["label"] = labels(n_sublayers, ffn)
+        frame["kind"] = frame["label"].str.split().str[0].str.lower()
+        frame["full"], frame["removed_score"], frame["effect"] = full, full - effect, effect
+        frame["low"], frame["high"] = effect - 0.015, effect + 0.015
+        frame["chance"], frame["documents"] = chance, 300
+        frame["full_low"], frame["full_high"], frame["constant"] = full - 0.04, full + 0.04, chance + 0.05
+        parts.append(frame)
+    return pd.concat(parts, ignore_index=True)

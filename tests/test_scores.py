@@ -1,0 +1,133 @@
+"""Scores are lm-eval's acc and acc_norm, for every coalition and document at once."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import synthetic
+from cornerstone.documents import Document, Request
+from cornerstone.errors import CornerstoneError
+from cornerstone.scores import choose_metric, rows_of, score_table, stack
+
+
+def lm_eval_score(loglikelihoods, document, metric):
+    """lm-eval's own lines (ConfigurableTask.process_results), one document at a time."""
+    lengths = np.array([float(length) for length in document.choice_lengths])
+    answer = np.argmax(loglikelihoods) if metric == "acc" else np.argmax(loglikelihoods / lengths)
+    return 1.0 if answer in document.gold else 0.0
+
+
+def document(index, lengths, gold):
+    return Document(index, tuple(Request("q", "x" * n) for n in lengths), gold, tuple(lengths))
+
+
+@pytest.mark.parametrize("metric", ["acc", "acc_norm"])
+def test_scores_equal_lm_evals_for_documents_of_two_to_five_choices(metric):
+    rng = np.random.default_rng(1)
+    asked = synthetic.documents(60, list(rng.integers(2, 6, 60)))
+    coalitions = synthetic.study_coalitions(6, 2)
+    answers = {c: [rng.normal(-9, 3, len(d.requests)) for d in asked] for c in coalitions}
+    scores = score_table(synthetic.table(answers, range(60)), asked, metric)
+    expected = [
+        [lm_eval_score(x, d, metric) for x, d in zip(answers[c], asked, strict=True)] for c in coalitions
+    ]
+    assert scores.coalitions == tuple(coalitions)
+    np.testing.assert_array_equal(scores.matrix, expected)
+
+
+def test_of_equal_choices_the_first_counts_as_the_answer():
+    asked = [document(0, (4, 4), (0,)), document(1, (4, 4), (1,))]
+    tied = synthetic.table({(): [np.array([-3.0, -3.0])] * 2}, [0, 1])
+    assert score_table(tied, asked, "acc").matrix.tolist() == [[1.0, 0.0]]
+    assert score_table(tied, asked, "acc_norm").matrix.tolist() == [[1.0, 0.0]]
+
+
+def test_acc_norm_divides_by_characters_and_acc_does_not():
+    asked = [document(0, (1, 10), (1,))]
+    table = synthetic.table({(): [np.array([-2.0, -5.0])]}, [0])
+    assert score_table(table, asked, "acc").matrix.item() == 0
+    assert score_table(table, asked, "acc_norm").matrix.item() == 1
+
+
+def test_any_gold_choice_of_a_list_is_right_and_counts_in_chance():
+    asked = [document(0, (3, 3, 3, 3), (1, 2))]
+    scores = score_table(synthetic.table({(): [np.array([-9.0, -4.0, -2.0, -8.0])]}, [0]), asked, "acc")
+    assert scores.matrix.item() == 1
+    assert scores.chance.tolist() == [0.5]
+
+
+def test_chance_is_the_mean_over_documents_and_constant_the_best_fixed_choice():
+    asked = [document(0, (3, 3), (1,)), document(1, (3, 3), (1,)), document(2, (3, 3, 3, 3), (0,))]
+    scores = score_table(
+        synthetic.table({(): [np.zeros(2), np.zeros(2), np.zeros(4)]}, [0, 1, 2]), asked, "acc"
+    )
+    assert scores.chance.mean() == pytest.approx((0.5 + 0.5 + 0.25) / 3)
+    assert scores.constant == pytest.approx(2 / 3)
+
+
+def test_rows_may_come_in_any_order_and_the_first_documents_only():
+    asked = synthetic.documents(30)
+    table = synthetic.evaluation(asked[:12], synthetic.study_coalitions(4, 2), 4)
+    scores = score_table(table, asked, "acc")
+    shuffled = score_table(table.sample(frac=1, random_state=0), asked, "acc")
+    assert scores.documents == shuffled.documents == tuple(range(12))
+    np.testing.assert_array_equal(rows_of(shuffled, scores.coalitions), scores.matrix)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "word"),
+    [
+        (lambda t: t.drop(index=7), "missing"),
+        (lambda t: pd.concat([t, t.iloc[[7]]]), "doubled"),
+        (lambda t: t.assign(loglikelihood=t["loglikelihood"].where(t.index != 7)), "not a number"),
+        (lambda t: t.assign(document=t["document"] + 20), "not in the document set"),
+        (lambda t: t.assign(choice=t["choice"] + 1), "choices that its documents have not"),
+    ],
+)
+def test_a_spoilt_table_is_refused_in_one_line(spoil, word):
+    asked = synthetic.documents(10)
+    table = synthetic.evaluation(asked, [(), (0,)], 4)
+    with pytest.raises(CornerstoneError, match=word) as error:
+        score_table(spoil(table), asked, "acc")
+    assert "\n" not in str(error.value)
+
+
+def test_designs_evaluated_on_different_documents_do_not_mix():
+    asked = synthetic.documents(10)
+    one = score_table(synthetic.evaluation(asked, [()], 4), asked, "acc")
+    other = score_table(synthetic.evaluation(asked[:5], [(0, 1)], 4), asked, "acc")
+    with pytest.raises(CornerstoneError, match="10 and 5"):
+        stack([one, other])
+
+
+def test_a_coalition_that_was_not_evaluated_is_named():
+    asked = synthetic.documents(3)
+    scores = score_table(synthetic.evaluation(asked, [(), (0,)], 4), asked, "acc")
+    with pytest.raises(CornerstoneError, match=r"\(1, 2\)"):
+        rows_of(scores, [(), (1, 2)])
+
+
+def test_the_papers_score_is_acc_norm_where_the_task_has_it():
+    assert choose_metric("paper", ("acc", "acc_norm")) == "acc_norm"
+    assert choose_metric("paper", ("acc",)) == "acc"
+    assert choose_metric("acc", ("acc", "acc_norm")) == "acc"
+    with pytest.raises(CornerstoneError, match="boolq reports acc"):
+        choose_metric("acc_norm", ("acc",), "boolq")
+
+
+def test_the_largest_study_is_scored_in_seconds():
+    asked = synthetic.documents(1838, 2)
+    rng = np.random.default_rng(0)
+    n_coalitions = 635
+    table = pd.DataFrame(
+        {
+            "removed": pd.Categorical.from_codes(
+                np.repeat(np.arange(n_coalitions), 1838 * 2), [str(c) for c in range(n_coalitions)]
+            ),
+            "document": np.tile(np.repeat(np.arange(1838, dtype=np.int32), 2), n_coalitions),
+            "choice": np.tile(np.array([0, 1], dtype=np.int16), n_coalitions * 1838),
+            "loglikelihood": rng.normal(size=n_coalitions * 1838 * 2),
+        }
+    )
+    scores = score_table(table, asked, "acc_norm")
+    assert scores.matrix.shape == (635, 1838)
+    assert scores.matrix.mean() == pytest.approx(0.5, abs=0.01)
