@@ -80,7 +80,7 @@ def exact_estimator(n_sublayers: int) -> Estimator:
     for row, removed in enumerate(coalitions):
         absent[row, list(removed)] = True
     present = n - absent.sum(axis=1)
-    # A coalition of s players is S∪{i} (weight of s − 1) for those in it, and S (minus weight of s) for others.
+    # To its members a coalition of s players is S∪{i} (weight of s − 1), to the others S (minus weight of s).
     weight = np.array([factorial(s) * factorial(n - s - 1) / factorial(n) for s in range(n)] + [0.0])
     weights = np.where(absent, -weight[present][:, None], weight[present - 1][:, None]).T
     return Estimator(tuple(coalitions), weights, np.full(n, 2 ** (n - 1)))
@@ -119,7 +119,7 @@ def interval(draws: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.nd
 
 
 def shares(values: np.ndarray) -> np.ndarray:
-    """The paper's share: values over their sum along axis 0, negatives set to 0; all 0 if none is positive."""
+    """The paper's share: values over their sum (axis 0), negatives set to 0; all 0 if none is positive."""
     positive = np.clip(values, 0, None)
     total = positive.sum(axis=0)
     return np.divide(positive, total, out=np.zeros_like(positive), where=total > 0)
