@@ -61,6 +61,7 @@ class TaskConfig:
 
     task:      lm-eval's name of it.
     data:      a local file read in place of the scored split; None for the task's own data set.
+    shots:     solved examples before each question; None for as many as lm-eval's task asks for.
     documents: keep only the first so many documents; None for all.
     """
 
@@ -68,7 +69,7 @@ class TaskConfig:
     task: str
     title: str
     data: str | None
-    shots: int
+    shots: int | None
     documents: int | None
 
 
