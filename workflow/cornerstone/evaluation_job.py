@@ -1,0 +1,329 @@
+"""The evaluate step: a model's coalitions on a task's documents, only those that are not evaluated yet.
+
+    job = EvaluationJob(manifest, documents, output, "demo_llama", "boolq", "windows", max_removed=4)
+    run_evaluation_job(job)
+
+    manifest, documents ─► identity ─► parts already there ─► what is missing ─► engine ─► parts ─► output
+                                                              (nothing: no model is loaded)
+
+Whatever stops it, at most a minute of work is lost: finished blocks are on the disk a minute later, and
+at once where the job is told to stop (SIGTERM, Ctrl-C) or fails.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cornerstone.coalitions import Removed, ablation, windows
+from cornerstone.documents import DocumentSet, read_documents
+from cornerstone.errors import CornerstoneError
+from cornerstone.evaluations import Evaluation, write_grid
+from cornerstone.identity import digest_of, model_identity
+from cornerstone.loglikelihood_grid import DocumentKey, Grid, add_block, empty_grid, evaluated, group_missing
+from cornerstone.manifests import check_unchanged, read_manifest
+from cornerstone.parts import compact_parts, known_sublayers, parts_folder, read_parts, write_part
+from cornerstone.progress import progress
+from cornerstone.stopping import stopped_in_order
+
+SECONDS_BETWEEN_PARTS = 60.0
+LIBRARIES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "pyarrow")
+
+
+@dataclass(frozen=True)
+class EvaluationJob:
+    """One run of the evaluate rule.
+
+    manifest, documents, output: files of the study.
+    max_removed:           of the design `windows`.
+    limit:                 only the first so many documents; None for all.
+    memory_bytes:          what the engine may fill with states and activations; None: what is free.
+    seconds_between_parts: the most work that a kill loses.
+    """
+
+    manifest: Path
+    documents: Path
+    output: Path
+    model: str
+    task: str
+    design: str
+    max_removed: int | None = None
+    limit: int | None = None
+    dtype: str = "float32"
+    device: str = "auto"
+    memory_bytes: int | None = None
+    seconds_between_parts: float = SECONDS_BETWEEN_PARTS
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What the job needs of the engine, as `cornerstone.encoding`, `.models` and `.engine` have it."""
+
+    load_encoder: Callable[[Path], Any]
+    encode_documents: Callable[[Any, Sequence[Any]], list[Any]]
+    load_model: Callable[..., Any]
+    evaluate: Callable[..., Any]
+    version: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the job is about.
+
+    encoded: the encoded documents by index.
+    grid:    with what is evaluated already.
+    model:   None where nothing needs it.
+    """
+
+    identity: dict[str, Any]
+    task: DocumentSet
+    encoded: dict[int, Any]
+    grid: Grid
+    model: Any
+
+
+def torch_engine() -> Engine:
+    """The engine itself; importing torch and transformers takes seconds."""
+    from cornerstone.encoding import encode_documents, load_encoder
+    from cornerstone.engine import ENGINE_VERSION, evaluate
+    from cornerstone.models import load_model
+
+    return Engine(load_encoder, encode_documents, load_model, evaluate, ENGINE_VERSION)
+
+
+def run_evaluation_job(job: EvaluationJob, engine: Engine | None = None) -> None:
+    """Evaluate what is missing and write the evaluation `job.output`, whole.
+
+    Says on stderr what runs where, how far it is, and at the end what it took. Raises CornerstoneError
+    for mistakes of the user, log-likelihoods that are not finite, and a full disk; what was finished
+    before is kept.
+    """
+    started = time.monotonic()
+    engine = engine or torch_engine()
+    plan = plan_job(job, engine)
+    reused = count_pairs(plan.grid)
+    _say(_start_line(job, plan, reused))
+    counts = evaluate_missing(job, plan, engine)
+    provenance = {
+        "evaluated_pairs": count_pairs(plan.grid) - reused,
+        "reused_pairs": reused,
+        "seconds": round(time.monotonic() - started, 3),
+        "peak_memory_bytes": peak_memory_bytes(),
+        "device": device_name(plan.model),
+        "dtype": job.dtype,
+        "engine": counts,
+        "machine": platform.platform(),
+        "python": platform.python_version(),
+        "versions": library_versions(),
+    }
+    _write_output(job, plan, provenance)
+    _compact(job, plan)
+    _say(_end_line(job, provenance))
+
+
+def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
+    """Encode the documents, work out the identity, and read what is evaluated already.
+
+    The model is loaded only where something is missing, or where no part tells its sublayers yet.
+    """
+    manifest, task = read_manifest(job.manifest), read_documents(job.documents)
+    check_unchanged(manifest)
+    folder = Path(manifest["folder"])
+    encoder = engine.load_encoder(folder)
+    encoded = {d.index: d for d in engine.encode_documents(encoder, task.documents[: _limit(job)])}
+    identity = model_identity(
+        manifest,
+        encoding=encoder.settings,
+        dtype=job.dtype,
+        sublayers=None,
+        engine_version=engine.version,
+        task_version=task.version,
+    )
+    model = None
+    sublayers = known_sublayers(parts_folder(job.output), identity)
+    if sublayers is None:
+        model = engine.load_model(folder, dtype=job.dtype, device=job.device)
+        sublayers = [sublayer.label for sublayer in model.sublayers]
+    identity["sublayers"] = list(sublayers)
+    grid = _grid_with_parts(job, identity, encoded)
+    if model is None and not evaluated(grid).all():
+        model = engine.load_model(folder, dtype=job.dtype, device=job.device)
+    return Plan(identity, task, encoded, grid, model)
+
+
+def _limit(job: EvaluationJob) -> int | None:
+    if job.limit is not None and job.limit < 1:
+        raise CornerstoneError(f"documents is {job.limit}: give a number from 1, or leave it out for all")
+    return job.limit
+
+
+def _grid_with_parts(job: EvaluationJob, identity: dict[str, Any], encoded: dict[int, Any]) -> Grid:
+    coalitions = design_coalitions(job.design, len(identity["sublayers"]), job.max_removed)
+    grid = empty_grid(coalitions, [DocumentKey(d.index, d.digest, d.n_choices) for d in encoded.values()])
+    read_parts(parts_folder(job.output), identity, grid)
+    return grid
+
+
+def design_coalitions(design: str, n_sublayers: int, max_removed: int | None) -> list[Removed]:
+    """The coalitions of a design by its name. Raises CornerstoneError for a name that is none."""
+    if design == "ablation":
+        return ablation(n_sublayers)
+    if design == "windows" and max_removed is not None:
+        return windows(n_sublayers, max_removed)
+    raise CornerstoneError(
+        f"no design {design!r} (max_removed {max_removed}): give ablation, or windows with one"
+    )
+
+
+def count_pairs(grid: Grid) -> int:
+    """Coalition × document pairs that are evaluated."""
+    return int(evaluated(grid).sum())
+
+
+def evaluate_missing(job: EvaluationJob, plan: Plan, engine: Engine) -> dict[str, Any]:
+    """Evaluate what the grid lacks, saving parts on the way; return the engine's counts, summed.
+
+    Finished work is saved before whatever ends this is passed on: an error, a signal, a full disk.
+    """
+    folder, counts = parts_folder(job.output), {}
+    groups = group_missing(plan.grid)
+    with stopped_in_order() as uninterrupted:
+
+        def save() -> None:
+            with uninterrupted():
+                write_part(folder, plan.identity, plan.grid)
+
+        try:
+            for number, (coalitions, indices) in enumerate(groups, 1):
+                title = "evaluate" if len(groups) == 1 else f"evaluate ({number} of {len(groups)})"
+                with progress(title, "token-sublayers") as advance:
+                    result = engine.evaluate(
+                        plan.model,
+                        [plan.encoded[index] for index in indices],
+                        coalitions,
+                        memory_bytes=job.memory_bytes,
+                        on_block=_keeper(plan.grid, indices, save, job.seconds_between_parts),
+                        on_progress=advance,
+                    )
+                counts = add_counts(counts, result.counts)
+        finally:
+            save()
+    if not evaluated(plan.grid).all():
+        raise RuntimeError("the engine ended without having handed over all that it was asked for")
+    return counts
+
+
+def _keeper(
+    grid: Grid, indices: Sequence[int], save: Callable[[], None], seconds: float
+) -> Callable[[Any], None]:
+    """What takes the engine's blocks in, and saves them so that a kill never loses more than `seconds`.
+
+    It saves when another block as long as the last one would make the unsaved work longer than that.
+    """
+    saved = before = time.monotonic()
+
+    def keep(block: Any) -> None:
+        nonlocal saved, before
+        add_block(grid, block.coalitions, [indices[p] for p in block.documents], block.loglikelihoods)
+        now = time.monotonic()
+        if (now - saved) + (now - before) > seconds:
+            save()
+            saved = now
+        before = now
+
+    return keep
+
+
+def add_counts(before: dict[str, Any], counts: dict[str, Any]) -> dict[str, Any]:
+    """Numbers added up, texts listed once each."""
+    total = dict(before)
+    for name, count in counts.items():
+        if isinstance(count, str):
+            texts = total.get(name, "").split(", ") if total.get(name) else []
+            total[name] = ", ".join(dict.fromkeys([*texts, count]))
+        else:
+            total[name] = total.get(name, 0) + count
+    return total
+
+
+def _write_output(job: EvaluationJob, plan: Plan, provenance: dict[str, Any]) -> None:
+    documents = [[key.index, key.digest] for key in plan.grid.documents]
+    evaluation = Evaluation(
+        model=job.model,
+        task=job.task,
+        design=job.design,
+        sublayers=tuple(plan.identity["sublayers"]),
+        table=None,
+        provenance=provenance,
+        identity={**plan.identity, "documents": digest_of(documents)},
+        documents={"digest": plan.task.digest, "count": len(documents), "of": len(plan.task.documents)},
+    )
+    write_grid(plan.grid, job.output, evaluation)
+
+
+def _compact(job: EvaluationJob, plan: Plan) -> None:
+    """Make one part of many; the evaluation is complete without, so a failure is only told."""
+    try:
+        compact_parts(parts_folder(job.output), plan.identity)
+    except CornerstoneError as error:
+        _say(f"the parts were left as they are: {error}")
+
+
+def _start_line(job: EvaluationJob, plan: Plan, reused: int) -> str:
+    rows, columns = plan.grid.saved.shape
+    where = device_name(plan.model) or "no device: nothing is left to evaluate"
+    sublayers = len(plan.identity["sublayers"])
+    return (
+        f"{job.model} on {job.task}, {job.design}: {sublayers} sublayers, {job.dtype}, {where}; "
+        f"{rows} coalitions × {columns} documents = {rows * columns} pairs, {reused} done already"
+    )
+
+
+def _end_line(job: EvaluationJob, provenance: dict[str, Any]) -> str:
+    counts = provenance["engine"]
+    rate = counts.get("evaluations", 0) / max(counts.get("engine_seconds", 0), 1e-9)
+    return (
+        f"evaluated {provenance['evaluated_pairs']} pairs, reused {provenance['reused_pairs']}, "
+        f"in {provenance['seconds']:.1f} s ({rate:,.0f} token-sublayers/s), "
+        f"peak memory {provenance['peak_memory_bytes'] / 2**30:.2f} GiB: {job.output}"
+    )
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def device_name(model: Any) -> str | None:
+    """Where a model is: "cpu", "cuda:0 (NVIDIA H100)"; None without a model."""
+    if model is None:
+        return None
+    name = str(model.device)
+    if name.startswith("cuda"):
+        import torch
+
+        return f"{name} ({torch.cuda.get_device_name(model.device)})"
+    return name
+
+
+def peak_memory_bytes() -> int:
+    """The most memory this process had so far, in bytes (resident; without the GPU's)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries that the numbers may depend on in their last digits."""
+    versions = {}
+    for name in LIBRARIES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:  # a fake engine in a bare environment
+            continue
+    return versions

@@ -1,0 +1,250 @@
+"""Parts: the progress of an evaluation, in `{evaluation}.parquet.parts/`, which Snakemake does not know.
+
+Snakemake deletes a declared output when its job fails or runs again, so what was evaluated is kept
+beside it, in uniquely named Parquet files that are written once and never changed:
+
+    windows.parquet.parts/
+        3f0c….parquet        rows (removed, document, digest, choice, loglikelihood) of one identity
+        91be….parquet
+
+A row counts only for its identity, coalition and encoded document, and doubled rows are dropped. So
+several jobs may write here at once without a lock, and what another configuration left does no harm.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cornerstone.coalitions import parse_removed
+from cornerstone.durable_files import durable_file, remove_abandoned, set_aside
+from cornerstone.identity import digest_of
+from cornerstone.loglikelihood_grid import (
+    Grid,
+    evaluated,
+    index_column,
+    removed_column,
+    rows_of_pairs,
+)
+
+FORMAT = 1
+METADATA_KEY = b"cornerstone"
+TEXT = pa.dictionary(pa.int32(), pa.string())
+PART_SCHEMA = pa.schema(
+    [
+        ("removed", TEXT),
+        ("document", pa.int32()),
+        ("digest", TEXT),
+        ("choice", pa.int16()),
+        ("loglikelihood", pa.float64()),
+    ]
+)
+
+
+def parts_folder(output: Path | str) -> Path:
+    """Where the progress of the evaluation `output` is kept."""
+    output = Path(output)
+    return output.with_name(output.name + ".parts")
+
+
+def write_part(folder: Path, identity: Mapping[str, Any], grid: Grid) -> int:
+    """Write what is evaluated and not yet saved as one new part; return its number of pairs."""
+    pairs = evaluated(grid) & ~grid.saved
+    if pairs.any():
+        _write(folder, identity, _part_table(grid, pairs))
+        grid.saved[pairs] = True
+    return int(pairs.sum())
+
+
+def read_parts(folder: Path, identity: Mapping[str, Any], grid: Grid) -> None:
+    """Fill `grid` with what the parts of this identity hold, and mark it as saved.
+
+    Parts of other identities are left alone (the configuration may be switched back). Files that are no
+    parts, or cut off, are set aside as `….rejected`, named in one line.
+    """
+    remove_abandoned(folder)
+    for _, table in _own_parts(folder, identity):
+        _fill(grid, table)
+    grid.saved[evaluated(grid)] = True
+
+
+def compact_parts(folder: Path, identity: Mapping[str, Any]) -> None:
+    """Write the parts of this identity as one, and only then delete those it replaces.
+
+    A part is deleted only after its rows are on the disk in another that this process wrote later. So
+    two jobs that compact at once leave doubled rows at worst.
+    """
+    parts = dict(_own_parts(folder, identity))
+    if len(parts) > 1:
+        _write(folder, identity, _without_doubles(pa.concat_tables(parts.values())))
+        for path in parts:
+            path.unlink(missing_ok=True)
+
+
+def known_sublayers(folder: Path, identity: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The sublayers' labels, if a part tells them: one whose identity is equal in all else.
+
+    With them a job that finds nothing left to do needs no model.
+    """
+    for path in _list(folder):
+        try:
+            found = _identity(path)
+        except (FileNotFoundError, ValueError):
+            continue
+        if digest_of({**found, "sublayers": None}) == digest_of({**identity, "sublayers": None}):
+            return tuple(found["sublayers"])
+    return None
+
+
+def read_metadata(path: Path, schema: pa.Schema, kind: str) -> dict[str, Any]:
+    """What a Parquet file of ours says of itself; reads its footer only.
+
+    Raises ValueError, saying what is wrong in a few words, unless it is a whole Parquet file of this
+    schema and kind; FileNotFoundError where there is none.
+    """
+    try:
+        footer = pq.read_metadata(path)
+        found = footer.schema.to_arrow_schema()
+    except FileNotFoundError:
+        raise
+    except (OSError, pa.ArrowException) as error:
+        raise ValueError(f"cut off, or no Parquet file ({str(error).splitlines()[0][:120]})") from error
+    metadata = _parse_metadata((found.metadata or {}).get(METADATA_KEY))
+    if metadata.get("kind") != kind:
+        raise ValueError(f"no {kind} of Cornerstone (kind {metadata.get('kind')!r})")
+    if metadata.get("format") != FORMAT:
+        raise ValueError(f"written in format {metadata.get('format')!r}, this Cornerstone reads {FORMAT}")
+    if not found.equals(schema):
+        raise ValueError(f"its columns are {', '.join(found.names)}, needed are {', '.join(schema.names)}")
+    if metadata.get("rows") != footer.num_rows:
+        raise ValueError(f"it has {footer.num_rows} rows and says {metadata.get('rows')}")
+    return metadata
+
+
+def read_rows(path: Path) -> pa.Table:
+    """All rows, checksums verified. Raises ValueError where the data are damaged."""
+    try:
+        return pq.read_table(path, page_checksum_verification=True, partitioning=None)
+    except FileNotFoundError:
+        raise
+    except (OSError, pa.ArrowException) as error:
+        raise ValueError(f"damaged ({str(error).splitlines()[0][:120]})") from error
+
+
+def write_rows(path: Path, table: pa.Table, metadata: Mapping[str, Any]) -> None:
+    """Write a table with its metadata durably, with checksums that `read_rows` verifies."""
+    note = {"format": FORMAT, **metadata, "rows": table.num_rows}
+    table = table.replace_schema_metadata({METADATA_KEY: json.dumps(note, ensure_ascii=False)})
+    with durable_file(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+
+
+def _parse_metadata(text: bytes | None) -> dict[str, Any]:
+    try:
+        metadata = json.loads(text or b"{}")
+    except ValueError:
+        return {}
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def _write(folder: Path, identity: Mapping[str, Any], table: pa.Table) -> None:
+    write_rows(folder / f"{uuid.uuid4().hex}.parquet", table, {"kind": "part", "identity": dict(identity)})
+
+
+def _part_table(grid: Grid, pairs: np.ndarray) -> pa.Table:
+    """The rows of the chosen pairs (bool, coalitions × documents)."""
+    rows, columns = rows_of_pairs(grid, pairs)
+    digests = pa.array([document.digest for document in grid.documents], pa.string())
+    codes = pa.array(grid.document_of_column[columns], pa.int32())
+    arrays = [
+        removed_column(grid, rows),
+        index_column(grid, columns),
+        pa.DictionaryArray.from_arrays(codes, digests),
+        pa.array(grid.choice_of_column[columns], pa.int16()),
+        pa.array(grid.values[rows, columns]),
+    ]
+    return pa.table(arrays, schema=PART_SCHEMA)
+
+
+def _identity(path: Path) -> dict[str, Any]:
+    return read_metadata(path, PART_SCHEMA, "part").get("identity") or {}
+
+
+def _list(folder: Path) -> list[Path]:
+    return sorted(folder.glob("[!.]*.parquet"))
+
+
+def _own_parts(folder: Path, identity: Mapping[str, Any]) -> Iterator[tuple[Path, pa.Table]]:
+    """Each part of this identity with its rows.
+
+    Another job may compact meanwhile: it writes first and deletes then, so a new listing finds the rows
+    of a part that vanished under our eyes.
+    """
+    seen: set[Path] = set()
+    digest = digest_of(identity)
+    while new := [path for path in _list(folder) if path not in seen]:
+        for path in new:
+            seen.add(path)
+            try:
+                if digest_of(_identity(path)) == digest:
+                    yield path, read_rows(path)
+            except FileNotFoundError:
+                continue
+            except ValueError as error:
+                set_aside(path, str(error))
+
+
+def _fill(grid: Grid, table: pa.Table) -> None:
+    """Put those rows into the grid whose coalition and encoded document it asks for."""
+    table = table.unify_dictionaries().combine_chunks()
+    removed, digest = (_dictionary(table[name]) for name in ("removed", "digest"))
+    row_of_code = np.array([grid.row_of.get(_parse(text), -1) for text in removed.dictionary.to_pylist()])
+    position_of = {(document.index, document.digest): p for p, document in enumerate(grid.documents)}
+    documents, digests = table["document"].to_numpy(), _codes(digest)
+    # A document index has at most a few digests: look each (index, digest) up once, not once a row.
+    known, code_of = np.unique(documents.astype(np.int64) << 32 | digests, return_inverse=True)
+    texts = digest.dictionary.to_pylist()
+    position = np.array([position_of.get((int(k >> 32), texts[k & 0xFFFFFFFF]), -1) for k in known])[code_of]
+    row, choice = row_of_code[_codes(removed)], table["choice"].to_numpy()
+    wanted = (row >= 0) & (position >= 0) & (choice >= 0)
+    wanted[wanted] &= choice[wanted] < np.diff(grid.offsets)[position[wanted]]
+    columns = grid.offsets[position[wanted]] + choice[wanted]
+    grid.values[row[wanted], columns] = table["loglikelihood"].to_numpy()[wanted]
+
+
+def _codes(column: pa.DictionaryArray) -> np.ndarray:
+    """A dictionary column's codes."""
+    return column.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _dictionary(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    """A dictionary column of one dictionary, in one piece."""
+    combined = column.combine_chunks()
+    return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined
+
+
+def _parse(text: str) -> tuple[int, ...] | None:
+    try:
+        return parse_removed(text)
+    except ValueError:
+        return None
+
+
+def _without_doubles(table: pa.Table) -> pa.Table:
+    """The rows with each (removed, document, digest, choice) once, the first one found."""
+    table = table.unify_dictionaries().combine_chunks()
+    key = np.zeros(table.num_rows, dtype=np.int64)
+    for name in ("removed", "document", "digest", "choice"):
+        column = table[name]
+        is_text = pa.types.is_dictionary(column.type)
+        codes = _codes(_dictionary(column)) if is_text else column.to_numpy().astype(np.int64)
+        key = key * (int(codes.max(initial=0)) + 1) + codes
+    _, first = np.unique(key, return_index=True)
+    return table if len(first) == table.num_rows else table.take(np.sort(first))

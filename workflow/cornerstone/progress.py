@@ -1,0 +1,69 @@
+"""Progress: a bar with rate and time left on a terminal, a plain line every few seconds in a log file.
+
+with progress("download", unit="B") as advance:
+    advance(done, total)
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from tqdm import tqdm
+
+SECONDS_BETWEEN_LINES = 10.0
+LINE = "{desc}: {percentage:.0f}% {n_fmt}/{total_fmt} {unit} [{elapsed}<{remaining}, {rate_fmt}]"
+
+Advance = Callable[[float, float], None]
+"""`advance(done, total)`: how much is done so far, of how much; the total may change on the way."""
+
+
+@contextmanager
+def progress(
+    title: str,
+    unit: str,
+    *,
+    stream: TextIO | None = None,
+    seconds_between_lines: float = SECONDS_BETWEEN_LINES,
+) -> Iterator[Advance]:
+    """Show how far some work is on `stream` (default: stderr); call what it yields as often as you like.
+
+    Large counts are written with k, M, G. Nothing is shown before the first call.
+    """
+    stream = stream or sys.stderr
+    bar: tqdm | None = None
+
+    def advance(done: float, total: float) -> None:
+        nonlocal bar
+        bar = bar or _bar(title, unit, stream, seconds_between_lines)
+        bar.total = total
+        bar.update(done - bar.n)
+
+    try:
+        yield advance
+    finally:
+        if bar is not None:
+            bar.close()
+
+
+def _bar(title: str, unit: str, stream: TextIO, seconds_between_lines: float) -> tqdm:
+    common = {"desc": title, "unit": unit, "unit_scale": True, "miniters": 1}
+    if stream.isatty():
+        return tqdm(**common, file=stream, dynamic_ncols=True)
+    return tqdm(**common, file=_Lines(stream), mininterval=seconds_between_lines, bar_format=LINE, delay=1e-9)
+
+
+class _Lines:
+    """What tqdm draws over and over on one line ("\\r…"), as lines of their own."""
+
+    def __init__(self, stream: TextIO):
+        self.stream = stream
+
+    def write(self, text: str) -> None:
+        if text := text.strip("\r\n "):
+            self.stream.write(text + "\n")
+
+    def flush(self) -> None:
+        self.stream.flush()
