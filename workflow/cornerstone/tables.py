@@ -1,6 +1,7 @@
 """Tables of a whole study, as CSV (numbers, by name) and Markdown (text, by title).
 
-    values/{model}/{task}.csv + ablation/{model}/{task}.csv -> tables/{scores,values,ablation,shares,drops}.{csv,md}
+    values/{model}/{task}.csv + ablation/{model}/{task}.csv
+        -> tables/{scores,shares,drops,values,ablation}.{csv,md}
 
 shares answers the paper's Tables 1 and 2, drops its Tables 3 and 4.
 """
@@ -179,7 +180,7 @@ def _shares_row(rows: pd.DataFrame, named: list[str], top_k: int) -> dict:
 
 
 def _mean_shares_row(rows: list[dict], named: list[str]) -> dict:
-    """The mean over tasks. Its interval adds the tasks' half widths in quadrature: they share no documents."""
+    """The mean over tasks. Its interval adds half widths in quadrature: tasks share no documents."""
     table = pd.DataFrame(rows)
     mean = table.mean(numeric_only=True).to_dict()
     signed = table["signed_share"].mean(skipna=False)

@@ -1,0 +1,54 @@
+"""Ablation (figures 3 to 5): one model's score on each task after removing each single sublayer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from cornerstone.figures import style
+from cornerstone.figures.panels import Panels, task_panels
+from cornerstone.tables import Titles
+
+FULL = {"color": "#1A1A1A", "linestyle": (0, (5, 2)), "linewidth": 0.9}
+CHANCE = {"color": "#8C8C8C", "linestyle": (0, (1.5, 1.5)), "linewidth": 1.1}
+
+
+def draw_ablation(effects: pd.DataFrame, output: Path, titles: Titles) -> None:
+    """Draw a panel a task: x the removed sublayer, y the score after removal, with the two baselines.
+
+    effects: rows of ablation csv of one model. The light bars are the 95 % interval of the drop, hung on
+    the full model's score: one that reaches the dashed line is a drop that may be none. Raises
+    CornerstoneError for an unknown ending.
+    """
+    style.save(lambda: make_ablation(effects, titles), output)
+
+
+def make_ablation(effects: pd.DataFrame, titles: Titles) -> Figure:
+    """The figure that `draw_ablation` saves."""
+    panels = task_panels(effects, titles, "score after removal (%)", "block of the removed sublayer")
+    for axes, rows in panels.each(effects):
+        _draw_panel(axes, rows, panels)
+    panels.legend([*style.kind_handles(effects["kind"]), *_baselines()])
+    return panels.figure
+
+
+def _draw_panel(axes: Axes, rows: pd.DataFrame, panels: Panels) -> None:
+    axes.axhline(100 * rows["full"].iloc[0], zorder=1, **FULL)
+    axes.axhline(100 * rows["chance"].iloc[0], zorder=1, **CHANCE)
+    size = max(1.8, min(4.5, 0.6 * panels.pitch(rows)))
+    for kind, points in rows.groupby("kind"):
+        score = 100 * points["removed_score"]
+        low, high = 100 * (points["full"] - points["high"]), 100 * (points["full"] - points["low"])
+        colour, edge = style.colour(kind), style.edge_colour(kind)
+        axes.vlines(points["sublayer"], low, high, color=edge, alpha=0.35, linewidth=0.35 * size, zorder=2)
+        axes.plot(points["sublayer"], score, color=edge, alpha=0.3, linewidth=0.5, zorder=2)
+        look = {"marker": style.marker(kind), "markerfacecolor": colour, "markeredgecolor": edge}
+        axes.plot(points["sublayer"], score, linestyle="", markersize=size, markeredgewidth=0.3, zorder=3, **look)
+
+
+def _baselines() -> list[Line2D]:
+    return [Line2D([], [], label="full model", **FULL), Line2D([], [], label="chance", **CHANCE)]

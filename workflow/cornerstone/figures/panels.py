@@ -1,0 +1,104 @@
+"""A figure of one model with a panel per task: sublayers along x, one scale of y for all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+import pandas as pd
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cornerstone.figures import style
+from cornerstone.tables import Titles
+
+TOP = 0.3  # inches, like every length here: above the panels, for the model's title
+BOTTOM = 0.75  # for the numbers and name of x, and the legend
+LEFT = 0.55
+RIGHT = 0.1
+GAP_X = 0.18
+HEAD = 0.2  # a line of a panel's title
+PANEL_HEIGHT = 1.3
+
+
+@dataclass(frozen=True)
+class Panels:
+    """The figure, a panel for each task by its name, and the width of a panel in inches."""
+
+    figure: Figure
+    axes: dict[str, Axes]
+    width: float
+
+    def each(self, rows: pd.DataFrame) -> Iterator[tuple[Axes, pd.DataFrame]]:
+        """Every panel with its task's rows."""
+        for task, of_task in rows.groupby("task", sort=False):
+            yield self.axes[task], of_task
+
+    def pitch(self, rows: pd.DataFrame) -> float:
+        """Points from one sublayer to the next along x."""
+        return self.width * style.POINTS / (len(rows) + 1)
+
+    def legend(self, handles: list) -> None:
+        """A legend under the panels, in as many columns as the figure is wide."""
+        columns = min(len(handles), max(1, int(self.figure.get_figwidth() / 1.1)))
+        self.figure.legend(
+            handles=handles, loc="lower center", ncols=columns, frameon=False, bbox_to_anchor=(0.5, 0.0)
+        )
+
+
+def task_panels(rows: pd.DataFrame, titles: Titles, y_name: str, x_name: str) -> Panels:
+    """Empty panels for one model's rows (columns model, task, label), titled and with the axes named."""
+    tasks = list(rows["task"].unique())
+    labels = list(rows["label"].unique())
+    columns = style.panel_columns(len(tasks), len(labels))
+    width = (style.WIDTH - LEFT - RIGHT - (columns - 1) * GAP_X) / columns
+    if len(tasks) == 1:
+        width = min(width, max(2.6, 0.1 * len(labels)))
+    heads = {task: style.wrapped(titles.task(task), width, style.FONT, "bold") for task in tasks}
+    panels = _empty_panels(tasks, heads, columns, width, titles.model(rows["model"].iloc[0]))
+    for n, axes in enumerate(panels.axes.values()):
+        _number_blocks(axes, labels, width)
+        in_last_row = n + columns >= len(tasks)
+        axes.tick_params(labelleft=n % columns == 0)
+        axes.set_xlabel(x_name if in_last_row else "")
+    panels.figure.supylabel(y_name, fontsize=style.FONT, x=0.06 / panels.figure.get_figwidth(), ha="left")
+    seaborn.despine(panels.figure)
+    return panels
+
+
+def _empty_panels(tasks: list[str], heads: dict[str, str], columns: int, width: float, title: str) -> Panels:
+    n_rows = ceil(len(tasks) / columns)
+    head = HEAD * max(text.count("\n") + 1 for text in heads.values())
+    pitch = PANEL_HEIGHT + head + 0.25
+    figure_width = LEFT + RIGHT + columns * width + (columns - 1) * GAP_X
+    title = style.wrapped(title, figure_width - 0.2, style.FONT + 1, "bold")
+    top = TOP + 0.16 * title.count("\n")
+    height = top + head + PANEL_HEIGHT + (n_rows - 1) * pitch + BOTTOM
+    figure = style.new_figure(figure_width, height)
+    figure.text(0.5, 1 - 0.08 / height, title, ha="center", va="top", fontsize=style.FONT + 1, fontweight="bold")
+    made: dict[str, Axes] = {}
+    for n, task in enumerate(tasks):
+        row, column = divmod(n, columns)
+        left, bottom = LEFT + column * (width + GAP_X), height - top - head - PANEL_HEIGHT - row * pitch
+        place = (left / figure_width, bottom / height, width / figure_width, PANEL_HEIGHT / height)
+        first = next(iter(made.values()), None)
+        made[task] = figure.add_axes(place, sharex=first, sharey=first)
+        made[task].set_title(heads[task], fontweight="bold", pad=4)
+    return Panels(figure, made, width)
+
+
+def _number_blocks(axes: Axes, labels: list[str], width: float) -> None:
+    """Number the blocks along x: every one, every 2nd, 5th, … so that the numbers stand apart.
+
+    Sublayers stand at 0, 1, 2, …; a block's number stands under the middle of its sublayers.
+    """
+    blocks = np.array([int(label.split()[1]) for label in labels])
+    numbers = np.unique(blocks)
+    room = width / (style.text_width(str(numbers.max()), style.FONT - 1) + 0.08)
+    step = next(n for n in (1, 2, 4, 5, 8, 10, 20, 40, 50, 100, 200, 500) if len(numbers) / n <= room)
+    places = [np.flatnonzero(blocks == number).mean() for number in numbers[::step]]
+    axes.set_xticks(places, [str(number) for number in numbers[::step]])
+    axes.set_xlim(-1, len(labels))
