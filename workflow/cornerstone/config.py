@@ -35,6 +35,7 @@ WHOLE_FIGURES = ("pie_all", "ablation_scheme")
 """Figures that there are once a study."""
 RESERVED_MODEL_NAMES = ("all", "scheme")
 """pie_all.pdf and ablation_scheme.pdf are something else."""
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -269,9 +270,11 @@ def _unreadable_values(value: Any, key: str, depth: int = 0) -> Iterator[str]:
         for name, inner in value.items():
             if not isinstance(name, str):
                 yield f"{where} has the key {_shown(name)}, which YAML reads as no text: put it in quotes"
+            elif CONTROL_CHARACTERS.search(name):
+                yield f"{where} has the key {_shown(name)}: give one line without control characters"
             else:
                 yield from _unreadable_values(inner, f"{key}.{name}" if key else name, depth + 1)
-    elif isinstance(value, str) and re.search(r"[\x00-\x1f\x7f]", value):
+    elif isinstance(value, str) and CONTROL_CHARACTERS.search(value):
         yield f"{where} is {_shown(value)}: give one line without control characters"
     elif isinstance(value, float) and not math.isfinite(value):
         yield f"{where} is {value}: give a finite number"
