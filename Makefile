@@ -6,12 +6,12 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
-STUDY := $(RUN) snakemake --configfile config/demo.yaml
+
 
 .PHONY: demo test lint environment dev-environment
 
 demo: environment
-	@$(STUDY) all
+	@$(RUN) snakemake all --configfile config/demo.yaml
 	@echo
 	@echo "Figures (each also as .png and .svg):"
 	@ls results/demo/figures/*.pdf

@@ -1,0 +1,108 @@
+# The study that is configured, checked before anything runs, and the few functions that the rules share.
+
+import os
+import re
+from itertools import product
+
+from snakemake_interface_executor_plugins.settings import ExecMode
+
+from cornerstone.config import check_models, check_targets, resolve
+from cornerstone.errors import CornerstoneError
+from cornerstone.evaluations import Expected, count_rejected, set_aside_if_bad
+
+DRY_RUN = re.compile(r"-[a-zA-Z]*n[a-zA-Z]*|--dry-?run")
+LOOKING_ONLY = {"--lint", "--unlock", "--report", "--summary", "--detailed-summary", "--list-rules", "--dag"}
+DESIGNS = ("ablation", "windows")
+TABLES = ("scores", "shares", "drops", "values", "ablation")
+SMALL_MODEL_BYTES = 100e6
+CLUSTER_THREADS = 8
+
+
+def configured_study():
+    """The checked configuration; a mistake in it or in a target ends the run in one line."""
+    try:
+        study = resolve(config)
+        if workflow.exec_mode == ExecMode.DEFAULT:  # the driver; its jobs parse this file too
+            check_targets(study, sys.argv[1:])
+            if "train_demo_models" not in sys.argv:  # which makes the models
+                check_models(study)
+    except CornerstoneError as error:
+        sys.exit(f"Cornerstone: {error}")
+    return study
+
+
+def set_aside_bad_evaluations():
+    """Set aside what is no evaluation of this study, so that it is made again: Snakemake opens no output.
+
+    Only by the driver before its jobs are planned, and not by one that only looks.
+    """
+    if workflow.exec_mode != ExecMode.DEFAULT or set(sys.argv) & LOOKING_ONLY:
+        return
+    dry_run = any(DRY_RUN.fullmatch(argument) for argument in sys.argv[1:])
+    for model, task, design in product(study.model_names, study.task_names, DESIGNS):
+        expected = Expected(
+            path=Path(study.results, "evaluations", model, task, f"{design}.parquet"),
+            model=model,
+            task=task,
+            design=design,
+            manifest=Path(study.results, "models", f"{model}.json"),
+            documents=Path(study.results, "documents", f"{task}.parquet"),
+        )
+        set_aside_if_bad(expected, dry_run=dry_run)
+
+
+def rejected(wildcards, input):
+    """How many evaluations were set aside: one more makes the rules that read them run again."""
+    return sum(count_rejected(path) for path in input.evaluations)
+
+
+def library(*modules):
+    """Files of the library whose edits count as changed inputs, as paths from the working directory."""
+    folder = Path(workflow.basedir) / "workflow" / "cornerstone"
+    return [os.path.relpath(path) for module in modules for path in sorted(folder.glob(module))]
+
+
+def of_all(path):
+    """`path` for every model and task of the study."""
+    return expand(path, model=study.model_names, task=study.task_names)
+
+
+def of_tasks(path):
+    """`path` for every task; {model} stays a wildcard."""
+    return expand(path, task=study.task_names, allow_missing=True)
+
+
+def all_figures(ending):
+    """Every figure of the study, in the order of the report."""
+    kinds = ["pie", "ablation", "values"]
+    of_models = [f"{kind}_{model}" for kind in kinds for model in study.model_names]
+    return [f"<results>/figures/{name}.{ending}" for name in ("ablation_scheme", "pie_all", *of_models)]
+
+
+def model_files(wildcards):
+    """A local model's files: a changed one makes a new manifest."""
+    folder = study.model(wildcards.model).folder
+    return sorted(str(path) for path in Path(folder).iterdir() if path.is_file()) if folder else []
+
+
+def evaluate_threads(wildcards):
+    """Every core; but one for a small local model, whose jobs go faster side by side."""
+    folder = study.model(wildcards.model).folder
+    weights = Path(folder).glob("*.safetensors") if folder else []
+    small = folder and sum(path.stat().st_size for path in weights) < SMALL_MODEL_BYTES
+    return 1 if small else workflow.cores or CLUSTER_THREADS
+
+
+study = configured_study()
+set_aside_bad_evaluations()
+TITLES = {
+    "models": {model.name: model.title for model in study.models},
+    "tasks": {task.name: task.title for task in study.tasks},
+}
+FIGURE_CODE = library("figures/*.py", "tables.py")
+
+
+wildcard_constraints:
+    model="|".join(map(re.escape, study.model_names)),
+    task="|".join(map(re.escape, study.task_names)),
+    design="|".join(DESIGNS),

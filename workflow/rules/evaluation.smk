@@ -1,0 +1,31 @@
+# Evaluation: the log-likelihoods of every coalition, document and choice. The one expensive step, resumable:
+# its progress is in {output}.parts/, files that Snakemake does not know and so never deletes.
+
+
+rule evaluate:
+    input:
+        manifest="<results>/models/{model}.json",
+        documents="<results>/documents/{task}.parquet",
+    output:
+        evaluation="<results>/evaluations/{model}/{task}/{design}.parquet",
+    log:
+        "<logs>/evaluate/{model}/{task}/{design}.log",
+    benchmark:
+        "<benchmarks>/evaluate/{model}/{task}/{design}.tsv"
+    conda:
+        "../../envs/evaluate.yaml"
+    threads: evaluate_threads
+    # Not params: where and in how much memory it is computed changes no result.
+    resources:
+        device=lambda wildcards: study.model(wildcards.model).device,
+        memory_gb=study.memory_gb or 0,
+        mem_mb=16000,
+        runtime=720,
+    params:
+        dtype=lambda wildcards: study.model(wildcards.model).dtype,
+        limit=lambda wildcards: study.document_limit(wildcards.model, wildcards.task),
+        max_removed=lambda wildcards: study.max_removed if wildcards.design == "windows" else None,
+    message:
+        "Evaluate {wildcards.model} on {wildcards.task}: {wildcards.design} (progress: {log})"
+    script:
+        "../scripts/evaluate.py"

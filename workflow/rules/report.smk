@@ -1,0 +1,27 @@
+# The report: one HTML file with every figure and table, and where the numbers come from.
+
+
+rule report:
+    input:
+        figures=all_figures("svg"),
+        tables=rules.tables.output.csv,
+        evaluations=of_all("<results>/evaluations/{model}/{task}/ablation.parquet")
+        + of_all("<results>/evaluations/{model}/{task}/windows.parquet"),
+        documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
+        manifests=expand("<results>/models/{model}.json", model=study.model_names),
+        code=library("report.py"),
+    output:
+        report="<results>/report.html",
+    log:
+        "<logs>/report.log",
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        titles=TITLES,
+    message:
+        "Write the report"
+    script:
+        "../scripts/report.py"

@@ -1,0 +1,52 @@
+# From log-likelihoods to numbers: each sublayer's value, and the effect of removing it alone.
+
+
+rule estimate_values:
+    input:
+        evaluations=[
+            "<results>/evaluations/{model}/{task}/ablation.parquet",
+            "<results>/evaluations/{model}/{task}/windows.parquet",
+        ],
+        documents="<results>/documents/{task}.parquet",
+        code=library("values.py", "scores.py"),
+    output:
+        values="<results>/values/{model}/{task}.csv",
+    log:
+        "<logs>/estimate_values/{model}/{task}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        score=study.score,
+        rejected=rejected,
+        max_removed=study.max_removed,
+        edges=study.edges,
+    message:
+        "Estimate the values of {wildcards.model} on {wildcards.task}"
+    script:
+        "../scripts/estimate_values.py"
+
+
+rule ablation_effects:
+    input:
+        evaluations=["<results>/evaluations/{model}/{task}/ablation.parquet"],
+        documents="<results>/documents/{task}.parquet",
+        code=library("ablation.py", "scores.py"),
+    output:
+        ablation="<results>/ablation/{model}/{task}.csv",
+    log:
+        "<logs>/ablation_effects/{model}/{task}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        score=study.score,
+        rejected=rejected,
+    message:
+        "Work out the effects of single removals of {wildcards.model} on {wildcards.task}"
+    script:
+        "../scripts/ablation_effects.py"

@@ -1,0 +1,21 @@
+"""Estimate every sublayer's value on a task: values/{model}/{task}.csv."""
+
+from pathlib import Path
+
+from logged import run_logged
+
+
+def main(snakemake):
+    from cornerstone.values import estimate_values
+
+    estimate_values(
+        [Path(path) for path in snakemake.input.evaluations],
+        Path(snakemake.input.documents),
+        Path(snakemake.output.values),
+        max_removed=snakemake.params.max_removed,
+        edges=snakemake.params.edges,
+        score=snakemake.params.score,
+    )
+
+
+run_logged(main, snakemake)

@@ -1,0 +1,29 @@
+"""Evaluate a model's coalitions on a task: evaluations/{model}/{task}/{design}.parquet."""
+
+from pathlib import Path
+
+from logged import run_logged
+
+
+def main(snakemake):
+    from cornerstone.evaluation_job import EvaluationJob, run_evaluation_job
+
+    memory_gb = float(snakemake.resources.memory_gb)
+    run_evaluation_job(
+        EvaluationJob(
+            manifest=Path(snakemake.input.manifest),
+            documents=Path(snakemake.input.documents),
+            output=Path(snakemake.output.evaluation),
+            model=snakemake.wildcards.model,
+            task=snakemake.wildcards.task,
+            design=snakemake.wildcards.design,
+            max_removed=snakemake.params.max_removed,
+            limit=snakemake.params.limit,
+            dtype=snakemake.params.dtype,
+            device=snakemake.resources.device,
+            memory_bytes=int(memory_gb * 1e9) or None,
+        )
+    )
+
+
+run_logged(main, snakemake)
