@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.coalitions import Removed, parse_removed
-from cornerstone.documents import Document
+from cornerstone.documents import Document, read_documents
 from cornerstone.errors import CornerstoneError
+from cornerstone.evaluations import read_or_set_aside
 
 METRICS = ("acc", "acc_norm")
 
@@ -132,10 +133,7 @@ def read_scores(evaluations: Sequence[Path], documents: Path, score: str) -> Sco
 
     Raises CornerstoneError for files that do not belong together or lack rows.
     """
-    from cornerstone.documents import read_documents
-    from cornerstone.evaluations import read_evaluation
-
-    read = [read_evaluation(path) for path in evaluations]
+    read = [read_or_set_aside(path) for path in evaluations]
     document_set = read_documents(documents)
     of = {(evaluation.model, evaluation.task, tuple(evaluation.sublayers)) for evaluation in read}
     if len(of) != 1:

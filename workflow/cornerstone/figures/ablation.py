@@ -47,7 +47,9 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, panels: Panels) -> None:
         axes.vlines(points["sublayer"], low, high, color=edge, alpha=0.35, linewidth=0.35 * size, zorder=2)
         axes.plot(points["sublayer"], score, color=edge, alpha=0.3, linewidth=0.5, zorder=2)
         look = {"marker": style.marker(kind), "markerfacecolor": colour, "markeredgecolor": edge}
-        axes.plot(points["sublayer"], score, linestyle="", markersize=size, markeredgewidth=0.3, zorder=3, **look)
+        axes.plot(
+            points["sublayer"], score, linestyle="", markersize=size, markeredgewidth=0.3, zorder=3, **look
+        )
 
 
 def _baselines() -> list[Line2D]:

@@ -78,7 +78,9 @@ def _empty_panels(tasks: list[str], heads: dict[str, str], columns: int, width: 
     top = TOP + 0.16 * title.count("\n")
     height = top + head + PANEL_HEIGHT + (n_rows - 1) * pitch + BOTTOM
     figure = style.new_figure(figure_width, height)
-    figure.text(0.5, 1 - 0.08 / height, title, ha="center", va="top", fontsize=style.FONT + 1, fontweight="bold")
+    figure.text(
+        0.5, 1 - 0.08 / height, title, ha="center", va="top", fontsize=style.FONT + 1, fontweight="bold"
+    )
     made: dict[str, Axes] = {}
     for n, task in enumerate(tasks):
         row, column = divmod(n, columns)

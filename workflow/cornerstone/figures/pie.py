@@ -19,15 +19,15 @@ from matplotlib.patches import Circle, Wedge
 from cornerstone.figures import style
 from cornerstone.tables import Titles
 
-RADIUS = 0.52  # inches, like every length here
-LEADER = 0.14  # between a pie's rim and its captions
+RADIUS = 0.44  # inches, like every length here
+LEADER = 0.1  # between a pie's rim and its captions
 CAPTION = 0.245  # from one caption, of two lines, to the next
 WIDE = 6.0  # points of rim: slices that get a white edge
 CAPTION_FONT = 7  # points
 HEADING_FONT = 8
 NOTE_FONT = 6.5
-PAD = 0.1
-OVERHANG = 0.16  # captions may stand so far above and below a pie
+PAD = 0.06
+OVERHANG = 0.18  # captions may stand so far above and below a pie
 LEGEND = 0.36  # under the last pie
 NARROWEST = 2.4  # a figure of a single pie has its legend to hold
 MOST_COLUMNS = 6  # of one model's tasks; more go on in the next row
@@ -149,7 +149,9 @@ def _grid(cells: list[Cell], values: pd.DataFrame, titles: Titles) -> Grid:
     note = style.wrapped(NOTE, width - 2 * PAD, NOTE_FONT)
     height = top + (n_rows - 1) * pitch + RADIUS + OVERHANG + LEGEND + _height(note)
     return Grid(
-        row_heads=tuple(style.wrapped(model, pie, HEADING_FONT, "bold") for model in models) if several else (),
+        row_heads=tuple(style.wrapped(model, pie, HEADING_FONT, "bold") for model in models)
+        if several
+        else (),
         title=title,
         note=note,
         widths=widths,
@@ -181,8 +183,12 @@ def _draw_cell(axes: Axes, cell: Cell, grid: Grid) -> None:
     if cell.rows["share"].sum() > 0:
         _draw_slices(axes, cell.rows, x, y)
     else:
-        axes.add_patch(Circle((x, y), RADIUS, fill=False, linestyle="--", linewidth=0.6, edgecolor=style.GREY))
-        axes.text(x, y, "no positive\nvalue", ha="center", va="center", fontsize=CAPTION_FONT, color=style.GREY)
+        axes.add_patch(
+            Circle((x, y), RADIUS, fill=False, linestyle="--", linewidth=0.6, edgecolor=style.GREY)
+        )
+        axes.text(
+            x, y, "no positive\nvalue", ha="center", va="center", fontsize=CAPTION_FONT, color=style.GREY
+        )
     for left in (True, False):
         _draw_captions(axes, [caption for caption in cell.captions if caption.left == left], x, y)
     heading = _heading(cell, grid.widths[cell.column])
@@ -194,13 +200,17 @@ def _draw_slices(axes: Axes, rows: pd.DataFrame, x: float, y: float) -> None:
     drawn = rows[rows["share"] > 0]
     ends = 90 + 360 * drawn["share"].cumsum().to_numpy()
     starts = np.concatenate([[90], ends[:-1]])
-    nth = drawn.groupby(drawn["kind"] == "attn").cumcount()  # shades alternate within attention and within FFN
+    nth = drawn.groupby(
+        drawn["kind"] == "attn"
+    ).cumcount()  # shades alternate within attention and within FFN
     for start, end, kind, n in zip(starts, ends, drawn["kind"], nth, strict=True):
         arc = (end - start) / 360 * 2 * pi * RADIUS * style.POINTS
         # White edges would hide narrow slices, and whiten the middle: those keep to their own colour, and lie
         # over the edges of the wide ones.
         shade = style.shades(kind)[n % 2]
-        edge = {"edgecolor": "white", "linewidth": 0.5} if arc > WIDE else {"edgecolor": shade, "linewidth": 0.1}
+        edge = (
+            {"edgecolor": "white", "linewidth": 0.5} if arc > WIDE else {"edgecolor": shade, "linewidth": 0.1}
+        )
         look = {"facecolor": shade, "zorder": 2 - arc / 1000, **edge}
         axes.add_patch(Wedge((x, y), RADIUS, start, end, **look))
 

@@ -43,7 +43,9 @@ def make_scheme() -> Figure:
 
 
 def _draw_block(axes: Axes, x: float, title: str, removed: str | None, formula: str) -> None:
-    frame = Rectangle((x + 0.15, 0.72), BLOCK - 0.3, 2.35, facecolor="#F6F6F6", edgecolor="#BBBBBB", linewidth=0.8)
+    frame = Rectangle(
+        (x + 0.15, 0.72), BLOCK - 0.3, 2.35, facecolor="#F6F6F6", edgecolor="#BBBBBB", linewidth=0.8
+    )
     axes.add_patch(frame)
     axes.text(x + BLOCK / 2, 3.62, title, ha="center", va="top", fontsize=9, fontweight="bold")
     stream = x + STREAM

@@ -73,7 +73,9 @@ def house_style() -> Iterator[None]:
         "hatch.linewidth": 0.5,
         "axes.unicode_minus": True,
     }
-    with matplotlib.rc_context(rc={**seaborn.axes_style("ticks"), **seaborn.plotting_context("paper"), **ours}):
+    with matplotlib.rc_context(
+        rc={**seaborn.axes_style("ticks"), **seaborn.plotting_context("paper"), **ours}
+    ):
         yield
 
 
@@ -130,7 +132,9 @@ def _patch(kind: str, label: str) -> Patch:
 
 def _marker(kind: str, label: str) -> Line2D:
     edge = {"markeredgecolor": edge_colour(kind), "markeredgewidth": 0.4}
-    return Line2D([], [], linestyle="", marker=marker(kind), color=colour(kind), markersize=4, label=label, **edge)
+    return Line2D(
+        [], [], linestyle="", marker=marker(kind), color=colour(kind), markersize=4, label=label, **edge
+    )
 
 
 def panel_columns(n_panels: int, n_sublayers: int) -> int:

@@ -1,0 +1,175 @@
+"""The report: one HTML file with every figure and table of a study, that opens offline.
+
+    build_report(Path("results/report.html"), config=…, figures=…, tables=…, …)
+
+It says in words what the numbers say, how each was measured, and where all of it came from. It holds no
+scripts and no links to other files: figures are embedded as they are.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cornerstone.documents import DocumentSet, read_documents
+from cornerstone.errors import CornerstoneError
+from cornerstone.evaluations import EVALUATION_SCHEMA
+from cornerstone.manifests import read_manifest
+from cornerstone.parts import read_metadata
+from cornerstone.report_page import STYLE, details, figure, page, table, tag
+from cornerstone.report_words import TABLE_NOTES, Study, caption, cautions, method, summary
+from cornerstone.tables import Titles, sections
+
+MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
+
+
+def build_report(
+    output: Path,
+    *,
+    config: Mapping[str, Any],
+    titles: Titles,
+    figures: Sequence[Path],
+    tables: Sequence[Path],
+    evaluations: Sequence[Path],
+    documents: Sequence[Path],
+    manifests: Sequence[Path],
+) -> None:
+    """Write the report of a study.
+
+    figures: SVG or PNG files, shown in this order. tables: the CSV files that `write_tables` wrote.
+    Raises CornerstoneError for a figure of another format, a missing table or an unreadable input.
+    """
+    study = Study(
+        config=config,
+        titles=titles,
+        figures=tuple(Path(path) for path in figures),
+        tables=_read_tables(tables),
+        evaluations=tuple(read_metadata(Path(path), EVALUATION_SCHEMA, "evaluation") for path in evaluations),
+        documents={Path(path).stem: read_documents(path) for path in documents},
+        manifests={Path(path).stem: read_manifest(path) for path in manifests},
+    )
+    Path(output).write_text(report_html(study), encoding="utf-8")
+
+
+def report_html(study: Study) -> str:
+    """The whole page."""
+    names = " and ".join(study.titles.model(model) for model in study.models)
+    body = [
+        tag("h1", "Which sublayers matter"),
+        *[tag("p", escape(text), class_="lead") for text in summary(study)],
+        tag("h2", "How it was measured"),
+        *[tag("p", escape(text)) for text in method(study)],
+        tag("h2", "Figures"),
+        *[_figure(study, path) for path in study.figures],
+        tag("h2", "Tables"),
+        *_tables(study),
+        tag("h2", "What to keep in mind"),
+        tag("ul", "".join(tag("li", escape(text)) for text in cautions(study))),
+        tag("h2", "Where the numbers come from"),
+        *_provenance(study),
+    ]
+    return page(f"Cornerstone: {names}", STYLE, "\n".join(body))
+
+
+def _read_tables(paths: Sequence[Path]) -> dict[str, pd.DataFrame]:
+    tables = {Path(path).stem: pd.read_csv(path) for path in paths}
+    missing = [name for name in TABLE_NOTES if name not in tables]
+    if missing:
+        raise CornerstoneError(f"the report needs the tables {', '.join(missing)}: write the tables first")
+    return tables
+
+
+def _figure(study: Study, path: Path) -> str:
+    media_type = MEDIA_TYPES.get(path.suffix)
+    if media_type is None:
+        raise CornerstoneError(f"the report cannot show {path}: give its .svg or .png")
+    data = base64.b64encode(path.read_bytes()).decode("ascii")
+    title, text = caption(study, path)
+    beside = sorted(
+        p.name for p in path.parent.glob(f"{path.stem}.*") if p.suffix in (".pdf", ".png", ".svg")
+    )
+    source = f"data:{media_type};base64,{data}"
+    return figure(source, title, text, f"Files: {', '.join(beside)}", wide=path.stem.startswith("pie"))
+
+
+def _tables(study: Study) -> list[str]:
+    parts = []
+    for name, note in TABLE_NOTES.items():
+        for section in sections(name, study.tables[name], study.titles):
+            content = tag("p", escape(note), class_="note") + table(section.table)
+            long = name in ("values", "ablation")
+            parts.append(
+                details(section.title, content) if long else tag("h3", escape(section.title)) + content
+            )
+    return parts
+
+
+def _provenance(study: Study) -> list[str]:
+    return [
+        tag("h3", "Models"),
+        table(pd.DataFrame([_model_row(study, name, told) for name, told in study.manifests.items()])),
+        tag("h3", "Tasks"),
+        table(pd.DataFrame([_task_row(study, name, told) for name, told in study.documents.items()])),
+        tag("h3", "Evaluations"),
+        table(pd.DataFrame([_evaluation_row(study, told) for told in study.evaluations])),
+        tag("h3", "Library versions"),
+        table(pd.DataFrame(_versions(study), columns=["Library", "Version"])),
+        details("Configuration", tag("pre", escape(json.dumps(study.config, indent=2, ensure_ascii=False)))),
+    ]
+
+
+def _model_row(study: Study, name: str, manifest: Mapping[str, Any]) -> dict[str, str]:
+    size = sum(file["size"] for file in manifest["files"])
+    return {
+        "Model": study.titles.model(name),
+        "From": manifest.get("hub") or manifest.get("folder") or "",
+        "Revision": manifest.get("revision") or "local folder",
+        "Size": f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB",
+        "Weights (sha256)": manifest["weights"][:16],
+        "Tokenizer (sha256)": manifest["tokenizer"][:16],
+    }
+
+
+def _task_row(study: Study, name: str, documents: DocumentSet) -> dict[str, str]:
+    return {
+        "Task": study.titles.task(name),
+        "Version": documents.version,
+        "lm-eval": documents.lm_eval_version,
+        "Split": documents.split,
+        "Data": documents.source,
+        "Documents": f"{len(documents.documents):,}",
+        "Metrics": ", ".join(documents.metrics),
+        "Digest (sha256)": documents.digest[:16],
+    }
+
+
+def _evaluation_row(study: Study, told: Mapping[str, Any]) -> dict[str, str]:
+    made = told["provenance"]
+    return {
+        "Model": study.titles.model(told["model"]),
+        "Task": study.titles.task(told["task"]),
+        "Design": told["design"],
+        "Documents": f"{told['documents'].get('count', 0):,}",
+        "Coalitions × documents": f"{made.get('evaluated_pairs', 0) + made.get('reused_pairs', 0):,}",
+        "of these reused": f"{made.get('reused_pairs', 0):,}",
+        "Seconds": f"{made.get('seconds', float('nan')):,.1f}",
+        "Device": str(made.get("device") or ""),
+        "Precision": str(made.get("dtype") or ""),
+    }
+
+
+def _versions(study: Study) -> list[tuple[str, str]]:
+    """Library, version pairs that made the evaluations; more than one version of a library is told."""
+    found: dict[str, set[str]] = {}
+    for told in study.evaluations:
+        made = told["provenance"]
+        for library, version in {**made.get("versions", {}), "python": made.get("python", "")}.items():
+            if version:
+                found.setdefault(library, set()).add(version)
+    return [(library, ", ".join(sorted(versions))) for library, versions in sorted(found.items())]
