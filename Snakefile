@@ -49,3 +49,5 @@ rule all:
         tables=rules.tables.output.csv,
         figures=all_figures("pdf"),
         report=rules.report.output.report,
+    message:
+        "Everything is there: open {input.report}"

@@ -2,6 +2,7 @@
 
 import os
 import re
+from dataclasses import asdict
 from itertools import product
 
 from snakemake_interface_executor_plugins.settings import ExecMode

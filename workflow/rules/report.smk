@@ -9,7 +9,7 @@ rule report:
         + of_all("<results>/evaluations/{model}/{task}/windows.parquet"),
         documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
         manifests=expand("<results>/models/{model}.json", model=study.model_names),
-        code=library("report.py"),
+        code=library("report*.py", "tables.py"),
     output:
         report="<results>/report.html",
     log:
@@ -20,6 +20,7 @@ rule report:
         mem_mb=4000,
         runtime=30,
     params:
+        config=asdict(study),
         titles=TITLES,
     message:
         "Write the report"

@@ -10,7 +10,7 @@ def main(snakemake):
     document_set = build_documents(
         snakemake.params.task,
         name=snakemake.wildcards.task,
-        data=next(iter(snakemake.input.data), None),
+        data=snakemake.input.data or None,
         shots=snakemake.params.shots,
         limit=snakemake.params.limit,
     )
