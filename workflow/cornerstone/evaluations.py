@@ -77,7 +77,7 @@ class Evaluation:
 class Expected:
     """What should stand at a path; files that are not there (yet) are not compared with."""
 
-    path: Path
+    path: Path | str
     model: str
     task: str
     design: str
@@ -195,8 +195,9 @@ def set_aside_if_bad(expected: Expected, *, dry_run: bool = False) -> Path | Non
 def count_rejected(path: Path | str) -> int:
     """How many files were set aside from this place.
 
-    As a parameter of the rules that read evaluations it makes them run again, and so ask for the file
-    that is missing now: Snakemake alone leaves a missing input missing while what was made of it is there.
+    As a parameter of the rules that read evaluations it makes them run again, and so ask for the file that
+    is missing now: Snakemake leaves a missing input missing while what was made of it is there. It has to
+    be a function of the wildcards alone: one of `input` is recorded nowhere, so its change is not seen.
     """
     path = Path(path)
     return len(list(path.parent.glob(glob.escape(path.name) + ".rejected*")))

@@ -143,7 +143,13 @@ def write_rows(path: Path, table: pa.Table, metadata: Mapping[str, Any]) -> None
     note = {"format": FORMAT, **metadata, "rows": table.num_rows}
     table = table.replace_schema_metadata({METADATA_KEY: json.dumps(note, ensure_ascii=False)})
     with durable_file(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+        pq.write_table(
+            table,
+            temporary,
+            compression="zstd",
+            use_dictionary=[name for name in table.column_names if name != "loglikelihood"],
+            write_page_checksum=True,
+        )
 
 
 def _parse_metadata(text: bytes | None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import TextIO
 from tqdm import tqdm
 
 SECONDS_BETWEEN_LINES = 10.0
-LINE = "{desc}: {percentage:.0f}% {n_fmt}/{total_fmt} {unit} [{elapsed}<{remaining}, {rate_fmt}]"
+LINE = "{desc}: {percentage:.0f}% {n_fmt}/{total_fmt}{unit} [{elapsed}<{remaining}, {rate_fmt}]"
 
 Advance = Callable[[float, float], None]
 """`advance(done, total)`: how much is done so far, of how much; the total may change on the way."""
@@ -49,7 +49,7 @@ def progress(
 
 
 def _bar(title: str, unit: str, stream: TextIO, seconds_between_lines: float) -> tqdm:
-    common = {"desc": title, "unit": unit, "unit_scale": True, "miniters": 1}
+    common = {"desc": title, "unit": f" {unit}", "unit_scale": True, "miniters": 1}
     if stream.isatty():
         return tqdm(**common, file=stream, dynamic_ncols=True)
     return tqdm(**common, file=_Lines(stream), mininterval=seconds_between_lines, bar_format=LINE, delay=1e-9)

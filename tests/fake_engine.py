@@ -1,0 +1,195 @@
+"""A study in a folder and an engine that needs no model, for the tests of what is kept and what is lost.
+
+    python tests/fake_engine.py FOLDER --seconds-per-block 0.02     one evaluate job, in a process of its own
+
+Every log-likelihood is a fixed function of document, choice and coalition, so any table can be checked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+from cornerstone.documents import Document, DocumentSet, Request, digest_documents, write_documents
+from cornerstone.errors import CornerstoneError
+from cornerstone.evaluation_job import Engine, EvaluationJob, run_evaluation_job
+from cornerstone.manifests import write_manifest
+
+LABELS = ("Attn 0", "FFN 0", "Attn 1", "FFN 1", "Attn 2", "FFN 2")
+
+
+@dataclass(frozen=True)
+class Encoded:
+    index: int
+    digest: str
+    n_choices: int
+
+
+@dataclass
+class FakeEngine:
+    """Hands over blocks of two documents × half of the coalitions; counts what it was asked for.
+
+    journal: a file that gets a line (time, pairs) after each block that was taken.
+    spoilt:  (document, removed) whose log-likelihood is not a number.
+    """
+
+    seconds_per_block: float = 0.0
+    journal: Path | None = None
+    spoilt: tuple | None = None
+    after_block: object = None
+    loads: int = 0
+    asked: list = field(default_factory=list)
+
+    def engine(self, version: int = 1) -> Engine:
+        return Engine(self.load_encoder, self.encode, self.load_model, self.evaluate, version)
+
+    def load_encoder(self, folder):
+        return SimpleNamespace(settings={"max_length": 512, "prefix_token": 1})
+
+    def encode(self, encoder, documents):
+        return [Encoded(d.index, _digest(d), len(d.requests)) for d in documents]
+
+    def load_model(self, folder, dtype, device):
+        self.loads += 1
+        sublayers = tuple(SimpleNamespace(label=label) for label in LABELS)
+        return SimpleNamespace(sublayers=sublayers, device="cpu", dtype=dtype)
+
+    def evaluate(self, model, documents, coalitions, *, memory_bytes, on_block, on_progress):
+        self.asked += [(c, d.index) for c in coalitions for d in documents]
+        half = (len(coalitions) + 1) // 2
+        blocks = [
+            (part, range(first, min(first + 2, len(documents))))
+            for first in range(0, len(documents), 2)
+            for part in (coalitions[:half], coalitions[half:])
+            if part
+        ]
+        for done, (part, positions) in enumerate(blocks, 1):
+            time.sleep(self.seconds_per_block)
+            numbers = [self._numbers(part, documents[p]) for p in positions]
+            on_block(SimpleNamespace(coalitions=part, documents=list(positions), loglikelihoods=numbers))
+            self._note(len(part) * len(positions))
+            on_progress(done, len(blocks))
+            if self.after_block:
+                self.after_block(done)
+        return SimpleNamespace(counts={"rows": "tree", "evaluations": len(blocks), "engine_seconds": 1.0})
+
+    def _numbers(self, coalitions, document):
+        numbers = np.array(
+            [[loglikelihood(c, document.index, k) for k in range(document.n_choices)] for c in coalitions]
+        )
+        if self.spoilt and self.spoilt[0] == document.index and self.spoilt[1] in coalitions:
+            numbers[coalitions.index(self.spoilt[1]), -1] = np.nan
+        return numbers
+
+    def _note(self, pairs):
+        if self.journal:
+            with self.journal.open("a") as file:
+                file.write(f"{time.time()} {pairs}\n")
+
+
+def loglikelihood(removed, document, choice):
+    """What the fake engine says: different for each document, choice and coalition."""
+    return -1.0 - document / 7 - choice / 3 - sum(2.0**s for s in removed) / 11
+
+
+def _digest(document):
+    return hashlib.sha256(repr(document).encode()).hexdigest()
+
+
+def documents(count):
+    """Documents of 2, 3 or 4 choices."""
+    return tuple(
+        Document(
+            index,
+            tuple(Request(f"context {index}", f" choice {k}") for k in range(2 + index % 3)),
+            (0,),
+            (8,) * (2 + index % 3),
+        )
+        for index in range(count)
+    )
+
+
+def write_study(
+    folder: Path, count: int = 12, *, weights: str = "w" * 64, task: str = "boolq"
+) -> EvaluationJob:
+    """A manifest and documents in `folder`, and the job that evaluates windows of up to two on them."""
+    digests = {"weights": weights, "config": "c" * 64, "tokenizer": "t" * 64}
+    note = {"format": 1, "kind": "manifest", "name": "tiny", "folder": str(folder), "files": [], **digests}
+    write_manifest(note, folder / "tiny.json")
+    items = documents(count)
+    whole = DocumentSet(task, "1.0", "validation", ("acc",), digest_documents(items), items)
+    write_documents(whole, folder / f"{task}.parquet")
+    output = folder / "evaluations" / "tiny" / task / "windows.parquet"
+    return EvaluationJob(
+        folder / "tiny.json", folder / f"{task}.parquet", output, "tiny", task, "windows", max_removed=2
+    )
+
+
+def die_while_writing(moment: str, time_to_live: int) -> None:
+    """SIGKILL this process in its n-th write: with half of the file written, before or after the renaming."""
+    import pyarrow.parquet as pq
+
+    written = [0]
+    write_table, replace_file = pq.write_table, os.replace
+
+    def is_last():
+        written[0] += 1
+        return written[0] == time_to_live
+
+    def write_half(table, path, **options):
+        write_table(table, path, **options)
+        if moment == "half" and is_last():
+            os.truncate(path, os.path.getsize(path) // 2)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def rename(source, target):
+        last = moment in ("before", "after") and is_last()
+        if last and moment == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        replace_file(source, target)
+        if last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    pq.write_table, os.replace = write_half, rename
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seconds-per-block", type=float, default=0.0)
+    parser.add_argument("--seconds-between-parts", type=float, default=0.3)
+    parser.add_argument("--max-removed", type=int, default=2)
+    parser.add_argument("--die", nargs=2, metavar=("MOMENT", "WRITE"))
+    parser.add_argument("--largest-file", type=int)
+    parser.add_argument("--count", type=int, default=12)
+    options = parser.parse_args()
+    job = replace(
+        write_study(options.folder, options.count),
+        max_removed=options.max_removed,
+        seconds_between_parts=options.seconds_between_parts,
+    )
+    if options.die:
+        die_while_writing(options.die[0], int(options.die[1]))
+    if options.largest_file:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (options.largest_file, options.largest_file))
+    fake = FakeEngine(options.seconds_per_block, options.folder / "journal")
+    try:
+        run_evaluation_job(job, fake.engine())
+    except CornerstoneError as error:
+        sys.exit(f"Cornerstone: {error}")
+    print(json.dumps({"loads": fake.loads, "asked": len(fake.asked)}))
+
+
+if __name__ == "__main__":
+    main()
