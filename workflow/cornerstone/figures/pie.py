@@ -138,20 +138,19 @@ def _grid(cells: list[Cell], values: pd.DataFrame, titles: Titles) -> Grid:
     left = np.array([_caption_width(cells, column, True) for column in range(n_columns)])
     right = np.array([_caption_width(cells, column, False) for column in range(n_columns)])
     widths = left + right + 2 * RADIUS + 2 * PAD
-    margin = 0.35 if several else 0.0
+    pie = 2 * (RADIUS + OVERHANG)
+    heads = [style.wrapped(model, pie, HEADING_FONT, "bold") for model in models] if several else []
+    margin = max(map(_height, heads), default=0.0) + (PAD if several else 0.0)
     width = max(margin + widths.sum(), NARROWEST)
     x = margin + (width - margin - widths.sum()) / 2 + widths.cumsum() - widths + PAD + left + RADIUS
     heading = max(_height(_heading(cell, widths[cell.column])) for cell in cells)
     title = "" if several else style.wrapped(models[0], width - 2 * PAD, HEADING_FONT + 1, "bold")
-    pie = 2 * (RADIUS + OVERHANG)
     pitch = pie + PAD + (0 if several else heading)
     top = PAD + _height(title) + heading + OVERHANG + RADIUS
     note = style.wrapped(NOTE, width - 2 * PAD, NOTE_FONT)
     height = top + (n_rows - 1) * pitch + RADIUS + OVERHANG + LEGEND + _height(note)
     return Grid(
-        row_heads=tuple(style.wrapped(model, pie, HEADING_FONT, "bold") for model in models)
-        if several
-        else (),
+        row_heads=tuple(heads),
         title=title,
         note=note,
         widths=widths,
@@ -234,10 +233,11 @@ def _draw_captions(axes: Axes, captions: list[Caption], x: float, y: float) -> N
 
 
 def _draw_heads_and_legend(axes: Axes, kinds: pd.Series, grid: Grid) -> None:
-    bold = {"ha": "center", "fontweight": "bold"}
+    upright = {"ha": "left", "va": "center", "rotation": 90, "multialignment": "center"}
     for y, head in zip(grid.y, grid.row_heads, strict=False):
-        axes.text(PAD + 0.06, y, head, va="center", rotation=90, fontsize=HEADING_FONT, **bold)
-    axes.text(grid.width / 2, grid.height - PAD / 2, grid.title, va="top", fontsize=HEADING_FONT + 1, **bold)
+        axes.text(PAD, y, head, fontsize=HEADING_FONT, fontweight="bold", **upright)
+    title = {"ha": "center", "va": "top", "fontsize": HEADING_FONT + 1, "fontweight": "bold"}
+    axes.text(grid.width / 2, grid.height - PAD, grid.title, **title)
     middle = grid.width / 2, 0.08 + _height(grid.note)
     handles = style.kind_handles(kinds, patches=True)
     place = {"loc": "lower center", "bbox_to_anchor": middle, "bbox_transform": axes.transData}

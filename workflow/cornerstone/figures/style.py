@@ -19,7 +19,7 @@ from matplotlib.textpath import TextPath
 
 from cornerstone.errors import CornerstoneError
 
-ATTENTION = "#B2182B"
+ATTENTION = "#A81529"
 ATTENTION_SHADES = ("#8E1022", "#C23A44")
 FEED_FORWARD = "#74B3DB"
 FEED_FORWARD_SHADES = ("#6BAED6", "#A3CDE8")

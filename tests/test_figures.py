@@ -1,0 +1,308 @@
+"""Figures: nothing overlaps, kinds are told apart without colour, and the same data give the same bytes."""
+
+import io
+from itertools import combinations
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+import synthetic
+from cornerstone.errors import CornerstoneError
+from cornerstone.figures import draw_pies, draw_scheme, draw_values, style
+from cornerstone.figures.ablation import make_ablation
+from cornerstone.figures.pie import make_pies, spread
+from cornerstone.figures.scheme import make_scheme
+from cornerstone.figures.values import make_values
+from cornerstone.tables import Titles
+from matplotlib.image import imread
+from matplotlib.patches import Wedge
+from matplotlib.text import Text
+
+PLAIN = Titles()
+LONG = Titles(
+    {
+        "m": "A Language Model With A Rather Long Name 70B Base",
+        "n": "another_model-with-one-unbroken-name-v0.1",
+    },
+    {"boolq": "Boolean Questions On A Passage", "piqa": "physical_interaction_question_answering"},
+)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """A function: the texts that a figure really draws, each with its box in pixels, and the figure's box."""
+
+    def boxes(make):
+        texts = []
+        draw = Text.draw
+
+        def record(text, renderer, *args, **kwargs):
+            if text.get_visible() and text.get_text().strip():
+                texts.append(text)
+            draw(text, renderer, *args, **kwargs)
+
+        with style.house_style(), monkeypatch.context() as patch:
+            patch.setattr(Text, "draw", record)
+            figure = make()
+            figure.canvas.draw()
+        return figure, {text: text.get_window_extent() for text in texts}
+
+    return boxes
+
+
+def overlapping(boxes, slack=0.5):
+    """Pairs of texts whose boxes meet by more than `slack` pixels in both directions."""
+    return [
+        (a.get_text(), b.get_text())
+        for (a, p), (b, q) in combinations(boxes.items(), 2)
+        if min(p.x1, q.x1) - max(p.x0, q.x0) > slack and min(p.y1, q.y1) - max(p.y0, q.y0) > slack
+    ]
+
+
+def outside(figure, boxes):
+    width, height = figure.bbox.width, figure.bbox.height
+    return [t.get_text() for t, b in boxes.items() if b.x0 < 0 or b.y0 < 0 or b.x1 > width or b.y1 > height]
+
+
+def assert_tidy(figure, boxes):
+    assert boxes
+    assert overlapping(boxes) == []
+    assert outside(figure, boxes) == []
+
+
+def early_slices(n_sublayers, shares):
+    """One pie in which the first sublayers, side by side, are the largest."""
+    rows = synthetic.value_rows("m", n_sublayers, ["boolq"])
+    share = np.full(n_sublayers, (1 - sum(shares)) / (n_sublayers - len(shares)))
+    share[: len(shares)] = shares
+    return rows.assign(share=share)
+
+
+@pytest.mark.parametrize(
+    "shares",
+    [
+        (0.02, 0.02, 0.02, 0.02),  # four narrow slices side by side at the top
+        (0.3, 0.02, 0.02, 0.02),
+        (0.45, 0.03, 0.03, 0.03),  # side by side at the bottom
+        (0.24, 0.02, 0.02, 0.02),  # at the left
+        (0.97, 0.01, 0.005, 0.005),
+        (0.25, 0.25, 0.25, 0.25),
+    ],
+)
+def test_captions_of_neighbouring_slices_do_not_meet(drawn, shares):
+    figure, boxes = drawn(lambda: make_pies(early_slices(160, shares), PLAIN))
+    assert_tidy(figure, boxes)
+    captions = [text.get_text() for text in boxes if "%" in text.get_text()]
+    assert len(captions) == 4
+    assert f"Attn 0\n{100 * shares[0]:.1f} %" in captions
+
+
+def test_pies_of_models_and_tasks_are_tidy_at_160_sublayers_and_with_long_names(drawn):
+    values = pd.concat([synthetic.value_rows("m", 160), synthetic.value_rows("n", 64, ffn="MoE", seed=1)])
+    figure, boxes = drawn(lambda: make_pies(values, LONG))
+    assert_tidy(figure, boxes)
+    assert sum("%" in text.get_text() for text in boxes) == 2 * 6 * 4
+    assert any(text.get_text() == "FFN / MoE" for text in boxes)
+
+
+def test_captions_keep_off_the_pies(drawn):
+    figure, boxes = drawn(lambda: make_pies(synthetic.value_rows("m", 64), PLAIN))
+    wedges = [patch for patch in figure.axes[0].patches if isinstance(patch, Wedge)]
+    centres = {tuple(wedge.center) for wedge in wedges}
+    dots = figure.dpi
+    for text, box in boxes.items():
+        for x, y in centres:
+            nearest = np.clip(x * dots, box.x0, box.x1), np.clip(y * dots, box.y0, box.y1)
+            assert np.hypot(nearest[0] - x * dots, nearest[1] - y * dots) > wedges[0].r * dots, (
+                text.get_text()
+            )
+
+
+@pytest.mark.parametrize("n_tasks", [1, 8])
+def test_one_task_and_many_tasks_find_their_place(drawn, n_tasks):
+    tasks = [f"task_number_{n}" for n in range(n_tasks)]
+    values = synthetic.value_rows("m", 16, tasks)
+    assert_tidy(*drawn(lambda: make_pies(values, LONG)))
+    assert_tidy(*drawn(lambda: make_values(values, LONG)))
+    assert_tidy(*drawn(lambda: make_ablation(synthetic.effect_rows("m", 16, tasks), LONG)))
+
+
+@pytest.mark.parametrize(("n_sublayers", "titles"), [(2, PLAIN), (12, PLAIN), (64, LONG), (160, LONG)])
+def test_panels_are_tidy_at_any_number_of_sublayers(drawn, n_sublayers, titles):
+    tasks = ["boolq", "piqa", "arc_easy"]
+    values, effects = (
+        f("m", max(n_sublayers, 4), tasks) for f in (synthetic.value_rows, synthetic.effect_rows)
+    )
+    if n_sublayers == 2:
+        values, effects = values[values["sublayer"] < 2], effects[effects["sublayer"] < 2]
+    assert_tidy(*drawn(lambda: make_values(values, titles)))
+    assert_tidy(*drawn(lambda: make_ablation(effects, titles)))
+
+
+def test_the_scheme_is_tidy(drawn):
+    assert_tidy(*drawn(make_scheme))
+
+
+def test_the_check_for_overlaps_sees_one(drawn):
+    def crowded():
+        figure = make_scheme()
+        figure.text(0.5, 0.5, "over")
+        figure.text(0.505, 0.5, "each other")
+        figure.text(0.99, 0.1, "cut off")
+        return figure
+
+    figure, boxes = drawn(crowded)
+    assert ("over", "each other") in overlapping(boxes)
+    assert "cut off" in outside(figure, boxes)
+
+
+def test_panels_share_y_and_number_blocks(drawn):
+    figure, _ = drawn(lambda: make_ablation(synthetic.effect_rows("m", 64), PLAIN))
+    assert len({axes.get_ylim() for axes in figure.axes}) == 1
+    numbers = [text.get_text() for text in figure.axes[0].get_xticklabels()]
+    assert numbers[:3] == ["0", "2", "4"]
+    # Block 2 is sublayers 4 and 5.
+    assert figure.axes[0].get_xticks()[1] == 4.5
+
+
+def test_ablation_draws_scores_and_baselines_in_percent(drawn):
+    effects = synthetic.effect_rows("m", 12, ["boolq"])
+    figure, boxes = drawn(lambda: make_ablation(effects, PLAIN))
+    heights = [line.get_ydata()[0] for line in figure.axes[0].lines if len(set(line.get_ydata())) == 1]
+    assert heights == pytest.approx([100 * effects["full"].iloc[0], 50])
+    markers = {
+        line.get_marker(): line for line in figure.axes[0].lines if line.get_marker() not in ("None", "")
+    }
+    attention = effects[effects["kind"] == "attn"]
+    np.testing.assert_allclose(markers["o"].get_ydata(), 100 * attention["removed_score"])
+    assert set(markers) == {"o", "s"}
+    assert {"attention", "FFN", "full model", "chance"} <= {text.get_text() for text in boxes}
+
+
+def test_values_are_drawn_signed(drawn):
+    values = synthetic.value_rows("m", 12, ["boolq"])
+    figure, _ = drawn(lambda: make_values(values, PLAIN))
+    heights = {round(bar.get_x() + bar.get_width() / 2): bar.get_height() for bar in figure.axes[0].patches}
+    np.testing.assert_allclose([heights[i] for i in range(12)], 100 * values["value"])
+    assert min(heights.values()) < 0
+
+
+def pixels(make):
+    with style.house_style():
+        file = io.BytesIO()
+        make().savefig(file, format="png", dpi=300)
+    file.seek(0)
+    return imread(file)[:, :, :3]
+
+
+def pie_ring(rows, radius):
+    """Colours around the only pie of `rows`, anticlockwise from the top; radius in parts of the pie's."""
+    with style.house_style():
+        figure = make_pies(rows, PLAIN)
+    wedge = next(patch for patch in figure.axes[0].patches if isinstance(patch, Wedge))
+    image = pixels(lambda: figure)
+    angle = np.pi / 2 + np.linspace(0, 2 * np.pi, 1000, endpoint=False) + 0.003
+    x = (wedge.center[0] + radius * wedge.r * np.cos(angle)) * 300
+    y = image.shape[0] - (wedge.center[1] + radius * wedge.r * np.sin(angle)) * 300
+    return image[y.astype(int), x.astype(int)]
+
+
+def is_attention(colours):
+    return colours[:, 0] > colours[:, 2] + 0.2
+
+
+def test_slices_run_anticlockwise_from_the_top_in_model_order():
+    rows = synthetic.value_rows("m", 4, ["boolq"]).assign(share=[0.4, 0.3, 0.2, 0.1])
+    ring = is_attention(pie_ring(rows, 0.8))
+    assert ring[10:390].all() and not ring[410:690].any() and ring[710:890].all() and not ring[910:990].any()
+
+
+def test_a_hundred_and_sixty_slices_are_not_swallowed_by_their_edges():
+    rows = synthetic.value_rows("m", 160, ["boolq"]).assign(share=1 / 160)
+    ring = pie_ring(rows, 0.95)
+    white = ring.min(axis=1) > 0.9
+    assert white.mean() < 0.02
+    assert np.abs(np.diff(is_attention(ring).astype(int))).sum() > 150
+
+
+@pytest.mark.parametrize("value", [0.0, -0.01])
+def test_a_pie_without_positive_values_is_an_empty_circle_that_says_so(drawn, value):
+    rows = synthetic.value_rows("m", 12, ["boolq"]).assign(value=value, share=0.0)
+    figure, boxes = drawn(lambda: make_pies(rows, PLAIN))
+    assert_tidy(figure, boxes)
+    assert any("no positive" in text.get_text() for text in boxes)
+
+
+def lightness(colour):
+    """CIE L*, 0 black to 100 white: what greyscale print keeps."""
+    red, green, blue = linear(colour)
+    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    return 116 * luminance ** (1 / 3) - 16 if luminance > 0.008856 else 903.3 * luminance
+
+
+def linear(colour):
+    rgb = np.array(matplotlib.colors.to_rgb(colour))
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def test_attention_and_ffn_differ_in_lightness_for_greyscale_print():
+    dark = [style.ATTENTION, *style.ATTENTION_SHADES]
+    light = [style.FEED_FORWARD, *style.FEED_FORWARD_SHADES]
+    assert max(map(lightness, dark)) + 20 < min(map(lightness, light))
+
+
+# Machado, Oliveira and Fernandes (2009), full severity, in linear RGB.
+BLINDNESS = {
+    "protan": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deutan": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritan": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", BLINDNESS)
+def test_attention_and_ffn_differ_for_colour_blind_readers(kind):
+    seen = [
+        np.clip(np.array(BLINDNESS[kind]) @ linear(c), 0, 1) for c in (style.ATTENTION, style.FEED_FORWARD)
+    ]
+    luminance = [0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in seen]
+    assert (max(luminance) + 0.05) / (min(luminance) + 0.05) > 2.5  # WCAG contrast
+
+
+@pytest.mark.parametrize("ending", style.FORMATS)
+def test_the_same_data_give_the_same_bytes(tmp_path, ending):
+    values = synthetic.value_rows("m", 12, ["boolq"])
+    for name in ("a", "b"):
+        draw_pies(values, tmp_path / f"pie_{name}.{ending}", PLAIN)
+        draw_values(values, tmp_path / f"values_{name}.{ending}", PLAIN)
+        draw_scheme(tmp_path / f"scheme_{name}.{ending}")
+    for kind in ("pie", "values", "scheme"):
+        one, other = ((tmp_path / f"{kind}_{name}.{ending}").read_bytes() for name in ("a", "b"))
+        assert one == other and len(one) > 1000
+
+
+def test_an_unknown_ending_is_refused_in_one_line(tmp_path):
+    with pytest.raises(CornerstoneError, match=r"\.pdf, \.png, \.svg"):
+        draw_scheme(tmp_path / "scheme.jpeg")
+
+
+def test_spread_heights_keep_their_distance_order_and_bounds():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        targets = np.sort(rng.uniform(-1, 1, 4))[::-1]
+        heights = spread(targets, 0.3, -0.8, 0.8)
+        assert (-np.diff(heights) >= 0.3 - 1e-12).all()
+        assert heights.max() <= 0.8 + 1e-12 and heights.min() >= -0.8 - 1e-12
+    np.testing.assert_allclose(spread(np.array([0.7, 0.0]), 0.3, -1, 1), [0.7, 0.0])
