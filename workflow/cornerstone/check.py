@@ -1,0 +1,158 @@
+"""The check before each job: the engine against the model's own forward, on the job's own extreme rows.
+
+It makes "any decoder" safe: a model that the engine cannot drive rightly is refused, never measured wrongly.
+Tree rows that fail fall back to plain rows; plain rows that fail refuse the model.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cornerstone.budget import first_budget, is_out_of_memory, memory_budget
+from cornerstone.coalition_tree import coalition_tree
+from cornerstone.coalitions import Removed, removed_text
+from cornerstone.decoder import Decoder
+from cornerstone.encoding import EncodedDocument, one_line
+from cornerstone.errors import CornerstoneError
+from cornerstone.masks import windows_in_depth
+from cornerstone.models import LanguageModel
+from cornerstone.reference import reference_loglikelihoods
+from cornerstone.token_tree import Row, rows_of, tree_row
+from cornerstone.walk import Counts, Walk, make_batch
+
+log = logging.getLogger(__name__)
+
+# How far two right computations of one log-likelihood (nats) may lie apart: absolutely, and relative to it.
+# float32 differs by about 1e-5 with the batch alone; in 8 and 11 bits of mantissa a token's log-probability
+# moves by hundredths, while a wrong mask or position is off by 0.6 and more.
+TOLERANCES = {"float32": (1e-4, 2e-6), "float16": (0.05, 0.01), "bfloat16": (0.3, 0.03)}
+
+
+@dataclass(frozen=True)
+class RowKind:
+    """How documents become rows.
+
+    name:    "tree" or "plain".
+    windows: each block's attention window for tree rows (tokens, None: all).
+    pace:    seconds per (token × sublayer) of the model's own forward, one request at a time.
+    """
+
+    name: str
+    windows: tuple[int | None, ...] | None
+    pace: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The worst disagreement between engine and model: nats, and as a multiple of what is tolerated."""
+
+    difference: float
+    excess: float
+    where: str
+
+
+def choose_rows(
+    model: LanguageModel, decoder: Decoder, documents: Sequence[EncodedDocument], allowed: str = "auto"
+) -> RowKind:
+    """The cheapest kind of rows that passes the check on the documents: tree rows, else plain rows.
+
+    allowed: "auto", or "tree" or "plain" to try that kind alone.
+    Raises CornerstoneError naming the model and the difference when none passes.
+    """
+    sample = extreme_documents(documents)
+    coalitions = check_coalitions(model)
+    started = time.monotonic()
+    wanted = [[reference_loglikelihoods(model, document, c) for c in coalitions] for document in sample]
+    tokens = sum(len(request.tokens) for document in sample for request in document.requests)
+    pace = (time.monotonic() - started) / (tokens * len(coalitions) * len(model.sublayers))
+    failures = []
+    for name in ("tree", "plain") if allowed == "auto" else (allowed,):
+        try:
+            kind = row_kind(decoder, sample, name, pace)
+            comparison = compare(model, decoder, kind, sample, coalitions, wanted)
+        # A model may refuse our masks in as many ways as there are models.
+        except (ValueError, RuntimeError, TypeError, LookupError) as error:
+            if is_out_of_memory(error):
+                raise
+            failures.append(f"{name} rows: {one_line(error)}")
+        else:
+            if comparison.excess <= 1:
+                log.info("check: %s rows agree with the model to %.1e nats", name, comparison.difference)
+                return kind
+            failures.append(f"{name} rows: off by {comparison.difference:.3g} nats at {comparison.where}")
+        log.info("check: %s cannot use %s", model.name, failures[-1])
+    raise CornerstoneError(
+        f"{model.name} ({type(model.network).__name__}) cannot be measured: the engine disagrees with the model's own "
+        f"forward ({'; '.join(failures)}); choose a model of another family"
+    )
+
+
+def row_kind(decoder: Decoder, documents: Sequence[EncodedDocument], name: str, pace: float) -> RowKind:
+    """The kind of rows with what it needs to know of the model. Raises ValueError where trees are impossible."""
+    if name == "plain":
+        return RowKind(name, None, pace)
+    deepest = max(len(request.tokens) for document in documents for request in document.requests)
+    return RowKind(name, tuple(windows_in_depth(decoder, deepest)), pace)
+
+
+def extreme_documents(documents: Sequence[EncodedDocument]) -> list[EncodedDocument]:
+    """The documents with the longest row, the deepest row, and the deepest row that is a real tree."""
+    rows = [tree_row(position, document) for position, document in enumerate(documents)]
+    chosen = [
+        max(rows, key=lambda row: len(row.tokens)),
+        max(rows, key=lambda row: max(row.depths)),
+        max(rows, key=lambda row: (not row.is_path, max(row.depths))),
+    ]
+    return [documents[position] for position in dict.fromkeys(row.document for row in chosen)]
+
+
+def check_coalitions(model: LanguageModel) -> list[Removed]:
+    """The full model and, in a block of each kind, one attention, one FFN and the whole block removed."""
+    layer_types = getattr(model.network.config, "layer_types", None) or [None] * len(model.blocks)
+    by_kind: dict[tuple, list[Removed]] = {}
+    for block, layer_type in zip(model.blocks, layer_types, strict=True):
+        kind = (*map(type, block.modules), layer_type)
+        by_kind.setdefault(kind, []).append(tuple(sublayer.index for sublayer in block.sublayers))
+    coalitions: list[Removed] = [()]
+    for blocks in by_kind.values():
+        indices = blocks[len(blocks) // 2]
+        coalitions += [*((index,) for index in indices), indices]
+    return coalitions
+
+
+def compare(
+    model: LanguageModel,
+    decoder: Decoder,
+    kind: RowKind,
+    documents: Sequence[EncodedDocument],
+    coalitions: Sequence[Removed],
+    wanted: Sequence[Sequence[Sequence[float]]],
+) -> Comparison:
+    """Hold the engine's log-likelihoods against wanted[document][coalition][choice]."""
+    absolute, relative = TOLERANCES[model.dtype]
+    tree = coalition_tree(coalitions, [tuple(s.index for s in block.sublayers) for block in model.blocks])
+    worst = Comparison(0.0, 0.0, "")
+    for document, expected in zip(documents, wanted, strict=True):
+        got = _engine_loglikelihoods(model, decoder, kind, document, tree)
+        for coalition, row in zip(coalitions, expected, strict=True):
+            for ours, theirs in zip(got[coalition], row, strict=True):
+                difference = abs(ours - theirs) if math.isfinite(ours) else math.inf
+                excess = difference / (absolute + relative * abs(theirs))
+                if excess > worst.excess:
+                    where = f"document {document.index} without [{removed_text(coalition)}]"
+                    worst = Comparison(difference, excess, where)
+    return worst
+
+
+def _engine_loglikelihoods(model, decoder, kind, document, tree) -> dict[Removed, list[float]]:
+    rows: list[Row] = rows_of([document], kind.name)
+    budget = first_budget(model, tree, memory_budget(model.device), sum(len(row.tokens) for row in rows))
+    batch = make_batch(decoder, rows, {0: 0}, kind.windows)
+    found = {}
+    for coalitions, loglikelihoods in Walk(decoder, batch, tree, budget, Counts()).run():
+        found |= dict(zip(coalitions, loglikelihoods.tolist(), strict=True))
+    return found
