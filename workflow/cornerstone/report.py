@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -27,6 +28,9 @@ from cornerstone.report_words import TABLE_NOTES, Study, caption, cautions, meth
 from cornerstone.tables import Titles, sections
 
 MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
+PNG_DPI = 200  # of figures.style
+POINTS = 72  # per inch
+DEFAULT_WIDTH = 7.2  # inches, of an SVG that does not tell
 
 
 def build_report(
@@ -95,7 +99,16 @@ def _figure(study: Study, path: Path) -> str:
         p.name for p in path.parent.glob(f"{path.stem}.*") if p.suffix in (".pdf", ".png", ".svg")
     )
     source = f"data:{media_type};base64,{data}"
-    return figure(source, title, text, f"Files: {', '.join(beside)}", wide=path.stem.startswith("pie"))
+    return figure(source, title, text, f"Files: {', '.join(beside)}", width=_inches_wide(path))
+
+
+def _inches_wide(path: Path) -> float:
+    """A figure's width on paper: an SVG tells it in points, a PNG in pixels."""
+    content = path.read_bytes()
+    if path.suffix == ".png":
+        return int.from_bytes(content[16:20], "big") / PNG_DPI  # the header's first field
+    points = re.search(rb'<svg[^>]*? width="([\d.]+)pt"', content)
+    return float(points.group(1)) / POINTS if points else DEFAULT_WIDTH
 
 
 def _tables(study: Study) -> list[str]:

@@ -6,6 +6,8 @@ from html import escape
 
 import pandas as pd
 
+LARGEST, SMALLEST = 130, 74  # pixels on the screen for an inch of a figure
+
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c1c1c; --faint: #5c5c5c; --paper: #ffffff; --line: #d8d8d8;
         --stripe: #f5f5f5; }
@@ -27,11 +29,10 @@ figcaption strong { color: var(--ink); }
 .scroll { overflow-x: auto; max-width: 100%; }
 .picture { background: #ffffff; border: 1px solid var(--line); border-radius: 6px; padding: 0.5rem; }
 .picture img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
-.picture.wide img { min-width: 44rem; }
 table { border-collapse: collapse; font-size: 0.86rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.3rem 0.7rem; text-align: right; white-space: nowrap;
          border-bottom: 1px solid var(--line); }
-th { vertical-align: bottom; }
+th { vertical-align: bottom; white-space: normal; }
 th.text, td.text { text-align: left; }
 tbody tr:nth-child(even) { background: var(--stripe); }
 details { margin: 0.75rem 0; }
@@ -42,7 +43,7 @@ pre { overflow-x: auto; font-size: 0.82rem; background: var(--stripe); padding: 
   figure, tr { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
   .picture { border: none; padding: 0; }
-  .picture.wide img { min-width: 0; }
+  .picture img { min-width: 0 !important; }
   .scroll { overflow: visible; }
   table { font-size: 7pt; }
   th, td { white-space: normal; padding: 0.15rem 0.3rem; }
@@ -67,10 +68,14 @@ def tag(name: str, content: str, **attributes: str) -> str:
     return f"<{name}{written}>{content}</{name}>"
 
 
-def figure(source: str, title: str, text: str, files: str, wide: bool) -> str:
-    """A picture with its caption; wide ones scroll in their box on a narrow screen."""
-    image = f'<img src="{source}" alt="{escape(f"{title}. {text}")}">'
-    box = tag("div", image, class_="picture scroll wide" if wide else "picture scroll", tabindex="0")
+def figure(source: str, title: str, text: str, files: str, width: float) -> str:
+    """A picture of `width` inches on paper with its caption.
+
+    It is shown larger where there is room, and scrolls in its box where its words would get too small.
+    """
+    size = f"width: {width * LARGEST:.0f}px; min-width: {width * SMALLEST:.0f}px"
+    image = f'<img src="{source}" alt="{escape(f"{title}. {text}")}" style="{size}">'
+    box = tag("div", image, class_="picture scroll", tabindex="0")
     words = f"<strong>{escape(title)}.</strong> {escape(text)} <small>{escape(files)}</small>"
     return tag("figure", box + tag("figcaption", words))
 

@@ -144,11 +144,11 @@ def signed_shares(values: np.ndarray, draws: np.ndarray) -> pd.DataFrame:
     """Shares of the signed sum with 95 % intervals, a row per player.
 
     signed_share, signed_low, signed_high: of each player; top_signed_…: of the player and all those of
-    larger value together. Empty, all of them, where the interval of the sum reaches zero: nothing is
-    there to share out. values: shape (players,); draws: shape (players, resamples).
+    larger value together. Empty, all of them, where the sum is not above zero in every resample: nothing
+    is surely there to share out. values: shape (players,); draws: shape (players, resamples).
     """
     total, total_draws = values.sum(), draws.sum(axis=0)
-    exists = interval(total_draws)[0] > 0
+    exists = (total_draws > 0).all()
     order = np.argsort(-values, kind="stable")
     of_each = np.arange(len(values)), values, draws
     of_top = order, values[order].cumsum(), draws[order].cumsum(axis=0)

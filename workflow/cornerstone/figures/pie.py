@@ -29,6 +29,7 @@ NOTE_FONT = 6.5
 PAD = 0.06
 OVERHANG = 0.18  # captions may stand so far above and below a pie
 LEGEND = 0.36  # under the last pie
+ROOM = 0.5  # at least so much beside a pie
 NARROWEST = 2.4  # a figure of a single pie has its legend to hold
 MOST_COLUMNS = 6  # of one model's tasks; more go on in the next row
 NOTE = "Slices in model order, anticlockwise from the top; negative values count as 0."
@@ -59,12 +60,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Grid:
-    """Where things stand: widths of the columns, the pies' centres (x by column, y by row), and texts."""
+    """Where things stand: room for the headings, the pies' centres (x by column, y by row), and texts."""
 
     row_heads: tuple[str, ...]
     title: str
     note: str
-    widths: np.ndarray
+    rooms: np.ndarray
     x: np.ndarray
     y: np.ndarray
     width: float
@@ -141,9 +142,13 @@ def _grid(cells: list[Cell], values: pd.DataFrame, titles: Titles) -> Grid:
     pie = 2 * (RADIUS + OVERHANG)
     heads = [style.wrapped(model, pie, HEADING_FONT, "bold") for model in models] if several else []
     margin = max(map(_height, heads), default=0.0) + (PAD if several else 0.0)
+    spare = np.clip(2 * RADIUS + ROOM - widths, 0, None)  # a pie without captions has its heading to hold
+    widths = widths + spare
     width = max(margin + widths.sum(), NARROWEST)
-    x = margin + (width - margin - widths.sum()) / 2 + widths.cumsum() - widths + PAD + left + RADIUS
-    heading = max(_height(_heading(cell, widths[cell.column])) for cell in cells)
+    starts = margin + (width - margin - widths.sum()) / 2 + widths.cumsum() - widths
+    x = starts + spare / 2 + PAD + left + RADIUS
+    rooms = 2 * np.minimum(x - starts, starts + widths - x) - PAD
+    heading = max(_height(_heading(cell, rooms[cell.column])) for cell in cells)
     title = "" if several else style.wrapped(models[0], width - 2 * PAD, HEADING_FONT + 1, "bold")
     pitch = pie + PAD + (0 if several else heading)
     top = PAD + _height(title) + heading + OVERHANG + RADIUS
@@ -153,7 +158,7 @@ def _grid(cells: list[Cell], values: pd.DataFrame, titles: Titles) -> Grid:
         row_heads=tuple(heads),
         title=title,
         note=note,
-        widths=widths,
+        rooms=rooms,
         x=x,
         y=height - top - pitch * np.arange(n_rows),
         width=width,
@@ -168,8 +173,8 @@ def _caption_width(cells: list[Cell], column: int, left: bool) -> float:
     return max((LEADER + style.text_width(line, CAPTION_FONT) + 0.04 for line in lines), default=0.0)
 
 
-def _heading(cell: Cell, width: float) -> str:
-    return style.wrapped(cell.heading, width - PAD, HEADING_FONT, "bold")
+def _heading(cell: Cell, room: float) -> str:
+    return style.wrapped(cell.heading, room, HEADING_FONT, "bold")
 
 
 def _height(text: str) -> float:
@@ -190,7 +195,7 @@ def _draw_cell(axes: Axes, cell: Cell, grid: Grid) -> None:
         )
     for left in (True, False):
         _draw_captions(axes, [caption for caption in cell.captions if caption.left == left], x, y)
-    heading = _heading(cell, grid.widths[cell.column])
+    heading = _heading(cell, grid.rooms[cell.column])
     above = y + RADIUS + OVERHANG + 0.06
     axes.text(x, above, heading, ha="center", va="bottom", fontsize=HEADING_FONT, fontweight="bold")
 

@@ -109,11 +109,14 @@ def text_width(text: str, size: float = FONT, weight: str = "normal") -> float:
 
 
 def wrapped(text: str, width: float, size: float = FONT, weight: str = "normal") -> str:
-    """The text in as many lines as it needs to be at most `width` inches wide; long words are broken."""
-    for characters in range(len(text), 0, -1):
-        lines = wrap(text.replace("_", "_\u200b"), characters) or [text]
-        lines = [line.replace("\u200b", "") for line in lines]
-        if max(text_width(line, size, weight) for line in lines) <= width:
+    """The text in as many lines as it needs to be at most `width` inches wide.
+
+    Lines break at spaces, hyphens and after underscores; a word that is still too long is broken.
+    """
+    breakable = text.replace("_", "_ ")
+    for characters in range(len(breakable), 0, -1):
+        lines = [line.replace("_ ", "_") for line in wrap(breakable, characters)]
+        if lines and max(text_width(line, size, weight) for line in lines) <= width:
             return "\n".join(lines)
     return text
 

@@ -1,0 +1,235 @@
+"""The report holds every figure, table and origin in one file that loads nothing."""
+
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+import synthetic
+from cornerstone.ablation import ablation_effects
+from cornerstone.coalitions import ablation, windows
+from cornerstone.documents import DocumentSet, digest_documents, write_documents
+from cornerstone.errors import CornerstoneError
+from cornerstone.evaluations import Evaluation, write_evaluation
+from cornerstone.figures import draw_ablation, draw_pies, draw_scheme, draw_values
+from cornerstone.manifests import write_manifest
+from cornerstone.report import build_report
+from cornerstone.tables import Titles, read_rows, write_tables
+from cornerstone.values import estimate_values
+
+TITLES = Titles({"small": "Small & <Beautiful>", "mix": "Mix"}, {"boolq": "BoolQ", "piqa": "PIQA"})
+CONFIG = {"max_removed": 2, "edges": "both", "score": "paper", "top_k": 3}
+MODELS = {"small": (6, "FFN"), "mix": (8, "MoE")}
+PROVENANCE = {
+    "evaluated_pairs": 400,
+    "reused_pairs": 80,
+    "seconds": 12.5,
+    "device": "cpu",
+    "dtype": "float32",
+    "python": "3.11.7",
+    "versions": {"torch": "2.13.0", "transformers": "5.23.0"},
+}
+
+
+def write_inputs(folder, task, metrics, n_choices):
+    asked = synthetic.documents(40, n_choices)
+    path = folder / f"{task}.parquet"
+    write_documents(
+        DocumentSet(
+            task, "2.0", "validation", metrics, digest_documents(asked), asked, "0.4.13", f"{task}.jsonl"
+        ),
+        path,
+    )
+    return asked, path
+
+
+def write_design(path, model, task, design, asked, coalitions, sublayers):
+    table = synthetic.evaluation(asked, sorted(coalitions, key=lambda c: (len(c), c)), len(sublayers))
+    documents = {"digest": "d", "count": len(asked), "of": len(asked)}
+    write_evaluation(Evaluation(model, task, design, sublayers, table, PROVENANCE, {}, documents), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A small study from evaluations to its report, on disk."""
+    folder = tmp_path_factory.mktemp("study")
+    paths = {name: [] for name in ("evaluations", "documents", "manifests", "values", "ablation", "figures")}
+    tasks = {"boolq": (("acc",), 2), "piqa": (("acc", "acc_norm"), 2)}
+    made = {task: write_inputs(folder, task, *about) for task, about in tasks.items()}
+    paths["documents"] = [path for _, path in made.values()]
+    for model, (n, ffn) in MODELS.items():
+        for task, (asked, documents) in made.items():
+            designs = {"ablation": ablation(n), "windows": windows(n, 2)}
+            files = [
+                write_design(
+                    folder / f"{model}_{task}_{d}.parquet", model, task, d, asked, c, synthetic.labels(n, ffn)
+                )
+                for d, c in designs.items()
+            ]
+            values, effects = folder / f"{model}_{task}_values.csv", folder / f"{model}_{task}_ablation.csv"
+            estimate_values(files, documents, values, max_removed=2)
+            ablation_effects(files[0], documents, effects)
+            paths["evaluations"] += files
+            paths["values"].append(values)
+            paths["ablation"].append(effects)
+        manifest = folder / f"{model}.json"
+        files = [{"path": "model.safetensors", "size": 4_000_000, "sha256": "0" * 64}]
+        digests = {"weights": "a1b2" * 16, "config": "c" * 64, "tokenizer": "d" * 64}
+        told = {"format": 1, "kind": "manifest", "name": model, "folder": f"models/{model}", **digests}
+        write_manifest({**told, "hub": None, "revision": None, "files": files}, manifest)
+        paths["manifests"].append(manifest)
+    write_tables(paths["values"], paths["ablation"], folder, top_k=3, titles=TITLES)
+    paths["tables"] = [folder / f"{name}.csv" for name in ("scores", "shares", "drops", "values", "ablation")]
+    paths["figures"] = write_figures(folder, read_rows(paths["values"]), read_rows(paths["ablation"]))
+    return folder, paths
+
+
+def write_figures(folder, values, effects):
+    draw_scheme(folder / "ablation_scheme.svg")
+    draw_pies(values, folder / "pie_all.svg", TITLES)
+    for model in MODELS:
+        of_model = values[values["model"] == model]
+        draw_pies(of_model, folder / f"pie_{model}.svg", TITLES)
+        draw_values(of_model, folder / f"values_{model}.png", TITLES)
+        draw_ablation(effects[effects["model"] == model], folder / f"ablation_{model}.svg", TITLES)
+    kinds = (
+        [f"pie_{m}.svg" for m in MODELS]
+        + [f"ablation_{m}.svg" for m in MODELS]
+        + [f"values_{m}.png" for m in MODELS]
+    )
+    return [folder / name for name in ("ablation_scheme.svg", "pie_all.svg", *kinds)]
+
+
+def build(study, **changed):
+    folder, paths = study
+    inputs = ("figures", "tables", "evaluations", "documents", "manifests")
+    given = {name: paths[name] for name in inputs} | {"config": CONFIG, "titles": TITLES} | changed
+    build_report(folder / "report.html", **given)
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(study):
+    return build(study)
+
+
+class Reader(HTMLParser):
+    """Collects elements and checks that they are nested rightly."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.elements = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def read(page):
+    reader = Reader()
+    reader.feed(page)
+    assert reader.open == []
+    return reader.elements
+
+
+def test_values_and_effects_files_have_the_documented_columns(study):
+    _, paths = study
+    values, effects = pd.read_csv(paths["values"][0]), pd.read_csv(paths["ablation"][0])
+    wanted = "model task score sublayer label kind value low high share samples"
+    assert values.columns.tolist()[: len(wanted.split())] == wanted.split()
+    wanted = "model task score sublayer label kind full removed_score effect low high chance documents"
+    assert effects.columns.tolist()[: len(wanted.split())] == wanted.split()
+    assert pd.read_csv(paths["values"][1])["score"].unique().tolist() == [
+        "acc_norm"
+    ]  # piqa has it, boolq has not
+    assert set(values["score"]) == {"acc"}
+
+
+def test_the_same_evaluations_give_the_same_bytes(study, tmp_path):
+    folder, paths = study
+    files = [folder / "small_boolq_ablation.parquet", folder / "small_boolq_windows.parquet"]
+    estimate_values(files, paths["documents"][0], tmp_path / "again.csv", max_removed=2)
+    assert (tmp_path / "again.csv").read_bytes() == paths["values"][0].read_bytes()
+
+
+def test_windows_that_were_not_evaluated_are_asked_for_in_one_line(study, tmp_path):
+    folder, paths = study
+    files = [folder / "small_boolq_ablation.parquet", folder / "small_boolq_windows.parquet"]
+    with pytest.raises(CornerstoneError, match=r"\(0, 1, 2\)") as error:
+        estimate_values(files, paths["documents"][0], tmp_path / "more.csv", max_removed=3)
+    assert "\n" not in str(error.value)
+
+
+def test_evaluations_of_two_models_do_not_mix(study, tmp_path):
+    folder, paths = study
+    files = [folder / "small_boolq_ablation.parquet", folder / "mix_boolq_windows.parquet"]
+    with pytest.raises(CornerstoneError, match="more than one model"):
+        estimate_values(files, paths["documents"][0], tmp_path / "mixed.csv", max_removed=2)
+
+
+def test_the_report_is_one_file_that_loads_nothing(page):
+    for tag, attributes in read(page):
+        assert tag not in ("script", "link", "iframe", "object")
+        assert attributes.get("src", "data:").startswith("data:")
+        assert "href" not in attributes
+    assert "@import" not in page and "url(" not in page
+
+
+def test_every_figure_is_embedded_with_a_caption_and_words_for_those_who_cannot_see_it(page, study):
+    _, paths = study
+    images = [attributes for tag, attributes in read(page) if tag == "img"]
+    assert len(images) == len(paths["figures"]) == page.count("<figcaption>")
+    assert all(len(image["alt"]) > 40 for image in images)
+    assert {image["src"].split(";")[0] for image in images} == {"data:image/svg+xml", "data:image/png"}
+    assert "40 documents a task, scored by acc or acc_norm" in page
+
+
+def test_every_table_is_there_with_its_numbers(page, study):
+    folder, _ = study
+    assert page.count("<table>") == 3 + 2 * len(MODELS) + 4
+    scores = pd.read_csv(folder / "scores.csv")
+    assert f"{100 * scores['full'].iloc[0]:.1f}" in page
+
+
+def test_the_first_words_are_made_from_the_data(page, study):
+    folder, _ = study
+    shares = pd.read_csv(folder / "shares.csv")
+    mean = shares[(shares["model"] == "mix") & (shares["task"] == "mean")].iloc[0]
+    lead = re.findall(r'<p class="lead">(.*?)</p>', page)
+    assert len(lead) == 2
+    assert f"hold {100 * mean['top_share']:.1f} % on average" in lead[1]
+    assert all(label in lead[1] for label in mean["top"].split(", "))
+
+
+def test_the_provenance_names_versions_digests_times_and_configuration(page):
+    for told in (
+        "2.13.0",
+        "5.23.0",
+        "a1b2" * 4,
+        "0.4.13",
+        "boolq.jsonl",
+        "12.5",
+        "&quot;max_removed&quot;: 2",
+    ):
+        assert told in page, told
+
+
+def test_titles_are_escaped(page):
+    assert "Small &amp; &lt;Beautiful&gt;" in page and "<Beautiful>" not in page
+
+
+def test_models_of_other_sizes_come_with_a_warning_not_to_compare_shares(page):
+    assert "their shares do not compare" in page
+
+
+def test_a_figure_that_cannot_be_shown_and_a_missing_table_are_told(study):
+    folder, paths = study
+    with pytest.raises(CornerstoneError, match=r"give its \.svg or \.png"):
+        build(study, figures=[folder / "pie_all.pdf"])
+    with pytest.raises(CornerstoneError, match="drops"):
+        build(study, tables=[path for path in paths["tables"] if path.stem != "drops"])
