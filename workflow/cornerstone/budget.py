@@ -44,7 +44,7 @@ class Budget:
         )
 
     def halved(self, documents: int, tokens: int) -> Budget | None:
-        """What to try after memory ran out with so many documents of so many tokens; None: nothing is left."""
+        """What to try after memory ran out with so many documents and tokens; None: nothing is left."""
         smaller = replace(
             self, chunk_tokens=max(1, self.chunk_tokens // 2), logit_rows=max(1, self.logit_rows // 2)
         )

@@ -86,13 +86,13 @@ def choose_rows(
             failures.append(f"{name} rows: off by {comparison.difference:.3g} nats at {comparison.where}")
         log.info("check: %s cannot use %s", model.name, failures[-1])
     raise CornerstoneError(
-        f"{model.name} ({type(model.network).__name__}) cannot be measured: the engine disagrees with the model's own "
-        f"forward ({'; '.join(failures)}); choose a model of another family"
+        f"{model.name} ({type(model.network).__name__}) cannot be measured: the engine disagrees with the "
+        f"model's own forward ({'; '.join(failures)}); choose a model of another family"
     )
 
 
 def row_kind(decoder: Decoder, documents: Sequence[EncodedDocument], name: str, pace: float) -> RowKind:
-    """The kind of rows with what it needs to know of the model. Raises ValueError where trees are impossible."""
+    """A kind of rows and what it needs to know of the model. Raises ValueError where it cannot be."""
     if name == "plain":
         return RowKind(name, None, pace)
     deepest = max(len(request.tokens) for document in documents for request in document.requests)

@@ -1,6 +1,6 @@
 """Designs: named sets of coalitions, each written by the sublayers that are absent.
 
-    windows(n_sublayers=4, max_removed=3) -> (0,1) (0,1,2) (1,2) (1,2,3) (2,3)
+windows(n_sublayers=4, max_removed=3) -> (0,1) (0,1,2) (1,2) (1,2,3) (2,3)
 """
 
 from __future__ import annotations

@@ -268,7 +268,7 @@ class Decoder:
         self._forms = forms
 
     def counted(self) -> int:
-        """How many (state × token × sublayer) evaluations the sublayers made since `reset_counts`, with padding."""
+        """(state × token × sublayer) evaluations made since `reset_counts`, padding included."""
         return sum(switch.tokens for switches in self.switches for switch in switches)
 
     def reset_counts(self) -> None:
@@ -280,8 +280,8 @@ class Decoder:
         output = self.run_block(number, hidden, arguments, removed=range(len(self.switches[number])))
         if not output.any():
             raise CornerstoneError(
-                f"{type(self.network).__name__} adds the residual inside its sublayers, so removing one would lose "
-                "the residual stream too: Cornerstone cannot measure it, choose a model of another family"
+                f"{type(self.network).__name__} adds the residual inside its sublayers, so removing one "
+                "would lose the residual stream too: Cornerstone cannot measure it, choose another family"
             )
         return torch.equal(output, hidden)
 

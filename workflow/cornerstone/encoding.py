@@ -133,7 +133,7 @@ def _texts_needed(request: Request) -> tuple[tuple[str, bool], ...]:
 
 
 def _move_trailing_spaces(context: str, continuation: str) -> tuple[str, str]:
-    """Spaces that end the context begin the continuation, so that word boundaries tokenize as in running text."""
+    """Spaces that end the context begin the continuation: words then tokenize as in running text."""
     stripped = context.rstrip()
     return stripped, context[len(stripped) :] + continuation
 
@@ -200,8 +200,8 @@ def _after_prefix_token(encoder: Encoder, continuation: list[int], where: str) -
     prefix = prefix_token(encoder.tokenizer)
     if prefix is None:
         raise CornerstoneError(
-            f"{where}: the context is empty and the tokenizer has neither a BOS nor an EOS token to stand for "
-            "it: name one in tokenizer_config.json"
+            f"{where}: the context is empty and the tokenizer has neither a BOS nor an EOS token to stand "
+            "for it: name one in tokenizer_config.json"
         )
     if continuation and continuation[0] == prefix:
         return continuation[:1], continuation[1:]

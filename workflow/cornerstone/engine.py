@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -123,8 +123,8 @@ def _check_coalitions(model: LanguageModel, coalitions: Sequence[Removed]) -> No
     for removed in coalitions:
         if list(removed) != sorted(set(removed)) or not all(0 <= sublayer < known for sublayer in removed):
             raise CornerstoneError(
-                f"coalition {removed!r}: give the removed sublayers as a sorted tuple of different numbers from 0 to "
-                f"{known - 1} ({model.name} has {known} sublayers)"
+                f"coalition {removed!r}: give the removed sublayers as a sorted tuple of different numbers "
+                f"from 0 to {known - 1} ({model.name} has {known} sublayers)"
             )
 
 
@@ -256,10 +256,11 @@ class _Evaluation:
         row, column = np.argwhere(~np.isfinite(sums))[0]
         choices = [(position, c) for position in positions for c in range(self.documents[position].n_choices)]
         position, choice = choices[column]
+        where = f"document {self.documents[position].index}, choice {choice}, "
+        where += f"without sublayers [{removed_text(coalitions[row])}]"
         raise CornerstoneError(
-            f"{self.model.name}: the log-likelihood of document {self.documents[position].index}, choice {choice}, is "
-            f"{sums[row, column]} without sublayers [{removed_text(coalitions[row])}]: the weights or the dtype "
-            f"{self.model.dtype} overflow; try dtype float32 or bfloat16"
+            f"{self.model.name}: the log-likelihood of {where} is {sums[row, column]}: the weights or the "
+            f"dtype {self.model.dtype} overflow; try dtype float32 or bfloat16"
         )
 
     def _after_running_out(self, positions: list[int], tree: CoalitionTree, done: set[Removed]) -> _Task:
@@ -270,8 +271,8 @@ class _Evaluation:
         smaller = self.budget.halved(len(positions), tokens)
         if smaller is None:
             raise CornerstoneError(
-                f"{self.model.name}: document {self.documents[positions[0]].index} ({tokens} tokens) does not fit the "
-                "memory even alone: free memory, or choose a smaller dtype or another device"
+                f"{self.model.name}: document {self.documents[positions[0]].index} ({tokens} tokens) does "
+                "not fit the memory even alone: free memory, or choose a smaller dtype or another device"
             )
         log.info("out of memory with %d documents: going on with smaller batches", len(positions))
         self.budget = self.largest = smaller

@@ -66,8 +66,8 @@ def find_blocks(network: nn.Module) -> tuple[Block, ...]:
 def _refuse_shared_keys_and_values(network: nn.Module, config: object) -> None:
     if any(getattr(config, name, None) for name in SHARED_KEYS_AND_VALUES):
         raise CornerstoneError(
-            f"{type(network).__name__} shares keys and values between layers, so a removed layer would still be "
-            "felt elsewhere: Cornerstone cannot measure it, choose a model without sharing"
+            f"{type(network).__name__} shares keys and values between layers, so a removed layer would still "
+            "be felt elsewhere: Cornerstone cannot measure it, choose a model without sharing"
         )
 
 
@@ -89,9 +89,10 @@ def _named(block: nn.Module, names: tuple[str, ...]) -> list[nn.Module]:
 def _sublayer_modules(network: nn.Module, number: int, block: nn.Module) -> list[tuple[str, nn.Module]]:
     mixers, feed_forwards = _named(block, MIXER_NAMES), _named(block, FEED_FORWARD_NAMES)
     if len(mixers) != 1 or len(feed_forwards) != 1:
+        names = ", ".join(name for name, _ in block.named_children())
         raise CornerstoneError(
-            f"block {number} of {type(network).__name__} has {len(mixers)} attention and {len(feed_forwards)} FFN or "
-            f"MoE sublayers among {', '.join(name for name, _ in block.named_children())}: one of each is needed"
+            f"block {number} of {type(network).__name__} has {len(mixers)} attention and "
+            f"{len(feed_forwards)} FFN or MoE sublayers among {names}: one of each is needed"
         )
     return [("attn", mixers[0]), (_feed_forward_kind(feed_forwards[0]), feed_forwards[0])]
 

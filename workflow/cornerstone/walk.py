@@ -25,7 +25,7 @@ from cornerstone.token_tree import Row
 
 @dataclass
 class Counts:
-    """What was computed. tokens: (state × token × sublayer) evaluations of real tokens; scored: logits rows."""
+    """What was computed: (state × token × sublayer) evaluations of real tokens, and rows of logits."""
 
     tokens: int = 0
     scored: int = 0
@@ -114,12 +114,12 @@ class Walk:
         self.report = report
         rows, length = batch.shape
         self.states_per_chunk = max(1, budget.chunk_tokens // (rows * length))
-        # Arguments are laid out once for the largest chunk, and a smaller one takes a view of their beginning.
+        # Arguments are laid out once for the largest chunk; a smaller one takes a view of their beginning.
         widest = min(self.states_per_chunk, len(tree.leaves))
         self.arguments = widened(batch.arguments, widest)
 
     def run(self) -> Iterator[tuple[list[Removed], Tensor]]:
-        """Yield coalitions with their log-likelihoods (coalitions, requests), float64, as they are complete."""
+        """Yield coalitions and their log-likelihoods (coalitions, requests), float64, as they complete."""
         yield from self._subtree(0, {(): self.batch.hidden})
 
     def _subtree(self, block: int, states: dict[Removed, Tensor]) -> Iterator[tuple[list[Removed], Tensor]]:
@@ -199,7 +199,7 @@ class Walk:
         return sums.index_add_(1, request, torch.cat(logprobs).double().view(n_states, -1))
 
     def _logprobs(self, states: Tensor, start: int, place: Tensor, target: Tensor) -> Tensor:
-        """Log-probabilities, float32, of the targets at the given states, which are places start, start + 1, …"""
+        """Log-probabilities (float32) of the targets at the given states: places start, start + 1, …"""
         ends = torch.tensor([start, start + len(states)], device=place.device)
         first, last = torch.searchsorted(place, ends).tolist()
         logits = self.decoder.tail(states).float()
