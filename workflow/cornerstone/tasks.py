@@ -66,10 +66,11 @@ def build_documents(
     manager = task_manager(task)
     config = _supported_config(task, manager)
     source = _dataset_name(config) if data is None else _file_name(data)
+    shots = _number_of_shots(task, config, shots)
     with tempfile.TemporaryDirectory(prefix="cornerstone-") as cache_folder:
         overrides = {} if data is None else _local_data(task, config, Path(data), cache_folder)
         lm_task = _load(task, manager, overrides, source)
-        lm_task.set_config("num_fewshot", _number_of_shots(task, config, shots))
+        lm_task.set_config("num_fewshot", shots)
         lm_task.set_fewshot_seed(FEWSHOT_SEED)
         documents = _documents(task, lm_task, limit, source)
     return DocumentSet(
@@ -94,12 +95,14 @@ def expand_task(name: str) -> list[str]:
     return sorted(set(_leaves(name, manager)))
 
 
+@cache
 def task_manager(name: str) -> TaskManager:
     """lm-eval's index, of the one folder that defines the task `name` if a file there says so.
 
     The whole index takes 7 s or more, for its 14,000 files are parsed; finding the file takes 0.3 s.
     """
-    line = re.compile(rb"^task:[ \t]*([\"']?)" + re.escape(name.encode()) + rb"\1[ \t]*\r?$", re.MULTILINE)
+    quoted = rb"([\"']?)" + re.escape(name.encode()) + rb"\1"
+    line = re.compile(rb"^[\"']?task[\"']?:[ \t]*" + quoted + rb"[ \t]*\r?$", re.MULTILINE)
     for path in _definition_files():
         if line.search(path.read_bytes()):
             manager = TaskManager(include_defaults=False, include_path=path.parent)
