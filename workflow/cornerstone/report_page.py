@@ -38,9 +38,11 @@ tbody tr:nth-child(even) { background: var(--stripe); }
 details { margin: 0.75rem 0; }
 summary { cursor: pointer; font-weight: 600; padding: 0.25rem 0; }
 pre { overflow-x: auto; font-size: 0.82rem; background: var(--stripe); padding: 0.75rem; border-radius: 6px; }
+@media (max-width: 40rem) { th { white-space: nowrap; } }
 @media print {
   body { max-width: none; padding: 0; font-size: 10pt; background: white; color: black; }
   figure, tr { break-inside: avoid; }
+  details::details-content { display: block; content-visibility: visible; height: auto; }
   h2, h3 { break-after: avoid; }
   .picture { border: none; padding: 0; }
   .picture img { min-width: 0 !important; }
