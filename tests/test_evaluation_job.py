@@ -240,6 +240,24 @@ def test_sigterm_saves_what_is_finished_before_the_job_ends(tmp_path):
     assert_whole(job)
 
 
+def test_a_signal_in_the_middle_of_a_write_waits_for_its_end(tmp_path, monkeypatch):
+    job = replace(write_study(tmp_path), seconds_between_parts=0)
+    write_table = pq.write_table
+
+    def write_and_be_told_to_stop(table, path, **options):
+        os.kill(os.getpid(), signal.SIGTERM)
+        write_table(table, path, **options)
+
+    monkeypatch.setattr(pq, "write_table", write_and_be_told_to_stop)
+    handler = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as stop:
+        run(job)
+    assert stop.value.code == 128 + signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) is handler
+    assert saved_pairs(job) == 6
+    assert not job.output.exists()
+
+
 def test_two_jobs_on_one_evaluation_do_no_harm(tmp_path):
     job = write_study(tmp_path)
     options = ("--seconds-per-block", 0.03, "--seconds-between-parts", 0.1)

@@ -134,7 +134,7 @@ def test_an_evaluation_of_other_weights_or_documents_is_foreign(job, tmp_path):
     elsewhere.mkdir()
     other = write_study(elsewhere, 7, weights="v" * 64)
     ((_, reason),) = find_bad_evaluations([expected(job, manifest=other.manifest)])
-    assert "its weights is not what" in reason
+    assert "another model: weights are not what" in reason
     ((_, reason),) = find_bad_evaluations([expected(job, documents=other.documents)])
     assert "other documents" in reason
 

