@@ -240,8 +240,11 @@ def test_sigterm_saves_what_is_finished_before_the_job_ends(tmp_path):
     assert_whole(job)
 
 
-def test_a_signal_in_the_middle_of_a_write_waits_for_its_end(tmp_path, monkeypatch):
-    job = replace(write_study(tmp_path), seconds_between_parts=0)
+@pytest.mark.parametrize(("seconds_between_parts", "saved"), [(0, 6), (1000, 60)], ids=["first", "last"])
+def test_a_signal_in_the_middle_of_a_write_waits_for_its_end(
+    tmp_path, monkeypatch, seconds_between_parts, saved
+):
+    job = replace(write_study(tmp_path), seconds_between_parts=seconds_between_parts)
     write_table = pq.write_table
 
     def write_and_be_told_to_stop(table, path, **options):
@@ -254,7 +257,7 @@ def test_a_signal_in_the_middle_of_a_write_waits_for_its_end(tmp_path, monkeypat
         run(job)
     assert stop.value.code == 128 + signal.SIGTERM
     assert signal.getsignal(signal.SIGTERM) is handler
-    assert saved_pairs(job) == 6
+    assert saved_pairs(job) == saved
     assert not job.output.exists()
 
 
