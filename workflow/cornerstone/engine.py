@@ -36,10 +36,10 @@ log = logging.getLogger(__name__)
 ENGINE_VERSION = 1
 """Part of every evaluation's identity: raise it with any change that moves results."""
 
-# A batch of fewer tokens than this fills no matrix product; a larger one is closed before its padding grows
-# past this share of its tokens.
-SMALLEST_BATCH = 512
-MOST_PADDING = 0.06
+# A batch is closed before padding grows past this share of its tokens, unless it is still so small that its
+# states together would not fill this many chunks.
+MOST_PADDING = 0.03
+FEWEST_CHUNKS = 8
 
 
 @dataclass(frozen=True)
@@ -188,6 +188,8 @@ class _Evaluation:
         """As many documents from the front as fit the batch, padding included; at least one."""
         taken: list[int] = []
         rows = longest = tokens = 0
+        mean_states = self.per_token / len(self.model.sublayers)
+        smallest = FEWEST_CHUNKS * self.budget.chunk_tokens / mean_states
         for position in positions:
             rows += len(self.rows[position])
             longest = max(longest, *(len(row.tokens) for row in self.rows[position]))
@@ -195,7 +197,7 @@ class _Evaluation:
             padded = rows * longest
             if taken and (
                 padded > self.budget.batch_tokens
-                or (padded > SMALLEST_BATCH and padded > (1 + MOST_PADDING) * tokens)
+                or (padded > smallest and padded > (1 + MOST_PADDING) * tokens)
             ):
                 break
             taken.append(position)
