@@ -1,0 +1,298 @@
+"""Cornerstone against lm-eval's loop and against the machine's limit, on the same model, documents and designs.
+
+    python benchmarks/speed.py                                   generated documents
+    python benchmarks/speed.py --documents-folder FOLDER         real ones, FOLDER/{boolq,piqa,winogrande}.jsonl
+
+A random Llama evaluates each kind of document under the designs `ablation` and `windows`: by Cornerstone, and by
+lm-eval's HFLM with hooks that zero the sublayers (model kept loaded, one-token cache on, requests tokenized
+beforehand, batch size tuned). lm-eval is timed on a random sample of the coalitions and scaled up: it does the
+same work for each. The two and a large matrix product take turns, each round on its own fifth of the documents;
+the medians are reported. Prints a table, and as the last line one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
+
+from workload import KINDS, documents_of, random_llama
+
+from cornerstone.coalition_tree import least_evaluations
+from cornerstone.coalitions import Removed, ablation, windows
+from cornerstone.encoding import EncodedDocument, encode_documents
+from cornerstone.engine import EvaluationResult, evaluate
+from cornerstone.flops import attention_flops, head_flops, sublayer_flops
+from cornerstone.models import DTYPES, LanguageModel, pick_device
+from cornerstone.reference import sublayers_removed
+from cornerstone.token_tree import tree_row
+
+ROUNDS = 5
+BATCH_SIZES = (4, 8, 16, 32, 64)
+# Two right float32 computations of one log-likelihood (nats): absolutely, and relative to it.
+AGREEMENT = {"float32": (1e-4, 2e-6), "bfloat16": (0.5, 0.05), "float16": (0.1, 0.02)}
+
+
+@dataclass(frozen=True)
+class Round:
+    """Seconds of one round, lm-eval's for all coalitions; operations of Cornerstone's; the product's rate."""
+
+    ours: float
+    lm_eval: float | None
+    operations: float
+    product_rate: float
+    difference: float | None
+
+
+def main() -> None:
+    arguments = _arguments()
+    torch.manual_seed(0)
+    device = str(pick_device(arguments.device))
+    folder = arguments.documents_folder
+    sets = {kind: documents_of(kind, arguments.documents, folder) for kind in arguments.kinds}
+    everything = [document for documents, _ in sets.values() for document in documents]
+    model = random_llama(everything, arguments.blocks, arguments.width, arguments.dtype, device)
+    players = len(model.sublayers)
+    coalitions = [*ablation(players), *windows(players, arguments.max_removed)]
+    print(
+        f"{model.name}, {arguments.dtype}, {device} ({torch.get_num_threads()} threads), torch {torch.__version__}, "
+        f"{platform.machine()}: {len(coalitions)} coalitions of {players} sublayers, "
+        f"{arguments.documents} documents a kind; lm-eval timed on {arguments.sample} random coalitions a round",
+        flush=True,
+    )
+    print(HEADER, flush=True)
+    rows = [_measure_kind(model, kind, *sets[kind], coalitions, arguments) for kind in arguments.kinds]
+    print(json.dumps({"model": model.name, "dtype": arguments.dtype, "device": device, "kinds": rows}))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--documents-folder", type=Path, help="folder of real documents, {task}.jsonl")
+    parser.add_argument("--documents", type=int, default=100, help="documents a kind")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--blocks", type=int, default=16)
+    parser.add_argument("--width", type=int, default=512)
+    parser.add_argument("--dtype", choices=DTYPES, default="float32")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, mps or auto")
+    parser.add_argument("--max-removed", type=int, default=4)
+    parser.add_argument("--sample", type=int, default=2, help="coalitions that lm-eval is timed on in a round")
+    return parser.parse_args()
+
+
+HEADER = (
+    f"{'kind':14} {'source':9} {'tokens':>7} {'lm-eval':>8} {'ours s':>8} {'lm-eval s':>9} {'ratio':>6} "
+    f"{'work':>6} {'TFLOP/s':>8} {'product':>8} {'share':>6} {'padding':>7} {'differ':>8}"
+)
+
+
+def _measure_kind(
+    model: LanguageModel,
+    kind: str,
+    documents: list,
+    source: str,
+    coalitions: list[Removed],
+    arguments: argparse.Namespace,
+) -> dict:
+    """Measure one kind of documents, print its line, and return it for the JSON object."""
+    encoded = encode_documents(model.encoder, documents)
+    rng = random.Random(kind)
+    theirs = _lm_eval(model, encoded)
+    rounds, padded, evaluations = [], 0, 0
+    for number in range(ROUNDS):
+        part = encoded[number::ROUNDS]
+        product_rate = _product_rate(model)
+        started = time.perf_counter()
+        result = evaluate(model, part, coalitions)
+        # A job checks the model once, whatever its documents: each round bears its share of one check.
+        seconds = time.perf_counter() - started - result.counts["check_seconds"] * (1 - 1 / ROUNDS)
+        sample = rng.sample(coalitions, arguments.sample)
+        lm_eval_seconds, difference = _time_lm_eval(theirs, model, part, sample, result)
+        scale = len(coalitions) / len(sample)
+        rounds.append(
+            Round(
+                seconds,
+                lm_eval_seconds and lm_eval_seconds * scale,
+                _operations(model, part, coalitions, result),
+                (product_rate + _product_rate(model)) / 2,
+                difference,
+            )
+        )
+        padded += result.counts["padded_evaluations"]
+        evaluations += result.counts["evaluations"]
+    return _report(model, kind, source, encoded, coalitions, rounds, padded / evaluations - 1)
+
+
+def _product_rate(model: LanguageModel) -> float:
+    """Operations per second of a large matrix product of the model's dtype, on its device."""
+    size = 2048 if model.device.type == "cpu" else 8192
+    dtype = DTYPES[model.dtype]
+    a, b = (torch.randn(size, size, device=model.device).to(dtype) for _ in range(2))
+    repeats = 3 if model.device.type == "cpu" else 20
+
+    def product() -> None:
+        for _ in range(repeats):
+            a @ b
+        _synchronize(model)
+
+    product()
+    return 2 * size**3 * repeats / _seconds(product)
+
+
+def _synchronize(model: LanguageModel) -> None:
+    if model.device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def _operations(
+    model: LanguageModel,
+    documents: Sequence[EncodedDocument],
+    coalitions: Sequence[Removed],
+    result: EvaluationResult,
+) -> float:
+    """Operations that the engine needed, padding not counted: sublayers, attention over ancestors, head."""
+    states = _states_per_sublayer(coalitions, len(model.sublayers))
+    rows = [tree_row(0, document) for document in documents]
+    tokens = sum(len(row.tokens) for row in rows)
+    attended = sum(depth + 1 for row in rows for depth in row.depths)
+    total = result.counts["logits"] * head_flops(model)
+    for sublayer, flops, count in zip(model.sublayers, sublayer_flops(model), states, strict=True):
+        total += count * flops * tokens
+        if sublayer.kind == "attn":
+            total += count * attention_flops(model, attended)
+    return total
+
+
+def _states_per_sublayer(coalitions: Sequence[Removed], players: int) -> list[int]:
+    """How many states pass each sublayer: what `least_evaluations` sums up."""
+    return [
+        len({tuple(s for s in removed if s < sublayer) for removed in coalitions if sublayer not in removed})
+        for sublayer in range(players)
+    ]
+
+
+def _lm_eval(model: LanguageModel, documents: Sequence[EncodedDocument]):
+    """HFLM around the same network, with the fastest batch size for these documents; None without lm-eval."""
+    try:
+        from lm_eval.models.huggingface import HFLM
+    except ImportError:
+        return None
+    lm = HFLM(
+        pretrained=model.network,
+        tokenizer=model.encoder.tokenizer,
+        softmax_dtype="float32",
+        max_length=model.encoder.max_length,
+    )
+    part = documents[::ROUNDS]
+    times = {}
+    for size in BATCH_SIZES:
+        lm.batch_size_per_gpu = size
+        times[size] = _seconds(lambda: _run_lm_eval(lm, part))
+    lm.batch_size_per_gpu = min(times, key=times.get)
+    return lm
+
+
+def _run_lm_eval(lm, documents: Sequence[EncodedDocument]) -> list[float]:
+    """Log-likelihoods of all requests, from tokens: [(texts, context, continuation)]."""
+    requests = [
+        ((f"{d.index}", f"{n}"), list(r.tokens[: len(r.tokens) + 1 - len(r.targets)]), list(r.targets))
+        for d in documents
+        for n, r in enumerate(d.requests)
+    ]
+    return [loglikelihood for loglikelihood, _ in lm._loglikelihood_tokens(requests, disable_tqdm=True)]
+
+
+def _time_lm_eval(
+    lm, model: LanguageModel, documents: Sequence[EncodedDocument], sample: list[Removed], ours: EvaluationResult
+) -> tuple[float | None, float | None]:
+    """Seconds for the sample of coalitions, and the largest difference (nats) from ours.
+
+    Ends the benchmark where the two disagree.
+    """
+    if lm is None:
+        return None, None
+    total, worst = 0.0, 0.0
+    absolute, relative = AGREEMENT[model.dtype]
+    for removed in sample:
+        started = time.perf_counter()
+        with sublayers_removed(model, removed):
+            theirs = _run_lm_eval(lm, documents)
+        _synchronize(model)
+        total += time.perf_counter() - started
+        row = ours.coalitions.index(removed)
+        mine = [x for loglikelihoods in ours.loglikelihoods for x in loglikelihoods[row]]
+        for a, b in zip(mine, theirs, strict=True):
+            worst = max(worst, abs(a - b))
+            if abs(a - b) > absolute + relative * abs(b):
+                sys.exit(f"Cornerstone and lm-eval disagree without {removed}: {a} and {b}")
+    return total, worst
+
+
+def _report(
+    model: LanguageModel,
+    kind: str,
+    source: str,
+    documents: Sequence[EncodedDocument],
+    coalitions: Sequence[Removed],
+    rounds: Sequence[Round],
+    padding: float,
+) -> dict:
+    """One line of the table, and the same as a dictionary."""
+    tree_tokens = sum(len(tree_row(0, document).tokens) for document in documents)
+    # With its one-token cache lm-eval computes each different input once.
+    lm_eval_tokens = sum(len(tokens) for document in documents for tokens in {r.tokens for r in document.requests})
+    players = len(model.sublayers)
+    work = lm_eval_tokens * players * len(coalitions) / (tree_tokens * least_evaluations(coalitions, players))
+    ratios = [r.lm_eval / r.ours for r in rounds if r.lm_eval]
+    row = {
+        "kind": kind,
+        "source": source,
+        "documents": len(documents),
+        "row_tokens": tree_tokens,
+        "lm_eval_tokens": lm_eval_tokens,
+        "seconds": sum(r.ours for r in rounds),
+        "lm_eval_seconds": sum(r.lm_eval for r in rounds) if ratios else None,
+        "ratio": statistics.median(ratios) if ratios else None,
+        "work_ratio": work,
+        "flops_per_second": statistics.median(r.operations / r.ours for r in rounds),
+        "product_flops_per_second": statistics.median(r.product_rate for r in rounds),
+        "share_of_product": statistics.median(r.operations / r.ours / r.product_rate for r in rounds),
+        "padding": padding,
+        "largest_difference": max(r.difference for r in rounds) if ratios else None,
+        "rounds": [asdict(r) for r in rounds],
+    }
+    print(_line(row), flush=True)
+    return row
+
+
+def _line(row: dict) -> str:
+    def number(name: str, form: str) -> str:
+        return "–".rjust(int(form.split(".")[0].strip(",")) if form else 1) if row[name] is None else f"{row[name]:{form}}"
+
+    return (
+        f"{row['kind']:14} {row['source']:9} {row['row_tokens']:7} {row['lm_eval_tokens']:8} "
+        f"{row['seconds']:8.1f} {number('lm_eval_seconds', '9.1f')} {number('ratio', '6.2f')} "
+        f"{row['work_ratio']:6.2f} {row['flops_per_second'] / 1e12:8.3f} "
+        f"{row['product_flops_per_second'] / 1e12:8.3f} {row['share_of_product']:6.1%} {row['padding']:7.1%} "
+        f"{number('largest_difference', '8.1e')}"
+    )
+
+
+if __name__ == "__main__":
+    main()
