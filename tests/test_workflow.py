@@ -189,7 +189,8 @@ def test_a_second_run_does_nothing_and_says_so(first_run):
 
 
 def test_a_changed_colour_draws_the_figures_again_and_evaluates_nothing(study):
-    replace_in(study / "workflow" / "cornerstone" / "figures" / "style.py", '"#B2182B"', '"#B2182C"')
+    style = study / "workflow" / "cornerstone" / "figures" / "style.py"
+    style.write_text(re.sub("#[0-9A-F]{6}", "#123456", style.read_text()))
     before = (study / "results" / "figures" / "pie_tiny.svg").read_text()
     jobs = planned(study, "all")
     figures = {"pie_model": 1, "pie_all": 1, "ablation": 1, "values": 1, "ablation_scheme": 1}
@@ -340,9 +341,9 @@ def lines_of(said: str) -> list[str]:
     ]
 
 
-def test_the_papers_study_is_planned_from_its_configuration(first_run):
+def test_the_papers_study_is_planned_from_its_configuration(first_run, tmp_path):
     folder, _ = first_run
-    said = run(folder, "all", "--dry-run")
+    said = run(folder, "all", "--dry-run", "--directory", str(tmp_path))
     counted = dict(re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE))
     assert counted == {
         "download_model": "3",

@@ -52,9 +52,13 @@ def set_aside_bad_evaluations():
         set_aside_if_bad(expected, dry_run=dry_run)
 
 
-def rejected(wildcards, input):
-    """How many evaluations were set aside: one more makes the rules that read them run again."""
-    return sum(count_rejected(path) for path in input.evaluations)
+def rejected(wildcards):
+    """How many evaluations were set aside: one more makes the rules that read them run again.
+
+    Of wildcards only: Snakemake does not compare parameters that are worked out from inputs.
+    """
+    folder = Path(study.results, "evaluations", wildcards.model, wildcards.task)
+    return sum(count_rejected(folder / f"{design}.parquet") for design in DESIGNS)
 
 
 def library(*modules):

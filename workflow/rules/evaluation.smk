@@ -18,7 +18,7 @@ rule evaluate:
     # Not params: where and in how much memory it is computed changes no result.
     resources:
         device=lambda wildcards: study.model(wildcards.model).device,
-        memory_gb=study.memory_gb or 0,
+        memory_bytes=int(1e9 * (study.memory_gb or 0)),  # 0: what is free
         mem_mb=16000,
         runtime=720,
     params:

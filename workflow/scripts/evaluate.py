@@ -8,7 +8,6 @@ from logged import run_logged
 def main(snakemake):
     from cornerstone.evaluation_job import EvaluationJob, run_evaluation_job
 
-    memory_gb = float(snakemake.resources.memory_gb)
     run_evaluation_job(
         EvaluationJob(
             manifest=Path(snakemake.input.manifest),
@@ -21,7 +20,7 @@ def main(snakemake):
             limit=snakemake.params.limit,
             dtype=snakemake.params.dtype,
             device=snakemake.resources.device,
-            memory_bytes=int(memory_gb * 1e9) or None,
+            memory_bytes=snakemake.resources.memory_bytes or None,
         )
     )
 
