@@ -200,10 +200,22 @@ def test_the_first_words_are_made_from_the_data(page, study):
     folder, _ = study
     shares = pd.read_csv(folder / "shares.csv")
     mean = shares[(shares["model"] == "mix") & (shares["task"] == "mean")].iloc[0]
-    lead = re.findall(r'<p class="lead">(.*?)</p>', page)
+    lead = re.findall(r'<p class="lead">(.*?)</p>', page.replace("&nbsp;", " "))
     assert len(lead) == 2
     assert f"hold {100 * mean['top_share']:.1f} % on average" in lead[1]
     assert all(label in lead[1] for label in mean["top"].split(", "))
+
+
+def test_models_near_chance_are_said_to_be_and_signs_of_drops_become_words(study):
+    from cornerstone.report_words import _change, _near_chance
+
+    scores = pd.DataFrame({"full_low": [0.6, 0.4], "chance": [0.5, 0.5]})
+    assert _near_chance(scores) == ", on 1 of them not clearly above chance, where values say little"
+    assert _near_chance(scores.iloc[1:]) == ", there not clearly above chance, where values say little"
+    assert _near_chance(scores.assign(full_low=0.4)).startswith(", on none of them clearly above chance")
+    assert _near_chance(scores.iloc[:1]) == ""
+    assert _change(0.012) == "lowers the score by 1.2 points"
+    assert _change(-0.012) == "raises the score by 1.2 points"
 
 
 def test_the_provenance_names_versions_digests_times_and_configuration(page):

@@ -13,11 +13,13 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from cornerstone import __version__
 from cornerstone.documents import DocumentSet, read_documents
 from cornerstone.errors import CornerstoneError
 from cornerstone.evaluations import EVALUATION_SCHEMA
@@ -30,6 +32,7 @@ from cornerstone.tables import Titles, sections
 MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 PNG_DPI = 200  # of figures.style
 POINTS = 72  # per inch
+ANALYSIS_LIBRARIES = ("numpy", "pandas", "matplotlib", "seaborn")
 DEFAULT_WIDTH = 7.2  # inches, of an SVG that does not tell
 
 
@@ -66,7 +69,7 @@ def report_html(study: Study) -> str:
     names = " and ".join(study.titles.model(model) for model in study.models)
     body = [
         tag("h1", "Which sublayers matter"),
-        *[tag("p", escape(text), class_="lead") for text in summary(study)],
+        *[tag("p", escape(text).replace(" %", "&nbsp;%"), class_="lead") for text in summary(study)],
         tag("h2", "How it was measured"),
         *[tag("p", escape(text)) for text in method(study)],
         tag("h2", "Figures"),
@@ -130,9 +133,10 @@ def _provenance(study: Study) -> list[str]:
         tag("h3", "Tasks"),
         table(pd.DataFrame([_task_row(study, name, told) for name, told in study.documents.items()])),
         tag("h3", "Evaluations"),
+        tag("p", f"The runs that completed them took {_duration(study)}, one after another.", class_="note"),
         table(pd.DataFrame([_evaluation_row(study, told) for told in study.evaluations])),
         tag("h3", "Library versions"),
-        table(pd.DataFrame(_versions(study), columns=["Library", "Version"])),
+        table(pd.DataFrame(_versions(study), columns=["Library", "Version", "Used for"])),
         details("Configuration", tag("pre", escape(json.dumps(study.config, indent=2, ensure_ascii=False)))),
     ]
 
@@ -170,19 +174,29 @@ def _evaluation_row(study: Study, told: Mapping[str, Any]) -> dict[str, str]:
         "Design": told["design"],
         "Documents": f"{told['documents'].get('count', 0):,}",
         "Coalitions × documents": f"{made.get('evaluated_pairs', 0) + made.get('reused_pairs', 0):,}",
-        "of these reused": f"{made.get('reused_pairs', 0):,}",
-        "Seconds": f"{made.get('seconds', float('nan')):,.1f}",
+        "of these from earlier runs": f"{made.get('reused_pairs', 0):,}",
+        "Seconds of the last run": f"{made.get('seconds', float('nan')):,.1f}",
         "Device": str(made.get("device") or ""),
         "Precision": str(made.get("dtype") or ""),
     }
 
 
-def _versions(study: Study) -> list[tuple[str, str]]:
-    """Library, version pairs that made the evaluations; more than one version of a library is told."""
+def _duration(study: Study) -> str:
+    """The time of the runs that wrote the evaluations; what they reused took its time before."""
+    seconds = sum(told["provenance"].get("seconds", 0) for told in study.evaluations)
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _versions(study: Study) -> list[tuple[str, str, str]]:
+    """Libraries of the evaluations, where several versions of one may have been at work, and of this step."""
     found: dict[str, set[str]] = {}
     for told in study.evaluations:
         made = told["provenance"]
-        for library, version in {**made.get("versions", {}), "python": made.get("python", "")}.items():
-            if version:
-                found.setdefault(library, set()).add(version)
-    return [(library, ", ".join(sorted(versions))) for library, versions in sorted(found.items())]
+        for library, number in {**made.get("versions", {}), "python": made.get("python", "")}.items():
+            if number:
+                found.setdefault(library, set()).add(number)
+    evaluated = [(library, ", ".join(sorted(found[library])), "evaluations") for library in sorted(found)]
+    drawn = [(library, version(library), "values, tables, figures") for library in ANALYSIS_LIBRARIES]
+    return [("cornerstone", __version__, "everything"), *evaluated, *drawn]

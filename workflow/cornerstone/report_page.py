@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 import pandas as pd
 
+LONG = 40  # characters: longer cells are broken into lines
 LARGEST, SMALLEST = 130, 74  # pixels on the screen for an inch of a figure
 
 STYLE = """
@@ -34,6 +36,7 @@ th, td { padding: 0.3rem 0.7rem; text-align: right; white-space: nowrap;
          border-bottom: 1px solid var(--line); }
 th { vertical-align: bottom; white-space: normal; }
 th.text, td.text { text-align: left; }
+td.long { white-space: normal; overflow-wrap: anywhere; min-width: 18rem; }
 tbody tr:nth-child(even) { background: var(--stripe); }
 details { margin: 0.75rem 0; }
 summary { cursor: pointer; font-weight: 600; padding: 0.25rem 0; }
@@ -90,7 +93,7 @@ def table(frame: pd.DataFrame) -> str:
         for column, kind in zip(frame.columns, kinds, strict=True)
     )
     rows = (
-        "".join(tag("td", escape(str(cell)), class_=kind) for cell, kind in zip(row, kinds, strict=True))
+        "".join(_cell(content, kind) for content, kind in zip(row, kinds, strict=True))
         for row in frame.itertuples(index=False)
     )
     body = tag("thead", tag("tr", head)) + tag("tbody", "\n".join(tag("tr", row) for row in rows))
@@ -102,7 +105,12 @@ def details(title: str, content: str) -> str:
     return tag("details", tag("summary", escape(title)) + content)
 
 
+def _cell(content: object, kind: str) -> str:
+    text = str(content)
+    return tag("td", escape(text), class_=f"{kind} long" if len(text) > LONG else kind)
+
+
 def _is_words(column: pd.Series) -> bool:
-    """Whether most cells begin with a letter."""
+    """Whether most cells are more than digits and the signs around them."""
     cells = [str(cell) for cell in column if str(cell)]
-    return sum(cell[0].isalpha() for cell in cells) * 2 > len(cells)
+    return 2 * sum(re.fullmatch(r"[\d.,()–− -]+", cell) is None for cell in cells) > len(cells)

@@ -153,12 +153,24 @@ def _summary_of(study: Study, model: str) -> str:
     )
     return (
         f"{study.titles.model(model)} has {values['label'].nunique()} sublayers and scores "
-        f"{_range(scores['full'])} % whole ({_task_count(scores)}). The largest shares of value, "
-        f"averaged over tasks, are those of {held}. The top {top_k} of each task hold "
+        f"{_range(scores['full'])} % whole ({_task_count(scores)}){_near_chance(scores)}. The largest "
+        f"shares of value, averaged over tasks, are those of {held}. The top {top_k} of each task hold "
         f"{percent(mean['top_share'])} % on average; {noise}. Removing one of the sublayers named "
-        f"costs {percent(drop['cornerstone_drop'])} points of score on average, one other "
-        f"{percent(drop['other_drop'])}."
+        f"{_change(drop['cornerstone_drop'])} on average, removing another {_change(drop['other_drop'])}."
     )
+
+
+def _near_chance(scores: pd.DataFrame) -> str:
+    near = int((scores["full_low"] <= scores["chance"]).sum())
+    if near == 0:
+        return ""
+    where = "there" if len(scores) == 1 else f"on {near} of them" if near < len(scores) else "on none of them"
+    clearly = "clearly" if where == "on none of them" else "not clearly"
+    return f", {where} {clearly} above chance, where values say little"
+
+
+def _change(drop: float) -> str:
+    return f"{'lowers' if drop >= 0 else 'raises'} the score by {percent(abs(drop))} points"
 
 
 def _mean_row(rows: pd.DataFrame, model: str) -> pd.Series:
