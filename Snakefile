@@ -41,6 +41,7 @@ include: "workflow/rules/values.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/demo.smk"
 
 
 rule all:
