@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from cornerstone.budget import first_budget, is_out_of_memory, memory_budget
 from cornerstone.coalition_tree import coalition_tree
@@ -61,12 +62,29 @@ def choose_rows(
     """The cheapest kind of rows that passes the check on the documents: tree rows, else plain rows.
 
     allowed: "auto", or "tree" or "plain" to try that kind alone.
-    Raises CornerstoneError naming the model and the difference when none passes.
+    Raises CornerstoneError naming the model and the difference when none passes, where the model itself
+    gives no finite number, and where the documents do not fit the memory.
     """
     sample = extreme_documents(documents)
+    try:
+        return _choose_rows(model, decoder, sample, allowed)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        named = ", ".join(str(document.index) for document in sample)
+        raise CornerstoneError(
+            f"{model.name}: the check of documents {named} does not fit the memory: free memory, or choose a "
+            "smaller dtype or another device"
+        ) from error
+
+
+def _choose_rows(
+    model: LanguageModel, decoder: Decoder, sample: Sequence[EncodedDocument], allowed: str
+) -> RowKind:
     coalitions = check_coalitions(model)
     started = time.monotonic()
     wanted = [[reference_loglikelihoods(model, document, c) for c in coalitions] for document in sample]
+    _refuse_non_finite(model, sample, coalitions, wanted)
     tokens = sum(len(request.tokens) for document in sample for request in document.requests)
     pace = (time.monotonic() - started) / (tokens * len(coalitions) * len(model.sublayers))
     failures = []
@@ -91,6 +109,25 @@ def choose_rows(
     )
 
 
+def _refuse_non_finite(model, documents, coalitions, wanted) -> None:
+    for document, by_coalition in zip(documents, wanted, strict=True):
+        for coalition, numbers in zip(coalitions, by_coalition, strict=True):
+            for choice, number in enumerate(numbers):
+                if not math.isfinite(number):
+                    raise non_finite(model, document, choice, coalition, number)
+
+
+def non_finite(
+    model: LanguageModel, document: EncodedDocument, choice: int, removed: Removed, number: float
+) -> CornerstoneError:
+    """The error that names a log-likelihood which is NaN or infinite."""
+    return CornerstoneError(
+        f"{model.name}: the log-likelihood of document {document.index}, choice {choice}, without sublayers "
+        f"[{removed_text(removed)}] is {number}: the weights or the dtype {model.dtype} overflow; try dtype "
+        "float32 or bfloat16"
+    )
+
+
 def row_kind(decoder: Decoder, documents: Sequence[EncodedDocument], name: str, pace: float) -> RowKind:
     """A kind of rows and what it needs to know of the model. Raises ValueError where it cannot be."""
     if name == "plain":
@@ -100,18 +137,23 @@ def row_kind(decoder: Decoder, documents: Sequence[EncodedDocument], name: str, 
 
 
 def extreme_documents(documents: Sequence[EncodedDocument]) -> list[EncodedDocument]:
-    """The documents with the longest row, the deepest row, and the deepest row that is a real tree."""
+    """The documents with the longest row, the deepest row, the deepest row that is a real tree, and, for what
+    padding might do, the shortest row."""
     rows = [tree_row(position, document) for position, document in enumerate(documents)]
     chosen = [
         max(rows, key=lambda row: len(row.tokens)),
         max(rows, key=lambda row: max(row.depths)),
         max(rows, key=lambda row: (not row.is_path, max(row.depths))),
+        min(rows, key=lambda row: len(row.tokens)),
     ]
     return [documents[position] for position in dict.fromkeys(row.document for row in chosen)]
 
 
 def check_coalitions(model: LanguageModel) -> list[Removed]:
-    """The full model and, in a block of each kind, one attention, one FFN and the whole block removed."""
+    """The full model and, in a block of each kind, one attention, one FFN and the whole block removed.
+
+    And the first sublayer: then every later block runs several states at once, as in the job.
+    """
     layer_types = getattr(model.network.config, "layer_types", None) or [None] * len(model.blocks)
     by_kind: dict[tuple, list[Removed]] = {}
     for block, layer_type in zip(model.blocks, layer_types, strict=True):
@@ -121,7 +163,7 @@ def check_coalitions(model: LanguageModel) -> list[Removed]:
     for blocks in by_kind.values():
         indices = blocks[len(blocks) // 2]
         coalitions += [*((index,) for index in indices), indices]
-    return coalitions
+    return list(dict.fromkeys([*coalitions, (0,)]))
 
 
 def compare(
@@ -132,27 +174,50 @@ def compare(
     coalitions: Sequence[Removed],
     wanted: Sequence[Sequence[Sequence[float]]],
 ) -> Comparison:
-    """Hold the engine's log-likelihoods against wanted[document][coalition][choice]."""
+    """Hold the engine's log-likelihoods against wanted[document][coalition][choice].
+
+    The documents run as one batch, as in the job: padding and neighbours must not be felt. Those without
+    branches also run alone, for they then get the model's own masks.
+    """
     absolute, relative = TOLERANCES[model.dtype]
     tree = coalition_tree(coalitions, [tuple(s.index for s in block.sublayers) for block in model.blocks])
     worst = Comparison(0.0, 0.0, "")
-    for document, expected in zip(documents, wanted, strict=True):
-        got = _engine_loglikelihoods(model, decoder, kind, document, tree)
-        for coalition, row in zip(coalitions, expected, strict=True):
-            for ours, theirs in zip(got[coalition], row, strict=True):
-                difference = abs(ours - theirs) if math.isfinite(ours) else math.inf
-                excess = difference / (absolute + relative * abs(theirs))
-                if excess > worst.excess:
-                    where = f"document {document.index} without [{removed_text(coalition)}]"
-                    worst = Comparison(difference, excess, where)
+    paths = [n for n, document in enumerate(documents) if tree_row(n, document).is_path]
+    for numbers in dict.fromkeys([tuple(range(len(documents))), tuple(paths)]):
+        batch = [documents[number] for number in numbers]
+        got = _engine_loglikelihoods(model, decoder, kind, batch, tree) if batch else []
+        for number, document, ours_of in zip(numbers, batch, got, strict=True):
+            for coalition, row in zip(coalitions, wanted[number], strict=True):
+                for ours, theirs in zip(ours_of[coalition], row, strict=True):
+                    difference = abs(ours - theirs) if math.isfinite(ours) else math.inf
+                    excess = difference / (absolute + relative * abs(theirs))
+                    if excess > worst.excess:
+                        where = f"document {document.index} without [{removed_text(coalition)}]"
+                        worst = Comparison(difference, excess, where)
     return worst
 
 
-def _engine_loglikelihoods(model, decoder, kind, document, tree) -> dict[Removed, list[float]]:
-    rows: list[Row] = rows_of([document], kind.name)
+def _engine_loglikelihoods(model, decoder, kind, documents, tree) -> list[dict[Removed, list[float]]]:
+    """Per document, each coalition's log-likelihoods; in ever smaller pieces where memory runs out."""
+    rows: list[Row] = rows_of(documents, kind.name)
     budget = first_budget(model, tree, memory_budget(model.device), sum(len(row.tokens) for row in rows))
-    batch = make_batch(decoder, rows, {0: 0}, kind.windows)
-    found = {}
+    while True:
+        try:
+            return _walked(decoder, kind, documents, rows, tree, budget)
+        except (RuntimeError, MemoryError) as error:
+            smaller = budget.halved(1, 0) if is_out_of_memory(error) else None
+            if smaller is None:
+                raise
+        # Only here, for the exception holds the frames, and they the tensors.
+        budget = smaller
+
+
+def _walked(decoder, kind, documents, rows, tree, budget) -> list[dict[Removed, list[float]]]:
+    starts = [0, *accumulate(document.n_choices for document in documents)]
+    batch = make_batch(decoder, rows, dict(enumerate(starts)), kind.windows)
+    found: list[dict[Removed, list[float]]] = [{} for _ in documents]
     for coalitions, loglikelihoods in Walk(decoder, batch, tree, budget, Counts()).run():
-        found |= dict(zip(coalitions, loglikelihoods.tolist(), strict=True))
+        for coalition, numbers in zip(coalitions, loglikelihoods.tolist(), strict=True):
+            for start, document, found_of in zip(starts[:-1], documents, found, strict=True):
+                found_of[coalition] = numbers[start : start + document.n_choices]
     return found

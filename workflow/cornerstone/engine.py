@@ -21,9 +21,9 @@ import numpy as np
 import torch
 
 from cornerstone.budget import Budget, first_budget, is_out_of_memory, memory_budget
-from cornerstone.check import RowKind, choose_rows
+from cornerstone.check import RowKind, choose_rows, non_finite
 from cornerstone.coalition_tree import CoalitionTree, coalition_tree, least_evaluations
-from cornerstone.coalitions import Removed, removed_text
+from cornerstone.coalitions import Removed
 from cornerstone.decoder import Decoder
 from cornerstone.encoding import EncodedDocument
 from cornerstone.errors import CornerstoneError
@@ -258,12 +258,8 @@ class _Evaluation:
         row, column = np.argwhere(~np.isfinite(sums))[0]
         choices = [(position, c) for position in positions for c in range(self.documents[position].n_choices)]
         position, choice = choices[column]
-        where = f"document {self.documents[position].index}, choice {choice}, "
-        where += f"without sublayers [{removed_text(coalitions[row])}]"
-        raise CornerstoneError(
-            f"{self.model.name}: the log-likelihood of {where} is {sums[row, column]}: the weights or the "
-            f"dtype {self.model.dtype} overflow; try dtype float32 or bfloat16"
-        )
+        number = float(sums[row, column])
+        raise non_finite(self.model, self.documents[position], choice, coalitions[row], number)
 
     def _after_running_out(self, positions: list[int], tree: CoalitionTree, done: set[Removed]) -> _Task:
         """Halve what runs at once; what was handed over already stays done."""
@@ -283,7 +279,8 @@ class _Evaluation:
         return _Task(positions, coalition_tree(left, blocks) if done else tree)
 
     def _limit_time(self, seconds_per_evaluation: float) -> None:
-        tokens = int(self.limit_seconds / (seconds_per_evaluation * self.per_token))
+        # A lone coalition without any sublayer costs no evaluation at all.
+        tokens = int(self.limit_seconds / (seconds_per_evaluation * max(1, self.per_token)))
         self.budget = self.largest.within(tokens, max(self.tokens), len(self.tree.leaves))
 
     def counted(self) -> dict[str, int | float | str]:

@@ -77,7 +77,9 @@ def windows_in_depth(decoder: Decoder, length: int) -> list[int | None]:
     token_ids = torch.zeros((1, length + 1), dtype=torch.long, device=decoder.device)
     attention_mask = torch.ones_like(token_ids)
     attention_mask[0, -1] = 0
-    _, arguments = decoder.head(token_ids, attention_mask)
+    # It shares a position, for the sequence may be as long as the model has positions.
+    position_ids = torch.arange(length + 1, device=decoder.device).clamp(max=length - 1)[None]
+    _, arguments = decoder.head(token_ids, attention_mask, position_ids)
     found: dict[int, int | None] = {}
     windows = []
     for block, one in enumerate(arguments):
