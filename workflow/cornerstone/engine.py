@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from cornerstone.allocation import keep_freed_memory
 from cornerstone.budget import Budget, first_budget, is_out_of_memory, memory_budget
 from cornerstone.check import RowKind, choose_rows, non_finite
 from cornerstone.coalition_tree import CoalitionTree, coalition_tree, least_evaluations
@@ -39,7 +40,7 @@ ENGINE_VERSION = 1
 # A batch is closed before padding grows past this share of its tokens, unless it is still so small that its
 # states together would not fill this many chunks.
 MOST_PADDING = 0.03
-FEWEST_CHUNKS = 8
+FEWEST_CHUNKS = 3
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,8 @@ def evaluate(
     _check_coalitions(model, coalitions)
     if not documents or not coalitions:
         return EvaluationResult(coalitions, [np.empty((len(coalitions), d.n_choices)) for d in documents], {})
+    if model.device.type == "cpu":
+        keep_freed_memory()
     with Decoder(model.network, model.blocks) as decoder:
         started = time.monotonic()
         kind = choose_rows(model, decoder, documents, rows)

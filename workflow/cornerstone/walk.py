@@ -202,9 +202,8 @@ class Walk:
         """Log-probabilities (float32) of the targets at the given states: places start, start + 1, …"""
         ends = torch.tensor([start, start + len(states)], device=place.device)
         first, last = torch.searchsorted(place, ends).tolist()
-        logits = self.decoder.tail(states).float()
-        at = place[first:last] - start
-        return logits[at, target[first:last]] - logits.logsumexp(-1)[at]
+        logprobs = self.decoder.tail(states).log_softmax(-1, dtype=torch.float32)
+        return logprobs[place[first:last] - start, target[first:last]]
 
 
 def _side_by_side(tensors: Sequence[Tensor]) -> Tensor:
