@@ -86,7 +86,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--dtype", choices=DTYPES, default="float32")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, mps or auto")
     parser.add_argument("--max-removed", type=int, default=4)
-    parser.add_argument("--sample", type=int, default=2, help="coalitions that lm-eval is timed on in a round")
+    parser.add_argument(
+        "--sample", type=int, default=2, help="coalitions that lm-eval is timed on in a round"
+    )
     return parser.parse_args()
 
 
@@ -219,7 +221,11 @@ def _run_lm_eval(lm, documents: Sequence[EncodedDocument]) -> list[float]:
 
 
 def _time_lm_eval(
-    lm, model: LanguageModel, documents: Sequence[EncodedDocument], sample: list[Removed], ours: EvaluationResult
+    lm,
+    model: LanguageModel,
+    documents: Sequence[EncodedDocument],
+    sample: list[Removed],
+    ours: EvaluationResult,
 ) -> tuple[float | None, float | None]:
     """Seconds for the sample of coalitions, and the largest difference (nats) from ours.
 
@@ -256,7 +262,9 @@ def _report(
     """One line of the table, and the same as a dictionary."""
     tree_tokens = sum(len(tree_row(0, document).tokens) for document in documents)
     # With its one-token cache lm-eval computes each different input once.
-    lm_eval_tokens = sum(len(tokens) for document in documents for tokens in {r.tokens for r in document.requests})
+    lm_eval_tokens = sum(
+        len(tokens) for document in documents for tokens in {r.tokens for r in document.requests}
+    )
     players = len(model.sublayers)
     work = lm_eval_tokens * players * len(coalitions) / (tree_tokens * least_evaluations(coalitions, players))
     ratios = [r.lm_eval / r.ours for r in rounds if r.lm_eval]
@@ -283,7 +291,11 @@ def _report(
 
 def _line(row: dict) -> str:
     def number(name: str, form: str) -> str:
-        return "–".rjust(int(form.split(".")[0].strip(",")) if form else 1) if row[name] is None else f"{row[name]:{form}}"
+        return (
+            "–".rjust(int(form.split(".")[0].strip(",")) if form else 1)
+            if row[name] is None
+            else f"{row[name]:{form}}"
+        )
 
     return (
         f"{row['kind']:14} {row['source']:9} {row['row_tokens']:7} {row['lm_eval_tokens']:8} "

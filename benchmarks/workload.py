@@ -81,7 +81,9 @@ def _word(rng: random.Random) -> str:
     return "".join(rng.choice("bdfgklmnprstvz") + rng.choice("aeiou") for _ in range(rng.randint(1, 4)))
 
 
-def random_llama(documents: Iterable[Document], blocks: int, width: int, dtype: str, device: str) -> LanguageModel:
+def random_llama(
+    documents: Iterable[Document], blocks: int, width: int, dtype: str, device: str
+) -> LanguageModel:
     """A Llama of random weights with a byte-pair tokenizer trained on the documents' texts."""
     from transformers import LlamaConfig, LlamaForCausalLM
 

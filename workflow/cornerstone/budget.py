@@ -11,10 +11,9 @@ import torch
 from cornerstone.coalition_tree import CoalitionTree
 from cornerstone.models import LanguageModel
 
-# (state × token) that run together. A GPU wants many. On a CPU a thousand fill the matrix products while their
-# activations stay near the caches; of narrow models more, or Python's own time would show.
+# (state × token) that run together. A GPU wants many; on a CPU a thousand fill the matrix products while their
+# activations stay near the caches.
 CHUNK_TOKENS = {"cpu": 1024, "mps": 8192, "cuda": 32768}
-NARROW_CHUNK_NUMBERS = 1 << 19
 # Logits of this many bytes at a time: small enough to stay near a CPU's caches.
 LOGIT_BYTES = {"cpu": 16 << 20, "mps": 256 << 20, "cuda": 1 << 30}
 # More memory than this gains nothing on a CPU, and jobs run side by side there.
@@ -118,7 +117,7 @@ def first_budget(
     config = getattr(model.network.config, "text_config", None) or model.network.config
     device = model.device.type
     bytes_per_number = next(model.network.parameters()).element_size()
-    chunk_tokens = max(CHUNK_TOKENS[device], NARROW_CHUNK_NUMBERS // config.hidden_size)
+    chunk_tokens = CHUNK_TOKENS[device]
     # A block's own activations: a dozen hidden states and a few FFN-wide ones live at once.
     inner = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
     working = chunk_tokens * (12 * config.hidden_size + 4 * inner) * bytes_per_number

@@ -11,7 +11,7 @@ from cornerstone.models import LanguageModel
 
 
 def sublayer_flops(model: LanguageModel) -> list[float]:
-    """Operations of each sublayer's weight products per token; of a MoE, those of the experts that a token takes."""
+    """Operations of each sublayer's weight products per token; of a MoE, its router's and chosen experts'."""
     config = model.network.config
     chosen = getattr(config, "num_experts_per_tok", None) or 1
     return [
