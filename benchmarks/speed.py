@@ -299,10 +299,10 @@ def _line(row: dict) -> str:
 
     return (
         f"{row['kind']:14} {row['source']:9} {row['row_tokens']:7} {row['lm_eval_tokens']:8} "
-        f"{row['seconds']:8.1f} {number('lm_eval_seconds', '9.1f')} {number('ratio', '6.2f')} "
+        f"{row['seconds']:8.1f} {number('lm_eval_seconds', 9, '.1f')} {number('ratio', 6, '.2f')} "
         f"{row['work_ratio']:6.2f} {row['flops_per_second'] / 1e12:8.3f} "
         f"{row['product_flops_per_second'] / 1e12:8.3f} {row['share_of_product']:6.1%} {row['padding']:7.1%} "
-        f"{number('largest_difference', '8.1e')}"
+        f"{number('largest_difference', 8, '.1e')}"
     )
 
 
