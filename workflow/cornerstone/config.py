@@ -53,7 +53,6 @@ class ModelConfig:
     dtype: str
     device: str
     documents: int | None
-    allow_remote_code: bool
 
 
 @dataclass(frozen=True)

@@ -81,9 +81,11 @@ def load_encoder(folder: Path, config: Any = None) -> Encoder:
     """
     from transformers import AutoConfig, AutoTokenizer
 
+    # Said explicitly: where a model comes with code, transformers would ask on the terminal whether to run it.
+    options = {"local_files_only": True, "trust_remote_code": False}
     try:
-        config = config or AutoConfig.from_pretrained(folder, local_files_only=True)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        config = config or AutoConfig.from_pretrained(folder, **options)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **options)
     except Exception as error:  # transformers raises whatever its parsers raise
         raise CornerstoneError(
             f"no tokenizer could be read from {folder}: put tokenizer.json and tokenizer_config.json there "
