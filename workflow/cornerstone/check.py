@@ -198,7 +198,8 @@ def compare(
 
 
 def _engine_loglikelihoods(model, decoder, kind, documents, tree) -> list[dict[Removed, list[float]]]:
-    """Per document, each coalition's log-likelihoods; in ever smaller pieces where memory runs out."""
+    """Per document, each coalition's log-likelihoods; in ever smaller pieces where memory runs out, one
+    document after another at last."""
     rows: list[Row] = rows_of(documents, kind.name)
     budget = first_budget(model, tree, memory_budget(model.device), sum(len(row.tokens) for row in rows))
     while True:
@@ -206,8 +207,11 @@ def _engine_loglikelihoods(model, decoder, kind, documents, tree) -> list[dict[R
             return _walked(decoder, kind, documents, rows, tree, budget)
         except (RuntimeError, MemoryError) as error:
             smaller = budget.halved(1, 0) if is_out_of_memory(error) else None
-            if smaller is None:
+            if smaller is None and (len(documents) == 1 or not is_out_of_memory(error)):
                 raise
+        if smaller is None:
+            alone = [_engine_loglikelihoods(model, decoder, kind, [one], tree) for one in documents]
+            return [found for (found,) in alone]
         # Only here, for the exception holds the frames, and they the tensors.
         budget = smaller
 

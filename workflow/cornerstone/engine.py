@@ -191,7 +191,8 @@ class _Evaluation:
         """As many documents from the front as fit the batch, padding included; at least one."""
         taken: list[int] = []
         rows = longest = tokens = 0
-        mean_states = self.per_token / len(self.model.sublayers)
+        # At least one, for a lone coalition without any sublayer costs no evaluation at all.
+        mean_states = max(1, self.per_token / len(self.model.sublayers))
         smallest = FEWEST_CHUNKS * self.budget.chunk_tokens / mean_states
         for position in positions:
             rows += len(self.rows[position])
@@ -282,7 +283,6 @@ class _Evaluation:
         return _Task(positions, coalition_tree(left, blocks) if done else tree)
 
     def _limit_time(self, seconds_per_evaluation: float) -> None:
-        # A lone coalition without any sublayer costs no evaluation at all.
         tokens = int(self.limit_seconds / (seconds_per_evaluation * max(1, self.per_token)))
         self.budget = self.largest.within(tokens, max(self.tokens), len(self.tree.leaves))
 
