@@ -20,6 +20,7 @@ import numpy as np
 import tokenizers
 import torch
 import transformers
+
 from cornerstone.coalitions import ablation, windows
 from cornerstone.encoding import EncodedDocument, EncodedRequest, Encoder
 from cornerstone.engine import evaluate

@@ -4,6 +4,7 @@ import functools
 from pathlib import Path
 
 import pytest
+
 from cornerstone.encoding import encode_documents
 from cornerstone.errors import CornerstoneError
 from cornerstone.models import load_model

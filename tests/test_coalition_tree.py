@@ -3,10 +3,11 @@
 from itertools import pairwise
 
 import pytest
-from cornerstone.coalition_tree import coalition_tree, least_evaluations, subtree_groups
-from cornerstone.coalitions import ablation, exact, windows
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
+from cornerstone.coalition_tree import coalition_tree, least_evaluations, subtree_groups
+from cornerstone.coalitions import ablation, exact, windows
 
 SIZES = st.lists(st.integers(1, 3), min_size=1, max_size=4)
 

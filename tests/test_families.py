@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from cornerstone.engine import evaluate
-from cornerstone.errors import CornerstoneError
 from families import (
     FAMILIES,
     PAIRS,
@@ -24,6 +22,9 @@ from families import (
     table,
 )
 from torch import nn
+
+from cornerstone.engine import evaluate
+from cornerstone.errors import CornerstoneError
 
 TABLE = Path(__file__).parents[1] / "docs" / "families.md"
 

@@ -1,9 +1,10 @@
 """The token tree: every request is read off a path of it, and nothing is held twice."""
 
-from cornerstone.encoding import EncodedDocument, EncodedRequest
-from cornerstone.token_tree import ROOT, plain_rows, rows_of, tree_row
 from hypothesis import given
 from hypothesis import strategies as st
+
+from cornerstone.encoding import EncodedDocument, EncodedRequest
+from cornerstone.token_tree import ROOT, plain_rows, rows_of, tree_row
 
 # Few different tokens, so that requests share prefixes, or are prefixes of each other, or are equal.
 TOKENS = st.integers(0, 2)
