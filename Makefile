@@ -1,14 +1,16 @@
-# make demo    the whole study on the models and documents that come with Cornerstone
-# make test    the tests
-# make lint    format and lint checks
+# make demo         the whole study on the models and documents that come with Cornerstone
+# make test         the tests
+# make test-slow    the tests that take minutes each
+# make bench        the speed against lm-eval and against the machine's limit
+# make lint         format and lint checks
+#
 # The first one makes .venv, with every package pinned (requirements.txt).
 
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 
-
-.PHONY: demo test lint environment dev-environment
+.PHONY: demo test test-slow bench lint environment dev-environment
 
 demo: environment
 	@$(RUN) snakemake all --configfile config/demo.yaml
@@ -21,7 +23,13 @@ demo: environment
 	@ls results/demo/report.html
 
 test: dev-environment
-	@$(RUN) pytest -q -m "not slow"
+	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m "not slow" -n 2 --dist loadgroup
+
+test-slow: dev-environment
+	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m slow -n 2
+
+bench: dev-environment
+	@$(VENV)/bin/python benchmarks/speed.py
 
 lint: dev-environment
 	$(RUN) ruff check .
