@@ -175,7 +175,7 @@ TEXTS = st.lists(
 @pytest.mark.parametrize("name", TOKENIZERS)
 @given(context=TEXTS, continuation=TEXTS)
 @example(context="", continuation="<s><s>")
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_any_text_becomes_the_tokens_that_lm_eval_uses_or_is_refused_where_it_fails(
     name, context, continuation
 ):

@@ -26,6 +26,9 @@ from torch import nn
 from cornerstone.engine import evaluate
 from cornerstone.errors import CornerstoneError
 
+# One worker of pytest-xdist runs them all: the table is made of what the other tests measure.
+pytestmark = pytest.mark.xdist_group("families")
+
 TABLE = Path(__file__).parents[1] / "docs" / "families.md"
 
 
