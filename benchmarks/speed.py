@@ -33,6 +33,7 @@ from cornerstone.coalition_tree import least_evaluations
 from cornerstone.coalitions import Removed, ablation, windows
 from cornerstone.encoding import EncodedDocument, encode_documents
 from cornerstone.engine import EvaluationResult, evaluate
+from cornerstone.errors import CornerstoneError
 from cornerstone.flops import attention_flops, head_flops, sublayer_flops
 from cornerstone.models import DTYPES, LanguageModel, pick_device
 from cornerstone.reference import sublayers_removed
@@ -290,12 +291,8 @@ def _report(
 
 
 def _line(row: dict) -> str:
-    def number(name: str, form: str) -> str:
-        return (
-            "–".rjust(int(form.split(".")[0].strip(",")) if form else 1)
-            if row[name] is None
-            else f"{row[name]:{form}}"
-        )
+    def number(name: str, width: int, form: str) -> str:
+        return "–".rjust(width) if row[name] is None else f"{row[name]:{width}{form}}"
 
     return (
         f"{row['kind']:14} {row['source']:9} {row['row_tokens']:7} {row['lm_eval_tokens']:8} "
@@ -307,4 +304,7 @@ def _line(row: dict) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except CornerstoneError as error:
+        sys.exit(f"Cornerstone: {error}")

@@ -25,19 +25,21 @@ class Kind:
     """Words of a kind's documents (mean and standard deviation): context, and each choice's own text.
 
     Measured on the real sets: boolq, piqa and winogrande from their validation splits, the others from the
-    lengths that their papers report. `in_context` marks choices that differ in the context (winogrande).
+    lengths that their papers report. in_context: choices differ in the context (winogrande); bare: lm-eval
+    asks without "Question: … Answer:" (openbookqa).
     """
 
     choices: int
     context: tuple[float, float]
     choice: tuple[float, float]
     in_context: bool = False
+    bare: bool = False
 
 
 KINDS = {
     "arc_easy": Kind(4, (20, 9), (4, 2.5)),
     "arc_challenge": Kind(4, (22, 10), (5, 3)),
-    "openbookqa": Kind(4, (11, 6), (3, 2)),
+    "openbookqa": Kind(4, (11, 6), (3, 2), bare=True),
     "piqa": Kind(2, (9, 5), (19, 14)),
     "winogrande": Kind(2, (10, 4), (9, 4), in_context=True),
     "boolq": Kind(2, (118, 50), (1, 0)),
@@ -69,7 +71,7 @@ def _generated(kind: Kind, count: int, rng: random.Random) -> list[Document]:
         elif kind.choice == (1, 0):  # boolq: the same two words every time
             requests = tuple(Request(f"{context}?\nAnswer:", f" {word}") for word in ("no", "yes"))
         else:
-            question = f"Question: {context}\nAnswer:"
+            question = context if kind.bare else f"Question: {context}\nAnswer:"
             requests = tuple(Request(question, " " + text(kind.choice)) for _ in range(kind.choices))
         lengths = tuple(len(request.continuation) for request in requests)
         return Document(index, requests, (index % kind.choices,), lengths)

@@ -1,0 +1,57 @@
+"""The speed benchmark runs, agrees with lm-eval, and ends in one JSON object."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "speed.py"
+
+
+def run(*arguments: str) -> dict:
+    done = subprocess.run(
+        [sys.executable, BENCHMARK, *arguments], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_a_small_benchmark_reports_times_and_work_of_both():
+    result = run(
+        "--blocks", "4", "--width", "64", "--documents", "5", "--kinds", "arc_easy", "boolq", "--sample", "1"
+    )
+    assert [kind["kind"] for kind in result["kinds"]] == ["arc_easy", "boolq"]
+    for kind in result["kinds"]:
+        assert kind["ratio"] > 0 and 0 < kind["share_of_product"] < 1
+        assert kind["largest_difference"] < 1e-4
+        # The bound: at least the coalition tree's share of the work is saved, whatever the documents.
+        assert kind["work_ratio"] >= 1.5
+
+
+def test_generated_documents_have_the_token_trees_of_the_real_sets():
+    # Tokens that lm-eval computes, one-token cache on, over those of the tries, on the real sets: ARC 2.9,
+    # OpenBookQA 2.3, WinoGrande 1.6, PIQA 1.5, BoolQ 1.0.
+    wanted = {
+        "arc_easy": 2.9,
+        "arc_challenge": 2.9,
+        "openbookqa": 2.3,
+        "winogrande": 1.6,
+        "piqa": 1.5,
+        "boolq": 1.0,
+    }
+    sys.path.insert(0, str(BENCHMARK.parent))
+    from workload import documents_of, random_llama
+
+    from cornerstone.encoding import encode_documents
+    from cornerstone.token_tree import tree_row
+
+    for kind, ratio in wanted.items():
+        documents, source = documents_of(kind, 100, None)
+        assert source == "generated"
+        model = random_llama(documents, 1, 64, "float32", "cpu")
+        encoded = encode_documents(model.encoder, documents)
+        theirs = sum(len(tokens) for d in encoded for tokens in {r.tokens for r in d.requests})
+        ours = sum(len(tree_row(0, d).tokens) for d in encoded)
+        assert abs(theirs / ours - ratio) < 0.25 * ratio, (kind, theirs / ours)
