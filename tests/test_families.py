@@ -89,7 +89,7 @@ class Broken(nn.Module):
 
     def forward(self, hidden_states, **arguments):
         output, *rest = self.attention(hidden_states, **arguments)
-        return output * self.factor(output), *rest
+        return (output * self.factor(output)).to(output.dtype), *rest
 
 
 def broken_network(factor, block=1):
@@ -167,4 +167,10 @@ def test_a_hidden_state_changed_between_blocks_is_refused():
     network = family_network("llama")
     network.model.layers[2].register_forward_pre_hook(lambda _, inputs: (2 * inputs[0], *inputs[1:]))
     with pytest.raises(CornerstoneError, match="changes the hidden state between its blocks"):
+        evaluate(as_model(network), encoded(PAIRS), [()])
+
+
+def test_a_broken_family_is_caught_in_bfloat16_too():
+    network = broken_network(mean_over_batch).to(torch.bfloat16)
+    with pytest.raises(CornerstoneError, match="cannot be measured"):
         evaluate(as_model(network), encoded(PAIRS), [()])
