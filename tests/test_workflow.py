@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+
 from cornerstone.evaluations import read_evaluation
 
 # One worker of pytest-xdist runs them all: they share the first run.

@@ -10,6 +10,7 @@ terminal = os.fdopen(os.dup(2), "w", buffering=1)  # before stderr goes to the l
 
 def main(snakemake):
     import torch
+
     from cornerstone.demo.training import make_demo
     from cornerstone.demo.world import build_world
 
