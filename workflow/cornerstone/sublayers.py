@@ -73,7 +73,9 @@ def _refuse_shared_keys_and_values(network: nn.Module, config: object) -> None:
 
 def _block_list(network: nn.Module, count: int) -> nn.ModuleList:
     """The ModuleList that holds the decoder blocks: as long as the config says, each with a token mixer."""
-    for _, module in network.named_modules():
+    # The text decoder first: the vision tower of a multimodal model may have as many blocks.
+    decoder = network.get_decoder() if hasattr(network, "get_decoder") else None
+    for module in [*(decoder or network).modules(), *network.modules()]:
         if isinstance(module, nn.ModuleList) and len(module) == count and _named(module[0], MIXER_NAMES):
             return module
     raise CornerstoneError(
