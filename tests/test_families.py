@@ -5,10 +5,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
+
+from cornerstone.engine import evaluate
+from cornerstone.errors import CornerstoneError
 from families import (
     FAMILIES,
     PAIRS,
     REFUSED,
+    SHAPE,
     as_model,
     encoded,
     family_network,
@@ -21,10 +26,6 @@ from families import (
     sublayer_modules,
     table,
 )
-from torch import nn
-
-from cornerstone.engine import evaluate
-from cornerstone.errors import CornerstoneError
 
 # One worker of pytest-xdist runs them all: the table is made of what the other tests measure.
 pytestmark = pytest.mark.xdist_group("families")
@@ -74,6 +75,34 @@ def test_shared_keys_and_values_are_refused_whatever_the_family():
 
 def test_the_table_of_families_is_the_committed_one():
     assert TABLE.read_text() == table(), f"{TABLE} is out of date: python tests/families.py > {TABLE}"
+
+
+def largest_difference(result, wanted):
+    """Between the engine's and lm-eval's [coalition][document][choice], nats."""
+    return max(
+        abs(ours[number] - theirs).max()
+        for number, documents in enumerate(wanted)
+        for ours, theirs in zip(result.loglikelihoods, documents, strict=True)
+    )
+
+
+def test_a_multimodal_model_is_measured_by_its_text_decoder():
+    text = FAMILIES["gemma3"].settings | SHAPE
+    # As many blocks as the text decoder has.
+    vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2}
+    settings = {
+        "text_config": text,
+        "vision_config": {**vision, "image_size": 28, "patch_size": 14},
+        "mm_tokens_per_image": 1,
+        "image_token_index": 90,
+    }
+    network = random_network("Gemma3Config", settings)
+    model = as_model(network)
+    assert [type(block.module).__name__ for block in model.blocks] == ["Gemma3DecoderLayer"] * 3
+    result = evaluate(model, encoded(PAIRS), some_coalitions(6))
+    modules = sublayer_modules(network, "model.language_model.layers", ("self_attn",), "mlp")
+    wanted = harness_loglikelihoods(harness(network), modules, PAIRS, result.coalitions)
+    assert largest_difference(result, wanted) < 1e-4
 
 
 # Families broken on purpose
@@ -129,9 +158,7 @@ def test_a_family_that_is_wrong_on_tree_rows_falls_back_to_plain_rows(caplog):
     assert any("plain rows agree" in message for message in caplog.messages)
     modules = sublayer_modules(network, "model.layers", ("self_attn",), "mlp")
     wanted = harness_loglikelihoods(harness(network), modules, PAIRS, result.coalitions)
-    for number, documents in enumerate(wanted):
-        for ours, theirs in zip(result.loglikelihoods, documents, strict=True):
-            assert abs(ours[number] - theirs).max() < 1e-4
+    assert largest_difference(result, wanted) < 1e-4
 
 
 @pytest.mark.parametrize("factor", [index_in_batch, mean_over_batch, length_of_rows, future])
