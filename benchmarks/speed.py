@@ -27,8 +27,6 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
-from workload import KINDS, documents_of, random_llama
-
 from cornerstone.coalition_tree import least_evaluations
 from cornerstone.coalitions import Removed, ablation, windows
 from cornerstone.encoding import EncodedDocument, encode_documents
@@ -38,6 +36,7 @@ from cornerstone.flops import attention_flops, head_flops, sublayer_flops
 from cornerstone.models import DTYPES, LanguageModel, pick_device
 from cornerstone.reference import sublayers_removed
 from cornerstone.token_tree import tree_row
+from workload import KINDS, documents_of, random_llama
 
 ROUNDS = 5
 BATCH_SIZES = (4, 8, 16, 32, 64)

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+
 from cornerstone.documents import Document, DocumentSet, Request, digest_documents, write_documents
 from cornerstone.errors import CornerstoneError
 from cornerstone.evaluation_job import Engine, EvaluationJob, run_evaluation_job

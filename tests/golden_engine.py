@@ -12,7 +12,8 @@ from families import PAIRS, as_model, encoded, family_network, some_coalitions
 
 # After families, which puts the library on the path when this file is run.
 from cornerstone.coalitions import removed_text  # isort: skip
-from cornerstone.engine import ENGINE_VERSION, evaluate  # isort: skip
+from cornerstone.engine import evaluate  # isort: skip
+from cornerstone.identity import ENGINE_VERSION  # isort: skip
 
 GOLDEN = Path(__file__).parent / "data" / "golden_engine.json"
 # Tree rows, tree rows under windows, experts, plain rows.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+
 from cornerstone.coalitions import Removed, ablation, removed_text, windows
 from cornerstone.documents import Document, Request
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 import synthetic
 from cornerstone.ablation import effect_table
 from cornerstone.coalitions import ablation

@@ -12,15 +12,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from families import harness, sublayer_modules, zeroed
 from lm_eval.tasks import TaskManager
-from real_inputs import MODELS, SHARED, TASKS, fitting, real_documents, real_model
 
 from cornerstone.coalitions import ablation, removed_text, windows
 from cornerstone.encoding import encode_documents
 from cornerstone.engine import evaluate
 from cornerstone.scores import score_table
 from cornerstone.tasks import task_manager
+from families import harness, sublayer_modules, zeroed
+from real_inputs import MODELS, SHARED, TASKS, fitting, real_documents, real_model
 
 COUNT = 200
 QUICK = 30

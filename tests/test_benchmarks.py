@@ -42,10 +42,9 @@ def test_generated_documents_have_the_token_trees_of_the_real_sets():
         "boolq": 1.0,
     }
     sys.path.insert(0, str(BENCHMARK.parent))
-    from workload import documents_of, random_llama
-
     from cornerstone.encoding import encode_documents
     from cornerstone.token_tree import tree_row
+    from workload import documents_of, random_llama
 
     for kind, ratio in wanted.items():
         documents, source = documents_of(kind, 100, None)

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from cornerstone.config import (
     SCHEMA_PATH,
     ModelConfig,
@@ -20,8 +23,6 @@ from cornerstone.config import (
 )
 from cornerstone.errors import CornerstoneError
 from cornerstone.model_folder import check_model_folder, count_sublayers_from_config
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 ROOT = Path(__file__).parents[1]
 SHARED_MODELS = ROOT / ".." / "shared" / "data" / "models"

@@ -8,6 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from cornerstone.documents import (
     Document,
     DocumentSet,
@@ -17,8 +20,6 @@ from cornerstone.documents import (
     write_documents,
 )
 from cornerstone.errors import CornerstoneError
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 DOCUMENTS = (
     Document(0, (Request("", " no"), Request("", " yes")), (1,), (2, 3)),

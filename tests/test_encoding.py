@@ -6,16 +6,16 @@ import pytest
 import tokenizers
 import torch
 import transformers
-from families import MAX_LENGTH, family_network, harness
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import resolve_max_length
-from real_inputs import MODELS, SHARED, TASKS, existing, fitting, real_documents, real_model
 
 from cornerstone.documents import Document, Request
 from cornerstone.encoding import Encoder, encode_documents, load_encoder, max_input_length, prefix_token
 from cornerstone.errors import CornerstoneError
+from families import MAX_LENGTH, family_network, harness
+from real_inputs import MODELS, SHARED, TASKS, existing, fitting, real_documents, real_model
 
 SENTENCES = [
     "The cat sat on the mat, and the other cat ran away.",

@@ -11,18 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from families import MAX_LENGTH, PAIRS, as_model, encoded, family_network, some_coalitions
-from golden_engine import GOLDEN, golden_tables, largest_difference
 
 import cornerstone.engine
 from cornerstone.check import TOLERANCES
 from cornerstone.coalitions import ablation, exact, windows
 from cornerstone.decoder import Decoder
 from cornerstone.encoding import EncodedDocument, EncodedRequest
-from cornerstone.engine import ENGINE_VERSION, evaluate
+from cornerstone.engine import evaluate
 from cornerstone.errors import CornerstoneError
+from cornerstone.identity import ENGINE_VERSION
 from cornerstone.reference import reference_loglikelihoods
 from cornerstone.walk import Walk
+from families import MAX_LENGTH, PAIRS, as_model, encoded, family_network, some_coalitions
+from golden_engine import GOLDEN, golden_tables, largest_difference
 
 N_SUBLAYERS = 6
 WINDOWS = [*ablation(N_SUBLAYERS), *windows(N_SUBLAYERS, 4)]
@@ -494,7 +495,7 @@ def explanation(stored, tables):
     if difference >= 1e-4:
         return (
             f"log-likelihoods moved by {difference:.2g} nats: evaluations kept by users no longer hold. If this is "
-            "meant, raise ENGINE_VERSION in workflow/cornerstone/engine.py and run python tests/golden_engine.py"
+            "meant, raise ENGINE_VERSION in workflow/cornerstone/identity.py and run python tests/golden_engine.py"
         )
     return ""
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+
 from cornerstone.coalitions import parse_removed, removed_text, windows
 from cornerstone.errors import CornerstoneError
 from cornerstone.evaluation_job import run_evaluation_job

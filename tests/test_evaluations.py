@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+
 from cornerstone.coalitions import ablation, windows
 from cornerstone.durable_files import durable_file
 from cornerstone.errors import CornerstoneError

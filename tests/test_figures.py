@@ -7,6 +7,10 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.image import imread
+from matplotlib.patches import Wedge
+from matplotlib.text import Text
+
 import synthetic
 from cornerstone.errors import CornerstoneError
 from cornerstone.figures import draw_pies, draw_scheme, draw_values, style
@@ -15,9 +19,6 @@ from cornerstone.figures.pie import make_pies, spread
 from cornerstone.figures.scheme import make_scheme
 from cornerstone.figures.values import make_values
 from cornerstone.tables import Titles
-from matplotlib.image import imread
-from matplotlib.patches import Wedge
-from matplotlib.text import Text
 
 PLAIN = Titles()
 LONG = Titles(

@@ -7,6 +7,7 @@ import struct
 from pathlib import Path
 
 import pytest
+
 from cornerstone import manifests
 from cornerstone.errors import CornerstoneError
 from cornerstone.manifests import check_unchanged, describe_folder, read_manifest, write_manifest

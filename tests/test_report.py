@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
+
 import synthetic
 from cornerstone.ablation import ablation_effects
 from cornerstone.coalitions import ablation, windows

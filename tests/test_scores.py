@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+
 import synthetic
 from cornerstone.documents import Document, Request
 from cornerstone.errors import CornerstoneError

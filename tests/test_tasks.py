@@ -18,11 +18,12 @@ import lm_eval
 import numpy as np
 import pytest
 import yaml
+from lm_eval.api.model import LM
+from lm_eval.tasks import TaskManager
+
 from cornerstone.documents import Request
 from cornerstone.errors import CornerstoneError
 from cornerstone.tasks import build_documents, expand_task, task_manager
-from lm_eval.api.model import LM
-from lm_eval.tasks import TaskManager
 
 ROOT = Path(__file__).parents[1]
 SHARED_DOCUMENTS = ROOT / ".." / "shared" / "data" / "documents"

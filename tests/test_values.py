@@ -4,6 +4,9 @@ import time
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 import synthetic
 from cornerstone import coalitions as designs
 from cornerstone.errors import CornerstoneError
@@ -20,8 +23,6 @@ from cornerstone.values import (
     value_table,
     window_estimator,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 def game(score, coalitions):

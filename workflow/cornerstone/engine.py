@@ -34,9 +34,6 @@ from cornerstone.walk import Counts, Walk, make_batch
 
 log = logging.getLogger(__name__)
 
-ENGINE_VERSION = 1
-"""Part of every evaluation's identity: raise it with any change that moves results."""
-
 # A batch is closed before padding grows past this share of its tokens, unless it is still so small that its
 # states together would not fill this many chunks.
 MOST_PADDING = 0.03
@@ -212,15 +209,20 @@ class _Evaluation:
         done: set[Removed] = set()
         started = time.monotonic()
         before = self.counts.tokens
+        walk = self._walk(positions, tree)
         ran_out = False
-        try:
-            for coalitions, block in self._walk(positions, tree):
+        while not ran_out:
+            try:
+                coalitions, block = next(walk, ([], None))
+            except (RuntimeError, MemoryError) as error:
+                # Not handled here: the exception holds the frames, and they the tensors, until this block ends.
+                if not (ran_out := is_out_of_memory(error)):
+                    raise
+            else:
+                if block is None:
+                    break
                 self._store(positions, coalitions, block)
                 done.update(coalitions)
-        except (RuntimeError, MemoryError) as error:
-            # Not handled here: the exception holds the frames, and they the tensors, until this block ends.
-            if not (ran_out := is_out_of_memory(error)):
-                raise
         if ran_out:
             return self._after_running_out(positions, tree, done)
         self._limit_time((time.monotonic() - started) / max(1, self.counts.tokens - before))

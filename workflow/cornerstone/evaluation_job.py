@@ -26,7 +26,7 @@ from cornerstone.coalitions import Removed, ablation, windows
 from cornerstone.documents import DocumentSet, read_documents
 from cornerstone.errors import CornerstoneError
 from cornerstone.evaluations import Evaluation, write_grid
-from cornerstone.identity import digest_of, model_identity
+from cornerstone.identity import ENGINE_VERSION, digest_of, model_identity
 from cornerstone.loglikelihood_grid import DocumentKey, Grid, add_block, empty_grid, evaluated, group_missing
 from cornerstone.manifests import check_unchanged, read_manifest
 from cornerstone.parts import compact_parts, known_sublayers, parts_folder, read_parts, write_part
@@ -92,7 +92,7 @@ class Plan:
 def torch_engine() -> Engine:
     """The engine itself; importing torch and transformers takes seconds."""
     from cornerstone.encoding import encode_documents, load_encoder
-    from cornerstone.engine import ENGINE_VERSION, evaluate
+    from cornerstone.engine import evaluate
     from cornerstone.models import load_model
 
     return Engine(load_encoder, encode_documents, load_model, evaluate, ENGINE_VERSION)

@@ -14,6 +14,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+ENGINE_VERSION = 1
+"""Of the engine that makes an evaluation: raise it with any change that moves results."""
+
 
 def model_identity(
     manifest: Mapping[str, Any],

@@ -10,6 +10,7 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 from cornerstone.config import check_models, check_targets, resolve
 from cornerstone.errors import CornerstoneError
 from cornerstone.evaluations import Expected, count_rejected, set_aside_if_bad
+from cornerstone.identity import ENGINE_VERSION
 
 DRY_RUN = re.compile(r"-[a-zA-Z]*n[a-zA-Z]*|--dry-?run")
 LOOKING_ONLY = {"--lint", "--unlock", "--report", "--summary", "--detailed-summary", "--list-rules", "--dag"}

@@ -25,6 +25,7 @@ rule evaluate:
         dtype=lambda wildcards: study.model(wildcards.model).dtype,
         limit=lambda wildcards: study.document_limit(wildcards.model, wildcards.task),
         max_removed=lambda wildcards: study.max_removed if wildcards.design == "windows" else None,
+        engine_version=ENGINE_VERSION,
     message:
         "Evaluate {wildcards.model} on {wildcards.task}: {wildcards.design} (progress: {log})"
     script:
