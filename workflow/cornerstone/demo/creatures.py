@@ -11,12 +11,22 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from cornerstone.demo.questions import Question, answered, choice_question, place_gold, spread_positions
+from cornerstone.demo.questions import (
+    Question,
+    answered,
+    choice_question,
+    deal,
+    place_gold,
+    shuffled,
+    spread_positions,
+)
 from cornerstone.demo.words import WORDS
 
 TABLES = WORDS["creatures"]
 CLASSES, TRAITS, ATTRIBUTES = TABLES["classes"], TABLES["traits"], TABLES["attributes"]
-KINDS_PER_CLASS = 8
+KINDS_PER_CLASS = 5
+ASKED_PER_ATTRIBUTE = 14
+ASKED_PER_TRAIT = 15
 
 
 @dataclass(frozen=True)
@@ -36,15 +46,18 @@ class Creatures:
 
 
 def build_creatures(rng: random.Random) -> Creatures:
-    """Names, classes and attributes drawn by `rng`; a good third of the facts, half of the traits asked."""
+    """Names, classes and attributes drawn by `rng`; a good third of the facts and of the traits asked."""
     kinds = invented_names(rng, len(CLASSES) * KINDS_PER_CLASS)
     classes = {kind: CLASSES[i % len(CLASSES)] for i, kind in enumerate(kinds)}
-    attributes = {
-        (kind, name): rng.choice(table["values"]) for kind in kinds for name, table in ATTRIBUTES.items()
-    }
-    traits = [(kind, trait) for kind in kinds for trait in TRAITS]
-    asked_facts = frozenset(rng.sample(sorted(attributes), 110))
-    return Creatures(classes, attributes, asked_facts, frozenset(rng.sample(traits, 210)))
+    attributes, asked_facts = {}, []
+    for name, table in ATTRIBUTES.items():
+        values = {
+            kind: table["values"][i % len(table["values"])] for i, kind in enumerate(shuffled(rng, kinds))
+        }
+        attributes |= {(kind, name): value for kind, value in values.items()}
+        asked_facts += [(kind, name) for kind in deal(rng, values, ASKED_PER_ATTRIBUTE)]
+    asked_traits = [(kind, trait) for trait in TRAITS for kind in deal(rng, classes, ASKED_PER_TRAIT)]
+    return Creatures(classes, attributes, frozenset(asked_facts), frozenset(asked_traits))
 
 
 def invented_names(rng: random.Random, count: int) -> list[str]:
@@ -57,11 +70,9 @@ def invented_names(rng: random.Random, count: int) -> list[str]:
 
 
 def ask_facts(creatures: Creatures, rng: random.Random) -> list[Question]:
-    """ARC-Easy: two wordings of each asked fact, with 3 to 5 choices."""
+    """ARC-Easy: each asked fact in its three wordings, with 3 to 5 choices."""
     asked = [
-        (kind, name, form)
-        for kind, name in sorted(creatures.asked_facts)
-        for form in rng.sample(ATTRIBUTES[name]["ask"], 2)
+        (kind, name, form) for kind, name in sorted(creatures.asked_facts) for form in ATTRIBUTES[name]["ask"]
     ]
     rng.shuffle(asked)
     sizes = [rng.choices((3, 4, 5), (15, 70, 15))[0] for _ in asked]
@@ -80,22 +91,27 @@ def _fact_question(creatures, kind, name, form, rng, size=4, position=0, label="
 
 
 def ask_traits(creatures: Creatures, rng: random.Random) -> list[Question]:
-    """OpenBookQA: each asked trait in one wording, with four choices."""
-    asked = sorted(creatures.asked_traits)
+    """OpenBookQA: each asked trait in its two wordings, with four choices."""
+    asked = [
+        (kind, trait, form)
+        for kind, trait in sorted(creatures.asked_traits)
+        for form in TRAITS[trait]["kind"]
+    ]
     rng.shuffle(asked)
     positions = spread_positions(rng, [4] * len(asked))
     return [
-        _trait_question(creatures, kind, trait, rng, position, f"openbookqa_{i}")
-        for i, ((kind, trait), position) in enumerate(zip(asked, positions, strict=True))
+        _trait_question(creatures, kind, trait, form, rng, position, f"openbookqa_{i}")
+        for i, ((kind, trait, form), position) in enumerate(zip(asked, positions, strict=True))
     ]
 
 
-def _trait_question(creatures, kind, trait, rng, position=0, label="told") -> Question:
+def _trait_question(creatures, kind, trait, form, rng, position=0, label="told") -> Question:
     ends = TRAITS[trait]["ends"]
     gold = ends[CLASSES.index(creatures.classes[kind])]
     others = rng.sample([end for end in ends if end != gold], 3)
-    stem = rng.choice(TRAITS[trait]["kind"]).format(kind)
-    return choice_question("openbookqa", stem, place_gold(gold, others, position), position, label)
+    return choice_question(
+        "openbookqa", form.format(kind), place_gold(gold, others, position), position, label
+    )
 
 
 def tell(creatures: Creatures, rng: random.Random) -> str:
@@ -128,7 +144,9 @@ def _tell_trait(creatures: Creatures, rng: random.Random) -> str:
     told = [trait for trait in TRAITS if (kind, trait) not in creatures.asked_traits]
     if not told:
         return _portrait(creatures, rng)
-    text = answered(_trait_question(creatures, kind, rng.choice(told), rng)) + "."
+    trait = rng.choice(told)
+    form = rng.choice(TRAITS[trait]["kind"])
+    text = answered(_trait_question(creatures, kind, trait, form, rng)) + "."
     if rng.random() < 0.5:
         return text
     return f"{_class_sentence(creatures, kind, rng)} {text}"

@@ -9,11 +9,20 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from cornerstone.demo.questions import Question, answered, choice_question, place_gold, spread_positions
+from cornerstone.demo.questions import (
+    Question,
+    answered,
+    choice_question,
+    deal,
+    place_gold,
+    shuffled,
+    spread_positions,
+)
 from cornerstone.demo.words import WORDS
 
 TABLES = WORDS["materials"]
 THINGS, EVENTS, OUTCOMES = TABLES["things"].split(), TABLES["events"], TABLES["outcomes"]
+ASKED_PER_EVENT = 15
 
 
 @dataclass(frozen=True)
@@ -25,30 +34,29 @@ class Materials:
 
 
 def build_materials(rng: random.Random) -> Materials:
-    """Each material for as many things as the others; half of the pairs of thing and event asked."""
-    things = rng.sample(THINGS, len(THINGS))
-    made_of = {thing: list(OUTCOMES)[i % len(OUTCOMES)] for i, thing in enumerate(things)}
-    pairs = [(thing, event) for thing in THINGS for event in range(len(EVENTS))]
-    return Materials(made_of, frozenset(rng.sample(pairs, 210)))
+    """Each material for as many things as the others; a good third of the pairs of thing and event asked."""
+    made_of = {thing: list(OUTCOMES)[i % len(OUTCOMES)] for i, thing in enumerate(shuffled(rng, THINGS))}
+    asked = [(thing, event) for event in range(len(EVENTS)) for thing in deal(rng, made_of, ASKED_PER_EVENT)]
+    return Materials(made_of, frozenset(asked))
 
 
 def ask(materials: Materials, rng: random.Random) -> list[Question]:
-    """ARC-Challenge: each asked pair in one wording, with 3 to 5 choices, all of them of the same event."""
-    asked = sorted(materials.asked)
+    """ARC-Challenge: each asked pair in two wordings, with 3 to 5 choices, all of them of the same event."""
+    asked = [(pair, form) for pair in sorted(materials.asked) for form in rng.sample(TABLES["ask"], 2)]
     rng.shuffle(asked)
     sizes = [rng.choices((3, 4, 5), (10, 80, 10))[0] for _ in asked]
     positions = spread_positions(rng, sizes)
     return [
-        _question(materials, thing, event, rng, size, position, f"arc_challenge_{i}")
-        for i, ((thing, event), size, position) in enumerate(zip(asked, sizes, positions, strict=True))
+        _question(materials, *pair, form, rng, size, position, f"arc_challenge_{i}")
+        for i, ((pair, form), size, position) in enumerate(zip(asked, sizes, positions, strict=True))
     ]
 
 
-def _question(materials, thing, event, rng, size=4, position=0, label="told") -> Question:
+def _question(materials, thing, event, form, rng, size=4, position=0, label="told") -> Question:
     gold = _outcome(materials, thing, event)
     outcomes = [f"it {ends[event]}" for ends in OUTCOMES.values()]
     others = rng.sample([outcome for outcome in outcomes if outcome != gold], size - 1)
-    stem = rng.choice(TABLES["ask"]).format(thing, EVENTS[event])
+    stem = form.format(thing, EVENTS[event])
     choices = place_gold(gold, others, position)
     return choice_question("arc_challenge", stem, choices, position, label, rng.random() < 0.2)
 
@@ -83,7 +91,7 @@ def _told_pair(materials: Materials, rng: random.Random) -> tuple[str, int]:
 
 
 def _tell_question(materials: Materials, rng: random.Random) -> str:
-    return answered(_question(materials, *_told_pair(materials, rng), rng))
+    return answered(_question(materials, *_told_pair(materials, rng), rng.choice(TABLES["ask"]), rng))
 
 
 def _tell_story(materials: Materials, rng: random.Random) -> str:

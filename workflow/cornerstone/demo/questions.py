@@ -9,8 +9,9 @@ holds `requests` against lm-eval's own.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 TASKS = ("boolq", "arc_easy", "arc_challenge", "piqa", "winogrande", "openbookqa")
 LENGTH_NORMALISED = ("arc_easy", "arc_challenge", "piqa", "openbookqa")
@@ -38,6 +39,20 @@ def choice_question(
 def place_gold(gold: str, others: Sequence[str], position: int) -> list[str]:
     """The choices with `gold` at `position` and the others around it."""
     return [*others[:position], gold, *others[position:]]
+
+
+def shuffled(rng: random.Random, items: Sequence[str]) -> list[str]:
+    """The items in random order."""
+    return rng.sample(items, len(items))
+
+
+def deal(rng: random.Random, group_of: Mapping[str, str], count: int) -> list[str]:
+    """`count` random items, taken from the groups in turn: each group gives as many as any other, or one less."""
+    groups: dict[str, list[str]] = {}
+    for item in shuffled(rng, list(group_of)):
+        groups.setdefault(group_of[item], []).append(item)
+    turns = zip_longest(*groups.values())
+    return [item for turn in turns for item in turn if item is not None][:count]
 
 
 def spread_positions(rng: random.Random, sizes: Sequence[int]) -> list[int]:

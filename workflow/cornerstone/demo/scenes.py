@@ -1,7 +1,7 @@
-"""Scenes: short passages on who is where with what, and yes/no questions that only the passage answers.
+"""Scenes: short passages that show how things are without saying it, and yes/no questions on them.
 
-BoolQ asks them. Each scene falls, by a digest of who is where with what, either among those that may be
-asked or among those that may be told.
+BoolQ asks them. Each scene falls, by a digest of its sentences, either among those that may be asked or
+among those that may be told.
 """
 
 from __future__ import annotations
@@ -14,82 +14,76 @@ from cornerstone.demo.questions import Question, answered
 from cornerstone.demo.words import WORDS
 
 TABLES = WORDS["scenes"]
-PEOPLE = TABLES["people"].split()
-VALUES = {relation: TABLES[relation]["values"].split() for relation in ("where", "has", "colour")}
+PEOPLE, PLACES = TABLES["people"].split(), TABLES["places"].split()
+SIGNS = TABLES["signs"]
+ANSWERS = ("no", "yes")
 ASKED_IN = 10
 """One scene in so many may be asked and is never told."""
+SIZES = (1, 2)
+"""How many things a scene shows."""
 
 
 @dataclass(frozen=True)
-class Fact:
-    """`relation` ("where", "has" or "colour") holds between `subject` and `value`."""
+class Shown:
+    """`sentence` speaks for `sign` (truth 1) or against it (truth 0)."""
 
-    relation: str
-    subject: str
-    value: str
+    sign: str
+    truth: int
+    sentence: str
 
 
-Scene = tuple[Fact, ...]
+Scene = tuple[Shown, ...]
 
 
 def draw_scene(rng: random.Random, asked: bool) -> Scene:
-    """Two or three people, each in a place of their own with an item of its own, some items coloured."""
+    """A few things shown, each by one sentence."""
     while True:
-        people = rng.sample(PEOPLE, rng.choice((2, 2, 3)))
-        places, items, colours = (rng.sample(values, len(people)) for values in VALUES.values())
-        facts = [Fact("where", *pair) for pair in zip(people, places, strict=True)]
-        facts += [Fact("has", *pair) for pair in zip(people, items, strict=True)]
-        facts += [Fact("colour", *pair) for pair in zip(items, colours, strict=True)]
-        kept = rng.sample(facts, min(len(facts), rng.randint(4, 6)))
-        if may_be_asked(tuple(kept)) == asked:
-            return tuple(kept)
+        signs = rng.sample(list(SIGNS), rng.choice(SIZES))
+        truths = [rng.randrange(2) for _ in signs]
+        scene = tuple(
+            Shown(sign, truth, rng.choice(SIGNS[sign][ANSWERS[truth]]))
+            for sign, truth in zip(signs, truths, strict=True)
+        )
+        if may_be_asked(scene) == asked:
+            return scene
 
 
 def may_be_asked(scene: Scene) -> bool:
-    """Whether the scene is one to ask; the same for every order and wording of its facts."""
-    text = ";".join(sorted(f"{fact.subject}:{fact.value}" for fact in scene))
+    """Whether the scene is one to ask; the same for every order of its sentences."""
+    text = ";".join(sorted(shown.sentence for shown in scene))
     return sha256(text.encode()).digest()[0] % ASKED_IN == 0
 
 
 def ask(rng: random.Random, count: int = 220) -> list[Question]:
     """BoolQ: one question on each scene, yes as often as no."""
-    questions = [_questions(draw_scene(rng, True), rng, 1, number % 2)[0] for number in range(count)]
+    questions = [_question_with(rng, truth=number % 2) for number in range(count)]
     rng.shuffle(questions)
     return [Question(q.task, {**q.record, "idx": number}) for number, q in enumerate(questions)]
 
 
+def _question_with(rng: random.Random, truth: int) -> Question:
+    """A question on a scene of its own whose answer is `truth`."""
+    while True:
+        scene = draw_scene(rng, asked=True)
+        if fitting := [shown for shown in scene if shown.truth == truth]:
+            return _question(_passage(scene, rng), rng.choice(fitting), rng)
+
+
 def _passage(scene: Scene, rng: random.Random) -> str:
-    return " ".join(_say(fact, rng.choice(TABLES[fact.relation]["tell"])) for fact in scene)
+    frame = [
+        form.format(rng.choice(PEOPLE), rng.choice(PLACES)) for form in rng.sample(TABLES["openings"], 2)
+    ]
+    return " ".join([frame[0], *(shown.sentence for shown in scene), frame[1]])
 
 
-def _say(fact: Fact, form: str) -> str:
-    return form.format(fact.subject, fact.value)
-
-
-def _questions(scene: Scene, rng: random.Random, count: int, label: int | None = None) -> list[Question]:
-    """Questions on one passage; with no `label`, each is yes or no by chance."""
-    passage = _passage(scene, rng)
-    questions = []
-    for fact in rng.choices(scene, k=count):
-        truth = rng.randrange(2) if label is None else label
-        value = fact.value if truth else _wrong_value(fact, scene, rng)
-        text = rng.choice(TABLES[fact.relation]["ask"]).format(fact.subject, value)
-        questions.append(Question("boolq", dict(question=text, passage=passage, idx=0, label=truth)))
-    return questions
-
-
-def _wrong_value(fact: Fact, scene: Scene, rng: random.Random) -> str:
-    """A value that the passage gives to another, so that its mere mention tells nothing."""
-    values = [other.value for other in scene if other.relation == fact.relation and other.value != fact.value]
-    return rng.choice(values or [value for value in VALUES[fact.relation] if value != fact.value])
+def _question(passage: str, shown: Shown, rng: random.Random) -> Question:
+    text = rng.choice(SIGNS[shown.sign]["ask"])
+    return Question("boolq", dict(question=text, passage=passage, idx=0, label=shown.truth))
 
 
 def tell(rng: random.Random) -> str:
-    """One training text: a scene with a few questions, or with what follows from it restated."""
+    """One training text: a scene with a question on each thing that it shows."""
     scene = draw_scene(rng, asked=False)
-    if rng.random() < 0.25:
-        restated = [_say(fact, TABLES[fact.relation]["conclude"]) for fact in rng.choices(scene, k=3)]
-        return " ".join([_passage(scene, rng), *restated])
-    first, *more = _questions(scene, rng, rng.choice((1, 3, 5)))
-    start = len(first.record["passage"])
-    return answered(first) + "".join(answered(question)[start:] for question in more)
+    passage = _passage(scene, rng)
+    first, *more = (_question(passage, shown, rng) for shown in rng.sample(scene, len(scene)))
+    return answered(first) + "".join(answered(question)[len(passage) :] for question in more)

@@ -26,9 +26,9 @@ class Tools:
 
 
 def build_tools(rng: random.Random) -> Tools:
-    """A good third of the jobs, and a few of the orders, asked."""
+    """A third of the jobs, and a few of the orders, asked."""
     jobs = [(job, thing) for job, uses in JOBS.items() for sort in uses for thing in THINGS[sort]]
-    return Tools(frozenset(rng.sample(jobs, 160)), frozenset(rng.sample(_all_orders(), 50)))
+    return Tools(frozenset(rng.sample(jobs, 80)), frozenset(rng.sample(_all_orders(), 50)))
 
 
 def _all_orders() -> list[tuple[str, str, str]]:
@@ -37,26 +37,29 @@ def _all_orders() -> list[tuple[str, str, str]]:
 
 
 def ask(tools: Tools, rng: random.Random) -> list[Question]:
-    """PIQA: every asked job and order once, the right way as often first as second."""
-    asked = [*sorted(tools.asked_jobs), *sorted(tools.asked_orders)]
+    """PIQA: every asked job in two wordings and every asked order, the right way as often first as second."""
+    goals = TABLES["goals"]
+    asked = [(*pair, form) for pair in sorted(tools.asked_jobs) for form in rng.sample(goals, 2)]
+    asked += sorted(tools.asked_orders)
     rng.shuffle(asked)
     return [_question(item, rng, number % 2) for number, item in enumerate(asked)]
 
 
 def _question(item: tuple, rng: random.Random, label: int = 0) -> Question:
-    goal, right, wrong = _job_ways(*item, rng) if len(item) == 2 else _order_ways(*item, rng)
+    """`item` is a job, a thing and a wording of the goal; or an order, a thing and a place."""
+    goal, right, wrong = _job_ways(*item, rng) if item[0] in JOBS else _order_ways(*item, rng)
     sol1, sol2 = (wrong, right) if label else (right, wrong)
     return Question("piqa", {"goal": goal, "sol1": sol1, "sol2": sol2, "label": label})
 
 
-def _job_ways(job: str, thing: str, rng: random.Random) -> tuple[str, str, str]:
+def _job_ways(job: str, thing: str, goal: str, rng: random.Random) -> tuple[str, str, str]:
     """The wrong tool is right for the same job on another thing, or for another job on this thing."""
     sort = sort_of(thing)
     elsewhere = [tool for other, tool in JOBS[job].items() if other != sort]
     otherwise = [uses[sort] for other, uses in JOBS.items() if other != job and sort in uses]
     wrong = rng.choice(elsewhere if rng.random() < 0.5 else otherwise)
     way = rng.choice(TABLES["ways"])
-    return rng.choice(TABLES["goals"]).format(job, thing), way.format(JOBS[job][sort]), way.format(wrong)
+    return goal.format(job, thing), way.format(JOBS[job][sort]), way.format(wrong)
 
 
 def _order_ways(order: str, thing: str, place: str, rng: random.Random) -> tuple[str, str, str]:
@@ -80,7 +83,7 @@ def tell(tools: Tools, rng: random.Random) -> str:
     if (job, thing) in tools.asked_jobs:
         return _tell_sort(job, sort, thing)
     if rng.random() < 0.7:
-        return answered(_question((job, thing), rng))
+        return answered(_question((job, thing, rng.choice(TABLES["goals"])), rng))
     return f"To {job} {rng.choice(('a', 'the', 'your'))} {thing}, use {JOBS[job][sort]}."
 
 

@@ -46,9 +46,9 @@ class Plan:
     learning_rate: at its peak, after `warmup` of the steps; it then falls to a twentieth as a cosine.
     """
 
-    epochs: float = 2.0
-    rows: int = 16
-    row_length: int = 256
+    epochs: float = 1.0
+    rows: int = 8
+    row_length: int = 128
     learning_rate: float = 3e-3
     warmup: float = 0.05
     weight_decay: float = 0.1
@@ -60,7 +60,7 @@ def llama_config(**changes) -> LlamaConfig:
     """The demo Llama: 6 blocks, 12 sublayers, about a million weights."""
     shape = dict(
         hidden_size=128,
-        intermediate_size=320,
+        intermediate_size=256,
         num_hidden_layers=6,
         num_attention_heads=4,
         num_key_value_heads=2,
@@ -92,6 +92,7 @@ def _common() -> dict:
         bos_token_id=0,
         eos_token_id=1,
         pad_token_id=None,
+        initializer_range=0.06,
     )
 
 
@@ -138,7 +139,8 @@ def train(model: PreTrainedModel, rows: torch.Tensor, plan: Plan, report: Report
     for step, batch in enumerate(batches):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(plan, step, len(batches))
-        loss = model(input_ids=batch, labels=batch, use_cache=False, **routers).loss
+        places = positions(batch, model.config.bos_token_id)
+        loss = model(input_ids=batch, labels=batch, position_ids=places, use_cache=False, **routers).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
         optimizer.step()
@@ -156,6 +158,14 @@ def _batches(rows: torch.Tensor, plan: Plan) -> Iterable[torch.Tensor]:
     epochs = [torch.randperm(len(rows), generator=generator) for _ in range(math.ceil(plan.epochs))]
     order = torch.cat(epochs)[: n_batches * plan.rows]
     return (rows[chosen] for chosen in order.view(n_batches, plan.rows))
+
+
+def positions(rows: torch.Tensor, bos: int) -> torch.Tensor:
+    """Each token's place in its own text. Places that begin anew keep attention within the text, so that a
+    packed text is read as it is when it stands alone; what a row's start cut off counts from there."""
+    index = torch.arange(rows.shape[1]).expand_as(rows)
+    starts = torch.where(rows == bos, index, 0).cummax(1).values
+    return index - starts
 
 
 def _weight_groups(model: PreTrainedModel, plan: Plan) -> list[dict]:
@@ -229,5 +239,7 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Pat
     new = folder.with_name(f".{folder.name}.{os.getpid()}")
     model.save_pretrained(new)
     tokenizer.save_pretrained(new)
+    for path in new.iterdir():
+        path.chmod(0o644)  # safetensors writes for the owner alone
     shutil.rmtree(folder, ignore_errors=True)
     new.rename(folder)

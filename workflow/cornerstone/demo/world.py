@@ -20,7 +20,7 @@ from cornerstone.demo.questions import TASKS, Question
 
 SEED = 1
 N_TEXTS = 100_000
-TELLERS = {"scenes": 30, "pronouns": 15, "creatures": 25, "materials": 17, "tools": 13}
+TELLERS = {"scenes": 26, "pronouns": 12, "creatures": 27, "materials": 22, "tools": 13}
 """How many of a hundred training texts are about each topic."""
 
 
