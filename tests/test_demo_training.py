@@ -19,6 +19,7 @@ from cornerstone.demo.training import (
     llama_config,
     new_model,
     pack,
+    positions,
     save,
     train,
     train_tokenizer,
@@ -170,6 +171,19 @@ def test_the_readme_has_the_accuracy_of_each_model_on_each_task():
     for name, cells in rows:
         scores = [float(cell) for cell in cells.split("|")]
         assert len(scores) == len(TASKS) and min(scores) >= AIM[name]
+
+
+def test_packed_texts_are_read_as_if_each_stood_alone():
+    model = new_model("demo_llama", **TINY).eval()
+    bos = model.config.bos_token_id
+    first, second = torch.tensor([[bos, 7, 8, 9]]), torch.tensor([[bos, 21, 22]])
+    packed = torch.cat([first, second], dim=1)
+    places = positions(packed, bos)
+    assert places.tolist() == [[0, 1, 2, 3, 0, 1, 2]]
+    with torch.inference_mode():
+        together = model(input_ids=packed, position_ids=places, use_cache=False).logits
+        alone = model(input_ids=second, use_cache=False).logits
+    torch.testing.assert_close(together[:, 4:], alone, atol=1e-5, rtol=0)
 
 
 def test_configurations_name_the_special_tokens(tokenizer):

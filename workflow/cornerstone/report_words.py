@@ -147,9 +147,8 @@ def _summary_of(study: Study, model: str) -> str:
     held = _listed([f"{label} ({percent(share[label])} %)" for label in cornerstones(values, top_k)[model]])
     drop = _mean_row(study.tables["drops"], model)
     noise = (
-        f"noise alone would give {percent(mean['noise_share'])} %"
-        if mean["top_share"] > mean["noise_share"]
-        else f"no more than the {percent(mean['noise_share'])} % that noise alone would give"
+        f"{top_k} of {values['label'].nunique()} sublayers that all do nothing would seem to hold "
+        f"{percent(mean['noise_share'])} %, by noise alone"
     )
     return (
         f"{study.titles.model(model)} has {values['label'].nunique()} sublayers and scores "

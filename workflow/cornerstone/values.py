@@ -131,13 +131,15 @@ def noise_shares(draws: np.ndarray, values: np.ndarray) -> np.ndarray:
     What the paper's share would be on average if every value were zero and only the noise of having
     finitely many documents were left: the bootstrap's deviations from the estimate, clipped, divided by
     their sum, sorted. Needed because the clipped share of pure noise is far from 1/n: it keeps only the
-    upside of each. The sublayers that matter are also the noisier ones, which errs to the cautious side
-    (a larger reference).
+    upside of each. The sublayers that matter are also the noisiest, because they matter: each one's
+    deviations are scaled to the same spread, as they would be if none did.
 
     draws: shape (players, resamples), from `bootstrap`; values: shape (players,).
     """
-    noise = shares(draws - values[:, None])
-    return np.sort(noise, axis=0)[::-1].mean(axis=1)
+    noise = draws - values[:, None]
+    spread = noise.std(axis=1, keepdims=True)
+    noise = np.divide(noise, spread, out=np.zeros_like(noise), where=spread > 0)
+    return np.sort(shares(noise), axis=0)[::-1].mean(axis=1)
 
 
 def signed_shares(values: np.ndarray, draws: np.ndarray) -> pd.DataFrame:
