@@ -76,9 +76,9 @@ def shipped(request):
 
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_a_few_steps_of_training_lower_the_loss(name, rows):
-    plan = Plan(rows=8, row_length=64, epochs=30 * 8 / len(rows))
+    plan = Plan(rows=8, row_length=64, epochs=60 * 8 / len(rows))
     losses = train(new_model(name, **TINY), rows, plan, report=lambda line: None)
-    assert len(losses) == 30
+    assert len(losses) == 60
     assert sum(losses[-5:]) / 5 < sum(losses[:5]) / 5 - 1.0
 
 
