@@ -29,7 +29,7 @@ from cornerstone.decoder import Decoder
 from cornerstone.encoding import EncodedDocument
 from cornerstone.errors import CornerstoneError
 from cornerstone.models import LanguageModel
-from cornerstone.token_tree import Row, plain_rows, tree_row
+from cornerstone.token_tree import document_rows
 from cornerstone.walk import Counts, Walk, make_batch
 
 log = logging.getLogger(__name__)
@@ -145,7 +145,7 @@ class _Evaluation:
         self.documents = documents
         self.index = {coalition: number for number, coalition in enumerate(coalitions)}
         self.on_block, self.on_progress = on_block, on_progress
-        self.rows = [self._rows_of(position) for position in range(len(documents))]
+        self.rows = [document_rows(n, document, kind.name) for n, document in enumerate(documents)]
         self.tokens = [sum(len(row.tokens) for row in rows) for rows in self.rows]
         self.loglikelihoods = [np.full((len(coalitions), d.n_choices), np.nan) for d in documents]
         self.counts = Counts()
@@ -155,10 +155,6 @@ class _Evaluation:
         self.largest: Budget
         self.budget: Budget
         self.limit_seconds = 0.0
-
-    def _rows_of(self, position: int) -> list[Row]:
-        document = self.documents[position]
-        return [tree_row(position, document)] if self.kind.name == "tree" else plain_rows(position, document)
 
     def size(self, memory_bytes: int | None, batch_tokens: int | None, seconds: float) -> None:
         """Fix the budget to start with."""

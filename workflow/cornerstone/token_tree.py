@@ -98,6 +98,11 @@ def _scored_on(path: Sequence[int], request: EncodedRequest, number: int) -> lis
 
 def rows_of(documents: Sequence[EncodedDocument], kind: str) -> list[Row]:
     """All rows of the documents; `kind` is "tree" or "plain"."""
-    if kind == "tree":
-        return [tree_row(position, document) for position, document in enumerate(documents)]
-    return [row for position, document in enumerate(documents) for row in plain_rows(position, document)]
+    return [
+        row for position, document in enumerate(documents) for row in document_rows(position, document, kind)
+    ]
+
+
+def document_rows(position: int, document: EncodedDocument, kind: str) -> list[Row]:
+    """The rows of one document; `kind` is "tree" or "plain"."""
+    return [tree_row(position, document)] if kind == "tree" else plain_rows(position, document)

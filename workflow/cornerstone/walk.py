@@ -144,7 +144,7 @@ class Walk:
         children: dict[Removed, Tensor] = {}
         if everything in by_pattern and self.decoder.skippable[number]:
             children |= {step.child: states[step.parent] for step in by_pattern.pop(everything)}
-        wanted_again = _parents_with(by_pattern, removed_first=False)
+        wanted_again = _parents_wanted_again(by_pattern)
         kept: dict[Removed, Tensor] = {}
         # Fewest removals first: what runs the first sublayer keeps its output for those that replay it.
         for pattern in sorted(by_pattern, key=lambda p: (len(p), p)):
@@ -210,12 +210,12 @@ def _side_by_side(tensors: Sequence[Tensor]) -> Tensor:
     return tensors[0] if len(tensors) == 1 else torch.cat(list(tensors))
 
 
-def _parents_with(by_pattern: dict[tuple[int, ...], list[Step]], removed_first: bool) -> set[Removed]:
+def _parents_wanted_again(by_pattern: dict[tuple[int, ...], list[Step]]) -> set[Removed]:
     """States from which two or more patterns keep the first sublayer: its output is worth keeping."""
     seen: set[Removed] = set()
     twice: set[Removed] = set()
     for pattern, steps in by_pattern.items():
-        if (0 in pattern) == removed_first:
+        if 0 not in pattern:
             parents = {step.parent for step in steps}
             twice |= seen & parents
             seen |= parents
