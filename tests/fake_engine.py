@@ -53,13 +53,13 @@ class FakeEngine:
     def engine(self, version: int = 1) -> Engine:
         return Engine(self.load_encoder, self.encode, self.load_model, self.evaluate, version)
 
-    def load_encoder(self, folder):
+    def load_encoder(self, folder, allow_remote_code):
         return SimpleNamespace(settings={"max_length": 512, "prefix_token": 1})
 
     def encode(self, encoder, documents):
         return [Encoded(d.index, _digest(d), len(d.requests)) for d in documents]
 
-    def load_model(self, folder, dtype, device):
+    def load_model(self, folder, dtype, device, name, allow_remote_code):
         self.loads += 1
         sublayers = tuple(SimpleNamespace(label=label) for label in LABELS)
         return SimpleNamespace(sublayers=sublayers, device="cpu", dtype=dtype)

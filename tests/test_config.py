@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from cornerstone.config import (
     SCHEMA_PATH,
     ModelConfig,
+    Resources,
     StudyConfig,
     TaskConfig,
     check_models,
@@ -103,13 +104,16 @@ def test_schema_describes_each_key_and_the_nouns_have_the_same_keys(schema, noun
 
 def test_four_lines_are_enough_for_a_model_of_ones_own():
     study = resolve(yaml.safe_load("models:\n  mine:\n    folder: models/mine\n    documents: 100\n"))
-    assert study.models == (ModelConfig("mine", None, None, "models/mine", "mine", "float32", "auto", 100),)
+    resources = Resources(gpu=1, mem_mb=16000, runtime=720)
+    assert study.models == (
+        ModelConfig("mine", None, None, "models/mine", "mine", "float32", "auto", 100, False, resources),
+    )
     assert (study.results, study.memory_gb) == ("results", None)
 
 
 def test_a_task_may_be_a_bare_name():
     assert resolve(a_study(tasks={"hellaswag": None})).tasks == (
-        TaskConfig("hellaswag", "hellaswag", "hellaswag", None, None, None),
+        TaskConfig("hellaswag", "hellaswag", "hellaswag", None, None, None, None, 1234, None, None),
     )
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 
 from cornerstone.coalition_tree import CoalitionTree
+from cornerstone.memory import free_memory
 from cornerstone.models import LanguageModel
 
 # (state × token) that run together. A GPU wants many; on a CPU a thousand fill the matrix products while their
@@ -65,42 +64,12 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def memory_budget(device: torch.device) -> int:
     """Bytes that an evaluation may use besides the weights."""
-    if device.type == "cuda":
-        return int(0.8 * torch.cuda.mem_get_info(device)[0])
-    if device.type == "mps":
-        return int(0.5 * (torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()))
-    return min(_available_memory() // 2, CPU_CEILING)
-
-
-def _available_memory() -> int:
-    """Bytes that the system, or the control group of a cluster job, still has to give."""
-    found = [_meminfo_available(), *_control_group_left()]
-    found = [number for number in found if number is not None]
-    # Where the system does not tell (macOS), a quarter of what it has.
-    return min(found) if found else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
-
-
-def _meminfo_available() -> int | None:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable")), None)
-
-
-def _control_group_left() -> list[int | None]:
-    folder = Path("/sys/fs/cgroup")
-    names = [
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ]
-    left = []
-    for limit, used in names:
-        try:
-            left.append(int((folder / limit).read_text()) - int((folder / used).read_text()))
-        except (OSError, ValueError):  # no such controller, or "max": no limit
-            continue
-    return left
+    free = free_memory(device)
+    return {
+        "cuda": int(0.8 * free),
+        "mps": int(0.5 * free),
+        "cpu": min(free // 2, CPU_CEILING),
+    }[device.type]
 
 
 def first_budget(

@@ -17,8 +17,8 @@ from cornerstone.budget import first_budget, is_out_of_memory, memory_budget
 from cornerstone.coalition_tree import coalition_tree
 from cornerstone.coalitions import Removed, removed_text
 from cornerstone.decoder import Decoder
-from cornerstone.encoding import EncodedDocument, one_line
-from cornerstone.errors import CornerstoneError
+from cornerstone.encoding import EncodedDocument
+from cornerstone.errors import CornerstoneError, one_line
 from cornerstone.masks import windows_in_depth
 from cornerstone.models import LanguageModel
 from cornerstone.reference import reference_loglikelihoods

@@ -13,7 +13,7 @@ import difflib
 import math
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -35,14 +35,39 @@ WHOLE_FIGURES = ("pie_all", "ablation_scheme")
 """Figures that there are once a study."""
 RESERVED_MODEL_NAMES = ("all", "scheme")
 """pie_all.pdf and ablation_scheme.pdf are something else."""
+DESIGNS = ("ablation", "windows")
+"""Of the evaluations."""
+TABLES = ("scores", "shares", "drops", "values", "ablation")
+"""Each is made as .csv and .md."""
+REFUSED_KEYS = {
+    "chat_template": "questions are asked in lm-eval's plain prompts, as in the paper; leave it out",
+    "apply_chat_template": "questions are asked in lm-eval's plain prompts, as in the paper; leave it out",
+    "quantization_config": "weights are evaluated as they are stored, in the dtype; leave it out",
+    "load_in_8bit": "weights are evaluated as they are stored, in the dtype; leave it out",
+    "load_in_4bit": "weights are evaluated as they are stored, in the dtype; leave it out",
+    "device_map": "an evaluation runs on one device; leave it out, or choose a device",
+    "trust_remote_code": "it is called allow_remote_code here",
+}
+"""What people know from other tools and might hope for; each with what holds here."""
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a job asks of the scheduler: GPUs (0 or 1), main memory in MB, run time in minutes."""
+
+    gpu: int
+    mem_mb: int
+    runtime: int
 
 
 @dataclass(frozen=True)
 class ModelConfig:
     """A model of the study: on the hub (hub, revision) or in a local folder, never both.
 
-    documents: evaluate only the first so many documents of each task; None for all.
+    documents:         evaluate only the first so many documents of each task; None for all.
+    allow_remote_code: whether Python code that comes with the model may be run.
+    resources:         of one evaluation.
     """
 
     name: str
@@ -53,16 +78,21 @@ class ModelConfig:
     dtype: str
     device: str
     documents: int | None
+    allow_remote_code: bool
+    resources: Resources
 
 
 @dataclass(frozen=True)
 class TaskConfig:
     """A task of the study.
 
-    task:      lm-eval's name of it.
-    data:      a local file read in place of the scored split; None for the task's own data set.
-    shots:     solved examples before each question; None for as many as lm-eval's task asks for.
-    documents: keep only the first so many documents; None for all.
+    task:         lm-eval's name of it.
+    data:         a local file read in place of the scored split; None for the task's own data set.
+    shots:        solved examples before each question; None for as many as lm-eval's task asks for.
+    sample, seed: keep a random so many documents, drawn with the seed; None for all, in their own order.
+    documents:    keep only the first so many (of the sample); None for all.
+    include_path: a folder with tasks of the user's own; None for lm-eval's.
+    group:        lm-eval's name of the group that brought it into the study; None where it was named itself.
     """
 
     name: str
@@ -71,6 +101,10 @@ class TaskConfig:
     data: str | None
     shots: int | None
     documents: int | None
+    sample: int | None
+    seed: int
+    include_path: str | None
+    group: str | None
 
 
 @dataclass(frozen=True)
@@ -80,10 +114,14 @@ class StudyConfig:
     results: str
     models: tuple[ModelConfig, ...]
     tasks: tuple[TaskConfig, ...]
+    documents: int | None
+    sample: int | None
+    seed: int
     max_removed: int
     edges: str
     score: str
     top_k: int
+    gpu_tflops: float
     memory_gb: float | None
 
     @property
@@ -103,35 +141,65 @@ class StudyConfig:
         return _look_up("task", name, self.tasks)
 
     def document_limit(self, model: str, task: str) -> int | None:
-        """How many of the task's documents this model is asked: the lower of both limits; None for all."""
-        limits = [self.model(model).documents, self.task(task).documents]
+        """How many of the task's documents this model is asked: the lowest of the limits; None for all."""
+        limits = [self.documents, self.model(model).documents, self.task(task).documents]
         return min((limit for limit in limits if limit is not None), default=None)
 
 
-def load(path: Path | str) -> StudyConfig:
-    """The study that a YAML file configures. Raises CornerstoneError where it is unreadable or mistaken."""
+ExpandGroup = Callable[[str, str | None], list[str]]
+"""From the name of a group and a folder of tasks of one's own (or None) to the names of the group's tasks."""
+
+
+def load(path: Path | str, expand_group: ExpandGroup | None = None) -> StudyConfig:
+    """The study that a YAML file configures; see `resolve`. Raises CornerstoneError where it is unreadable."""
     try:
-        return resolve(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+        return resolve(yaml.safe_load(Path(path).read_text(encoding="utf-8")), expand_group)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise CornerstoneError(f"cannot read {path}: {' '.join(str(error).split())}") from error
 
 
-def resolve(raw: Mapping[str, Any]) -> StudyConfig:
+def resolve(raw: Mapping[str, Any], expand_group: ExpandGroup | None = None) -> StudyConfig:
     """Check a parsed configuration and fill its defaults; `raw` is left as it is.
 
+    expand_group: asked only where a task is a group (`tasks.expand_task`, which needs lm-eval).
     Raises CornerstoneError with every mistake in one line: the key, what was given, what was needed.
     """
     mistakes = list(_unreadable_values(raw, ""))  # what the schema's language cannot say, or chokes on
     mistakes = mistakes or [_schema_mistake(error) for error in _schema_errors(raw)]
     filled = {} if mistakes else _fill_defaults(raw, _schema())
-    mistakes = mistakes or list(_study_mistakes(filled))
+    if not mistakes:
+        filled["tasks"] = dict(_expanded(filled["tasks"], expand_group))
+        mistakes = list(_study_mistakes(filled))
     if mistakes:
         raise CornerstoneError("config: " + "; ".join(mistakes))
     return StudyConfig(
         **{key: value for key, value in filled.items() if key not in ("models", "tasks")},
         models=tuple(_model(name, keys) for name, keys in filled["models"].items()),
-        tasks=tuple(_task(name, keys) for name, keys in filled["tasks"].items()),
+        tasks=tuple(
+            _task(name, keys, filled["seed"], filled["sample"]) for name, keys in filled["tasks"].items()
+        ),
     )
+
+
+def _expanded(
+    tasks: dict[str, dict[str, Any]], expand_group: ExpandGroup | None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The tasks, with a group's tasks in the place of the group; a task that is named too keeps its settings."""
+    for name, keys in tasks.items():
+        if keys["group"] is None:
+            yield name, keys
+            continue
+        fixed = [key for key in ("task", "title", "data") if keys[key] is not None]
+        if fixed:
+            raise CornerstoneError(
+                f"config: tasks.{name} is a group and has {' and '.join(fixed)}, which belongs to a single task: "
+                "leave it out"
+            )
+        if expand_group is None:
+            raise CornerstoneError(f"config: tasks.{name} is a group, and nothing here can expand it")
+        for member in expand_group(keys["group"], keys["include_path"]):
+            if member not in tasks:
+                yield member, keys
 
 
 def check_models(study: StudyConfig, names: Iterable[str] | None = None) -> None:
@@ -256,6 +324,8 @@ def _unknown_key(error: ValidationError) -> str:
 
 
 def _nearest(key: str, known: list[str]) -> str:
+    if key in REFUSED_KEYS:
+        return REFUSED_KEYS[key]
     near = difflib.get_close_matches(key, known, n=1)
     return f"did you mean {near[0]!r}?" if near else f"known: {known_names(key, known)}"
 
@@ -329,15 +399,24 @@ def _model_mistakes(key: str, model: dict[str, Any]) -> Iterator[str]:
         yield f"{key} has both hub and folder: give only one of them"
     if places == ["folder"] and model["revision"] is not None:
         yield f"{key} has a revision, which only a model on the hub has: leave it out"
+    if (gpus := model["resources"]["gpu"]) > 1:
+        yield (
+            f"{key}.resources.gpu is {gpus}: an evaluation runs on one GPU; give 1, and its tasks and designs "
+            "run side by side on several"
+        )
 
 
 def _model(name: str, keys: dict[str, Any]) -> ModelConfig:
     revision = keys["revision"] or ("main" if keys["hub"] else None)
-    return ModelConfig(**{**keys, "name": name, "title": keys["title"] or name, "revision": revision})
+    fixed = {"name": name, "title": keys["title"] or name, "revision": revision}
+    return ModelConfig(**{**keys, **fixed, "resources": Resources(**keys["resources"])})
 
 
-def _task(name: str, keys: dict[str, Any]) -> TaskConfig:
-    return TaskConfig(**{**keys, "name": name, "task": keys["task"] or name, "title": keys["title"] or name})
+def _task(name: str, keys: dict[str, Any], seed: int, sample: int | None) -> TaskConfig:
+    """Of its own keys and, where these are left out, the study's."""
+    own_seed = seed if keys["seed"] is None else keys["seed"]
+    fixed = {"name": name, "task": keys["task"] or name, "title": keys["title"] or name, "seed": own_seed}
+    return TaskConfig(**{**keys, **fixed, "sample": keys["sample"] or sample})
 
 
 def _check_result(study: StudyConfig, path: str) -> None:
@@ -369,7 +448,7 @@ def _check_figure(study: StudyConfig, name: str) -> None:
 
 
 def _check_table(study: StudyConfig, name: str) -> None:
-    tables = [f"{table}.{ending}" for table in _TABLES for ending in ("csv", "md")]
+    tables = [f"{table}.{ending}" for table in TABLES for ending in ("csv", "md")]
     if name not in tables:
         raise CornerstoneError(f"unknown table {name!r}: there are {known_names(name, tables)}")
 
@@ -384,8 +463,8 @@ def _check_evaluation(study: StudyConfig, path: str) -> None:
     model, task, design = _split_result(path, "{model}/{task}/{design}.parquet", ".parquet", parts=3)
     study.model(model)
     study.task(task)
-    if design not in _DESIGNS:
-        raise CornerstoneError(f"unknown design {design!r}: there are {known_names(design, _DESIGNS)}")
+    if design not in DESIGNS:
+        raise CornerstoneError(f"unknown design {design!r}: there are {known_names(design, DESIGNS)}")
 
 
 def _check_documents(study: StudyConfig, path: str) -> None:
@@ -405,8 +484,6 @@ def _split_result(path: str, pattern: str, ending: str, parts: int) -> list[str]
     return names
 
 
-_TABLES = ("scores", "values", "ablation", "shares")
-_DESIGNS = ("ablation", "windows")
 _FOLDER_CHECKS = {
     "figures": _check_figure,
     "tables": _check_table,

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from cornerstone.documents import Document, Request
-from cornerstone.errors import CornerstoneError
+from cornerstone.errors import CornerstoneError, one_line
 
 # What lm-eval assumes where neither config nor tokenizer names a length (HFLM._DEFAULT_MAX_LENGTH),
 # and the number that transformers writes for "no limit".
@@ -74,19 +74,22 @@ class Encoder:
         }
 
 
-def load_encoder(folder: Path, config: Any = None) -> Encoder:
+def load_encoder(folder: Path, config: Any = None, *, allow_remote_code: bool = False) -> Encoder:
     """Read a model folder's tokenizer and maximum length; `config` spares reading config.json again.
+
+    allow_remote_code: whether Python code that comes with the tokenizer may be run.
 
     Raises CornerstoneError when the folder has no readable tokenizer.
     """
     from transformers import AutoConfig, AutoTokenizer
 
     # Said explicitly: where a model comes with code, transformers would ask on the terminal whether to run it.
-    options = {"local_files_only": True, "trust_remote_code": False}
+    options = {"local_files_only": True, "trust_remote_code": allow_remote_code}
     try:
         config = config or AutoConfig.from_pretrained(folder, **options)
         tokenizer = AutoTokenizer.from_pretrained(folder, **options)
     except Exception as error:  # transformers raises whatever its parsers raise
+        refuse_remote_code(error, folder)
         raise CornerstoneError(
             f"no tokenizer could be read from {folder}: put tokenizer.json and tokenizer_config.json there "
             f"({one_line(error)})"
@@ -94,10 +97,13 @@ def load_encoder(folder: Path, config: Any = None) -> Encoder:
     return Encoder(tokenizer, max_input_length(config, tokenizer))
 
 
-def one_line(error: Exception) -> str:
-    """An exception's first line with its type, for errors that pass on what a library said."""
-    text = str(error).strip()
-    return f"{type(error).__name__}: {text.splitlines()[0][:300]}" if text else type(error).__name__
+def refuse_remote_code(error: Exception, folder: Path | str) -> None:
+    """Raise CornerstoneError where transformers failed because the model brings code that it may not run."""
+    if "trust_remote_code" in str(error):
+        raise CornerstoneError(
+            f"{folder} needs Python code that comes with the model, and that is not run unasked: if you trust whoever "
+            "wrote it, give this model `allow_remote_code: true` in the configuration and pin its revision to a commit"
+        ) from error
 
 
 def max_input_length(config: Any, tokenizer: Any) -> int:

@@ -44,6 +44,7 @@ class EvaluationJob:
     manifest, documents, output: files of the study.
     max_removed:           of the design `windows`.
     limit:                 only the first so many documents; None for all.
+    allow_remote_code:     whether Python code that comes with the model may be run.
     memory_bytes:          what the engine may fill with states and activations; None: what is free.
     seconds_between_parts: the most work that a kill loses.
     """
@@ -58,6 +59,7 @@ class EvaluationJob:
     limit: int | None = None
     dtype: str = "float32"
     device: str = "auto"
+    allow_remote_code: bool = False
     memory_bytes: int | None = None
     seconds_between_parts: float = SECONDS_BETWEEN_PARTS
 
@@ -137,7 +139,7 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
     manifest, task = read_manifest(job.manifest), read_documents(job.documents)
     check_unchanged(manifest)
     folder = Path(manifest["folder"])
-    encoder = engine.load_encoder(folder)
+    encoder = engine.load_encoder(folder, allow_remote_code=job.allow_remote_code)
     encoded = {d.index: d for d in engine.encode_documents(encoder, task.documents[: _limit(job)])}
     identity = model_identity(
         manifest,
@@ -148,14 +150,20 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
         task_version=task.version,
     )
     model = None
+
+    def load() -> Any:
+        return engine.load_model(
+            folder, job.dtype, job.device, name=job.model, allow_remote_code=job.allow_remote_code
+        )
+
     sublayers = known_sublayers(parts_folder(job.output), identity)
     if sublayers is None:
-        model = engine.load_model(folder, dtype=job.dtype, device=job.device)
+        model = load()
         sublayers = [sublayer.label for sublayer in model.sublayers]
     identity["sublayers"] = list(sublayers)
     grid = _grid_with_parts(job, identity, encoded)
     if model is None and not evaluated(grid).all():
-        model = engine.load_model(folder, dtype=job.dtype, device=job.device)
+        model = load()
     return Plan(identity, task, encoded, grid, model)
 
 

@@ -35,22 +35,32 @@ CACHED_SIZE = 16 << 20
 CHUNK = 8 << 20
 
 
-def describe_folder(name: str, folder: Path | str, cache: Path | str | None = None) -> dict[str, Any]:
-    """The manifest of a local model folder: its files with sizes and sha256, and the three digests.
+def describe_folder(
+    name: str,
+    folder: Path | str,
+    cache: Path | str | None = None,
+    *,
+    hub: str | None = None,
+    revision: str | None = None,
+    with_code: bool = False,
+) -> dict[str, Any]:
+    """The manifest of a model's folder: its files with sizes and sha256, and the three digests.
 
-    weights, config and tokenizer are digests over the names and contents of the files of each kind.
+    weights, config and tokenizer are digests over the names and contents of the files of each kind; Python
+    files that may be run (`with_code`) count as config.
     cache: a JSON file in which the digests of large files are kept, by path, size and time.
+    hub, revision: the id on the hub and the commit, of a model that came from there.
     Raises CornerstoneError unless the folder holds config.json, whole safetensors weights, a tokenizer.
     """
     folder = Path(folder)
     check_model_folder(folder)
     kinds = {
         "weights": weight_files(folder),
-        "config": [folder / "config.json"],
+        "config": [folder / "config.json", *(sorted(folder.glob("*.py")) if with_code else [])],
         "tokenizer": _tokenizer_files(folder),
     }
     paths = sorted({path for files in kinds.values() for path in files})
-    digests = _cached_digests(name, paths, None if cache is None else Path(cache))
+    digests = file_digests(f"{name}: reading the weights", paths, None if cache is None else Path(cache))
     files = [{"path": p.name, "size": p.stat().st_size, "sha256": digests[p]} for p in paths]
     whole = {kind: digest_of([[p.name, digests[p]] for p in sorted(files)]) for kind, files in kinds.items()}
     return {
@@ -58,8 +68,8 @@ def describe_folder(name: str, folder: Path | str, cache: Path | str | None = No
         "kind": "manifest",
         "name": name,
         "folder": str(folder),
-        "hub": None,
-        "revision": None,
+        "hub": hub,
+        "revision": revision,
         **whole,
         "files": files,
     }
@@ -106,12 +116,15 @@ def _tokenizer_files(folder: Path) -> list[Path]:
     return sorted({p for pattern in TOKENIZER_PATTERNS for p in folder.glob(pattern) if p.is_file()})
 
 
-def _cached_digests(name: str, paths: Sequence[Path], cache: Path | None) -> dict[Path, str]:
-    """sha256 (hex) of each file; large ones that are in the cache are not read."""
+def file_digests(title: str, paths: Sequence[Path], cache: Path | None = None) -> dict[Path, str]:
+    """sha256 (hex) of each file, with progress under the title; large ones that are in the cache are not read.
+
+    cache: a JSON file, made or added to, with the digests of large files by path, size and time.
+    """
     known = _read_cache(cache)
     entries = {path: known.get(str(path.resolve()), {}) for path in paths}
     digests = {p: entry["sha256"] for p, entry in entries.items() if entry.items() >= _key(p).items()}
-    digests |= _digests(f"{name}: reading the weights", [p for p in paths if p not in digests])
+    digests |= _digests(title, [p for p in paths if p not in digests])
     large = {str(p.resolve()): _key(p) | {"sha256": digests[p]} for p in paths if _is_large(p)}
     if cache is not None and not large.items() <= known.items():
         write_json(known | large, cache)

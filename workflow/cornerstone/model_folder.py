@@ -14,6 +14,9 @@ from typing import Any
 
 from cornerstone.errors import CornerstoneError
 
+INDEX = "model.safetensors.index.json"
+"""Names the shards of a model that is cut into several files."""
+
 BLOCK_COUNT_KEYS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 """What families call their number of decoder blocks in config.json, the usual name first."""
 
@@ -34,9 +37,9 @@ def check_model_folder(folder: Path | str) -> None:
     folder = Path(folder)
     if not folder.is_dir():
         raise CornerstoneError(f"model folder {folder} does not exist: give a folder with config.json in it")
-    count_sublayers_from_config(read_model_config(folder))
+    check_config(read_model_config(folder), str(folder))
     for weights in weight_files(folder):
-        _check_weights(weights)
+        weight_shapes(weights)
     if not any(all((folder / name).is_file() for name in names) for names in TOKENIZER_FILES):
         raise CornerstoneError(
             f"model folder {folder} has no tokenizer: put its tokenizer.json there "
@@ -50,6 +53,24 @@ def read_model_config(folder: Path | str) -> dict[str, Any]:
     if not path.is_file():
         raise CornerstoneError(f"model folder {folder} has no config.json: give a Hugging Face model folder")
     return _read_json_object(path)
+
+
+def check_config(config_json: dict[str, Any], where: str) -> None:
+    """Raise CornerstoneError where a parsed config.json is of a model that cannot be evaluated.
+
+    where: the folder or the page on the hub, for the error.
+    """
+    parts = [config_json, config_json.get("text_config") or {}]
+    for key in ("quantization_config", "compression_config"):
+        for told in (part[key] for part in parts if part.get(key)):
+            method = told.get("quant_method", "unknown") if isinstance(told, dict) else "unknown"
+            raise CornerstoneError(
+                f"{where} is a quantised checkpoint ({key}: {method}): weights are evaluated as float32, bfloat16 or "
+                "float16; give the checkpoint that it was made from"
+            )
+    if config_json.get("is_encoder_decoder"):
+        raise CornerstoneError(f"{where} is an encoder-decoder model: give a decoder-only one")
+    count_sublayers_from_config(config_json)
 
 
 def count_sublayers_from_config(config_json: dict[str, Any]) -> int:
@@ -76,7 +97,7 @@ def weight_files(folder: Path) -> list[Path]:
 
     Raises CornerstoneError where there are none or a shard that the index names is missing.
     """
-    index = folder / "model.safetensors.index.json"
+    index = folder / INDEX
     if index.is_file():
         shards = _read_json_object(index).get("weight_map", {})
         files = [folder / name for name in sorted(set(shards.values()))]
@@ -98,10 +119,11 @@ def weight_files(folder: Path) -> list[Path]:
     return files
 
 
-def _check_weights(path: Path) -> None:
-    """Raise CornerstoneError where a safetensors file is cut off or something else.
+def weight_shapes(path: Path) -> dict[str, list[int]]:
+    """The shape of each tensor in a safetensors file, by name; reads its header alone.
 
-    Layout: 8 bytes n, little endian | n bytes of JSON: {tensor: {data_offsets: [from, to]}} | the data
+    Layout: 8 bytes n, little endian | n bytes of JSON: {tensor: {dtype, shape, data_offsets: [from, to]}} | the data
+    Raises CornerstoneError where the file is cut off or something else.
     """
     size = path.stat().st_size
     try:
@@ -110,7 +132,9 @@ def _check_weights(path: Path) -> None:
             if header_size > size - 8:
                 raise ValueError("header longer than the file")
             header = json.loads(file.read(header_size))
-        end = max(tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__")
+        tensors = {name: tensor for name, tensor in header.items() if name != "__metadata__"}
+        end = max(tensor["data_offsets"][1] for tensor in tensors.values())
+        shapes = {name: tensor["shape"] for name, tensor in tensors.items()}
     except (struct.error, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise CornerstoneError(
             f"{path} ({size} bytes) is no safetensors file or is cut off: download or copy it again"
@@ -119,6 +143,7 @@ def _check_weights(path: Path) -> None:
         raise CornerstoneError(
             f"{path} is cut off: {size} of {8 + header_size + end} bytes are there; download or copy it again"
         )
+    return shapes
 
 
 def _read_json_object(path: Path) -> dict[str, Any]:

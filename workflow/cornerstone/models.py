@@ -7,13 +7,16 @@ model = load_model(Path("resources/demo/models/demo_llama"))
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from cornerstone.encoding import Encoder, load_encoder, one_line
-from cornerstone.errors import CornerstoneError
+from cornerstone.encoding import Encoder, load_encoder, refuse_remote_code
+from cornerstone.errors import CornerstoneError, one_line
+from cornerstone.memory import free_memory
+from cornerstone.model_folder import weight_files, weight_shapes
 from cornerstone.sublayers import Block, Sublayer, find_blocks
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -42,16 +45,25 @@ class LanguageModel:
         return next(self.network.parameters()).device
 
 
-def load_model(folder: Path | str, dtype: str = "float32", device: str = "auto") -> LanguageModel:
-    """Load a model folder; `device` is auto, cpu, cuda or mps.
+def load_model(
+    folder: Path | str,
+    dtype: str = "float32",
+    device: str = "auto",
+    *,
+    name: str | None = None,
+    allow_remote_code: bool = False,
+) -> LanguageModel:
+    """Load a model folder; `device` is auto, cpu, cuda or mps, `name` what errors call it (default: the folder's).
 
-    Raises CornerstoneError where the folder holds no model that can be loaded whole without remote code, or
-    one whose sublayers cannot be told apart.
+    Raises CornerstoneError where the folder holds no model that can be loaded whole, one that needs remote
+    code without `allow_remote_code`, one that does not fit the memory, or one whose sublayers cannot be told apart.
     """
     folder = Path(folder)
-    network = _load_network(folder, _dtype(dtype)).to(pick_device(device))
-    encoder = load_encoder(folder, network.config)
-    return language_model(network, encoder, folder.name)
+    where = pick_device(device)
+    check_fits(folder, _dtype(dtype), where)
+    network = _load_network(folder, _dtype(dtype), allow_remote_code).to(where)
+    encoder = load_encoder(folder, network.config, allow_remote_code=allow_remote_code)
+    return language_model(network, encoder, name or folder.name)
 
 
 def language_model(network: nn.Module, encoder: Encoder, name: str) -> LanguageModel:
@@ -70,13 +82,25 @@ def pick_device(device: str) -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
+def check_fits(folder: Path, dtype: torch.dtype, device: torch.device, free: int | None = None) -> None:
+    """Raise CornerstoneError where the weights alone need more than the memory that is free (bytes)."""
+    numbers = sum(prod(shape) for path in weight_files(folder) for shape in weight_shapes(path).values())
+    free = free_memory(device) if free is None else free
+    needed = numbers * dtype.itemsize
+    if needed > free:
+        raise CornerstoneError(
+            f"the weights in {folder} need {needed / 1e9:.1f} GB as {str(dtype).removeprefix('torch.')}, and "
+            f"{free / 1e9:.1f} GB are free on {device}: choose a device with more memory, or a smaller dtype"
+        )
+
+
 def _dtype(name: str) -> torch.dtype:
     if name not in DTYPES:
         raise CornerstoneError(f"dtype {name!r} is not known: choose one of {', '.join(DTYPES)}")
     return DTYPES[name]
 
 
-def _load_network(folder: Path, dtype: torch.dtype) -> nn.Module:
+def _load_network(folder: Path, dtype: torch.dtype, allow_remote_code: bool = False) -> nn.Module:
     from transformers import AutoModelForCausalLM
 
     try:
@@ -85,10 +109,11 @@ def _load_network(folder: Path, dtype: torch.dtype) -> nn.Module:
             dtype=dtype,
             local_files_only=True,
             use_safetensors=True,
-            trust_remote_code=False,
+            trust_remote_code=allow_remote_code,
             output_loading_info=True,
         )
     except Exception as error:  # transformers, safetensors and their parsers raise many kinds
+        refuse_remote_code(error, folder)
         raise CornerstoneError(f"no model could be loaded from {folder} ({one_line(error)})") from error
     # transformers fills missing weights with random numbers and only warns.
     if missing := sorted(loading["missing_keys"]):

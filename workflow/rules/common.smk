@@ -7,23 +7,28 @@ from itertools import product
 
 from snakemake_interface_executor_plugins.settings import ExecMode
 
-from cornerstone.config import check_models, check_targets, resolve
+from cornerstone.config import DESIGNS, TABLES, check_models, check_targets, resolve
 from cornerstone.errors import CornerstoneError
 from cornerstone.evaluations import Expected, count_rejected, set_aside_if_bad
 from cornerstone.identity import ENGINE_VERSION
 
 DRY_RUN = re.compile(r"-[a-zA-Z]*n[a-zA-Z]*|--dry-?run")
 LOOKING_ONLY = {"--lint", "--unlock", "--report", "--summary", "--detailed-summary", "--list-rules", "--dag"}
-DESIGNS = ("ablation", "windows")
-TABLES = ("scores", "shares", "drops", "values", "ablation")
 SMALL_MODEL_BYTES = 100e6
 CLUSTER_THREADS = 8
+
+
+def expand_group(group, include_path):
+    """The tasks of a group of lm-eval's; lm-eval is imported only by a study that has one."""
+    from cornerstone.tasks import expand_task
+
+    return expand_task(group, include_path)
 
 
 def configured_study():
     """The checked configuration; a mistake in it or in a target ends the run in one line."""
     try:
-        study = resolve(config)
+        study = resolve(config, expand_group)
         if workflow.exec_mode == ExecMode.DEFAULT:  # the driver; its jobs parse this file too
             check_targets(study, sys.argv[1:])
             if "train_demo_models" not in sys.argv:  # which makes the models

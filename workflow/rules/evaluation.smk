@@ -19,11 +19,13 @@ rule evaluate:
     resources:
         device=lambda wildcards: study.model(wildcards.model).device,
         memory_bytes=int(1e9 * (study.memory_gb or 0)),  # 0: what is free
-        mem_mb=16000,
-        runtime=720,
+        gpu=lambda wildcards: study.model(wildcards.model).resources.gpu,
+        mem_mb=lambda wildcards: study.model(wildcards.model).resources.mem_mb,
+        runtime=lambda wildcards: study.model(wildcards.model).resources.runtime,
     params:
         dtype=lambda wildcards: study.model(wildcards.model).dtype,
         limit=lambda wildcards: study.document_limit(wildcards.model, wildcards.task),
+        allow_remote_code=lambda wildcards: study.model(wildcards.model).allow_remote_code,
         max_removed=lambda wildcards: study.max_removed if wildcards.design == "windows" else None,
         engine_version=ENGINE_VERSION,
     message:

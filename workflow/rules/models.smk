@@ -14,7 +14,8 @@ rule download_model:
         folder=lambda wildcards: study.model(wildcards.model).folder,
         hub=lambda wildcards: study.model(wildcards.model).hub,
         revision=lambda wildcards: study.model(wildcards.model).revision,
+        allow_remote_code=lambda wildcards: study.model(wildcards.model).allow_remote_code,
     message:
-        "Note what {wildcards.model} is made of"
+        "Find the weights of {wildcards.model}, and note what they are made of (progress: {log})"
     script:
         "../scripts/download_model.py"

@@ -1,4 +1,4 @@
-"""Note what a model is made of, file by file: models/{model}.json."""
+"""Bring a model to the disk where it is not there yet, and note what it is made of: models/{model}.json."""
 
 from pathlib import Path
 
@@ -9,15 +9,27 @@ def main(snakemake):
     from cornerstone.errors import CornerstoneError
     from cornerstone.manifests import describe_folder, write_manifest
 
-    model, folder = snakemake.wildcards.model, snakemake.params.folder
-    if folder is None:
-        raise CornerstoneError(
-            f"models.{model}: this version cannot download {snakemake.params.hub} from the hub yet; "
-            "download it yourself and give its folder in place of hub"
-        )
+    model, given = snakemake.wildcards.model, snakemake.params
     manifest = Path(snakemake.output.manifest)
-    cache = manifest.with_name(".digests.json")  # of large files, so that they are read once
-    write_manifest(describe_folder(model, folder, cache), manifest)
+    digests = manifest.with_name(".digests.json")  # of large files, so that they are read once
+    folder, commit = given.folder, None
+    try:
+        if folder is None:
+            from cornerstone.download import download_model
+
+            snapshot = download_model(
+                given.hub, given.revision, allow_remote_code=given.allow_remote_code, digests=digests
+            )
+            folder, commit = snapshot.folder, snapshot.commit
+        described = describe_folder(
+            model, folder, digests, hub=given.hub, revision=commit, with_code=given.allow_remote_code
+        )
+    except CornerstoneError as error:
+        raise CornerstoneError(f"models.{model}: {error}") from error
+    write_manifest(described, manifest)
+    print(
+        f"{model}: {sum(file['size'] for file in described['files']) / 1e9:.2f} GB in {described['folder']}"
+    )
 
 
 run_logged(main, snakemake, offline=False)

@@ -20,6 +20,7 @@ def main(snakemake):
             limit=snakemake.params.limit,
             dtype=snakemake.params.dtype,
             device=snakemake.resources.device,
+            allow_remote_code=snakemake.params.allow_remote_code,
             memory_bytes=snakemake.resources.memory_bytes or None,
         )
     )

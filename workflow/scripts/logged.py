@@ -10,12 +10,15 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TextIO
 
 from cornerstone.errors import CornerstoneError
 
-OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
+OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_IMPLICIT_TOKEN")
+TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
 
 def run_logged(main: Callable[[Any], None], snakemake: Any, *, offline: bool = True) -> None:
@@ -24,12 +27,14 @@ def run_logged(main: Callable[[Any], None], snakemake: Any, *, offline: bool = T
     Exits with 1 and one line for a CornerstoneError, and with the stack trace for anything else.
     `main` imports what it needs itself, so that the libraries see `offline` and the number of threads.
     """
-    _write_to(snakemake.log[0])
+    _write_to(snakemake.log[0], secrets=_tokens())
     os.environ["OMP_NUM_THREADS"] = str(snakemake.threads)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     if offline:
         os.environ.update(dict.fromkeys(OFFLINE, "1"))
+        for name in TOKENS:  # what needs no network needs no token
+            os.environ.pop(name, None)
     try:
         main(snakemake)
     except CornerstoneError as error:
@@ -40,9 +45,34 @@ def run_logged(main: Callable[[Any], None], snakemake: Any, *, offline: bool = T
         sys.exit(1)
 
 
-def _write_to(path: str) -> None:
-    """Send this process's stdout and stderr, those of C libraries too, to a file."""
+def _write_to(path: str, secrets: Sequence[str]) -> None:
+    """Send this process's stdout and stderr, those of C libraries too, to a file; Python's without secrets."""
     log = open(path, "w", buffering=1, encoding="utf-8")  # noqa: SIM115 (open until the process ends)
     os.dup2(log.fileno(), 1)
     os.dup2(log.fileno(), 2)
-    sys.stdout = sys.stderr = log
+    sys.stdout = sys.stderr = _Redacted(log, secrets)
+
+
+class _Redacted:
+    """A text stream that writes *** in the place of each secret: no library's message can tell it."""
+
+    def __init__(self, stream: TextIO, secrets: Sequence[str]) -> None:
+        self._stream, self._secrets = stream, secrets
+
+    def write(self, text: str) -> int:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _tokens() -> list[str]:
+    """The hub's tokens that huggingface_hub would find: in the environment and in its file."""
+    home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
+    file = Path(os.environ.get("HF_TOKEN_PATH", home / "token")).expanduser()
+    found = [os.environ.get(name, "") for name in TOKENS]
+    with suppress(OSError, UnicodeDecodeError):
+        found.append(file.read_text(encoding="utf-8"))
+    return [token.strip() for token in found if token.strip()]
