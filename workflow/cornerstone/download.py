@@ -81,6 +81,7 @@ def download_model(
         files = [*small, *_weights(model, folder)]
         _fetch(model, files)
         _verify(model, files, digests)
+        _note_ref(model)
     check_model_folder(folder)
     return Snapshot(folder, model.commit)
 
@@ -149,6 +150,14 @@ def _folder(model: HubModel) -> Path:
 def _blob(model: HubModel, file: HubFile) -> Path:
     """Where the cache keeps the content: under its digest, which is the hub's etag."""
     return _storage(model.id) / "blobs" / (file.sha256 or file.git_sha1)
+
+
+def _note_ref(model: HubModel) -> None:
+    """Note which commit a branch or tag is, as huggingface_hub does: so the cache alone can tell it later."""
+    if model.revision != model.commit:
+        ref = _storage(model.id) / "refs" / model.revision
+        ref.parent.mkdir(parents=True, exist_ok=True)
+        ref.write_text(model.commit, encoding="utf-8")
 
 
 def _is_whole(path: Path, file: HubFile) -> bool:
