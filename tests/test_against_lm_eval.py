@@ -18,7 +18,7 @@ from cornerstone.coalitions import ablation, removed_text, windows
 from cornerstone.encoding import encode_documents
 from cornerstone.engine import evaluate
 from cornerstone.scores import score_table
-from cornerstone.tasks import task_manager
+from cornerstone.task_index import find_definition
 from families import harness, sublayer_modules, zeroed
 from real_inputs import MODELS, SHARED, TASKS, fitting, real_documents, real_model
 
@@ -47,7 +47,7 @@ def lm_of(name):
 def lm_evals_samples(folder, name, task, documents, removed):
     """What lm-eval logs of each document, under a coalition."""
     definition = {
-        "include": str(task_manager(task).task_index[task].yaml_path),
+        "include": str(find_definition(task).yaml_path),
         "task": task,
         "dataset_path": "json",
         "dataset_name": None,

@@ -1,29 +1,28 @@
 """Document sets against lm-eval itself: the same prompts, answers and scores; all else is refused by name.
 
-The reference is lm_eval.simple_evaluate with a stand-in model whose log-likelihoods are random but fixed by
-the texts, on the stock definition included from a YAML file of the test's own.
+The reference is lm_eval.simple_evaluate on the stock definition, included from a YAML file of the test's own.
 """
 
 import dataclasses
 import inspect
 import json
 import os
-import random
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import datasets
 import lm_eval
-import numpy as np
 import pytest
 import yaml
-from lm_eval.api.model import LM
 from lm_eval.tasks import TaskManager
 
 from cornerstone.documents import Request
 from cornerstone.errors import CornerstoneError
-from cornerstone.tasks import build_documents, expand_task, task_manager
+from cornerstone.task_index import find_definition
+from cornerstone.tasks import build_documents, sampled_rows
+from lm_eval_samples import assert_same_as_lm_eval, samples_of
 
 ROOT = Path(__file__).parents[1]
 SHARED_DOCUMENTS = ROOT / ".." / "shared" / "data" / "documents"
@@ -76,27 +75,10 @@ def write_rows(path, rows):
     return path
 
 
-class RandomModel(LM):
-    """A log-likelihood for each request, drawn from its own text."""
-
-    def loglikelihood(self, requests):
-        return [(loglikelihood(Request(*request.args)), False) for request in requests]
-
-    def loglikelihood_rolling(self, requests):
-        raise NotImplementedError
-
-    def generate_until(self, requests):
-        raise NotImplementedError
-
-
-def loglikelihood(request):
-    return -random.Random(f"{request.context}|{request.continuation}").uniform(1, 60)
-
-
 def lm_evals_samples(tmp_path, task, data, split, limit=None, shots=None, **overrides):
     """What lm-eval logs of each document; `overrides` change the stock definition."""
     definition = {
-        "include": str(task_manager(task).task_index[task].yaml_path),
+        "include": str(find_definition(task).yaml_path),
         "task": task,
         "dataset_path": "json",
         "dataset_name": None,
@@ -110,28 +92,7 @@ def lm_evals_samples(tmp_path, task, data, split, limit=None, shots=None, **over
     path = tmp_path / "definition.yaml"
     path.write_text(yaml.safe_dump(definition))
     manager = TaskManager(include_defaults=False)
-    results = lm_eval.simple_evaluate(
-        RandomModel(),
-        tasks=[manager.load(str(path))["tasks"][task]],
-        task_manager=manager,
-        limit=limit,
-        num_fewshot=shots,
-        bootstrap_iters=0,
-        log_samples=True,
-    )
-    return sorted(results["samples"][task], key=lambda sample: sample["doc_id"])
-
-
-def assert_same_as_lm_eval(document_set, samples):
-    assert [document.index for document in document_set.documents] == [sample["doc_id"] for sample in samples]
-    for document, sample in zip(document_set.documents, samples, strict=True):
-        texts = [(request.context, request.continuation) for request in document.requests]
-        assert texts == [tuple(arguments) for arguments in sample["arguments"]]
-        loglikelihoods = np.array([loglikelihood(request) for request in document.requests])
-        ours = {"acc": loglikelihoods, "acc_norm": loglikelihoods / np.array(document.choice_lengths)}
-        for metric in document_set.metrics:
-            assert float(np.argmax(ours[metric]) in document.gold) == sample[metric], (metric, document.index)
-    assert {"acc", "acc_norm"} & set(samples[0]) == set(document_set.metrics)
+    return samples_of(manager.load(str(path))["tasks"][task], task, manager, limit, shots)
 
 
 def refusal(call, *arguments, **keywords):
@@ -248,6 +209,52 @@ def test_more_examples_than_documents_are_refused(tmp_path):
     assert "cannot build its 9-shot prompts" in refusal(build_documents, "boolq", data=data, shots=9)
 
 
+# Samples
+
+
+def test_a_larger_sample_of_one_seed_begins_with_the_smaller():
+    large = sampled_rows(1000, 300, seed=7)
+    assert sampled_rows(1000, 20, seed=7) == large[:20]
+    assert len(set(large)) == 300
+    assert large != sorted(large)
+    assert sampled_rows(1000, 20, seed=8) != large[:20]
+
+
+def test_a_sample_is_the_same_on_every_machine():
+    assert sampled_rows(10, 5, seed=1234) == [2, 8, 3, 5, 6]
+
+
+def test_without_a_sample_the_rows_are_all_in_order():
+    assert sampled_rows(4, None, seed=7) == [0, 1, 2, 3]
+
+
+def test_a_sample_larger_than_the_split_is_all_of_it_and_says_so(capsys):
+    assert sorted(sampled_rows(4, 9, seed=7, task="boolq")) == [0, 1, 2, 3]
+    assert "boolq: a sample of 9 was asked, there are 4 documents: all are taken" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shots", [0, 2])
+@pytest.mark.parametrize(("task", "rows"), [("boolq", PASSAGES), ("mmlu_astronomy", LESSONS)])
+def test_a_sampled_document_is_asked_as_without_the_sample(tmp_path, task, rows, shots):
+    data = write_rows(tmp_path / "rows.jsonl", rows)
+    whole = build_documents(task, data=data, shots=shots).documents
+    sampled = build_documents(task, data=data, shots=shots, sample=5, seed=3).documents
+    assert [document.index for document in sampled] == sampled_rows(len(rows), 5, seed=3)
+    assert sampled == tuple(whole[document.index] for document in sampled)
+
+
+def test_a_limit_takes_the_first_of_a_sample(tmp_path):
+    data = write_rows(tmp_path / "rows.jsonl", PASSAGES)
+    sampled = build_documents("boolq", data=data, sample=5, seed=3)
+    limited = build_documents("boolq", data=data, sample=5, seed=3, limit=2)
+    assert limited.documents == sampled.documents[:2]
+
+
+@pytest.mark.parametrize("sample", [0, -1])
+def test_a_sample_that_leaves_no_document_is_refused(sample):
+    assert f"a sample of {sample} documents leaves none" in refusal(build_documents, "boolq", sample=sample)
+
+
 # Local files
 
 
@@ -300,9 +307,82 @@ def test_local_data_need_no_network_and_leave_nothing_in_the_cache(tmp_path):
     )
     count, refused = done.stdout.splitlines()
     assert count == str(len(PASSAGES))
-    assert refused.startswith("task sciq: cannot load allenai/sciq (")
-    assert refused.endswith("without a network, give the task a local file as its `data`")
+    assert refused.startswith("task sciq: data set allenai/sciq is not in the Hugging Face cache ")
+    assert refused.endswith("or give the task a local file as its `data`")
     assert not [path for path in home.rglob("*") if path.is_file()]
+
+
+# Tasks of one's own
+
+OWN_TASK = """
+task: mine
+dataset_path: json
+dataset_kwargs: {data_files: {test: ROWS}}
+output_type: multiple_choice
+test_split: test
+process_docs: !function rows.loud
+doc_to_text: "{{passage}} {{question}}?"
+doc_to_choice: ["no", "yes"]
+doc_to_target: label
+metadata: {version: 3}
+"""
+OWN_FUNCTIONS = """
+def loud(rows):
+    return rows.map(lambda row: {"question": row["question"].upper()})
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A folder with a task, its data and its functions."""
+    rows = write_rows(tmp_path / "rows.jsonl", PASSAGES)
+    (tmp_path / "mine.yaml").write_text(OWN_TASK.replace("ROWS", str(rows)))
+    (tmp_path / "rows.py").write_text(OWN_FUNCTIONS)
+    return tmp_path
+
+
+def test_a_task_of_ones_own_is_built_from_its_own_data(own):
+    document_set = build_documents("mine", include_path=own, sample=3, seed=1)
+    assert [document.index for document in document_set.documents] == sampled_rows(len(PASSAGES), 3, seed=1)
+    row = document_set.documents[0].index
+    assert document_set.documents[0].requests[1] == Request(f"Passage {row}. IS IT {row}?", " yes")
+    assert (document_set.version, document_set.split) == ("3", "test")
+    assert document_set.source == f"json {own / 'rows.jsonl'}"
+
+
+def test_a_task_of_ones_own_may_read_a_given_file(own, tmp_path):
+    data = write_rows(tmp_path / "other.jsonl", PASSAGES[:2])
+    assert len(build_documents("mine", include_path=own, data=data).documents) == 2
+
+
+def test_own_data_that_are_missing_are_named(own):
+    (own / "rows.jsonl").unlink()
+    message = refusal(build_documents, "mine", include_path=own)
+    assert "task mine: cannot load data set json" in message
+    assert str(own / "rows.jsonl") in message
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("doc_to_txt: x", "doc_to_txt"),
+        ("metric_list: [{metric: brier_score}]", "its only metrics are brier_score"),
+        ("test_split: null", "names no test or validation split"),
+        ("output_type: generate_until", "it is not multiple choice"),
+        ("doc_to_text: '{{passage'", "its doc_to_text is no template"),
+        ("doc_to_text: pasage", "no field 'pasage'"),
+        ("process_docs: !function rows.quiet", "has no function 'quiet'"),
+    ],
+)
+def test_a_mistake_in_a_definition_of_ones_own_is_told_in_a_line(own, line, expected):
+    key = line.split(":")[0]
+    kept = [
+        known for known in (own / "mine.yaml").read_text().splitlines() if not known.startswith(f"{key}:")
+    ]
+    (own / "mine.yaml").write_text("\n".join([*kept, line]))
+    message = refusal(build_documents, "mine", include_path=own)
+    assert expected in message
+    assert "mine" in message
 
 
 # Refused by name
@@ -310,8 +390,14 @@ def test_local_data_need_no_network_and_leave_nothing_in_the_cache(tmp_path):
 REFUSED_TASKS = [
     ("boolqq", "has no task 'boolqq': did you mean boolq"),
     ("BoolQ", "has no task 'BoolQ': did you mean boolq"),
-    ("mmlu", "mmlu is a group of 57 tasks: name them one by one (mmlu_abstract_algebra, "),
-    ("ai2_arc", "ai2_arc is a group of 2 tasks: name them one by one (arc_challenge, arc_easy)"),
+    (
+        "mmlu",
+        "mmlu is a group of 57 tasks: configure it as `group: mmlu`, or name them (mmlu_abstract_algebra, ",
+    ),
+    (
+        "ai2_arc",
+        "ai2_arc is a group of 2 tasks: configure it as `group: ai2_arc`, or name them (arc_challenge, arc_easy)",
+    ),
     ("gsm8k", "it is not multiple choice (its output type is generate_until)"),
     ("wikitext", "it is not multiple choice (its output type is loglikelihood_rolling)"),
     ("lambada_openai", "it is not multiple choice (its output type is loglikelihood)"),
@@ -327,30 +413,6 @@ def test_a_task_that_cannot_be_measured_is_refused_by_name(task, expected):
     message = refusal(build_documents, task)
     assert expected in message
     assert task in message
-
-
-def test_a_group_or_tag_expands_to_its_tasks():
-    assert len(expand_task("mmlu")) == 57
-    assert expand_task("ai2_arc") == ["arc_challenge", "arc_easy"]
-    assert expand_task("boolq") == ["boolq"]
-    assert "has no task 'mmluu'" in refusal(expand_task, "mmluu")
-
-
-def test_the_folder_that_defines_a_task_gives_the_definition_of_the_whole_index():
-    whole = task_manager("no such task")
-    for task in (
-        "boolq",
-        "arc_challenge",
-        "piqa",
-        "winogrande",
-        "openbookqa",
-        "mmlu_astronomy",
-        "anli_r1",
-        "copa",
-    ):
-        nearby = task_manager(task)
-        assert nearby.task_index[task] == whole.task_index[task]
-        assert len(nearby.all_tasks) < len(whole.all_tasks)
 
 
 def without(row, field):
@@ -449,11 +511,18 @@ def test_shots_that_lm_eval_would_ignore_are_refused(tmp_path):
     assert "lm-eval fixes it at 0 shots, but 2 were asked" in message
 
 
-def test_only_the_document_step_imports_lm_eval():
+def test_only_the_document_step_imports_lm_eval_and_datasets():
     library = Path(inspect.getfile(build_documents)).parent
-    importing = [
+    importing = {
         path.name
         for path in library.rglob("*.py")
-        if "import lm_eval" in (text := path.read_text()) or "from lm_eval" in text
-    ]
-    assert importing == ["tasks.py"]
+        if re.search(r"^\s*(import|from) (lm_eval|datasets)\b", path.read_text(), re.MULTILINE)
+    }
+    assert importing == {
+        "data_set.py",
+        "task_data.py",
+        "task_fields.py",
+        "task_index.py",
+        "task_size.py",
+        "tasks.py",
+    }

@@ -2,6 +2,8 @@
 
 from logged import run_logged
 
+from cornerstone.hub_probe import hub_answers
+
 
 def main(snakemake):
     from cornerstone.documents import write_documents
@@ -12,10 +14,17 @@ def main(snakemake):
         name=snakemake.wildcards.task,
         data=snakemake.input.data or None,
         shots=snakemake.params.shots,
+        sample=snakemake.params.sample,
+        seed=snakemake.params.seed,
         limit=snakemake.params.limit,
+        include_path=snakemake.params.include_path,
     )
     write_documents(document_set, snakemake.output.documents)
-    print(f"{document_set.task}: {len(document_set.documents)} documents from {document_set.source}")
+    print(
+        f"{document_set.task}: {len(document_set.documents)} documents of {document_set.source}, split "
+        f"{document_set.split}; task version {document_set.version}, lm-eval {document_set.lm_eval_version}, "
+        f"digest {document_set.digest[:12]}"
+    )
 
 
-run_logged(main, snakemake, offline=bool(snakemake.input.data))
+run_logged(main, snakemake, offline=bool(snakemake.input.data) or not hub_answers())
