@@ -1,6 +1,7 @@
 # make demo         the whole study on the models and documents that come with Cornerstone
 # make test         the tests
 # make test-slow    the tests that take minutes each
+# make test-hub     the paper's study from a fresh clone, against a hub on loopback
 # make bench        the speed against lm-eval and against the machine's limit
 # make lint         format and lint checks
 #
@@ -10,7 +11,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: demo test test-slow bench lint environment dev-environment
+.PHONY: demo test test-slow test-hub bench lint environment dev-environment
 
 demo: environment
 	@$(RUN) snakemake all --configfile config/demo.yaml
@@ -27,6 +28,9 @@ test: dev-environment
 
 test-slow: dev-environment
 	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m slow -n 2
+
+test-hub: dev-environment
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/python tests/study_on_hub.py
 
 bench: dev-environment
 	@$(VENV)/bin/python benchmarks/speed.py

@@ -2,6 +2,7 @@
 #
 #   snakemake all                                      the study in config/config.yaml (the paper's)
 #   snakemake all --configfile config/demo.yaml        the demo
+#   snakemake estimate                                 what it will need, before anything is downloaded
 #   snakemake results/figures/pie_llama3_70b.pdf       one figure and what it needs
 
 import sys
@@ -32,6 +33,7 @@ localrules:
     all,
     download_model,
     build_documents,
+    estimate,
 
 
 include: "workflow/rules/models.smk"
@@ -42,6 +44,7 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/demo.smk"
+include: "workflow/rules/estimate.smk"
 
 
 rule all:

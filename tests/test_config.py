@@ -135,6 +135,35 @@ def test_the_lower_of_a_models_and_a_tasks_document_limits_counts():
     assert limits == [10, 5, 10, 20, 5, None]
 
 
+def test_a_sample_and_its_seed_are_the_studys_unless_a_task_has_its_own():
+    study = resolve(
+        a_study(sample=200, seed=7, documents=50, tasks={"boolq": {}, "piqa": {"sample": 30, "seed": 0}})
+    )
+    assert [(task.sample, task.seed) for task in study.tasks] == [(200, 7), (30, 0)]
+    assert study.document_limit("mine", "boolq") == 50
+
+
+def test_a_group_stands_for_its_tasks_and_one_that_is_named_too_keeps_its_settings():
+    asked = []
+
+    def expand(group, include_path):
+        asked.append((group, include_path))
+        return ["mmlu_anatomy", "mmlu_virology"]
+
+    tasks = {"knowledge": {"group": "mmlu", "shots": 5}, "mmlu_virology": {"shots": 0}, "boolq": {}}
+    study = resolve(a_study(tasks=tasks), expand)
+    assert [(task.name, task.task, task.shots, task.group) for task in study.tasks] == [
+        ("mmlu_anatomy", "mmlu_anatomy", 5, "mmlu"),
+        ("mmlu_virology", "mmlu_virology", 0, None),
+        ("boolq", "boolq", None, None),
+    ]
+    assert asked == [("mmlu", None)]
+
+
+def test_the_papers_models_are_pinned_to_a_commit():
+    assert all(len(model.revision) == 40 for model in load(ROOT / "config" / "config.yaml").models)
+
+
 # Mistakes
 
 MISTAKES = [
@@ -149,6 +178,11 @@ MISTAKES = [
     (a_study(edges="last"), "edges is 'last': give one of both, first"),
     (a_study(score="f1"), "score is 'f1': give one of paper, acc, acc_norm"),
     (a_study(top_k=None), "top_k is None: give a whole number"),
+    (a_study(seed=-1), "seed is -1: give 0 or more"),
+    (a_study(seed=2**32), "seed is 4294967296: give 4294967295 or less"),
+    (a_study(sample=0), "sample is 0: give 1 or more"),
+    (a_study(gpu_tflops=0), "gpu_tflops is 0: give more than 0"),
+    (a_study(token="hf_secret"), "unknown key 'token' (did you mean"),
     (a_study(memory_gb=0), "memory_gb is 0: give more than 0"),
     (a_study(memory_gb=float("nan")), "memory_gb is nan: give a finite number"),
     (a_study(results=""), "results is '': it must not be empty"),
@@ -177,6 +211,14 @@ MISTAKES = [
     ({"models": {"a/b": {"hub": "a/b"}}}, "models has the name 'a/b'"),
     ({"models": {"mine\n": {"hub": "a/b"}}}, "models has the key 'mine\\n': give one line"),
     ({"models": {"all": {"hub": "a/b"}}}, "models.all: this name is taken"),
+    ({"models": {"a": {"hub": "a/b", "allow_remote_code": "yes"}}}, "is 'yes': give true or false"),
+    ({"models": {"a": {"hub": "a/b", "trust_remote_code": True}}}, "it is called allow_remote_code here"),
+    ({"models": {"a": {"hub": "a/b", "chat_template": True}}}, "asked in lm-eval's plain prompts"),
+    ({"models": {"a": {"hub": "a/b", "load_in_4bit": True}}}, "weights are evaluated as they are stored"),
+    ({"models": {"a": {"hub": "a/b", "resources": {"gpu": 4}}}}, "an evaluation runs on one GPU"),
+    ({"models": {"a": {"hub": "a/b", "resources": {"mem_mb": 0}}}}, "resources.mem_mb is 0: give 1 or more"),
+    (a_study(tasks={"mmlu": {"group": "mmlu", "title": "MMLU"}}), "tasks.mmlu is a group and has title"),
+    (a_study(tasks={"mmlu": {"group": "mmlu"}}), "tasks.mmlu is a group, and nothing here can expand it"),
 ]
 
 

@@ -6,6 +6,7 @@ test_fresh_clone.py (slow).
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -14,6 +15,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from hub import DATA_SETS, PAPER_MODELS, Hub, client_environment, make_content
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -50,14 +53,14 @@ def clone(tmp_path_factory) -> Path:
     return folder
 
 
-def shell(command: str, folder: Path) -> str:
+def shell(command: str, folder: Path, **environment: str) -> str:
     """What a command says, in the environment that runs the tests; it must succeed."""
     activated = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
         command,
         shell=True,
         cwd=folder,
-        env={**os.environ, "PATH": activated, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, **environment, "PATH": activated, "OMP_NUM_THREADS": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -87,6 +90,47 @@ def test_a_study_of_ones_own_ends_in_its_report(clone):
     assert (clone / "results" / "mine" / "figures" / "pie_mine.pdf").is_file()
 
 
+def test_a_model_and_tasks_of_the_hub_and_a_task_of_ones_own_need_only_the_configuration(clone, tmp_path):
+    for name in ("pythia.yaml", "my_tasks/riddles.yaml"):
+        (clone / name).parent.mkdir(exist_ok=True)
+        (clone / name).write_text(next(block for block in blocks("yaml") if block.startswith(f"# {name}")))
+    riddles = [
+        {"question": f"What is {n} and one?", "choices": [str(n), str(n + 1)], "answer": 1} for n in range(9)
+    ]
+    (clone / "my_tasks" / "riddles.jsonl").write_text(
+        "".join(json.dumps(riddle) + "\n" for riddle in riddles)
+    )
+    command = next(command for command in commands() if "pythia.yaml" in command)
+    content = make_content(
+        tmp_path / "hub", models=["EleutherAI/pythia-160m"], data_sets=["Rowan/hellaswag", "cais/mmlu"]
+    )
+    with Hub(content) as hub:
+        shell(f"{command} --config documents=6", clone, **client_environment(hub.url, tmp_path / "home"))
+    for task in ("hellaswag", "mmlu_anatomy", "riddles"):
+        assert (clone / "results" / "pythia" / "values" / "pythia" / f"{task}.csv").is_file()
+
+
+def test_the_estimate_names_every_model_and_task_before_anything_is_downloaded(clone, tmp_path):
+    command = next(command for command in commands() if "estimate" in command)
+    content = make_content(tmp_path / "hub", models=PAPER_MODELS, data_sets=DATA_SETS)
+    with Hub(content) as hub:
+        said = shell(command, clone, **client_environment(hub.url, tmp_path / "home"))
+        assert all(request.range for request in hub.asked("*.safetensors", "GET"))
+        assert not hub.asked("*.parquet", "GET")
+    for title in (
+        "Llama3 8B",
+        "Llama3 70B",
+        "Mixtral 8x7B",
+        "BoolQ",
+        "ARC-E",
+        "ARC-C",
+        "PIQA",
+        "WinoGrande",
+        "OBQA",
+    ):
+        assert title in said, said
+
+
 def test_the_python_example_prints_log_likelihoods(clone):
     (example,) = blocks("python")
     (clone / "example.py").write_text(example)
@@ -97,7 +141,8 @@ def test_the_python_example_prints_log_likelihoods(clone):
 def test_no_command_is_left_out():
     known = ("make ", "snakemake ")
     assert all(command.startswith(known) for command in commands())
-    ran = [c for c in commands() if c.startswith("make ") or "--dry-run" in c or "study.yaml" in c]
+    tested = ("--dry-run", "study.yaml", "pythia.yaml", "estimate")
+    ran = [c for c in commands() if c.startswith("make ") or any(part in c for part in tested)]
     assert ran == commands()
 
 

@@ -37,7 +37,9 @@ RESERVED_MODEL_NAMES = ("all", "scheme")
 """pie_all.pdf and ablation_scheme.pdf are something else."""
 DESIGNS = ("ablation", "windows")
 """Of the evaluations."""
-TABLES = ("scores", "shares", "drops", "values", "ablation")
+TABLES = tuple(
+    ["claims", "evidence", "scores", "shares", "shares_by_task", "cornerstones", "drops", "drops_by_task", "joint", "values", "ablation"]
+)
 """Each is made as .csv and .md."""
 REFUSED_KEYS = {
     "chat_template": "questions are asked in lm-eval's plain prompts, as in the paper; leave it out",
@@ -198,6 +200,10 @@ def _expanded(
         if expand_group is None:
             raise CornerstoneError(f"config: tasks.{name} is a group, and nothing here can expand it")
         for member in expand_group(keys["group"], keys["include_path"]):
+            if not re.fullmatch(_schema()["$defs"]["name"]["pattern"], member):
+                raise CornerstoneError(
+                    f"config: tasks.{name}: its task {member!r} has no name for a file: {_NAME_PHRASE}"
+                )
             if member not in tasks:
                 yield member, keys
 
@@ -288,6 +294,7 @@ def _schema_mistake(error: ValidationError) -> str:
         "type": lambda: "give " + _type_phrase(rule),
         "enum": lambda: f"give one of {', '.join(map(str, rule))}",
         "minimum": lambda: f"give {rule} or more",
+        "maximum": lambda: f"give {rule} or less",
         "exclusiveMinimum": lambda: f"give more than {rule}",
         "minLength": lambda: "it must not be empty",
         "pattern": lambda: _PATTERN_PHRASES[error.path[-1]],
@@ -489,6 +496,7 @@ _FOLDER_CHECKS = {
     "tables": _check_table,
     "values": _check_model_task_csv,
     "ablation": _check_model_task_csv,
+    "joint": _check_model_task_csv,
     "evaluations": _check_evaluation,
     "documents": _check_documents,
     "models": _check_manifest,

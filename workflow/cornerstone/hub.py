@@ -156,7 +156,7 @@ def _explanation(error: Exception, hub_id: str, revision: str | None, kind: str)
     if isinstance(error, OfflineModeIsEnabled) or constants.is_offline_mode():
         return HubUnreachable(
             f"{hub_id} is not (whole) in the Hugging Face cache {constants.HF_HUB_CACHE}, and HF_HUB_OFFLINE "
-            "forbids to fetch it: unset it, or give the model's folder"
+            "forbids to fetch it: unset it where there is a network"
         )
     if is_transient(error):
         return HubUnreachable(

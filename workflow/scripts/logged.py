@@ -22,12 +22,13 @@ TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
 
 def run_logged(main: Callable[[Any], None], snakemake: Any, *, offline: bool = True) -> None:
-    """Run `main(snakemake)` with stdout and stderr in the rule's log, a line at a time.
+    """Run `main(snakemake)` with stdout and stderr in the rule's log, a line at a time (no log: as they are).
 
     Exits with 1 and one line for a CornerstoneError, and with the stack trace for anything else.
     `main` imports what it needs itself, so that the libraries see `offline` and the number of threads.
     """
-    _write_to(snakemake.log[0], secrets=_tokens())
+    if snakemake.log:
+        _write_to(snakemake.log[0], secrets=_tokens())
     os.environ["OMP_NUM_THREADS"] = str(snakemake.threads)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
