@@ -7,8 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from cornerstone.ablation import effect_table
 from cornerstone.coalitions import Removed, ablation, removed_text, windows
 from cornerstone.documents import Document, Request
+from cornerstone.joint import joint_table
+from cornerstone.per_document import document_numbers
+from cornerstone.published import Published
+from cornerstone.scores import ScoredTask, Scores
+from cornerstone.tables import Results
+from cornerstone.values import value_table, window_estimator
 
 
 def labels(n_sublayers: int, ffn: str = "FFN") -> tuple[str, ...]:
@@ -129,3 +136,66 @@ def effect_rows(
         frame["full_low"], frame["full_high"], frame["constant"] = full - 0.04, full + 0.04, chance + 0.05
         parts.append(frame)
     return pd.concat(parts, ignore_index=True)
+
+
+def known_task(
+    knock: Sequence[float],
+    *,
+    model: str = "small",
+    task: str = "piqa",
+    n_documents: int = 400,
+    full: float = 0.9,
+    chance: float = 0.25,
+    constant: float | None = None,
+    together: float = 0.0,
+    max_removed: int = 2,
+    ffn: str = "FFN",
+    seed: int = 0,
+) -> ScoredTask:
+    """A game whose truth is known: removing sublayer i makes the model guess on a part knock[i] of the documents.
+
+    So the true effect is knock[i] × (full − chance). A run of several sublayers makes it guess on a part
+    `together` more than its sublayers do.
+    """
+    rng = np.random.default_rng(seed)
+    n_sublayers = len(knock)
+    knows = rng.random(n_documents) < full
+    guesses = rng.random(n_documents) < chance
+    lost = rng.random((n_sublayers, n_documents)) < np.array(knock)[:, None]
+    lost_together = rng.random(n_documents) < together
+    coalitions = tuple(study_coalitions(n_sublayers, max_removed))
+    matrix = np.array(
+        [
+            np.where(lost[list(removed)].any(axis=0) | (lost_together & (len(removed) > 1)), guesses, knows)
+            for removed in coalitions
+        ]
+    )
+    scores = Scores(
+        "acc",
+        coalitions,
+        tuple(range(n_documents)),
+        matrix.astype(float),
+        np.full(n_documents, chance),
+        chance if constant is None else constant,
+    )
+    return ScoredTask(model, task, labels(n_sublayers, ffn), scores)
+
+
+def results(studies: Sequence[ScoredTask], top_k: int = 3, max_removed: int = 2, **published) -> Results:
+    """The results of a whole study, as the rules work them out; published: ids, tasks, numbers of `Published`."""
+
+    def rows(table):
+        parts = [table(s).assign(model=s.model, task=s.task, score=s.scores.metric) for s in studies]
+        return pd.concat(parts, ignore_index=True)
+
+    def values(s):
+        return value_table(s.scores, s.labels, window_estimator(len(s.labels), max_removed))
+
+    return Results(
+        values=rows(values),
+        ablation=rows(lambda s: effect_table(s.scores, s.labels)),
+        joint=rows(lambda s: joint_table(s.scores, s.labels, max_removed)),
+        measured=tuple(document_numbers(s, max_removed=max_removed) for s in studies),
+        top_k=top_k,
+        published=Published(**published),
+    )

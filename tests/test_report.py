@@ -1,6 +1,7 @@
 """The report holds every figure, table and origin in one file that loads nothing."""
 
 import re
+from html import escape
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -8,18 +9,24 @@ import pytest
 
 import synthetic
 from cornerstone.ablation import ablation_effects
+from cornerstone.claims import CLAIMS
 from cornerstone.coalitions import ablation, windows
-from cornerstone.documents import DocumentSet, digest_documents, write_documents
+from cornerstone.config import TABLES
+from cornerstone.documents import DocumentSet, digest_documents, read_documents, write_documents
 from cornerstone.errors import CornerstoneError
 from cornerstone.evaluations import Evaluation, write_evaluation
 from cornerstone.figures import draw_ablation, draw_pies, draw_scheme, draw_values
+from cornerstone.joint import joint_effects
 from cornerstone.manifests import write_manifest
 from cornerstone.report import build_report
-from cornerstone.tables import Titles, read_rows, write_tables
+from cornerstone.report_words import Study, summary
+from cornerstone.table_text import all_tables, write_tables
+from cornerstone.tables import Results, Titles, read_measured, read_rows
 from cornerstone.values import estimate_values
 
 TITLES = Titles({"small": "Small & <Beautiful>", "mix": "Mix"}, {"boolq": "BoolQ", "piqa": "PIQA"})
 CONFIG = {"max_removed": 2, "edges": "both", "score": "paper", "top_k": 3}
+PATHS = ("evaluations", "documents", "manifests", "values", "ablation", "joint", "figures")
 MODELS = {"small": (6, "FFN"), "mix": (8, "MoE")}
 PROVENANCE = {
     "evaluated_pairs": 400,
@@ -55,7 +62,7 @@ def write_design(path, model, task, design, asked, coalitions, sublayers):
 def study(tmp_path_factory):
     """A small study from evaluations to its report, on disk."""
     folder = tmp_path_factory.mktemp("study")
-    paths = {name: [] for name in ("evaluations", "documents", "manifests", "values", "ablation", "figures")}
+    paths = {name: [] for name in PATHS}
     tasks = {"boolq": (("acc",), 2), "piqa": (("acc", "acc_norm"), 2)}
     made = {task: write_inputs(folder, task, *about) for task, about in tasks.items()}
     paths["documents"] = [path for _, path in made.values()]
@@ -71,19 +78,28 @@ def study(tmp_path_factory):
             values, effects = folder / f"{model}_{task}_values.csv", folder / f"{model}_{task}_ablation.csv"
             estimate_values(files, documents, values, max_removed=2)
             ablation_effects(files[0], documents, effects)
+            joint_effects(files, documents, folder / f"{model}_{task}_joint.csv", max_removed=2)
             paths["evaluations"] += files
             paths["values"].append(values)
             paths["ablation"].append(effects)
+            paths["joint"].append(folder / f"{model}_{task}_joint.csv")
         manifest = folder / f"{model}.json"
         files = [{"path": "model.safetensors", "size": 4_000_000, "sha256": "0" * 64}]
         digests = {"weights": "a1b2" * 16, "config": "c" * 64, "tokenizer": "d" * 64}
         told = {"format": 1, "kind": "manifest", "name": model, "folder": f"models/{model}", **digests}
         write_manifest({**told, "hub": None, "revision": None, "files": files}, manifest)
         paths["manifests"].append(manifest)
-    write_tables(paths["values"], paths["ablation"], folder, top_k=3, titles=TITLES)
-    paths["tables"] = [folder / f"{name}.csv" for name in ("scores", "shares", "drops", "values", "ablation")]
+    write_tables(read_results(paths), folder, ids={}, titles=TITLES)
+    paths["tables"] = [folder / f"{name}.csv" for name in TABLES]
     paths["figures"] = write_figures(folder, read_rows(paths["values"]), read_rows(paths["ablation"]))
     return folder, paths
+
+
+def read_results(paths):
+    evaluations, documents = paths["evaluations"], paths["documents"]
+    pairs = [evaluations[i : i + 2] for i in range(0, len(evaluations), 2)]
+    rows = {name: read_rows(paths[name]) for name in ("values", "ablation", "joint")}
+    return Results(**rows, measured=read_measured(pairs, [*documents, *documents], max_removed=2), top_k=3)
 
 
 def write_figures(folder, values, effects):
@@ -166,6 +182,18 @@ def test_windows_that_were_not_evaluated_are_asked_for_in_one_line(study, tmp_pa
     assert "\n" not in str(error.value)
 
 
+def test_a_study_of_single_removals_has_no_windows_and_its_values_are_the_effects(study, tmp_path):
+    folder, paths = study
+    asked, none = read_documents(paths["documents"][0]).documents, tmp_path / "windows.parquet"
+    write_design(none, "small", "boolq", "windows", asked, [], synthetic.labels(6))
+    files = [folder / "small_boolq_ablation.parquet", none]
+    estimate_values(files, paths["documents"][0], tmp_path / "values.csv", max_removed=1)
+    joint_effects(files, paths["documents"][0], tmp_path / "joint.csv", max_removed=1)
+    effects = pd.read_csv(folder / "small_boolq_ablation.csv")["effect"]
+    assert pd.read_csv(tmp_path / "values.csv")["value"].tolist() == effects.tolist()
+    assert pd.read_csv(tmp_path / "joint.csv").empty
+
+
 def test_evaluations_of_two_models_do_not_mix(study, tmp_path):
     folder, paths = study
     files = [folder / "small_boolq_ablation.parquet", folder / "mix_boolq_windows.parquet"]
@@ -192,7 +220,7 @@ def test_every_figure_is_embedded_with_a_caption_and_words_for_those_who_cannot_
 
 def test_every_table_is_there_with_its_numbers(page, study):
     folder, _ = study
-    assert page.count("<table>") == 3 + 2 * len(MODELS) + 4
+    assert page.count("<table>") == (len(TABLES) - 3) + 2 * len(MODELS) + 4  # the claims are no table there
     scores = pd.read_csv(folder / "scores.csv")
     assert f"{100 * scores['full'].iloc[0]:.1f}" in page
 
@@ -200,11 +228,29 @@ def test_every_table_is_there_with_its_numbers(page, study):
 def test_the_first_words_are_made_from_the_data(page, study):
     folder, _ = study
     shares = pd.read_csv(folder / "shares.csv")
-    mean = shares[(shares["model"] == "mix") & (shares["task"] == "mean")].iloc[0]
+    mean = shares[shares["model"] == "mix"].iloc[0]
+    cornerstones = pd.read_csv(folder / "cornerstones.csv").query("model == 'mix'")
     lead = re.findall(r'<p class="lead">(.*?)</p>', page.replace("&nbsp;", " "))
     assert len(lead) == 2
     assert f"hold {100 * mean['top_share']:.1f} % on average" in lead[1]
-    assert all(label in lead[1] for label in mean["top"].split(", "))
+    assert all(label in lead[1] for label in cornerstones["label"])
+
+
+def test_every_claim_has_its_verdict_and_its_reasons_before_the_figures(page, study):
+    folder, _ = study
+    claims = pd.read_csv(folder / "claims.csv", dtype=str)
+    shown = page[: page.index("<h2>Figures</h2>")].replace("&nbsp;", " ")
+    assert set(CLAIMS) < set(claims["claim"])
+    for row in claims.itertuples():
+        assert escape(row.statement) in shown
+        assert escape(row.finding) in shown
+    verdicts = re.findall(r'<span class="verdict [a-z-]+">([a-z ]+)</span>', shown)
+    assert verdicts == claims.drop_duplicates("claim")["verdict"].tolist()
+
+
+def test_a_study_of_few_documents_decides_nothing(page):
+    assert page.count('<span class="verdict not-decidable">not decidable</span>') == len(CLAIMS)
+    assert "fewer than 60 documents" in page
 
 
 def test_models_near_chance_are_said_to_be_and_signs_of_drops_become_words(study):
@@ -215,8 +261,21 @@ def test_models_near_chance_are_said_to_be_and_signs_of_drops_become_words(study
     assert _near_chance(scores.iloc[1:]) == ", there not clearly above chance, where values say little"
     assert _near_chance(scores.assign(full_low=0.4)).startswith(", on none of them clearly above chance")
     assert _near_chance(scores.iloc[:1]) == ""
-    assert _change(0.012) == "lowers the score by 1.2 points"
-    assert _change(-0.012) == "raises the score by 1.2 points"
+    drops = pd.Series({"other_drop": 0.012, "other_low": -0.001, "other_high": 0.02})
+    assert _change(drops, "other") == "lowers the score by 1.2 points (−0.1 – 2.0)"
+    assert _change(-drops.set_axis(["other_drop", "other_high", "other_low"]), "other") == (
+        "raises the score by 1.2 points (−0.1 – 2.0)"
+    )
+
+
+def test_one_model_and_one_task_are_told_in_correct_english():
+    game = synthetic.known_task([0.9, 0.8, 0.1, 0.1, 0.1, 0.1], n_documents=100)
+    tables = all_tables(synthetic.results([game], top_k=1), {}, Titles())
+    (text,) = summary(Study(CONFIG, Titles({"small": "Small"}), (), tables, (), {}, {}))
+    assert text.startswith("Small has 6 sublayers and scores ") and "% whole (1 task)." in text
+    assert "The largest share of value is that of " in text and "The top 1 holds " in text
+    assert "Removing it lowers the score by " in text
+    assert "tasks" not in text
 
 
 def test_the_provenance_names_versions_digests_times_and_configuration(page):

@@ -355,6 +355,7 @@ def test_the_papers_study_is_planned_from_its_configuration(first_run, tmp_path)
         "evaluate": "36",
         "estimate_values": "18",
         "ablation_effects": "18",
+        "joint_removals": "18",
         "tables": "1",
         "pie_model": "3",
         "pie_all": "1",
@@ -363,7 +364,7 @@ def test_the_papers_study_is_planned_from_its_configuration(first_run, tmp_path)
         "ablation_scheme": "1",
         "report": "1",
         "all": "1",
-        "total": "95",
+        "total": "113",
     }
 
 

@@ -12,8 +12,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cornerstone.coalitions import ablation
 from cornerstone.scores import Scores, read_scores, rows_of, write_table
 from cornerstone.values import bootstrap, interval, sublayer_columns
+
+
+def document_effects(scores: Scores, n_sublayers: int) -> tuple[np.ndarray, np.ndarray]:
+    """The full model's score, shape (documents,), and full − score without each, (n_sublayers, documents).
+
+    Raises CornerstoneError where a removal was not evaluated.
+    """
+    full, *removed = rows_of(scores, ablation(n_sublayers))
+    return full, full - np.array(removed)
 
 
 def effect_table(scores: Scores, labels: Sequence[str]) -> pd.DataFrame:
@@ -23,14 +33,13 @@ def effect_table(scores: Scores, labels: Sequence[str]) -> pd.DataFrame:
     paired interval low, high (95 %, bootstrap over documents). chance: a random choice's score.
     constant: the best score of always giving one choice. documents: how many.
     """
-    full = rows_of(scores, [()])
-    removed = rows_of(scores, [(sublayer,) for sublayer in range(len(labels))])
-    (full_low,), (full_high,) = interval(bootstrap(full))
-    low, high = interval(bootstrap(full - removed))
+    full, effects = document_effects(scores, len(labels))
+    (full_low,), (full_high,) = interval(bootstrap(full[None]))
+    low, high = interval(bootstrap(effects))
     return sublayer_columns(labels).assign(
         full=full.mean(),
-        removed_score=removed.mean(axis=1),
-        effect=np.round((full - removed).mean(axis=1), 12),
+        removed_score=(full - effects).mean(axis=1),
+        effect=np.round(effects.mean(axis=1), 12),
         low=low,
         high=high,
         chance=scores.chance.mean(),

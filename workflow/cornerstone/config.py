@@ -37,8 +37,18 @@ RESERVED_MODEL_NAMES = ("all", "scheme")
 """pie_all.pdf and ablation_scheme.pdf are something else."""
 DESIGNS = ("ablation", "windows")
 """Of the evaluations."""
-TABLES = tuple(
-    ["claims", "evidence", "scores", "shares", "shares_by_task", "cornerstones", "drops", "drops_by_task", "joint", "values", "ablation"]
+TABLES = (
+    "claims",
+    "evidence",
+    "scores",
+    "shares",
+    "shares_by_task",
+    "cornerstones",
+    "drops",
+    "drops_by_task",
+    "joint",
+    "values",
+    "ablation",
 )
 """Each is made as .csv and .md."""
 REFUSED_KEYS = {

@@ -25,15 +25,17 @@ from cornerstone.errors import CornerstoneError
 from cornerstone.evaluations import EVALUATION_SCHEMA
 from cornerstone.manifests import read_manifest
 from cornerstone.parts import read_metadata
-from cornerstone.report_page import STYLE, details, figure, page, table, tag
-from cornerstone.report_words import TABLE_NOTES, Study, caption, cautions, method, summary
-from cornerstone.tables import Titles, sections
+from cornerstone.report_page import STYLE, details, figure, page, table, tag, verdict
+from cornerstone.report_words import Study, caption, cautions, method, summary
+from cornerstone.table_text import NOTES, claim_text, read_table, sections
+from cornerstone.tables import Titles
 
 MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 PNG_DPI = 200  # of figures.style
 POINTS = 72  # per inch
 ANALYSIS_LIBRARIES = ("numpy", "pandas", "matplotlib", "seaborn")
 DEFAULT_WIDTH = 7.2  # inches, of an SVG that does not tell
+FOLDED_TABLES = ("evidence", "shares_by_task", "values", "ablation")
 
 
 def build_report(
@@ -69,7 +71,9 @@ def report_html(study: Study) -> str:
     names = " and ".join(study.titles.model(model) for model in study.models)
     body = [
         tag("h1", "Which sublayers matter"),
-        *[tag("p", escape(text).replace(" %", "&nbsp;%"), class_="lead") for text in summary(study)],
+        *[tag("p", _unbroken(text), class_="lead") for text in summary(study)],
+        tag("h2", "What this says of the paper's claims"),
+        *_claims(study),
         tag("h2", "How it was measured"),
         *[tag("p", escape(text)) for text in method(study)],
         tag("h2", "Figures"),
@@ -85,8 +89,8 @@ def report_html(study: Study) -> str:
 
 
 def _read_tables(paths: Sequence[Path]) -> dict[str, pd.DataFrame]:
-    tables = {Path(path).stem: pd.read_csv(path) for path in paths}
-    missing = [name for name in TABLE_NOTES if name not in tables]
+    tables = {Path(path).stem: read_table(path) for path in paths}
+    missing = [name for name in NOTES if name not in tables]
     if missing:
         raise CornerstoneError(f"the report needs the tables {', '.join(missing)}: write the tables first")
     return tables
@@ -114,15 +118,31 @@ def _inches_wide(path: Path) -> float:
     return float(points.group(1)) / POINTS if points else DEFAULT_WIDTH
 
 
-def _tables(study: Study) -> list[str]:
+def _claims(study: Study) -> list[str]:
+    """Each claim with its verdict, and a paragraph per model on what it rests on."""
     parts = []
-    for name, note in TABLE_NOTES.items():
-        for section in sections(name, study.tables[name], study.titles):
-            content = tag("p", escape(note), class_="note") + table(section.table)
-            long = name in ("values", "ablation")
-            parts.append(
-                details(section.title, content) if long else tag("h3", escape(section.title)) + content
-            )
+    for _, rows in study.tables["claims"].groupby("claim", sort=False):
+        row = next(rows.itertuples())
+        parts.append(tag("h3", f"{escape(claim_text(row))} {verdict(row.verdict)}"))
+        parts += [tag("p", _unbroken(text)) for text in rows["finding"]]
+    return [tag("p", escape(NOTES["claims"]), class_="note"), tag("div", "\n".join(parts), class_="claims")]
+
+
+def _unbroken(text: str) -> str:
+    """As HTML whose lines do not break within "12 %" and "Attn 0"."""
+    return re.sub(r" (?=%)|(?<=\bAttn) (?=\d)|(?<=\b(?:FFN|MoE)) (?=\d)", "&nbsp;", escape(text))
+
+
+def _tables(study: Study) -> list[str]:
+    """Every table but the claims, which stand further up; the long ones folded."""
+    parts = []
+    for name in NOTES:
+        for section in sections(name, study.tables[name], study.titles) if name != "claims" else ():
+            content = tag("p", escape(section.note), class_="note") + table(section.table)
+            if name in FOLDED_TABLES:
+                parts.append(details(section.title, content))
+            else:
+                parts.append(tag("h3", escape(section.title)) + content)
     return parts
 
 

@@ -38,6 +38,14 @@ th { vertical-align: bottom; white-space: normal; }
 th.text, td.text { text-align: left; }
 td.long { white-space: normal; overflow-wrap: anywhere; min-width: 18rem; }
 tbody tr:nth-child(even) { background: var(--stripe); }
+.claims h3 { max-width: 46rem; }
+.claims p { margin: 0.3rem 0 0.6rem; }
+.verdict { display: inline-block; margin-left: 0.35rem; padding: 0 0.55rem; border: 1px solid; border-radius: 1rem;
+           font-size: 0.82rem; font-weight: 600; white-space: nowrap; }
+.supported { color: #1b6e3c; }
+.contradicted { color: #a3261d; }
+.not-decidable, .left-out { color: var(--faint); }
+@media (prefers-color-scheme: dark) { .supported { color: #7fd6a0; } .contradicted { color: #ff9d93; } }
 details { margin: 0.75rem 0; }
 summary { cursor: pointer; font-weight: 600; padding: 0.25rem 0; }
 pre { overflow-x: auto; font-size: 0.82rem; background: var(--stripe); padding: 0.75rem; border-radius: 6px; }
@@ -98,6 +106,11 @@ def table(frame: pd.DataFrame) -> str:
     )
     body = tag("thead", tag("tr", head)) + tag("tbody", "\n".join(tag("tr", row) for row in rows))
     return tag("div", tag("table", body), class_="scroll", tabindex="0")
+
+
+def verdict(text: str) -> str:
+    """A verdict as a label after its claim; its colour says nothing that its words do not."""
+    return tag("span", escape(text), class_=f"verdict {text.replace(' ', '-')}")
 
 
 def details(title: str, content: str) -> str:

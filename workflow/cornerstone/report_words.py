@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,23 +10,8 @@ from typing import Any
 import pandas as pd
 
 from cornerstone.documents import DocumentSet
-from cornerstone.tables import MEAN, Titles, cornerstones, percent
-
-TABLE_NOTES = {
-    "scores": "Score of the full model. The interval is the 95 % percentile interval of a bootstrap over "
-    "documents. A model that collapsed may give one answer always: compare with the best constant "
-    "answer, not with chance alone.",
-    "shares": "Share: what the task's own top sublayers hold of the positive values (the paper's Table 1; "
-    "the row of the mean names the cornerstones, Table 2). Noise alone: what they would hold on "
-    "average if every value were zero and only the noise of having few documents were left. "
-    "Cornerstones: what the model's cornerstones, the same on every task, hold. Signed share: of "
-    "the sum with negative values counted, which has an honest interval; it is left empty where "
-    "that sum is not clearly above zero.",
-    "drops": "Full score less the score without one sublayer, averaged over the cornerstones and over all "
-    "others (the paper's Tables 3 and 4).",
-    "values": "Each sublayer's value, with its 95 % interval.",
-    "ablation": "Full score less the score without this sublayer, with its paired 95 % interval.",
-}
+from cornerstone.numbers_in_words import counted, interval_text, listed, percent
+from cornerstone.tables import Titles
 
 
 @dataclass(frozen=True)
@@ -34,7 +19,7 @@ class Study:
     """All that the report tells.
 
     config:      the configuration as it was given, defaults filled.
-    tables:      the CSV tables by name (see `tables.study_tables`).
+    tables:      the CSV tables by name (see `tables`).
     evaluations: metadata of each evaluation file.
     documents:   document sets by task.
     manifests:   model manifests by name.
@@ -72,7 +57,8 @@ def method(study: Study) -> list[str]:
         "The value of a sublayer estimates its Shapley value: the mean of how much the score falls "
         "when it is removed from the full model, and when it is removed beside every run whose "
         f"{which} sublayer it is. Its share is its part of the sum of the positive values. The "
-        "effect of a sublayer is the drop of the score when it alone is removed.",
+        "effect of a sublayer is the drop of the score when it alone is removed. Cornerstones are the "
+        f"{study.config['top_k']} sublayers of a model with the largest share averaged over tasks.",
         "Intervals are 95 % percentile intervals of a bootstrap over documents; all coalitions "
         "share the resampled documents, so differences between them are paired.",
     ]
@@ -80,8 +66,7 @@ def method(study: Study) -> list[str]:
 
 def cautions(study: Study) -> list[str]:
     """What the numbers do not say."""
-    shares = study.tables["shares"]
-    sizes = shares[shares["task"] != MEAN].groupby("model")[["sublayers", "documents"]].first()
+    sizes = study.tables["shares_by_task"].groupby("model")[["sublayers", "documents"]].first()
     notes = [
         "Shares set negative values to 0, which keeps the upside of noise and drops its downside: "
         "the fewer documents and the more sublayers, the more the sum is noise and the smaller the "
@@ -91,6 +76,8 @@ def cautions(study: Study) -> list[str]:
         "effects add up, and otherwise estimate them; they need not sum to the score.",
         "A score near chance is no proof of guessing: a collapsed model may give one answer always, "
         "which scores as much as the best constant answer in the table of scores.",
+        "Which sublayers are cornerstones is estimated on the same documents as what they do: the table of "
+        "cornerstones says how often other documents would name them.",
         "Removing a sublayer can raise the score: negative values and effects are signal or noise, "
         "as their intervals tell.",
     ]
@@ -139,24 +126,36 @@ def caption(study: Study, path: Path) -> tuple[str, str]:
 
 
 def _summary_of(study: Study, model: str) -> str:
-    scores = study.tables["scores"][study.tables["scores"]["model"] == model]
-    values = study.tables["values"][study.tables["values"]["model"] == model]
-    mean = _mean_row(study.tables["shares"], model)
-    top_k = int(mean["top_k"])
-    share = values.groupby("label")["share"].mean()
-    held = _listed([f"{label} ({percent(share[label])} %)" for label in cornerstones(values, top_k)[model]])
-    drop = _mean_row(study.tables["drops"], model)
+    scores = _of(study.tables["scores"], model)
+    share = _of(study.tables["shares"], model).iloc[0]
+    found = _of(study.tables["cornerstones"], model)
+    held = [f"{row.label} ({percent(row.share)} %)" for row in found[found["ours"]].itertuples()]
+    drop = _of(study.tables["drops"], model).iloc[0]
+    top_k, n_sublayers = int(share["top_k"]), int(share["sublayers"])
     noise = (
-        f"{top_k} of {values['label'].nunique()} sublayers that all do nothing would seem to hold "
-        f"{percent(mean['noise_share'])} %, by noise alone"
+        f"{top_k} of {n_sublayers} sublayers that all do nothing would seem to hold "
+        f"{percent(share['noise_share'])} %, by noise alone"
     )
+    several = len(scores) > 1
+    shares = f"largest shares of value{', averaged over tasks,' if several else ''} are those of"
+    top = f"top {top_k} of each task hold" if several else f"top {top_k} hold"
+    if top_k == 1:
+        shares, top = (
+            shares.replace("shares", "share").replace("are those", "is that"),
+            top.replace("hold", "holds"),
+        )
+    mean = " on average" if several else ""
     return (
-        f"{study.titles.model(model)} has {values['label'].nunique()} sublayers and scores "
-        f"{_range(scores['full'])} % whole ({_task_count(scores)}){_near_chance(scores)}. The largest "
-        f"shares of value, averaged over tasks, are those of {held}. The top {top_k} of each task hold "
-        f"{percent(mean['top_share'])} % on average; {noise}. Removing one of the sublayers named "
-        f"{_change(drop['cornerstone_drop'])} on average, removing another {_change(drop['other_drop'])}."
+        f"{study.titles.model(model)} has {n_sublayers} sublayers and scores {_range(scores['full'])} % whole "
+        f"({counted(len(scores), 'task')}){_near_chance(scores)}. The {shares} {listed(held)}. The {top} "
+        f"{percent(share['top_share'])} %{mean}; {noise}. Removing "
+        f"{'it' if top_k == 1 else 'one of the sublayers named'} {_change(drop, 'cornerstone')} on average"
+        f"{_and_another(drop)}."
     )
+
+
+def _and_another(drop: pd.Series) -> str:
+    return "" if pd.isna(drop["other_drop"]) else f", removing another {_change(drop, 'other')}"
 
 
 def _near_chance(scores: pd.DataFrame) -> str:
@@ -168,16 +167,16 @@ def _near_chance(scores: pd.DataFrame) -> str:
     return f", {where} {clearly} above chance, where values say little"
 
 
-def _change(drop: float) -> str:
-    return f"{'lowers' if drop >= 0 else 'raises'} the score by {percent(abs(drop))} points"
+def _change(drops: pd.Series, which: str) -> str:
+    """ "lowers the score by 1.6 points (1.2 – 2.0)"; the interval is that of what is said."""
+    drop, low, high = (drops[f"{which}_{what}"] for what in ("drop", "low", "high"))
+    if drop >= 0:
+        return f"lowers the score by {percent(drop)} points ({interval_text(low, high)})"
+    return f"raises the score by {percent(-drop)} points ({interval_text(-high, -low)})"
 
 
-def _mean_row(rows: pd.DataFrame, model: str) -> pd.Series:
-    return rows[(rows["model"] == model) & (rows["task"] == MEAN)].iloc[0]
-
-
-def _listed(items: Sequence[str]) -> str:
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+def _of(table: pd.DataFrame, model: str) -> pd.DataFrame:
+    return table[table["model"] == model]
 
 
 def _range(numbers: pd.Series) -> str:
@@ -185,13 +184,9 @@ def _range(numbers: pd.Series) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _task_count(rows: pd.DataFrame) -> str:
-    return "one task" if len(rows) == 1 else f"{len(rows)} tasks"
-
-
 def _measured(study: Study, model: str) -> str:
     """How many documents and coalitions stand behind a model's figures."""
-    scores = study.tables["scores"][study.tables["scores"]["model"] == model]
+    scores = _of(study.tables["scores"], model)
     documents = scores["documents"]
     counted = (
         f"{documents.min():,}" if documents.nunique() == 1 else f"{documents.min():,} to {documents.max():,}"

@@ -142,7 +142,8 @@ def read_scores(evaluations: Sequence[Path], documents: Path, score: str) -> Sco
         )
     model, task, labels = of.pop()
     metric = choose_metric(score, document_set.metrics, task)
-    parts = [score_table(evaluation.table, document_set.documents, metric) for evaluation in read]
+    some = [evaluation for evaluation in read if len(evaluation.table)]  # max_removed: 1 has no windows
+    parts = [score_table(each.table, document_set.documents, metric) for each in some or read]
     return ScoredTask(model, task, labels, stack(parts))
 
 

@@ -1,19 +1,33 @@
 """Tables of a whole study, as CSV (numbers, by name) and Markdown (text, by title).
 
-    values/{model}/{task}.csv + ablation/{model}/{task}.csv
-        -> tables/{scores,shares,drops,values,ablation}.{csv,md}
+    values/, ablation/, joint/{model}/{task}.csv + evaluations/{model}/{task}/{ablation,windows}.parquet
+        -> tables/{name}.{csv,md}
 
-shares answers the paper's Tables 1 and 2, drops its Tables 3 and 4.
+    claims, evidence            what the data say of the paper's claims, and every number behind that
+    scores                      the full models
+    shares, shares_by_task      the paper's Table 1
+    cornerstones                Table 2
+    drops, drops_by_task        Tables 3 and 4
+    joint                       removing runs of sublayers together
+    values, ablation            every sublayer
+
+Columns that begin with paper_ are there only where a model of the study is one of the paper's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from cornerstone.per_document import DocumentNumbers, document_numbers, task_draws
+from cornerstone.published import Published
+from cornerstone.scores import read_scores
+from cornerstone.values import interval, shares
 
 MEAN = "mean"
 """In the column task: the mean over the tasks."""
@@ -33,17 +47,74 @@ class Titles:
         return "Mean over tasks" if name == MEAN else self.tasks.get(name, name)
 
 
-@dataclass(frozen=True)
-class Section:
-    """One table as people read it: a title and a frame of text."""
+@dataclass(frozen=True, eq=False)
+class Results:
+    """What the tables are made of.
 
-    title: str
-    table: pd.DataFrame
+    values, ablation, joint: the rows of those CSV files of every model and task.
+    measured:  the same document by document, for averages with intervals.
+    top_k:     how many sublayers of each model are its cornerstones.
+    published: the paper's numbers, where they concern this study.
+    """
+
+    values: pd.DataFrame
+    ablation: pd.DataFrame
+    joint: pd.DataFrame
+    measured: tuple[DocumentNumbers, ...]
+    top_k: int
+    published: Published = field(default_factory=Published)
+
+    @property
+    def models(self) -> list[str]:
+        return list(self.values["model"].unique())
+
+    @cached_property
+    def cornerstones(self) -> dict[str, list[str]]:
+        return cornerstones(self.values, self.top_k)
+
+    @cached_property
+    def found(self) -> dict[str, np.ndarray]:
+        """How often each sublayer of each model is a cornerstone, over resampled documents."""
+        return {model: found_in_resamples(self.of_model(model), self.top_k) for model in self.models}
+
+    def of_model(self, model: str) -> list[DocumentNumbers]:
+        """Its tasks, in order."""
+        return [numbers for numbers in self.measured if numbers.model == model]
+
+    def is_cornerstone(self, model: str) -> np.ndarray:
+        """Whether each of the model's sublayers is one of its cornerstones."""
+        return np.isin(self.of_model(model)[0].labels, self.cornerstones[model])
 
 
 def read_rows(paths: Sequence[Path]) -> pd.DataFrame:
     """The rows of several CSV files, one after another in the order given."""
     return pd.concat([pd.read_csv(path) for path in paths], ignore_index=True)
+
+
+def read_measured(
+    evaluations: Sequence[Sequence[Path]],
+    documents: Sequence[Path],
+    *,
+    max_removed: int,
+    edges: str = "both",
+    score: str = "paper",
+) -> tuple[DocumentNumbers, ...]:
+    """The numbers of each model and task: evaluations[i] of the designs ablation and windows, documents[i].
+
+    Raises CornerstoneError where a file, a coalition, a row or the metric is missing.
+    """
+    return tuple(
+        document_numbers(read_scores(files, asked, score), max_removed=max_removed, edges=edges)
+        for files, asked in zip(evaluations, documents, strict=True)
+    )
+
+
+def cornerstones(values: pd.DataFrame, top_k: int) -> dict[str, list[str]]:
+    """Each model's cornerstones: the top_k sublayers by share averaged over its tasks, largest first."""
+    return {
+        model: [label for _, label in _mean_shares(rows).index[:top_k]]
+        for model, rows in values.groupby("model", sort=False)
+    }
 
 
 def scores_table(ablation: pd.DataFrame) -> pd.DataFrame:
@@ -53,110 +124,177 @@ def scores_table(ablation: pd.DataFrame) -> pd.DataFrame:
     return first[columns].reset_index(drop=True)
 
 
-def cornerstones(values: pd.DataFrame, top_k: int) -> dict[str, list[str]]:
-    """Each model's cornerstones: the top_k sublayers by share averaged over its tasks, largest first."""
-    found = {}
-    for model, rows in values.groupby("model", sort=False):
-        mean = rows.groupby(["sublayer", "label"])["share"].mean().sort_values(ascending=False, kind="stable")
-        found[model] = [label for _, label in mean.index[:top_k]]
-    return found
+def shares_by_task_table(values: pd.DataFrame, top_k: int) -> pd.DataFrame:
+    """How concentrated the values are: a row per model and task.
 
-
-def shares_table(values: pd.DataFrame, top_k: int) -> pd.DataFrame:
-    """How concentrated the values are: a row per model and task, and one with the mean over tasks.
-
-    top_share: share of the task's own top_k sublayers, named in top (the mean row names the cornerstones);
-    other_share: of all others; noise_share: what noise alone would give the top_k; cornerstone_share: of
-    the model's cornerstones, the same on every task; signed_share, low, high: of the task's top_k in the
-    signed sum, with its 95 % interval (empty where that sum is not clearly above zero).
+    top_share: share of the task's own top_k sublayers, named in top; other_share: of all others;
+    noise_share: what noise alone would give the top_k; cornerstone_share: of the model's cornerstones, the
+    same on every task; signed_share, low, high: of the task's top_k in the signed sum, with its 95 %
+    interval (empty where that sum is not surely above zero).
     """
     named = cornerstones(values, top_k)
-    rows = []
-    for model, of_model in values.groupby("model", sort=False):
-        of_tasks = [_shares_row(rows_of_task, named[model], top_k) for _, rows_of_task in _by_task(of_model)]
-        rows += [*of_tasks, _mean_shares_row(of_tasks, named[model])]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        [
+            _shares_row(rows, named[model], top_k)
+            for model, of_model in values.groupby("model", sort=False)
+            for _, rows in of_model.groupby("task", sort=False)
+        ]
+    )
 
 
-def drops_table(ablation: pd.DataFrame, values: pd.DataFrame, top_k: int) -> pd.DataFrame:
-    """What removing one sublayer costs, averaged over the cornerstones and over the others.
+def shares_table(values: pd.DataFrame, top_k: int, published: Published | None = None) -> pd.DataFrame:
+    """Table 1, a row per model: the columns of `shares_by_task_table` as means over its tasks.
 
-    A row per model and task, and one with the mean over tasks: cornerstones (labels), cornerstone_drop,
-    other_drop (full − removed score).
+    documents is their sum. The signed share's interval adds the tasks' half widths in quadrature: tasks
+    share no documents. paper_top_share, paper_other_share: what the paper has.
     """
-    named = cornerstones(values, top_k)
+    published = published or Published()
     rows = []
-    for (model, task), effects in ablation.groupby(["model", "task"], sort=False):
-        is_cornerstone = effects["label"].isin(named.get(model, []))
-        rows.append(
-            {
-                "model": model,
-                "task": task,
-                "cornerstones": ", ".join(named.get(model, [])),
-                "cornerstone_drop": effects["effect"][is_cornerstone].mean(),
-                "other_drop": effects["effect"][~is_cornerstone].mean(),
-            }
-        )
-    table = pd.DataFrame(rows)
-    means = table.groupby(["model", "cornerstones"], sort=False, as_index=False).mean(numeric_only=True)
-    parts = [
-        pd.concat([table[table["model"] == row.model], pd.DataFrame([row._asdict() | {"task": MEAN}])])
-        for row in means.itertuples(index=False)
+    for model, of_tasks in shares_by_task_table(values, top_k).groupby("model", sort=False):
+        share = published.top_share(model, top_k)
+        paper = {"paper_top_share": share, "paper_other_share": None if share is None else 1 - share}
+        rows.append(_mean_shares_row(of_tasks) | paper)
+    return _without_empty_paper_columns(pd.DataFrame(rows))
+
+
+def cornerstones_table(results: Results) -> pd.DataFrame:
+    """Table 2: a row per cornerstone, ours by rank and then those that only the paper names.
+
+    rank: by share averaged over tasks. found: the part of the resampled sets of documents in which it is
+    one of the top_k: which sublayers are cornerstones is an estimate, too. paper: where the paper names it.
+    """
+    rows = []
+    for model, values in results.values.groupby("model", sort=False):
+        paper = results.published.cornerstones(model)
+        for rank, ((sublayer, label), share) in enumerate(_mean_shares(values).items(), start=1):
+            if rank <= results.top_k or label in paper:
+                row = {"model": model, "rank": rank, "sublayer": sublayer, "label": label, "share": share}
+                rows.append(row | {"found": results.found[model][sublayer], "paper": paper.get(label)})
+    table = pd.DataFrame(rows).rename(columns={"paper": "paper_names_it"})
+    return _without_empty_paper_columns(table.assign(ours=table["rank"] <= results.top_k))
+
+
+def found_in_resamples(of_tasks: Sequence[DocumentNumbers], top_k: int) -> np.ndarray:
+    """How often each sublayer is one of the top_k by share averaged over tasks, over resampled documents."""
+    mean = np.mean([shares(task_draws(numbers.values, numbers.task)) for numbers in of_tasks], axis=0)
+    order = np.argsort(-mean, axis=0, kind="stable")
+    return np.bincount(order[:top_k].ravel(), minlength=len(mean)) / mean.shape[1]
+
+
+def drops_by_task_table(results: Results) -> pd.DataFrame:
+    """Table 4: a row per model and task, full score less the score without one sublayer.
+
+    cornerstone_drop, other_drop: averaged over the cornerstones and over all others, each with its 95 %
+    interval …_low, …_high: paired bootstrap over documents, the same resamples for all sublayers.
+    """
+    rows = []
+    for numbers in results.measured:
+        drops, draws = _drops(numbers, results.is_cornerstone(numbers.model))
+        paper = results.published.other_drop(numbers.model, numbers.task, results.top_k)
+        row = {"model": numbers.model, "task": numbers.task, "documents": len(numbers.documents)}
+        rows.append(row | _drop_columns(drops, draws) | {"paper_other_drop": paper})
+    return _without_empty_paper_columns(pd.DataFrame(rows))
+
+
+def drops_table(results: Results) -> pd.DataFrame:
+    """Table 3: a row per model, the drops of `drops_by_task_table` averaged over its tasks.
+
+    For the intervals tasks are resampled independently.
+    """
+    rows = []
+    for model in results.models:
+        of_tasks = [_drops(numbers, results.is_cornerstone(model)) for numbers in results.of_model(model)]
+        drops, draws = (np.mean(parts, axis=0) for parts in zip(*of_tasks, strict=True))
+        row = {"model": model, "cornerstones": ", ".join(results.cornerstones[model]), "tasks": len(of_tasks)}
+        paper = {
+            f"paper_{which}_drop": results.published.drop(model, which, results.top_k)
+            for which in ("cornerstone", "other")
+        }
+        rows.append(row | _drop_columns(drops, draws) | paper)
+    return _without_empty_paper_columns(pd.DataFrame(rows))
+
+
+def removals_together_table(results: Results) -> pd.DataFrame:
+    """Removing runs of sublayers that hold no cornerstone: a row per model and size of the runs.
+
+    joint: drop of the score, mean over runs and tasks; single: sum of the drops when their sublayers are
+    removed one by one; excess = joint − single, with its 95 % interval. windows: how many runs; more, less:
+    of how many on single tasks the excess has an interval above and below zero.
+    """
+    rows = []
+    for model in results.models:
+        of_tasks, is_cornerstone = results.of_model(model), results.is_cornerstone(model)
+        free = [w for w in of_tasks[0].windows if not is_cornerstone[list(w)].any()]
+        signs = results.joint[results.joint["model"] == model].set_index("removed")
+        for size in sorted({len(window) for window in free}):
+            chosen = [window for window in free if len(window) == size]
+            joint, single, draws = joint_and_single(of_tasks, chosen)
+            low, high = interval(draws)
+            told = signs.loc[signs.index.isin([",".join(map(str, window)) for window in chosen])]
+            rows.append(
+                {
+                    "model": model,
+                    "size": size,
+                    "windows": len(chosen),
+                    "tasks": len(of_tasks),
+                    "joint": joint,
+                    "single": single,
+                    "excess": joint - single,
+                    "low": low,
+                    "high": high,
+                    "more": int((told["low"] > 0).sum()),
+                    "less": int((told["high"] < 0).sum()),
+                }
+            )
+    columns = [
+        "model",
+        "size",
+        "windows",
+        "tasks",
+        "joint",
+        "single",
+        "excess",
+        "low",
+        "high",
+        "more",
+        "less",
     ]
-    return pd.concat(parts, ignore_index=True)
+    return pd.DataFrame(rows, columns=columns)
 
 
-def study_tables(values: pd.DataFrame, ablation: pd.DataFrame, top_k: int) -> dict[str, pd.DataFrame]:
-    """Every table of a study by its name."""
+def joint_and_single(
+    of_tasks: Sequence[DocumentNumbers], chosen: Sequence[tuple[int, ...]]
+) -> tuple[float, float, np.ndarray]:
+    """Means over these windows and tasks of the joint and the single drops, and draws of their difference."""
+    parts = []
+    for numbers in of_tasks:
+        row = {window: i for i, window in enumerate(numbers.windows)}
+        rows = [row[window] for window in chosen]
+        joint, single = numbers.joint[rows].mean(axis=0), numbers.single[rows].mean(axis=0)
+        parts.append((joint.mean(), single.mean(), task_draws(joint - single, numbers.task)[0]))
+    joint, single, draws = (np.mean(part, axis=0) for part in zip(*parts, strict=True))
+    return float(joint), float(single), draws
+
+
+def study_tables(results: Results) -> dict[str, pd.DataFrame]:
+    """Every table of numbers by its name; `claims` adds its own two."""
     return {
-        "scores": scores_table(ablation),
-        "shares": shares_table(values, top_k),
-        "drops": drops_table(ablation, values, top_k),
-        "values": values,
-        "ablation": ablation,
+        "scores": scores_table(results.ablation),
+        "shares": shares_table(results.values, results.top_k, results.published),
+        "shares_by_task": shares_by_task_table(results.values, results.top_k),
+        "cornerstones": cornerstones_table(results),
+        "drops": drops_table(results),
+        "drops_by_task": drops_by_task_table(results),
+        "joint": removals_together_table(results),
+        "values": results.values,
+        "ablation": results.ablation,
     }
 
 
-def write_tables(
-    values: Sequence[Path], ablation: Sequence[Path], folder: Path, *, top_k: int, titles: Titles
-) -> None:
-    """Write {folder}/{name}.csv and .md for scores, shares, drops, values and ablation.
-
-    values, ablation: the CSV files of every model and task, in the order of the configuration.
-    """
-    for name, table in study_tables(read_rows(values), read_rows(ablation), top_k).items():
-        table.to_csv(folder / f"{name}.csv", index=False, float_format="%.10g", lineterminator="\n")
-        text = "\n".join(f"## {s.title}\n\n{markdown(s.table)}" for s in sections(name, table, titles))
-        (folder / f"{name}.md").write_text(text, encoding="utf-8")
-
-
-def sections(name: str, table: pd.DataFrame, titles: Titles) -> list[Section]:
-    """A table of `study_tables` as people read it: titles for names, numbers in percent."""
-    views = {"scores": _scores_view, "shares": _shares_view, "drops": _drops_view}
-    if name in views:
-        return views[name](table, titles)
-    number, what = {"values": ("value", "values"), "ablation": ("effect", "effects of removal")}[name]
-    return [
-        Section(f"{titles.model(model)}: {what} (points of score)", _by_sublayer(rows, number, titles))
-        for model, rows in table.groupby("model", sort=False)
-    ]
-
-
-def markdown(table: pd.DataFrame) -> str:
-    """A frame of text as a Markdown table."""
-    lines = [list(table.columns), ["---"] * len(table.columns), *table.astype(str).to_numpy().tolist()]
-    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
-
-
-def percent(number: float, digits: int = 1) -> str:
-    """0.1234 as "12.3"; nothing for a number that does not exist; a minus sign, not a hyphen."""
-    if pd.isna(number):
-        return ""
-    return f"{round(100 * number, digits) + 0.0:.{digits}f}".replace("-", "−")  # + 0.0: no minus before zero
-
-
-def _by_task(rows: pd.DataFrame):
-    return rows.groupby("task", sort=False)
+def _mean_shares(rows: pd.DataFrame) -> pd.Series:
+    """Share averaged over a model's tasks by (sublayer, label), largest first."""
+    mean = rows.groupby(["sublayer", "label"])["share"].mean()
+    return mean.sort_values(ascending=False, kind="stable")
 
 
 def _shares_row(rows: pd.DataFrame, named: list[str], top_k: int) -> dict:
@@ -179,88 +317,41 @@ def _shares_row(rows: pd.DataFrame, named: list[str], top_k: int) -> dict:
     }
 
 
-def _mean_shares_row(rows: list[dict], named: list[str]) -> dict:
-    """The mean over tasks. Its interval adds half widths in quadrature: tasks share no documents."""
-    table = pd.DataFrame(rows)
-    mean = table.mean(numeric_only=True).to_dict()
-    signed = table["signed_share"].mean(skipna=False)
-    below = np.sqrt(((table["signed_share"] - table["low"]) ** 2).sum(skipna=False)) / len(table)
-    above = np.sqrt(((table["high"] - table["signed_share"]) ** 2).sum(skipna=False)) / len(table)
+def _mean_shares_row(of_tasks: pd.DataFrame) -> dict:
+    signed = of_tasks["signed_share"].mean(skipna=False)
+    below = np.sqrt(((of_tasks["signed_share"] - of_tasks["low"]) ** 2).sum(skipna=False)) / len(of_tasks)
+    above = np.sqrt(((of_tasks["high"] - of_tasks["signed_share"]) ** 2).sum(skipna=False)) / len(of_tasks)
     return (
-        rows[0]
-        | mean
+        {"model": of_tasks["model"].iloc[0], "tasks": len(of_tasks)}
+        | of_tasks.mean(numeric_only=True).to_dict()
         | {
-            "task": MEAN,
-            "top": ", ".join(named),
-            "top_k": rows[0]["top_k"],
+            "top_k": int(of_tasks["top_k"].iloc[0]),
             "signed_share": signed,
             "low": signed - below,
             "high": signed + above,
-            "documents": table["documents"].sum(),
-            "sublayers": rows[0]["sublayers"],
+            "documents": int(of_tasks["documents"].sum()),
+            "sublayers": int(of_tasks["sublayers"].iloc[0]),
         }
     )
 
 
-def _interval(low: float, high: float) -> str:
-    return "" if pd.isna(low) else f"{percent(low)} – {percent(high)}"
+def _drops(numbers: DocumentNumbers, is_cornerstone: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean drops of the cornerstones and of the others: (2,), and their draws, (2, resamples)."""
+    groups = [numbers.effects[group] for group in (is_cornerstone, ~is_cornerstone)]
+    empty = np.full(len(numbers.documents), np.nan)  # a model whose sublayers are all cornerstones
+    rows = np.array([group.mean(axis=0) if len(group) else empty for group in groups])
+    return rows.mean(axis=1), task_draws(rows, numbers.task)
 
 
-def _scores_view(table: pd.DataFrame, titles: Titles) -> list[Section]:
-    rows = [
-        {
-            "Model": titles.model(row.model),
-            "Task": titles.task(row.task),
-            "Score": row.score,
-            "Documents": row.documents,
-            "Full model %": percent(row.full),
-            "95 % interval": _interval(row.full_low, row.full_high),
-            "Chance %": percent(row.chance),
-            "Best constant answer %": percent(row.constant),
-        }
-        for row in table.itertuples()
-    ]
-    return [Section("Scores of the full models", pd.DataFrame(rows))]
+def _drop_columns(drops: np.ndarray, draws: np.ndarray) -> dict[str, float]:
+    low, high = interval(draws)
+    return {
+        f"{which}_{what}": numbers[i]
+        for i, which in enumerate(("cornerstone", "other"))
+        for what, numbers in (("drop", drops), ("low", low), ("high", high))
+    }
 
 
-def _shares_view(table: pd.DataFrame, titles: Titles) -> list[Section]:
-    top_k = table["top_k"].iloc[0]
-    rows = [
-        {
-            "Model": titles.model(row.model),
-            "Task": titles.task(row.task),
-            f"Top {top_k}": row.top,
-            "Share %": percent(row.top_share),
-            "Others %": percent(row.other_share),
-            "Noise alone %": percent(row.noise_share),
-            "Cornerstones %": percent(row.cornerstone_share),
-            "Signed share %": percent(row.signed_share),
-            "95 % interval": _interval(row.low, row.high),
-        }
-        for row in table.itertuples()
-    ]
-    return [Section(f"Share of the top {top_k} sublayers", pd.DataFrame(rows))]
-
-
-def _drops_view(table: pd.DataFrame, titles: Titles) -> list[Section]:
-    rows = [
-        {
-            "Model": titles.model(row.model),
-            "Task": titles.task(row.task),
-            "Cornerstones": row.cornerstones,
-            "Drop without one of them (points)": percent(row.cornerstone_drop),
-            "Drop without one other (points)": percent(row.other_drop),
-        }
-        for row in table.itertuples()
-    ]
-    return [Section("Mean drop of the score when one sublayer is removed", pd.DataFrame(rows))]
-
-
-def _by_sublayer(rows: pd.DataFrame, number: str, titles: Titles) -> pd.DataFrame:
-    """A row per sublayer, a column per task: "12.3 (11.0 – 13.4)"."""
-    cells = [
-        f"{percent(n)} ({_interval(low, high)})" for n, low, high in rows[[number, "low", "high"]].to_numpy()
-    ]
-    wide = rows.assign(cell=cells).pivot(index=["sublayer", "label"], columns="task", values="cell")
-    wide = wide[list(rows["task"].unique())].rename(columns=titles.task).reset_index()
-    return wide.drop(columns="sublayer").rename(columns={"label": "Sublayer"}).rename_axis(columns=None)
+def _without_empty_paper_columns(table: pd.DataFrame) -> pd.DataFrame:
+    empty = [name for name in table if name.startswith("paper_") and table[name].isna().all()]
+    return table.drop(columns=empty)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import factorial
 from pathlib import Path
 
@@ -97,19 +98,30 @@ def exact_values(scores: Scores) -> np.ndarray:
     return document_values(scores, exact_estimator(n_sublayers)).mean(axis=1)
 
 
-def bootstrap(per_document: np.ndarray, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarray:
+def bootstrap(
+    per_document: np.ndarray, resamples: int = RESAMPLES, seed: int | tuple[int, ...] = SEED
+) -> np.ndarray:
     """Means over resampled documents, shape (rows, resamples), from (rows, documents).
 
-    Every row sees the same resampled documents (paired), so differences and sums of rows may be taken.
+    Every row sees the same resampled documents (paired), so differences and sums of rows may be taken. So
+    does every other call with this seed and number of documents.
     """
     n_documents = per_document.shape[1]
+    counts = _resample(n_documents, resamples, seed)
+    chunks = [  # as floats, 250 resamples of 10,000 documents are 20 MB
+        per_document @ counts[start : start + 250].T.astype(np.float64) / n_documents
+        for start in range(0, resamples, 250)
+    ]
+    return np.concatenate(chunks, axis=1)
+
+
+@lru_cache(maxsize=16)
+def _resample(n_documents: int, resamples: int, seed: int | tuple[int, ...]) -> np.ndarray:
+    """How often each document is drawn, shape (resamples, documents): 2 bytes each, 12 MB for 3,000 documents."""
     rng = np.random.default_rng(seed)
     probabilities = np.full(n_documents, 1 / n_documents)
-    chunks = []
-    for start in range(0, resamples, 250):  # the counts of 250 resamples × 10,000 documents are 20 MB
-        counts = rng.multinomial(n_documents, probabilities, size=min(250, resamples - start))
-        chunks.append(per_document @ counts.T.astype(np.float64) / n_documents)
-    return np.concatenate(chunks, axis=1)
+    sizes = [min(250, resamples - start) for start in range(0, resamples, 250)]
+    return np.concatenate([rng.multinomial(n_documents, probabilities, n).astype(np.uint16) for n in sizes])
 
 
 def interval(draws: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:

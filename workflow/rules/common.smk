@@ -96,6 +96,19 @@ def model_files(wildcards):
     return sorted(str(path) for path in Path(folder).iterdir() if path.is_file()) if folder else []
 
 
+def own_task_files(wildcards):
+    """A folder with tasks of the user's own: an edited file of it makes new documents."""
+    folder = study.task(wildcards.task).include_path
+    files = [path for path in Path(folder).rglob("*") if path.is_file()] if folder else []
+    return sorted(str(path) for path in files if path.parent.name != "__pycache__")
+
+
+def sampling_seed(wildcards):
+    """None where nothing is drawn: another seed then changes nothing."""
+    task = study.task(wildcards.task)
+    return task.seed if task.sample else None
+
+
 def evaluate_threads(wildcards):
     """Every core; but one for a small local model, whose jobs go faster side by side."""
     folder = study.model(wildcards.model).folder

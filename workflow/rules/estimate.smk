@@ -2,6 +2,8 @@
 
 
 rule estimate:
+    log:
+        "<logs>/estimate.log",
     conda:
         "../../envs/documents.yaml"
     params:

@@ -9,7 +9,7 @@ rule report:
         + of_all("<results>/evaluations/{model}/{task}/windows.parquet"),
         documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
         manifests=expand("<results>/models/{model}.json", model=study.model_names),
-        code=library("report*.py", "tables.py"),
+        code=library("report*.py", "table*.py", "numbers_in_words.py"),
     output:
         report="<results>/report.html",
     log:

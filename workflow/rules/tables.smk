@@ -1,11 +1,21 @@
-# Tables over all models and tasks, as numbers (.csv) and as text (.md).
+# Tables over all models and tasks, as numbers (.csv) and as text (.md), beside the paper's (config/paper.yaml)
+# where a model is one of the paper's.
+
+import yaml
+
+PAPER = Path(workflow.basedir) / "config" / "paper.yaml"
 
 
 rule tables:
     input:
         values=of_all("<results>/values/{model}/{task}.csv"),
         ablation=of_all("<results>/ablation/{model}/{task}.csv"),
-        code=library("tables.py"),
+        joint=of_all("<results>/joint/{model}/{task}.csv"),
+        ablation_evaluations=of_all("<results>/evaluations/{model}/{task}/ablation.parquet"),
+        windows_evaluations=of_all("<results>/evaluations/{model}/{task}/windows.parquet"),
+        documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
+        paper=os.path.relpath(PAPER),
+        code=library("table*.py", "claim*.py", "numbers_in_words.py", "per_document.py", "published.py"),
     output:
         csv=expand("<results>/tables/{table}.csv", table=TABLES),
         md=report(
@@ -21,8 +31,19 @@ rule tables:
         mem_mb=4000,
         runtime=30,
     params:
+        score=study.score,
+        rejected=lambda wildcards: sum(
+            count_rejected(Path(study.results, "evaluations", model, task, f"{design}.parquet"))
+            for model, task, design in product(study.model_names, study.task_names, DESIGNS)
+        ),
+        max_removed=study.max_removed,
+        edges=study.edges,
         top_k=study.top_k,
         titles=TITLES,
+        # What a model and a task are, whatever they are called in the configuration.
+        ids={model.name: model.hub or Path(model.folder).name for model in study.models},
+        lm_eval_tasks={task.name: task.task for task in study.tasks},
+        paper=yaml.safe_load(PAPER.read_text(encoding="utf-8")),
     message:
         "Write the tables"
     script:

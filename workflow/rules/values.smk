@@ -1,4 +1,4 @@
-# From log-likelihoods to numbers: each sublayer's value, and the effect of removing it alone.
+# From log-likelihoods to numbers: each sublayer's value, the effect of removing it alone, and of removing runs.
 
 
 rule estimate_values:
@@ -50,3 +50,30 @@ rule ablation_effects:
         "Work out the effects of single removals of {wildcards.model} on {wildcards.task}"
     script:
         "../scripts/ablation_effects.py"
+
+
+rule joint_removals:
+    input:
+        evaluations=[
+            "<results>/evaluations/{model}/{task}/ablation.parquet",
+            "<results>/evaluations/{model}/{task}/windows.parquet",
+        ],
+        documents="<results>/documents/{task}.parquet",
+        code=library("joint.py", "ablation.py", "scores.py"),
+    output:
+        joint="<results>/joint/{model}/{task}.csv",
+    log:
+        "<logs>/joint_removals/{model}/{task}.log",
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        score=study.score,
+        rejected=rejected,
+        max_removed=study.max_removed,
+    message:
+        "Work out the effects of joint removals of {wildcards.model} on {wildcards.task}"
+    script:
+        "../scripts/joint_removals.py"

@@ -1,4 +1,4 @@
-"""Say what the study will need, from the hub's metadata alone. Prints; writes nothing."""
+"""Say what the study will need, from the hub's metadata alone. Prints it."""
 
 import os
 
@@ -15,4 +15,4 @@ def main(snakemake):
     print_estimate(snakemake.params.study)
 
 
-run_logged(main, snakemake, offline=False)
+run_logged(main, snakemake, offline=False, shown=True)

@@ -21,14 +21,15 @@ OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_
 TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
 
-def run_logged(main: Callable[[Any], None], snakemake: Any, *, offline: bool = True) -> None:
-    """Run `main(snakemake)` with stdout and stderr in the rule's log, a line at a time (no log: as they are).
+def run_logged(
+    main: Callable[[Any], None], snakemake: Any, *, offline: bool = True, shown: bool = False
+) -> None:
+    """Run `main(snakemake)` with stdout and stderr in the rule's log, a line at a time; `shown`: on the terminal too.
 
     Exits with 1 and one line for a CornerstoneError, and with the stack trace for anything else.
     `main` imports what it needs itself, so that the libraries see `offline` and the number of threads.
     """
-    if snakemake.log:
-        _write_to(snakemake.log[0], secrets=_tokens())
+    _write_to(snakemake.log[0], _tokens(), shown)
     os.environ["OMP_NUM_THREADS"] = str(snakemake.threads)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -46,27 +47,28 @@ def run_logged(main: Callable[[Any], None], snakemake: Any, *, offline: bool = T
         sys.exit(1)
 
 
-def _write_to(path: str, secrets: Sequence[str]) -> None:
+def _write_to(path: str, secrets: Sequence[str], shown: bool) -> None:
     """Send this process's stdout and stderr, those of C libraries too, to a file; Python's without secrets."""
+    terminal = [os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")] if shown else []
     log = open(path, "w", buffering=1, encoding="utf-8")  # noqa: SIM115 (open until the process ends)
     os.dup2(log.fileno(), 1)
     os.dup2(log.fileno(), 2)
-    sys.stdout = sys.stderr = _Redacted(log, secrets)
+    sys.stdout = sys.stderr = _Redacted([log, *terminal], secrets)
 
 
 class _Redacted:
-    """A text stream that writes *** in the place of each secret: no library's message can tell it."""
+    """Text streams in one that write *** in the place of each secret: no library's message can tell it."""
 
-    def __init__(self, stream: TextIO, secrets: Sequence[str]) -> None:
-        self._stream, self._secrets = stream, secrets
+    def __init__(self, streams: Sequence[TextIO], secrets: Sequence[str]) -> None:
+        self._streams, self._secrets = streams, secrets
 
     def write(self, text: str) -> int:
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        return self._stream.write(text)
+        return max(stream.write(text) for stream in self._streams)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+        return getattr(self._streams[0], name)
 
 
 def _tokens() -> list[str]:

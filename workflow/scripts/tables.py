@@ -1,4 +1,4 @@
-"""Write the study's tables: tables/{scores,shares,drops,values,ablation}.{csv,md}."""
+"""Write the study's tables: tables/{name}.csv and .md, what the data say of the paper's claims among them."""
 
 from pathlib import Path
 
@@ -6,14 +6,33 @@ from logged import run_logged
 
 
 def main(snakemake):
-    from cornerstone.tables import Titles, write_tables
+    from cornerstone.published import Published
+    from cornerstone.table_text import write_tables
+    from cornerstone.tables import Results, Titles, read_measured, read_rows
 
+    def paths(name):
+        return [Path(path) for path in snakemake.input[name]]
+
+    params = snakemake.params
+    documents = {path.stem: path for path in paths("documents")}
+    pairs = list(zip(paths("ablation_evaluations"), paths("windows_evaluations"), strict=True))
+    measured = read_measured(
+        pairs,
+        [documents[ablation.parent.name] for ablation, _ in pairs],
+        max_removed=params.max_removed,
+        edges=params.edges,
+        score=params.score,
+    )
+    results = Results(
+        values=read_rows(paths("values")),
+        ablation=read_rows(paths("ablation")),
+        joint=read_rows(paths("joint")),
+        measured=measured,
+        top_k=params.top_k,
+        published=Published(params.paper, params.ids, params.lm_eval_tasks),
+    )
     write_tables(
-        [Path(path) for path in snakemake.input.values],
-        [Path(path) for path in snakemake.input.ablation],
-        Path(snakemake.output.csv[0]).parent,
-        top_k=snakemake.params.top_k,
-        titles=Titles(**snakemake.params.titles),
+        results, Path(snakemake.output.csv[0]).parent, ids=params.ids, titles=Titles(**params.titles)
     )
 
 

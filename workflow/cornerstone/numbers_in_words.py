@@ -1,0 +1,33 @@
+"""Numbers, counts and lists as they are written in tables and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+
+def percent(number: float, digits: int = 1) -> str:
+    """0.1234 as "12.3"; nothing for a number that does not exist; a minus sign, not a hyphen."""
+    if pd.isna(number):
+        return ""
+    return f"{round(100 * number, digits) + 0.0:.{digits}f}".replace("-", "−")  # + 0.0: no minus before zero
+
+
+points = percent
+"""Differences of scores and shares are in points of a hundred."""
+
+
+def interval_text(low: float, high: float) -> str:
+    """ "11.0 – 13.4" percent; nothing where there is none."""
+    return "" if pd.isna(low) else f"{percent(low)} – {percent(high)}"
+
+
+def counted(number: int, noun: str) -> str:
+    """ "1 task", "6 tasks"."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def listed(items: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"

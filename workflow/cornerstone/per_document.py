@@ -1,0 +1,100 @@
+"""What one model did on one task, document by document: what averages over sublayers and tasks are made of.
+
+    numbers = document_numbers(read_scores([ablation, windows], documents, "paper"), max_removed=4)
+    draws = task_draws(numbers.effects.mean(axis=0), numbers.task)    # of the mean drop, 2,000 resamples
+
+An average over sublayers is one more row before the resampling; one over tasks is taken after it, because
+tasks share no documents.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cornerstone.ablation import document_effects
+from cornerstone.coalitions import Removed
+from cornerstone.joint import document_joint
+from cornerstone.scores import ScoredTask
+from cornerstone.values import SEED, bootstrap, document_values, window_estimator
+
+
+@dataclass(frozen=True, eq=False)
+class DocumentNumbers:
+    """A column per document in each array; in full, effects, joint and single 1 is one right answer.
+
+    documents: Document.index of each.
+    full:      shape (documents,): the full model's score.
+    effects:   shape (sublayers, documents): full − score without the sublayer.
+    values:    shape (sublayers, documents): the values' estimates; their mean is the value.
+    windows:   the runs of consecutive sublayers that were removed together.
+    joint:     shape (windows, documents): full − score without the window.
+    single:    shape (windows, documents): sum of the effects of its sublayers.
+    chance:    score of a random choice. constant: of the best answer that is always the same.
+    """
+
+    model: str
+    task: str
+    labels: tuple[str, ...]
+    documents: tuple[int, ...]
+    full: np.ndarray
+    effects: np.ndarray
+    values: np.ndarray
+    windows: tuple[Removed, ...]
+    joint: np.ndarray
+    single: np.ndarray
+    chance: float
+    constant: float
+
+
+def document_numbers(study: ScoredTask, *, max_removed: int, edges: str = "both") -> DocumentNumbers:
+    """The numbers of a model on a task, from its evaluations of the designs ablation and windows.
+
+    Raises CornerstoneError where a coalition is missing.
+    """
+    scores, n_sublayers = study.scores, len(study.labels)
+    windows, joint, single = document_joint(scores, n_sublayers, max_removed)
+    full, effects = document_effects(scores, n_sublayers)
+    return DocumentNumbers(
+        model=study.model,
+        task=study.task,
+        labels=study.labels,
+        documents=scores.documents,
+        full=full,
+        effects=effects,
+        values=document_values(scores, window_estimator(n_sublayers, max_removed, edges)),
+        windows=windows,
+        joint=joint,
+        single=single,
+        chance=float(scores.chance.mean()),
+        constant=scores.constant,
+    )
+
+
+def common_documents(one: DocumentNumbers, other: DocumentNumbers) -> tuple[DocumentNumbers, DocumentNumbers]:
+    """Both, restricted to the documents that both were asked."""
+    shared = sorted(set(one.documents) & set(other.documents))
+    return _only(one, shared), _only(other, shared)
+
+
+def task_draws(per_document: np.ndarray, task: str) -> np.ndarray:
+    """Means over resampled documents, shape (rows, resamples); see `bootstrap`.
+
+    Tasks are resampled independently of each other, whatever their order, so means over tasks may be taken
+    of the draws; the same number of documents of one task is resampled alike for every model.
+    """
+    return bootstrap(np.atleast_2d(per_document), seed=(SEED, zlib.crc32(task.encode())))
+
+
+def _only(numbers: DocumentNumbers, documents: Sequence[int]) -> DocumentNumbers:
+    column = {document: i for i, document in enumerate(numbers.documents)}
+    columns = [column[document] for document in documents]
+    arrays = ("full", "effects", "values", "joint", "single")
+    return replace(
+        numbers,
+        documents=tuple(documents),
+        **{name: getattr(numbers, name)[..., columns] for name in arrays},
+    )

@@ -1,0 +1,326 @@
+"""The tables as people read them, and their files: titles for names, percent for parts, a note for each.
+
+write_tables(results, Path("results/tables"), ids=ids, titles=titles)    # every {name}.csv and {name}.md
+sections("shares", table, titles)                                        # what .md and report show
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from cornerstone.claim_words import claims_table
+from cornerstone.claims import MARGIN, Study, evidence_table, judge_claims
+from cornerstone.numbers_in_words import interval_text, percent
+from cornerstone.tables import Results, Titles, study_tables
+from cornerstone.values import RESAMPLES
+
+NOTES = {
+    "claims": "With these models, these tasks and these documents; a verdict is on all models together. "
+    "Surely means: the whole 95 % interval says so; a claim is not decidable where intervals lie on both "
+    "sides of its bound. Guessing is the better of chance and the best constant answer; a score up to "
+    f"{percent(MARGIN, 0)} points above it counts as guessing. Cornerstones are those of the table of "
+    "cornerstones: found on the same documents, not given.",
+    "evidence": "The numbers that the claims were decided by. The claim has each number above or below "
+    "its bound; it is supported where the whole interval is on that side.",
+    "scores": "Score of the full model. The interval is the 95 % percentile interval of a bootstrap over "
+    "documents. A model that collapsed may give one answer always: compare with the best constant answer, "
+    "not with chance alone.",
+    "shares": "The paper's Table 1. Share: what each task's own top sublayers hold of the positive "
+    "values, mean over tasks. It has no honest interval, as negative values are set to 0; noise alone is "
+    "what it would be on average if every value were zero and only the noise of having few documents were "
+    "left. Cornerstones: what the same few sublayers hold on every task. Signed share: of the sum with "
+    "negative values counted, with its 95 % interval (top sublayers held fixed, which are chosen on the "
+    "same documents); left empty where that sum is not surely above zero.",
+    "shares_by_task": "The shares of Table 1 task by task, with each task's own top sublayers.",
+    "cornerstones": "The paper's Table 2. Cornerstones are found by rank: the largest by share averaged "
+    "over tasks. Which they are is an estimate from these documents: the last column says in how many of "
+    f"{RESAMPLES:,} resampled sets of documents a sublayer is one of them.",
+    "drops": "The paper's Table 3. Full score less the score without one sublayer, mean over sublayers "
+    "and over tasks, with 95 % intervals: paired bootstrap over documents, tasks independent. The "
+    "cornerstones were found on the same documents and are held fixed, which makes their drops a little "
+    "too large and the others' a little too small where the choice is close.",
+    "drops_by_task": "The paper's Table 4 (drops without one other sublayer), beside the cornerstones' "
+    "drops; see the note of Table 3. An interval without width means that no answer changed; among as "
+    "many other documents up to 3 still may.",
+    "joint": "Runs of neighbouring sublayers that hold no cornerstone, removed together and one by one: "
+    "drops of the score, means over runs and tasks. Above zero, the difference means that they can stand "
+    "in for each other. Surely more, less: how many runs, counted on each task, have an interval of the "
+    "difference above or below zero. Scores hardly fall below guessing: joint removals that reach it cost "
+    "less than the sum.",
+    "values": "Each sublayer's value, with its 95 % interval.",
+    "ablation": "Full score less the score without this sublayer, with its paired 95 % interval.",
+}
+
+
+@dataclass(frozen=True)
+class Section:
+    """One table as people read it: a title, a note and a frame of text."""
+
+    title: str
+    note: str
+    table: pd.DataFrame
+
+
+def all_tables(results: Results, ids: Mapping[str, str], titles: Titles) -> dict[str, pd.DataFrame]:
+    """Every table by its name, the claims first. ids: see `claims.Study`."""
+    study = Study(results, ids)
+    findings = judge_claims(study)
+    claims = {
+        "claims": claims_table(study, findings, titles),
+        "evidence": evidence_table(study, findings),
+    }
+    return claims | study_tables(results)
+
+
+def write_tables(results: Results, folder: Path, *, ids: Mapping[str, str], titles: Titles) -> None:
+    """Write {folder}/{name}.csv for every table, and {name}.md, the text of that file."""
+    for name, table in all_tables(results, ids, titles).items():
+        table.to_csv(folder / f"{name}.csv", index=False, float_format="%.10g", lineterminator="\n")
+        table = read_table(folder / f"{name}.csv")
+        text = "\n".join(
+            f"## {section.title}\n\n{section.note}\n\n{markdown(section.table)}"
+            for section in sections(name, table, titles)
+        )
+        (folder / f"{name}.md").write_text(text, encoding="utf-8")
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A table that `write_tables` wrote; the claims' numbers stay text."""
+    return pd.read_csv(path, dtype={"claim": str})
+
+
+def sections(name: str, table: pd.DataFrame, titles: Titles) -> list[Section]:
+    """A table of the study as people read it: titles for names, numbers in percent."""
+    views: dict[str, Callable[[pd.DataFrame, Titles], tuple[str, pd.DataFrame]]] = {
+        "claims": _claims_view,
+        "evidence": _evidence_view,
+        "scores": _scores_view,
+        "shares": _shares_view,
+        "shares_by_task": _shares_by_task_view,
+        "cornerstones": _cornerstones_view,
+        "drops": _drops_view,
+        "drops_by_task": _drops_by_task_view,
+        "joint": _joint_view,
+    }
+    if name in views:
+        title, view = views[name](table, titles)
+        return [Section(title, NOTES[name], view)]
+    number, what = {"values": ("value", "values"), "ablation": ("effect", "effects of removal")}[name]
+    return [
+        Section(
+            f"{titles.model(model)}: {what} (points of score)",
+            NOTES[name],
+            _by_sublayer(rows, number, titles),
+        )
+        for model, rows in table.groupby("model", sort=False)
+    ]
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A frame of text as a Markdown table."""
+    lines = [list(table.columns), ["---"] * len(table.columns), *table.astype(str).to_numpy().tolist()]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def claim_text(row) -> str:
+    """ "2. Removing one cornerstone …", from a row of the claims."""
+    return row.statement if row.claim == "all" else f"{row.claim}. {row.statement}"
+
+
+def _claims_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFrame]:
+    rows = [
+        {"Claim": claim_text(row), "Verdict": row.verdict, "What the data say": row.finding}
+        for row in table.itertuples()
+    ]
+    return "The paper's claims", pd.DataFrame(rows)
+
+
+def _evidence_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFrame]:
+    rows = [
+        {
+            "Claim": row.claim,
+            "Model": " − ".join(titles.model(model) for model in row.model.split(" − ")),
+            "Task": titles.task(row.task),
+            "Sublayers": "" if pd.isna(row.sublayers) else row.sublayers,
+            "Number": row.quantity,
+            "Estimate": percent(row.estimate),
+            "95 % interval": interval_text(row.low, row.high),
+            "Claimed": f"{row.claimed} {percent(row.bound)}",
+            "Chance": percent(row.chance),
+            "Best constant answer": percent(row.constant),
+            "Verdict": row.verdict,
+        }
+        for row in table.itertuples()
+    ]
+    columns = [
+        "Claim",
+        "Model",
+        "Task",
+        "Sublayers",
+        "Number",
+        "Estimate",
+        "95 % interval",
+        "Claimed",
+        "Chance",
+    ]
+    return "Evidence for the claims", pd.DataFrame(
+        rows, columns=[*columns, "Best constant answer", "Verdict"]
+    )
+
+
+def _scores_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFrame]:
+    rows = [
+        {
+            "Model": titles.model(row.model),
+            "Task": titles.task(row.task),
+            "Score": row.score,
+            "Documents": row.documents,
+            "Full model %": percent(row.full),
+            "95 % interval": interval_text(row.full_low, row.full_high),
+            "Chance %": percent(row.chance),
+            "Best constant answer %": percent(row.constant),
+        }
+        for row in table.itertuples()
+    ]
+    return "Scores of the full models", pd.DataFrame(rows)
+
+
+def _shares_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFrame]:
+    top_k = table["top_k"].iloc[0]
+    rows = [
+        {
+            "Model": titles.model(row.model),
+            f"Top {top_k} %": percent(row.top_share),
+            **_paper(row, "paper_top_share", f"Top {top_k}, in the paper %"),
+            "Others %": percent(row.other_share),
+            **_paper(row, "paper_other_share", "Others, in the paper %"),
+            **_share_columns(row),
+            "Sublayers": row.sublayers,
+            "Tasks": row.tasks,
+            "Documents": f"{row.documents:,}",
+        }
+        for row in table.itertuples()
+    ]
+    return f"Table 1: share of the top {top_k} sublayers, mean over tasks", pd.DataFrame(rows)
+
+
+def _shares_by_task_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFrame]:
+    top_k = table["top_k"].iloc[0]
+    rows = [
+        {
+            "Model": titles.model(row.model),
+            "Task": titles.task(row.task),
+            f"Top {top_k}": row.top,
+            "Share %": percent(row.top_share),
+            "Others %": percent(row.other_share),
+            **_share_columns(row),
+        }
+        for row in table.itertuples()
+    ]
+    return f"Share of the top {top_k} sublayers by task", pd.DataFrame(rows)
+
+
+def _share_columns(row) -> dict[str, str]:
+    return {
+        "Noise alone %": percent(row.noise_share),
+        "Cornerstones %": percent(row.cornerstone_share),
+        "Signed share %": percent(row.signed_share),
+        "95 % interval": interval_text(row.low, row.high),
+    }
+
+
+def _cornerstones_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFrame]:
+    top_k = int(table["ours"].sum() / table["model"].nunique())
+    rows = [
+        {
+            "Model": titles.model(row.model),
+            "Rank": row.rank,
+            "Sublayer": row.label,
+            **_words_of_paper(row),
+            "Mean share %": percent(row.share),
+            f"Among the top {top_k} in % of resamples": percent(row.found),
+        }
+        for row in table.itertuples()
+    ]
+    return "Table 2: cornerstones", pd.DataFrame(rows)
+
+
+def _words_of_paper(row) -> dict[str, str]:
+    if not hasattr(row, "paper_names_it"):
+        return {}
+    paper = "" if pd.isna(row.paper_names_it) else row.paper_names_it
+    return {"Cornerstone": "yes" if row.ours else "no", "In the paper": paper}
+
+
+def _drops_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFrame]:
+    rows = [
+        {
+            "Model": titles.model(row.model),
+            "Cornerstones": row.cornerstones,
+            **_drop_cells(row, "cornerstone", "Drop without a cornerstone (points)"),
+            **_drop_cells(row, "other", "Drop without another (points)"),
+            "Tasks": row.tasks,
+        }
+        for row in table.itertuples()
+    ]
+    return "Table 3: drop of the score when one sublayer is removed, mean over tasks", pd.DataFrame(rows)
+
+
+def _drops_by_task_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFrame]:
+    rows = [
+        {
+            "Model": titles.model(row.model),
+            "Task": titles.task(row.task),
+            **_drop_cells(row, "other", "Drop without another (points)"),
+            **_drop_cells(row, "cornerstone", "Drop without a cornerstone (points)"),
+            "Documents": f"{row.documents:,}",
+        }
+        for row in table.itertuples()
+    ]
+    return "Table 4: drop of the score when one sublayer is removed, by task", pd.DataFrame(rows)
+
+
+def _drop_cells(row, which: str, title: str) -> dict[str, str]:
+    number, low, high = (getattr(row, f"{which}_{what}") for what in ("drop", "low", "high"))
+    ours = {title: _with_interval(number, low, high)}
+    return ours | _paper(row, f"paper_{which}_drop", f"{which.capitalize()}, in the paper")
+
+
+def _joint_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFrame]:
+    rows = [
+        {
+            "Model": titles.model(row.model),
+            "Sublayers removed": row.size,
+            "Runs": row.windows,
+            "Together (points)": percent(row.joint),
+            "Sum one by one (points)": percent(row.single),
+            "Difference (points)": percent(row.excess),
+            "95 % interval": interval_text(row.low, row.high),
+            "Surely more": row.more,
+            "Surely less": row.less,
+        }
+        for row in table.itertuples()
+    ]
+    none = pd.DataFrame({"Model": ["No such runs were removed."]})
+    return "Removing other sublayers together", pd.DataFrame(rows) if rows else none
+
+
+def _paper(row, column: str, title: str) -> dict[str, str]:
+    """A cell with the paper's number, in a study that has the column."""
+    return {title: percent(getattr(row, column))} if hasattr(row, column) else {}
+
+
+def _with_interval(number: float, low: float, high: float) -> str:
+    return "" if pd.isna(number) else f"{percent(number)} ({interval_text(low, high)})"
+
+
+def _by_sublayer(rows: pd.DataFrame, number: str, titles: Titles) -> pd.DataFrame:
+    """A row per sublayer, a column per task: "12.3 (11.0 – 13.4)"."""
+    cells = [_with_interval(*numbers) for numbers in rows[[number, "low", "high"]].to_numpy()]
+    wide = rows.assign(cell=cells).pivot(index=["sublayer", "label"], columns="task", values="cell")
+    wide = wide[list(rows["task"].unique())].rename(columns=titles.task).reset_index()
+    return wide.drop(columns="sublayer").rename(columns={"label": "Sublayer"}).rename_axis(columns=None)
