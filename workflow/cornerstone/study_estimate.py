@@ -134,7 +134,7 @@ def _model_rows(study: StudyConfig, estimates: Mapping[str, Estimate]) -> pd.Dat
 
 def _aligned(table: pd.DataFrame) -> str:
     """A column for each of the table's rows, under its name."""
-    first, *others = table.columns
+    first = table.columns[0]
     return table.set_index(first).T.rename_axis(columns=None).to_string() + "\n"
 
 

@@ -1,8 +1,7 @@
 """Build a task's documents from lm-eval's own prompts: documents/{task}.parquet."""
 
-from logged import run_logged
-
 from cornerstone.hub_probe import hub_answers
+from logged import run_logged
 
 
 def main(snakemake):
