@@ -1,9 +1,10 @@
-# make demo         the whole study on the models and documents that come with Cornerstone
-# make test         the tests
-# make test-slow    the tests that take minutes each
-# make test-hub     the paper's study from a fresh clone, against a hub on loopback
-# make bench        the speed against lm-eval and against the machine's limit
-# make lint         format and lint checks
+# make demo               the whole study on the models and documents that come with Cornerstone
+# make test               the tests
+# make test-slow          the tests that take minutes each
+# make test-environments  each rule in its own environment, made from its YAML alone
+# make test-hub           the paper's study from a fresh clone, against a hub on loopback
+# make bench              the speed against lm-eval and against the machine's limit
+# make lint               format and lint checks
 #
 # The first one makes .venv, with every package pinned (requirements.txt).
 
@@ -11,7 +12,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: demo test test-slow test-hub bench lint environment dev-environment
+.PHONY: demo test test-slow test-environments test-hub bench lint environment dev-environment
 
 demo: environment
 	@$(RUN) snakemake all --configfile config/demo.yaml
@@ -27,7 +28,10 @@ test: dev-environment
 	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m "not slow" -n 2 --dist loadgroup
 
 test-slow: dev-environment
-	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m slow -n 2
+	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m slow -n 2 --dist loadgroup
+
+test-environments: dev-environment
+	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m slow tests/test_environments_alone.py tests/test_demo_in_environments.py
 
 test-hub: dev-environment
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/python tests/study_on_hub.py

@@ -2,36 +2,45 @@
 
 from __future__ import annotations
 
-import ast
 import importlib.metadata
 import re
-import sys
 import tomllib
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-REPOSITORY = Path(__file__).parents[1]
-ENVIRONMENTS = sorted((REPOSITORY / "envs").glob("*.yaml"))
-ONLY_WITH_CUDA = re.compile(r"nvidia-|cuda-|triton")  # torch pins these itself where its build needs them
+from rule_imports import (
+    NOT_IMPORTED,
+    ONLY_WITH_CUDA,
+    REPOSITORY,
+    SCRIPTS,
+    environments,
+    imported,
+    imported_packages,
+    packages_of,
+    pins,
+    providers,
+    rules,
+    with_what_they_need,
+)
+
+RUNTIME = pins("requirements.txt")
+DEVELOPMENT = pins("requirements-dev.txt")
+PINNED = {"runtime": RUNTIME, "development": {**RUNTIME, **DEVELOPMENT}}
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+LEFT_OUT = {
+    "models": {"torch", "transformers", "numpy", "pandas"},
+    "documents": {"torch", "transformers"},
+    "evaluate": {"datasets", "lm-eval", "matplotlib"},
+    "analysis": {"torch", "transformers", "datasets", "lm-eval", "huggingface-hub"},
+    "demo": {"datasets", "lm-eval", "pandas", "matplotlib"},
+}
 
 
-def pins(name: str) -> dict[str, str]:
-    """Version by package of a requirements file, without the files that it includes."""
-    lines = (REPOSITORY / name).read_text().splitlines()
-    return dict(line.split("==") for line in lines if line and line[0] not in "#-")
-
-
-def canonical(packages: dict[str, str]) -> dict[str, str]:
-    return {canonicalize_name(name): version for name, version in packages.items()}
-
-
-RUNTIME = canonical(pins("requirements.txt"))
-DEVELOPMENT = canonical(pins("requirements-dev.txt"))
+def admits(line: str, version: str) -> bool:
+    return version in Requirement(line).specifier
 
 
 def test_pins_are_plain_versions_that_every_platform_has():
@@ -40,14 +49,10 @@ def test_pins_are_plain_versions_that_every_platform_has():
         assert not ONLY_WITH_CUDA.match(name)
 
 
-@pytest.mark.parametrize("pinned", [RUNTIME, {**RUNTIME, **DEVELOPMENT}], ids=["runtime", "development"])
+@pytest.mark.parametrize("pinned", PINNED.values(), ids=PINNED)
 def test_whatever_a_pinned_package_needs_is_pinned_too(pinned):
-    for name in pinned:
-        for line in importlib.metadata.requires(name) or []:
-            needed = Requirement(line)
-            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
-                needed_name = canonicalize_name(needed.name)
-                assert needed_name in pinned or ONLY_WITH_CUDA.match(needed_name), f"{name} needs {line}"
+    missing = {name for name in with_what_they_need(pinned) - pinned.keys() if not ONLY_WITH_CUDA.match(name)}
+    assert missing == set()
 
 
 def test_the_tests_run_on_the_pinned_versions():
@@ -55,94 +60,66 @@ def test_the_tests_run_on_the_pinned_versions():
     assert installed == RUNTIME
 
 
-@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
-def test_each_rules_environment_has_the_same_versions(path):
-    dependencies = yaml.safe_load(path.read_text())["dependencies"]
-    (listed,) = [entry["pip"] for entry in dependencies if isinstance(entry, dict)]
-    for line in listed:
-        name, version = line.split("==")
-        assert RUNTIME[canonicalize_name(name)] == version
+def test_every_rule_that_runs_code_runs_a_script_in_an_environment_of_its_own_need():
+    for rule in rules():
+        assert rule.runs == "script", f"{rule.name} runs code by `{rule.runs}`"
+        assert (SCRIPTS / f"{rule.script}.py").is_file(), rule
+        assert rule.environment in environments(), rule
+    assert {rule.environment for rule in rules()} == set(environments())
+    assert {rule.script for rule in rules()} == {path.stem for path in SCRIPTS.glob("*.py")} - {"logged"}
+
+
+@pytest.mark.parametrize("name", environments())
+def test_each_rules_environment_has_the_same_versions(name):
+    assert packages_of(name).items() <= RUNTIME.items()
+
+
+@pytest.mark.parametrize("name", environments())
+def test_each_rules_environment_pins_what_its_packages_need(name):
+    pinned = packages_of(name)
+    assert {need for need in with_what_they_need(pinned) if not ONLY_WITH_CUDA.match(need)} == pinned.keys()
+
+
+@pytest.mark.parametrize("name", environments())
+def test_each_rules_environment_has_what_its_scripts_import(name):
+    assert {
+        module for module in imported(name) if not providers()[module] & packages_of(name).keys()
+    } == set()
+
+
+@pytest.mark.parametrize("name", environments())
+def test_each_rules_environment_has_no_more_than_its_scripts_need(name):
+    wanted = imported_packages(name) | NOT_IMPORTED.get(name, set())
+    assert packages_of(name).keys() - with_what_they_need(wanted) == set()
+
+
+@pytest.mark.parametrize("name", environments())
+def test_each_rules_environment_leaves_out_what_is_heavy_elsewhere(name):
+    assert packages_of(name).keys() & LEFT_OUT[name] == set()
+
+
+def test_all_environments_are_of_one_python_that_the_package_admits():
+    pythons = set()
+    for name in environments():
+        content = yaml.safe_load((REPOSITORY / "envs" / f"{name}.yaml").read_text())
+        pythons.add(next(entry for entry in content["dependencies"] if str(entry).startswith("python")))
+    (python,) = pythons
+    version = python.removeprefix("python=")
+    assert admits(f"python{PROJECT['requires-python']}", version)
+    assert f"(Python {version}, " in (REPOSITORY / "requirements.txt").read_text()
 
 
 def test_the_ranges_of_the_package_admit_the_pinned_versions():
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    optional = [line for lines in project["optional-dependencies"].values() for line in lines]
-    for line in [*project["dependencies"], *optional]:
-        needed = Requirement(line)
-        assert RUNTIME[canonicalize_name(needed.name)] in needed.specifier, line
+    optional = [line for lines in PROJECT["optional-dependencies"].values() for line in lines]
+    for line in [*PROJECT["dependencies"], *optional]:
+        name = canonicalize_name(Requirement(line).name)
+        assert admits(line, {**RUNTIME, **DEVELOPMENT}[name]), line
 
 
-def rules() -> list[tuple[str, str]]:
-    """(script, environment) of every rule that has both."""
-    text = "\n".join(path.read_text() for path in sorted((REPOSITORY / "workflow" / "rules").glob("*.smk")))
-    found = []
-    for rule in re.split(r"^rule ", text, flags=re.MULTILINE)[1:]:
-        script = re.search(r"\.\./scripts/(\w+)\.py", rule)
-        environment = re.search(r"\.\./envs/(\w+)\.yaml", rule)
-        if script:
-            assert environment, f"{script[1]} names no environment"
-            found.append((script[1], environment[1]))
-    return found
-
-
-def imported_by(path: Path) -> set[str]:
-    """Top-level modules that a script imports, through the library, in its functions too."""
-    found, todo = set(), [path]
-    seen = set(todo)
-    while todo:
-        for name in module_names(todo.pop()):
-            source = source_of(name)
-            if source is None:
-                found.add(name.split(".")[0])
-            elif source not in seen:
-                seen.add(source)
-                todo.append(source)
-    return found - set(sys.stdlib_module_names)
-
-
-def module_names(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names if ours(node.module))
-
-
-def ours(module: str) -> bool:
-    return module.split(".")[0] in ("cornerstone", "logged")
-
-
-def source_of(module: str) -> Path | None:
-    """The file of a module of ours, or of the module that has this name in it; None for others."""
-    if not ours(module):
-        return None
-    if module.startswith("logged"):
-        return REPOSITORY / "workflow" / "scripts" / "logged.py"
-    path = REPOSITORY / "workflow" / Path(*module.split("."))
-    candidates = [path.with_suffix(".py"), path / "__init__.py", path.parent.with_suffix(".py")]
-    return next((p for p in [*candidates, path.parent / "__init__.py"] if p.is_file()), None)
-
-
-def installed_with(environment: str) -> set[str]:
-    """The packages of an environment, those that its packages need included."""
-    dependencies = yaml.safe_load((REPOSITORY / "envs" / f"{environment}.yaml").read_text())["dependencies"]
-    (listed,) = [entry["pip"] for entry in dependencies if isinstance(entry, dict)]
-    todo = [canonicalize_name(line.split("==")[0]) for line in listed]
-    found = set(todo)
-    while todo:
-        for line in importlib.metadata.requires(todo.pop()) or []:
-            needed = Requirement(line)
-            name = canonicalize_name(needed.name)
-            if name not in found and (needed.marker is None or needed.marker.evaluate({"extra": ""})):
-                found.add(name)
-                todo.append(name)
-    return found
-
-
-@pytest.mark.parametrize(("script", "environment"), rules(), ids=lambda name: name)
-def test_each_rules_environment_has_what_its_script_imports(script, environment):
-    packages = importlib.metadata.packages_distributions()
-    installed = installed_with(environment)
-    for module in imported_by(REPOSITORY / "workflow" / "scripts" / f"{script}.py"):
-        assert {canonicalize_name(name) for name in packages[module]} & installed, f"{module} is missing"
+@pytest.mark.parametrize("name", environments())
+def test_what_a_step_imports_comes_with_the_package_and_one_of_its_extras(name):
+    lacks = {}
+    for extra, lines in {"": [], **PROJECT["optional-dependencies"]}.items():
+        installed = with_what_they_need([*PROJECT["dependencies"], *lines])
+        lacks[extra] = {module for module in imported(name) if not providers()[module] & installed}
+    assert set() in lacks.values(), lacks

@@ -20,7 +20,13 @@ CLUSTER_THREADS = 8
 
 def expand_group(group, include_path):
     """The tasks of a group of lm-eval's; lm-eval is imported only by a study that has one."""
-    from cornerstone.tasks import expand_task
+    try:
+        from cornerstone.task_index import expand_task
+    except ImportError as error:
+        raise CornerstoneError(
+            f"config: the task group {group} can only be looked up where lm-eval is installed beside Snakemake "
+            f"({error}): install it (pip install lm_eval datasets), or name the group's tasks one by one"
+        ) from error
 
     return expand_task(group, include_path)
 
