@@ -29,7 +29,5 @@ def client_environment(url: str, home: Path | str, token: str | None = None, **m
         "HF_HUB_DISABLE_XET": "1",
         "NO_PROXY": "127.0.0.1,localhost",
         "OMP_NUM_THREADS": "1",
-        # Threads that wait for each other by spinning take eight times as long where other jobs share the cores.
-        "OMP_WAIT_POLICY": "PASSIVE",
     }
     return {**kept, **ours, **({"HF_TOKEN": token} if token else {}), **more}
