@@ -133,6 +133,7 @@ class StudyConfig:
     edges: str
     score: str
     top_k: int
+    shards: Mapping[str, int]
     gpu_tflops: float
     memory_gb: float | None
 
@@ -151,6 +152,10 @@ class StudyConfig:
     def task(self, name: str) -> TaskConfig:
         """The task of this name. Raises CornerstoneError naming the known ones."""
         return _look_up("task", name, self.tasks)
+
+    def shards_of(self, model: str) -> int:
+        """Into how many jobs the model's documents are cut."""
+        return self.shards.get(model, 1)
 
     def document_limit(self, model: str, task: str) -> int | None:
         """How many of the task's documents this model is asked: the lowest of the limits; None for all."""
@@ -398,6 +403,9 @@ def _study_mistakes(filled: dict[str, Any]) -> Iterator[str]:
         yield from _model_mistakes(f"models.{name}", keys)
         if name in RESERVED_MODEL_NAMES:
             yield f"models.{name}: this name is taken by a figure of its own; choose another"
+    for name in filled["shards"]:
+        if name not in filled["models"]:
+            yield f"shards.{name} is no model of this study: it has {known_names(name, filled['models'])}"
 
 
 def _name_clashes(kind: str, names: list[str]) -> Iterator[str]:

@@ -50,6 +50,12 @@ class EncodedDocument:
     def n_choices(self) -> int:
         return len(self.requests)
 
+    @property
+    def n_tokens(self) -> int:
+        """About how many tokens its token tree has: the longest request and the others' continuations."""
+        longest = max(self.requests, key=lambda request: len(request.tokens))
+        return len(longest.tokens) + sum(len(r.targets) for r in self.requests if r is not longest)
+
 
 @dataclass(frozen=True)
 class Encoder:

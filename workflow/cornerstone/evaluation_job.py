@@ -24,6 +24,7 @@ from typing import Any
 
 from cornerstone.coalitions import Removed, ablation, windows
 from cornerstone.documents import DocumentSet, read_documents
+from cornerstone.durable_files import write_json
 from cornerstone.errors import CornerstoneError
 from cornerstone.evaluations import Evaluation, write_grid
 from cornerstone.identity import ENGINE_VERSION, digest_of, model_identity
@@ -31,6 +32,7 @@ from cornerstone.loglikelihood_grid import DocumentKey, Grid, add_block, empty_g
 from cornerstone.manifests import check_unchanged, read_manifest
 from cornerstone.parts import compact_parts, known_sublayers, parts_folder, read_parts, write_part
 from cornerstone.progress import progress
+from cornerstone.shards import split_by_tokens
 from cornerstone.stopping import stopped_in_order
 
 SECONDS_BETWEEN_PARTS = 60.0
@@ -44,6 +46,8 @@ class EvaluationJob:
     manifest, documents, output: files of the study.
     max_removed:           of the design `windows`.
     limit:                 only the first so many documents; None for all.
+    shard, note:           (number from 1, of how many): only these documents; then `note` is written in the
+                           place of `output`, beside whose parts the shard's own are kept. None: all of them.
     allow_remote_code:     whether Python code that comes with the model may be run.
     memory_bytes:          what the engine may fill with states and activations; None: what is free.
     seconds_between_parts: the most work that a kill loses.
@@ -57,6 +61,8 @@ class EvaluationJob:
     design: str
     max_removed: int | None = None
     limit: int | None = None
+    shard: tuple[int, int] | None = None
+    note: Path | None = None
     dtype: str = "float32"
     device: str = "auto"
     allow_remote_code: bool = False
@@ -101,7 +107,7 @@ def torch_engine() -> Engine:
 
 
 def run_evaluation_job(job: EvaluationJob, engine: Engine | None = None) -> None:
-    """Evaluate what is missing and write the evaluation `job.output`, whole.
+    """Evaluate what is missing and write the evaluation `job.output`, whole; of a shard, the note of it.
 
     Says on stderr what runs where, how far it is, and at the end what it took. Raises CornerstoneError
     for mistakes of the user, log-likelihoods that are not finite, and a full disk; what was finished
@@ -126,8 +132,11 @@ def run_evaluation_job(job: EvaluationJob, engine: Engine | None = None) -> None
         "python": platform.python_version(),
         "versions": library_versions(),
     }
-    _write_output(job, plan, provenance)
-    _compact(job, plan)
+    if job.shard is None:
+        _write_output(job, plan, provenance)
+        _compact(job, plan)
+    else:
+        write_json({"format": 1, "kind": "shard", "provenance": provenance}, job.note)
     _say(_end_line(job, provenance))
 
 
@@ -140,7 +149,7 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
     check_unchanged(manifest)
     folder = Path(manifest["folder"])
     encoder = engine.load_encoder(folder, allow_remote_code=job.allow_remote_code)
-    encoded = {d.index: d for d in engine.encode_documents(encoder, task.documents[: _limit(job)])}
+    encoded = _of_shard(job, engine.encode_documents(encoder, task.documents[: _limit(job)]))
     identity = model_identity(
         manifest,
         encoding=encoder.settings,
@@ -165,6 +174,15 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
     if model is None and not evaluated(grid).all():
         model = load()
     return Plan(identity, task, encoded, grid, model)
+
+
+def _of_shard(job: EvaluationJob, encoded: Sequence[Any]) -> dict[int, Any]:
+    """The encoded documents that are this job's, by index."""
+    positions: Sequence[int] = range(len(encoded))
+    if job.shard is not None:
+        number, shards = job.shard
+        positions = split_by_tokens([document.n_tokens for document in encoded], shards)[number - 1]
+    return {encoded[position].index: encoded[position] for position in positions}
 
 
 def _limit(job: EvaluationJob) -> int | None:
@@ -289,8 +307,9 @@ def _start_line(job: EvaluationJob, plan: Plan, reused: int) -> str:
     rows, columns = plan.grid.saved.shape
     where = device_name(plan.model) or "no device: nothing is left to evaluate"
     sublayers = len(plan.identity["sublayers"])
+    shard = "" if job.shard is None else f", shard {job.shard[0]} of {job.shard[1]}"
     return (
-        f"{job.model} on {job.task}, {job.design}: {sublayers} sublayers, {job.dtype}, {where}; "
+        f"{job.model} on {job.task}, {job.design}{shard}: {sublayers} sublayers, {job.dtype}, {where}; "
         f"{rows} coalitions × {columns} documents = {rows * columns} pairs, {reused} done already"
     )
 
@@ -303,7 +322,7 @@ def _end_line(job: EvaluationJob, provenance: dict[str, Any]) -> str:
     return (
         f"evaluated {provenance['evaluated_pairs']} pairs, reused {provenance['reused_pairs']}, "
         f"in {provenance['seconds']:.1f} s ({rate:,.0f} token-sublayers/s), "
-        f"peak memory {provenance['peak_memory_bytes'] / 2**30:.2f} GiB{device}: {job.output}"
+        f"peak memory {provenance['peak_memory_bytes'] / 2**30:.2f} GiB{device}: {job.note or job.output}"
     )
 
 

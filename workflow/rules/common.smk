@@ -116,11 +116,42 @@ def sampling_seed(wildcards):
 
 
 def evaluate_threads(wildcards):
-    """Every core; but one for a small local model, whose jobs go faster side by side."""
+    """Every core; an equal part where several GPUs are given; one for a small local model on the CPU.
+
+    Jobs of small models go faster side by side.
+    """
     folder = study.model(wildcards.model).folder
     weights = Path(folder).glob("*.safetensors") if folder else []
     small = folder and sum(path.stat().st_size for path in weights) < SMALL_MODEL_BYTES
-    return 1 if small else workflow.cores or CLUSTER_THREADS
+    cores = workflow.cores or CLUSTER_THREADS
+    return 1 if small else max(1, cores // max(1, workflow.global_resources.get("gpu") or 1))
+
+
+def shard_notes(wildcards):
+    """What says that a model's shards are evaluated, where it is cut into several."""
+    shards = study.shards_of(wildcards.model)
+    note = "<results>/evaluations/{model}/{task}/{design}.shards/{shard}-of-{shards}.json"
+    if shards == 1:
+        return []
+    return [note.format(**wildcards, shard=number, shards=shards) for number in range(1, shards + 1)]
+
+
+def gpus(wildcards):
+    """None for the job that only puts shards together."""
+    return 0 if study.shards_of(wildcards.model) > 1 else study.model(wildcards.model).resources.gpu
+
+
+def device(wildcards):
+    return study.model(wildcards.model).device
+
+
+def memory_bytes(wildcards):
+    """0: what is free when the job starts."""
+    return int(1e9 * (study.memory_gb or 0))
+
+
+def max_removed(wildcards):
+    return study.max_removed if wildcards.design == "windows" else None
 
 
 study = configured_study()
@@ -136,3 +167,5 @@ wildcard_constraints:
     model="|".join(map(re.escape, study.model_names)),
     task="|".join(map(re.escape, study.task_names)),
     design="|".join(DESIGNS),
+    shard="[0-9]+",
+    shards="[0-9]+",

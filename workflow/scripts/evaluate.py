@@ -1,4 +1,4 @@
-"""Evaluate a model's coalitions on a task: evaluations/{model}/{task}/{design}.parquet."""
+"""Evaluate a model's coalitions on a task: evaluations/{model}/{task}/{design}.parquet, or one shard of it."""
 
 from pathlib import Path
 
@@ -8,16 +8,20 @@ from logged import run_logged
 def main(snakemake):
     from cornerstone.evaluation_job import EvaluationJob, run_evaluation_job
 
+    asked, output = snakemake.wildcards, snakemake.output
+    is_shard = "shard" in asked.keys()
     run_evaluation_job(
         EvaluationJob(
             manifest=Path(snakemake.input.manifest),
             documents=Path(snakemake.input.documents),
-            output=Path(snakemake.output.evaluation),
-            model=snakemake.wildcards.model,
-            task=snakemake.wildcards.task,
-            design=snakemake.wildcards.design,
+            output=Path(output[0]).parents[1] / f"{asked.design}.parquet" if is_shard else Path(output[0]),
+            model=asked.model,
+            task=asked.task,
+            design=asked.design,
             max_removed=snakemake.params.max_removed,
             limit=snakemake.params.limit,
+            shard=(int(asked.shard), int(asked.shards)) if is_shard else None,
+            note=Path(output[0]) if is_shard else None,
             dtype=snakemake.params.dtype,
             device=snakemake.resources.device,
             allow_remote_code=snakemake.params.allow_remote_code,
