@@ -34,6 +34,7 @@ localrules:
     download_model,
     build_documents,
     estimate,
+    overview,
 
 
 include: "workflow/rules/models.smk"
@@ -44,7 +45,7 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/demo.smk"
-include: "workflow/rules/estimate.smk"
+include: "workflow/rules/asking.smk"
 
 
 rule all:

@@ -33,6 +33,7 @@ class Encoded:
     index: int
     digest: str
     n_choices: int
+    n_tokens: int
 
 
 @dataclass
@@ -57,7 +58,7 @@ class FakeEngine:
         return SimpleNamespace(settings={"max_length": 512, "prefix_token": 1})
 
     def encode(self, encoder, documents):
-        return [Encoded(d.index, _digest(d), len(d.requests)) for d in documents]
+        return [Encoded(d.index, _digest(d), len(d.requests), 10 + d.index % 7) for d in documents]
 
     def load_model(self, folder, dtype, device, name, allow_remote_code):
         self.loads += 1

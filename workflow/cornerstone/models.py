@@ -15,6 +15,7 @@ from torch import nn
 
 from cornerstone.encoding import Encoder, load_encoder, refuse_remote_code
 from cornerstone.errors import CornerstoneError, one_line
+from cornerstone.gpus import free_gpu
 from cornerstone.memory import free_memory
 from cornerstone.model_folder import weight_files, weight_shapes
 from cornerstone.sublayers import Block, Sublayer, find_blocks
@@ -74,11 +75,11 @@ def language_model(network: nn.Module, encoder: Encoder, name: str) -> LanguageM
 
 
 def pick_device(device: str) -> torch.device:
-    """`auto` takes CUDA, else MPS, else the CPU."""
+    """`auto` takes CUDA, else MPS, else the CPU; of several GPUs one that no other job has taken."""
+    if device == "cuda" or (device == "auto" and torch.cuda.is_available()):
+        return torch.device("cuda", free_gpu(torch.cuda.device_count()))
     if device != "auto":
         return torch.device(device)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 

@@ -9,7 +9,7 @@ def main(snakemake):
     from cornerstone.evaluation_job import EvaluationJob, run_evaluation_job
 
     asked, output = snakemake.wildcards, snakemake.output
-    is_shard = "shard" in asked.keys()
+    is_shard = hasattr(asked, "shard")
     run_evaluation_job(
         EvaluationJob(
             manifest=Path(snakemake.input.manifest),

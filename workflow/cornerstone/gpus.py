@@ -1,0 +1,33 @@
+"""One job a GPU on a machine with several: each job takes one that no other job of this study has.
+
+free_gpu(4)    # 0, and in another process meanwhile 1
+
+A scheduler that gives each job its own GPU shows it one alone; then there is nothing to choose.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+from typing import TextIO
+
+LOCKS = Path(".snakemake", "gpus")
+_held: list[TextIO] = []
+"""Open until the process ends, however it ends: then the system gives the locks back."""
+
+
+def free_gpu(count: int, locks: Path = LOCKS) -> int:
+    """The first of `count` GPUs that no process has taken here, taken now; the first where all are."""
+    if count < 2:
+        return 0
+    locks.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        file = (locks / f"{number}.lock").open("w")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # another job has it, or the file system knows no locks
+            file.close()
+            continue
+        _held.append(file)
+        return number
+    return 0

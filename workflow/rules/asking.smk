@@ -1,0 +1,29 @@
+# Questions about the study, answered on the terminal each time they are asked.
+
+
+# What it will need: disk, memory, operations, hours. Asked of the hub; nothing large is fetched.
+rule estimate:
+    log:
+        "<logs>/estimate.log",
+    conda:
+        "../../envs/documents.yaml"
+    params:
+        study=study,
+    message:
+        "Ask the hub what the study will need"
+    script:
+        "../scripts/estimate.py"
+
+
+# How far it is, by the files on the disk, while its jobs run too.
+rule overview:
+    log:
+        "<logs>/overview.log",
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        study=study,
+    message:
+        "Look how far the study is"
+    script:
+        "../scripts/overview.py"

@@ -1,0 +1,12 @@
+"""Say how far the study is, from the files on the disk. Prints it."""
+
+from logged import run_logged
+
+
+def main(snakemake):
+    from cornerstone.overview import print_overview
+
+    print_overview(snakemake.params.study)
+
+
+run_logged(main, snakemake, shown=True)
