@@ -3,6 +3,7 @@
 # make test-slow          the tests that take minutes each
 # make test-environments  each rule in its own environment, made from its YAML alone
 # make test-hub           the paper's study from a fresh clone, against a hub on loopback
+# make test-slurm         on a real SLURM, brought up where there is root on Debian
 # make bench              the speed against lm-eval and against the machine's limit
 # make lint               format and lint checks
 #
@@ -12,7 +13,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: demo test test-slow test-environments test-hub bench lint environment dev-environment
+.PHONY: demo test test-slow test-environments test-hub test-slurm bench lint environment dev-environment
 
 demo: environment
 	@$(RUN) snakemake all --configfile config/demo.yaml
@@ -35,6 +36,9 @@ test-environments: dev-environment
 
 test-hub: dev-environment
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/python tests/study_on_hub.py
+
+test-slurm: dev-environment
+	@$(RUN) pytest -q -m slurm tests/test_slurm.py
 
 bench: dev-environment
 	@$(VENV)/bin/python benchmarks/speed.py

@@ -14,6 +14,7 @@ from cornerstone.identity import ENGINE_VERSION
 
 DRY_RUN = re.compile(r"-[a-zA-Z]*n[a-zA-Z]*|--dry-?run")
 LOOKING_ONLY = {"--lint", "--unlock", "--report", "--summary", "--detailed-summary", "--list-rules", "--dag"}
+LOCKS = Path(".snakemake", "locks")
 SMALL_MODEL_BYTES = 100e6
 CLUSTER_THREADS = 8
 
@@ -42,6 +43,17 @@ def configured_study():
     except CornerstoneError as error:
         sys.exit(f"Cornerstone: {error}")
     return study
+
+
+def explain_lock():
+    """Snakemake itself refuses what another one works on: say in one line what to type."""
+    looking_only = set(sys.argv) & LOOKING_ONLY or any(map(DRY_RUN.fullmatch, sys.argv[1:]))
+    if workflow.exec_mode == ExecMode.DEFAULT and not looking_only and any(LOCKS.glob("*")):
+        print(
+            "Cornerstone: another Snakemake works in this folder, or was killed here. Let it work; or, once it and its "
+            "jobs (squeue --me) are gone, type: snakemake --unlock, then the same command with --rerun-incomplete",
+            file=sys.stderr,
+        )
 
 
 def set_aside_bad_evaluations():
@@ -155,6 +167,7 @@ def max_removed(wildcards):
 
 
 study = configured_study()
+explain_lock()
 set_aside_bad_evaluations()
 TITLES = {
     "models": {model.name: model.title for model in study.models},

@@ -22,7 +22,7 @@ rule evaluate:
         memory_bytes=memory_bytes,
         gpu=gpus,
         mem_mb=lambda wildcards: study.model(wildcards.model).resources.mem_mb,
-        runtime=lambda wildcards: study.model(wildcards.model).resources.runtime,
+        runtime=lambda wildcards, attempt: attempt * study.model(wildcards.model).resources.runtime,
     params:
         dtype=lambda wildcards: study.model(wildcards.model).dtype,
         limit=lambda wildcards: study.document_limit(wildcards.model, wildcards.task),
@@ -52,6 +52,6 @@ use rule evaluate as evaluate_shard with:
         memory_bytes=memory_bytes,
         gpu=lambda wildcards: study.model(wildcards.model).resources.gpu,
         mem_mb=lambda wildcards: study.model(wildcards.model).resources.mem_mb,
-        runtime=lambda wildcards: study.model(wildcards.model).resources.runtime,
+        runtime=lambda wildcards, attempt: attempt * study.model(wildcards.model).resources.runtime,
     message:
         "Evaluate {wildcards.model} on {wildcards.task}: {wildcards.design}, shard {wildcards.shard} of {wildcards.shards} (progress: {log})"

@@ -1,0 +1,108 @@
+"""A real SLURM on this machine for the tests, where that can be had, and what its queue showed meanwhile.
+
+with watched_queue() as jobs:
+    subprocess.run(["snakemake", "--profile", "slurm", "all"])
+jobs["123"].rule, jobs["123"].partition, jobs["123"].gpus
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+SCRIPTS = (REPOSITORY / ".." / "shared" / "slurm").resolve()
+FIELDS = "%i|%P|%b|%m|%l|%C|%k"
+"""squeue's: number, partition, generic resources, memory, time limit, CPUs, comment (the rule and its wildcards)."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the queue said of one job. name: rule and wildcards, as Snakemake's comment has them."""
+
+    number: str
+    partition: str
+    gpus: int
+    memory: str
+    time_limit: str
+    cpus: int
+    name: str
+
+    @property
+    def rule(self) -> str:
+        return re.sub(r"^rule_|_wildcards_.*$", "", self.name)
+
+
+def reason_without_cluster() -> str | None:
+    """Why no SLURM can be brought up here; None where it can, or where one is up."""
+    if answers():
+        return None
+    if not (SCRIPTS / "slurm-up.sh").is_file():
+        return f"{SCRIPTS} is missing: it brings SLURM up"
+    if os.geteuid() != 0:
+        return "bringing SLURM up needs root"
+    if shutil.which("apt-get") is None:
+        return "bringing SLURM up needs Debian"
+    return None
+
+
+def answers() -> bool:
+    """Whether a SLURM is up here and has a partition with GPUs."""
+    if shutil.which("sinfo") is None:
+        return False
+    told = subprocess.run(["sinfo", "-h", "-o", "%P %D %t"], capture_output=True, text=True)
+    return (
+        told.returncode == 0
+        and re.search(r"^gpu \d+ (idle|mix|alloc)", told.stdout, re.MULTILINE) is not None
+    )
+
+
+@contextmanager
+def cluster() -> Iterator[None]:
+    """Bring SLURM up, and down again unless it was up before."""
+    if answers():
+        yield
+        return
+    subprocess.run(["bash", str(SCRIPTS / "slurm-up.sh")], check=True, timeout=600)
+    try:
+        yield
+    finally:
+        subprocess.run(["bash", str(SCRIPTS / "slurm-down.sh")], check=True, timeout=120)
+
+
+def squeue(*options: str) -> list[str]:
+    """Lines of squeue for this user's jobs that are not over."""
+    command = ["squeue", "-h", "-t", "PD,R,CG,S", *options]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+@contextmanager
+def watched_queue(seconds: float = 0.5) -> Iterator[dict[str, Job]]:
+    """Every job that was in the queue while the block ran, by number."""
+    jobs: dict[str, Job] = {}
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(seconds):
+            jobs.update({job.number: job for job in map(_job, squeue("-o", FIELDS))})
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield jobs
+    finally:
+        over.set()
+        watcher.join()
+
+
+def _job(line: str) -> Job:
+    number, partition, resources, memory, time_limit, cpus, name = line.split("|", 6)
+    gpus = re.search(r"gpu[:=](?:\w+[:=])?(\d+)", resources)
+    return Job(number, partition, int(gpus[1]) if gpus else 0, memory, time_limit, int(cpus), name)
