@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -119,3 +118,93 @@ def test_the_demo_runs_by_the_literal_command_with_the_resources_asked_for(clone
         assert job.time_limit == f"{demo['runtime']}:00", job
     others = [job for job in jobs.values() if not job.rule.startswith("evaluate")]
     assert others and all((job.partition, job.gpus) == ("cpu", 0) for job in others)
+
+
+# Whatever breaks
+
+
+def log_likelihoods(folder: Path) -> pd.Series:
+    """Every number of a study, by task, design, coalition, document and choice."""
+    tables = []
+    for path in sorted((folder / "results" / "small" / "evaluations").glob("*/*/*.parquet")):
+        evaluation = read_evaluation(path)
+        tables.append(evaluation.table.assign(task=evaluation.task, design=evaluation.design))
+    keys = ["task", "design", "removed", "document", "choice"]
+    table = pd.concat(tables).astype({"removed": str})
+    return table.set_index(keys)["loglikelihood"].sort_index()
+
+
+def evaluated_pairs(folder: Path) -> int:
+    """(coalition × document) pairs that the finished evaluations' last runs had to evaluate."""
+    paths = (folder / "results" / "small" / "evaluations").glob("*/*/*.parquet")
+    return sum(read_evaluation(path).provenance["evaluated_pairs"] for path in paths)
+
+
+def assert_same_numbers(folder: Path, undisturbed: pd.Series) -> None:
+    found = log_likelihoods(folder)
+    assert found.index.equals(undisturbed.index)
+    np.testing.assert_allclose(found, undisturbed, rtol=0, atol=1e-4)
+
+
+DOCUMENTS = 60
+VALUES = [f"results/small/values/demo_llama/{task}.csv" for task in ("boolq", "arc_challenge")]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> pd.Series:
+    """The numbers of a run that nothing disturbed, on this machine alone."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "cornerstone"
+    subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(folder)], check=True)
+    command = ["snakemake", *VALUES, *study(folder, documents=DOCUMENTS)]
+    subprocess.run(command, cwd=folder, env=environment(), check=True, capture_output=True, timeout=600)
+    return log_likelihoods(folder)
+
+
+def running(rule: str) -> list[str]:
+    """Numbers of the jobs of a rule that run now."""
+    lines = squeue("-t", "R", "-o", "%i|%k")
+    return [line.partition("|")[0] for line in lines if line.partition("|")[2].startswith(f"rule_{rule}")]
+
+
+def test_a_cancelled_evaluation_is_run_again_and_the_numbers_are_the_same(clone, undisturbed):
+    driver = start(clone, *VALUES, *study(clone, documents=DOCUMENTS))
+    wait_until(lambda: running("evaluate"))
+    subprocess.run(["scancel", running("evaluate")[0]], check=True)
+    said, _ = driver.communicate(timeout=900)
+    assert driver.returncode == 0, said[-5000:]
+    assert_same_numbers(clone, undisturbed)
+
+
+def test_shards_run_as_jobs_of_their_own_and_give_the_same_numbers(clone, undisturbed):
+    with watched_queue() as jobs:
+        run(clone, *VALUES, *study(clone, documents=DOCUMENTS, shards={"demo_llama": 3}))
+    assert [job.rule for job in jobs.values()].count("evaluate_shard") == 2 * 2 * 3
+    assert evaluated_pairs(clone) == 0  # the shards did it all
+    assert_same_numbers(clone, undisturbed)
+
+
+def test_after_a_kill_of_the_driver_the_words_of_the_restart_lead_on(clone, undisturbed):
+    options = study(clone, documents=DOCUMENTS)
+    driver = start(clone, *VALUES, *options)
+    wait_until(lambda: running("evaluate"))
+    os.killpg(driver.pid, signal.SIGKILL)
+    driver.communicate()
+    said = run(clone, *VALUES, *options, succeeds=False)
+    (line,) = [line for line in said.splitlines() if line.startswith("Cornerstone:")]
+    assert "snakemake --unlock" in line and "--rerun-incomplete" in line
+    wait_until(lambda: not squeue("-o", "%i"), seconds=300)
+    run(clone, "--unlock", *options)
+    run(clone, *VALUES, "--rerun-incomplete", *options)
+    assert_same_numbers(clone, undisturbed)
+
+
+def test_a_second_driver_is_refused_in_one_line(clone, undisturbed):
+    options = study(clone, documents=DOCUMENTS)
+    first = start(clone, *VALUES, *options)
+    wait_until(lambda: running("evaluate"))
+    assert "another Snakemake works in this folder" in run(clone, *VALUES, *options, succeeds=False)
+    table = run(clone, "overview", *options)  # which may look meanwhile
+    assert re.search(r"Demo Llama", table)
+    said, _ = first.communicate(timeout=900)
+    assert first.returncode == 0, said[-5000:]
+    assert_same_numbers(clone, undisturbed)
