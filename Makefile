@@ -2,8 +2,10 @@
 # make test               the tests
 # make test-slow          the tests that take minutes each
 # make test-environments  each rule in its own environment, made from its YAML alone
-# make test-hub           the paper's study from a fresh clone, against a hub on loopback
+# make test-study         the paper's study with one model, against a hub on loopback
+# make test-hub           the whole study from a fresh clone, against a hub on loopback
 # make test-slurm         on a real SLURM, brought up where there is root on Debian
+# make test-slurm-demo    of these the demo by the literal command
 # make bench              the speed against lm-eval and against the machine's limit
 # make lint               format and lint checks
 #
@@ -13,7 +15,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: demo test test-slow test-environments test-hub test-slurm bench lint environment dev-environment
+.PHONY: demo test test-slow test-environments test-study test-hub test-slurm test-slurm-demo bench lint environment dev-environment
 
 demo: environment
 	@$(RUN) snakemake all --configfile config/demo.yaml
@@ -26,19 +28,25 @@ demo: environment
 	@ls results/demo/report.html
 
 test: dev-environment
-	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m "not slow" -n 2 --dist loadgroup
+	@OMP_NUM_THREADS=1 $(RUN) pytest -q -n 2 --dist loadfile
 
 test-slow: dev-environment
-	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m slow -n 2 --dist loadgroup
+	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m slow -n 2 --dist loadfile
 
 test-environments: dev-environment
 	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m slow tests/test_environments_alone.py tests/test_demo_in_environments.py
+
+test-study: dev-environment
+	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m "study and not slow" tests/test_hub_study.py
 
 test-hub: dev-environment
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/python tests/study_on_hub.py
 
 test-slurm: dev-environment
 	@$(RUN) pytest -q -m slurm tests/test_slurm.py
+
+test-slurm-demo: dev-environment
+	@$(RUN) pytest -q -m slurm -k literal_command tests/test_slurm.py
 
 bench: dev-environment
 	@$(VENV)/bin/python benchmarks/speed.py

@@ -5,3 +5,18 @@ from hypothesis import settings
 # A busy machine is slow now and then: how long an example takes says nothing.
 settings.register_profile("cornerstone", deadline=None)
 settings.load_profile("cornerstone")
+
+LONGEST_FIRST = (
+    "test_workflow",
+    "test_readme",
+    "test_tasks_from_hub",
+    "test_download",
+    "test_engine",
+    "test_hub",
+)
+"""A worker takes a file at a time (--dist loadfile): a long one that comes last keeps the others waiting."""
+
+
+def pytest_collection_modifyitems(items):
+    order = {f"{name}.py": place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))

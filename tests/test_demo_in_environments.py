@@ -20,7 +20,7 @@ from cornerstone.evaluations import read_evaluation
 from made_environments import Environments, make_environments, run_snakemake, write_demo_study
 from rule_imports import modules_of, packages_of, providers, rules, with_what_they_need
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("environments")]
+pytestmark = pytest.mark.slow
 N_DOCUMENTS = 20
 TASKS = ("boolq", "arc_challenge", "winogrande")
 """One with long passages, one with several choices, one that scores the same ending after several beginnings."""

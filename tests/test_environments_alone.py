@@ -22,7 +22,7 @@ from rule_imports import (
     scripts_by_environment,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("environments")]
+pytestmark = pytest.mark.slow
 DEMO = REPOSITORY / "resources" / "demo"
 N_DOCUMENTS = 5
 

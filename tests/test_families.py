@@ -27,9 +27,6 @@ from families import (
     table,
 )
 
-# One worker of pytest-xdist runs them all: the table is made of what the other tests measure.
-pytestmark = pytest.mark.xdist_group("families")
-
 TABLE = Path(__file__).parents[1] / "docs" / "families.md"
 
 

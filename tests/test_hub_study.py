@@ -25,8 +25,7 @@ from hub.content import pinned_commits
 from study_on_hub import copy_working_tree
 from study_on_hub import main as whole_study
 
-# One worker of pytest-xdist runs them all: they share the first run.
-pytestmark = pytest.mark.xdist_group("hub_study")
+pytestmark = pytest.mark.study
 
 LLAMA = "meta-llama/Meta-Llama-3-8B"
 # Worked out, for the search of a clone's files would find tokens that are written here.

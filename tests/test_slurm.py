@@ -25,7 +25,6 @@ from slurm_cluster import Job, cluster, reason_without_cluster, squeue, watched_
 REASON = reason_without_cluster()
 pytestmark = [
     pytest.mark.slurm,
-    pytest.mark.xdist_group("slurm"),
     pytest.mark.skipif(REASON is not None, reason=REASON or ""),
 ]
 

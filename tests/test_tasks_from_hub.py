@@ -19,9 +19,6 @@ from hub import DATA_SETS, Fault, Hub, address_where_nothing_listens, client_env
 from hub.repositories import read_repository
 from lm_eval_samples import assert_same_as_lm_eval
 
-# One worker of pytest-xdist runs them all: they share what is built first.
-pytestmark = pytest.mark.xdist_group("tasks_from_hub")
-
 ROOT = Path(__file__).parents[1]
 TOKEN = "hf_AnAccountWithoutAccess012345678901"
 GRANTED = "hf_AnAccountThatWasGranted01234567890"

@@ -16,9 +16,6 @@ import yaml
 
 from cornerstone.evaluations import read_evaluation
 
-# One worker of pytest-xdist runs them all: they share the first run.
-pytestmark = pytest.mark.xdist_group("workflow")
-
 REPOSITORY = Path(__file__).parents[1]
 CLONED = ("Snakefile", "workflow", "config", "envs", "profiles", "slurm")
 N_SUBLAYERS = 6
