@@ -135,7 +135,7 @@ def evaluate_threads(wildcards):
     folder = study.model(wildcards.model).folder
     weights = Path(folder).glob("*.safetensors") if folder else []
     small = folder and sum(path.stat().st_size for path in weights) < SMALL_MODEL_BYTES
-    cores = workflow.cores or CLUSTER_THREADS
+    cores = workflow.resource_settings.cores or CLUSTER_THREADS  # workflow.cores fails on a cluster, which has none
     return 1 if small else max(1, cores // max(1, workflow.global_resources.get("gpu") or 1))
 
 
