@@ -19,8 +19,6 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
 SCRIPTS = (REPOSITORY / ".." / "shared" / "slurm").resolve()
-FIELDS = "%i|%P|%b|%m|%l|%C|%k"
-"""squeue's: number, partition, generic resources, memory, time limit, CPUs, comment (the rule and its wildcards)."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ def cluster() -> Iterator[None]:
 
 def squeue(*options: str) -> list[str]:
     """Lines of squeue for this user's jobs that are not over."""
-    command = ["squeue", "-h", "-t", "PD,R,CG,S", *options]
+    command = ["squeue", "-h", *([] if "-t" in options else ["-t", "PD,R,CG,S"]), *options]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
@@ -87,11 +85,15 @@ def squeue(*options: str) -> list[str]:
 def watched_queue(seconds: float = 0.5) -> Iterator[dict[str, Job]]:
     """Every job that was in the queue while the block ran, by number."""
     jobs: dict[str, Job] = {}
+    before = {line.strip() for line in squeue("-t", "all", "-o", "%i")}
     over = threading.Event()
 
     def watch() -> None:
         while not over.wait(seconds):
-            jobs.update({job.number: job for job in map(_job, squeue("-o", FIELDS))})
+            told = subprocess.run(["scontrol", "-o", "show", "job"], capture_output=True, text=True).stdout
+            jobs.update(
+                {job.number: job for job in map(_job, told.splitlines()) if job.number not in {"", *before}}
+            )
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
@@ -103,6 +105,15 @@ def watched_queue(seconds: float = 0.5) -> Iterator[dict[str, Job]]:
 
 
 def _job(line: str) -> Job:
-    number, partition, resources, memory, time_limit, cpus, name = line.split("|", 6)
-    gpus = re.search(r"gpu[:=](?:\w+[:=])?(\d+)", resources)
-    return Job(number, partition, int(gpus[1]) if gpus else 0, memory, time_limit, int(cpus), name)
+    """Of a line of `scontrol -o show job`: NAME=VALUE, separated by spaces."""
+    told = dict(re.findall(r"(\S+?)=(\S*)", line))
+    gpus = re.search(r"gpu[:=](?:\w+[:=])?(\d+)", told.get("TresPerJob", ""))
+    return Job(
+        number=told.get("JobId", ""),
+        partition=told.get("Partition", ""),
+        gpus=int(gpus[1]) if gpus else 0,
+        memory=told.get("MinMemoryNode", told.get("MinMemoryCPU", "")),
+        time_limit=told.get("TimeLimit", ""),
+        cpus=int(told.get("NumCPUs", "0")),
+        name=told.get("Comment", ""),
+    )

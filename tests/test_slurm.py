@@ -114,7 +114,7 @@ def test_the_demo_runs_by_the_literal_command_with_the_resources_asked_for(clone
     demo = yaml.safe_load(DEMO.read_text())["models"]["demo_llama"]["resources"]
     for job in evaluations:
         assert (job.partition, job.gpus, job.memory) == ("gpu", 1, f"{demo['mem_mb']}M"), job
-        assert job.time_limit == f"{demo['runtime']}:00", job
+        assert job.time_limit == f"00:{demo['runtime']}:00", job
     others = [job for job in jobs.values() if not job.rule.startswith("evaluate")]
     assert others and all((job.partition, job.gpus) == ("cpu", 0) for job in others)
 
