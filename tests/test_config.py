@@ -182,6 +182,11 @@ MISTAKES = [
     (a_study(seed=2**32), "seed is 4294967296: give 4294967295 or less"),
     (a_study(sample=0), "sample is 0: give 1 or more"),
     (a_study(gpu_tflops=0), "gpu_tflops is 0: give more than 0"),
+    (
+        a_study(tasks={"own": {"include_path": "."}}),
+        "tasks.own.include_path is ., which holds the results too",
+    ),
+    (a_study(tasks={"own": {"include_path": "results"}}), "which holds the results too"),
     (a_study(shards={"other": 2}), "shards.other is no model of this study: it has mine"),
     (a_study(shards={"mine": 0}), "shards.mine is 0: give 1 or more"),
     (a_study(token="hf_secret"), "unknown key 'token' (did you mean"),
@@ -373,8 +378,9 @@ def test_real_model_folders_pass(name):
 
 
 def shard_index(folder):
+    (folder / "model.safetensors").rename(folder / "model-1.safetensors")
     (folder / "model.safetensors.index.json").write_text(
-        json.dumps({"weight_map": {"w": "model.safetensors", "v": "model-2.safetensors"}})
+        json.dumps({"weight_map": {"w": "model-1.safetensors", "v": "model-2.safetensors"}})
     )
 
 

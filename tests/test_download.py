@@ -289,6 +289,30 @@ def test_models_that_cannot_be_evaluated_are_refused_before_anything_large_is_fe
     assert not fetched(hub, "*.safetensors") and not fetched(hub, "*.bin")
 
 
+def test_a_copy_in_the_store_that_repositories_share_is_no_damage_and_is_never_removed(hub, client):
+    shard = Path(client.download()["folder"]) / "model-00003-of-00004.safetensors"
+    blob, store = shard.resolve(), client.home / "hub" / "blobs" / "ab" / ("ab" * 32)
+    store.parent.mkdir(parents=True)
+    blob.rename(store)  # as huggingface_hub lays out what it fetched by Xet
+    blob.symlink_to(store)
+    down = Client(address_where_nothing_listens(), client.home)
+    assert "folder" in down.download()
+    store.write_bytes(store.read_bytes()[:-1] + b"x")
+    assert "is damaged" in down.error()
+    assert "another sha256" in client.download()["said"]
+    assert shard.read_bytes() == (model_folder(hub) / shard.name).read_bytes()
+    assert store.is_file()
+
+
+def test_a_damaged_index_in_the_cache_is_fetched_again(hub, client):
+    index = Path(client.download()["folder"]) / "model.safetensors.index.json"
+    content = bytearray(index.read_bytes())
+    content[0] = ord("x")
+    index.resolve().write_bytes(content)
+    assert "another sha256" in client.download()["said"]
+    assert json.loads(index.read_text())
+
+
 def test_digests_of_large_files_are_remembered(hub, client, tmp_path):
     weights = model_folder(hub, MIXTRAL)
     shard = weights / "model-00001-of-00019.safetensors"

@@ -67,6 +67,15 @@ def test_the_hub_tells_what_the_folder_tells_and_no_weights_are_fetched(tmp_path
     assert facts.missing_bytes == facts.disk_bytes == local.disk_bytes
 
 
+def test_a_model_whose_width_has_no_known_name_is_told_in_one_line(tmp_path):
+    folder = make_model(tmp_path, "EleutherAI/pythia-160m")
+    config = json.loads((folder / "config.json").read_text())
+    config["breadth"] = config.pop("hidden_size")
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CornerstoneError, match="no width of the hidden states"):
+        facts_from_folder(folder)
+
+
 def test_operations_are_the_least_work_of_both_designs():
     facts = ModelFacts(sublayers=4, width=8, numbers=500, active_numbers=400.0, disk_bytes=1, missing_bytes=1)
     need = estimate_need(facts, "bfloat16", 2, {"one": 10.0, "two": 5.0})

@@ -75,6 +75,16 @@ def test_a_changed_file_changes_the_digest_of_its_kind_alone(folder, name, conte
     assert changed == ({digest} if digest else set())
 
 
+def test_the_weights_are_those_that_transformers_reads_whatever_lies_beside_them(folder):
+    before = describe_folder("tiny", folder)["weights"]
+    (folder / "consolidated.safetensors").write_bytes(safetensors(3))
+    index = {"weight_map": {"a": "model-00001-of-00001.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert describe_folder("tiny", folder)["weights"] == before
+    (folder / "model.safetensors").write_bytes(safetensors(5))
+    assert describe_folder("tiny", folder)["weights"] != before
+
+
 def test_the_weights_of_a_sharded_model_are_the_shards_that_its_index_names(folder):
     names = sharded(folder)
     before = describe_folder("tiny", folder)

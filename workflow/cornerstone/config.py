@@ -403,9 +403,22 @@ def _study_mistakes(filled: dict[str, Any]) -> Iterator[str]:
         yield from _model_mistakes(f"models.{name}", keys)
         if name in RESERVED_MODEL_NAMES:
             yield f"models.{name}: this name is taken by a figure of its own; choose another"
+    for name, keys in filled["tasks"].items():
+        folder = keys["include_path"]
+        if folder is not None and _holds(folder, filled["results"]):
+            yield (
+                f"tasks.{name}.include_path is {folder}, which holds the results too: "
+                "give your tasks a folder of their own"
+            )
     for name in filled["shards"]:
         if name not in filled["models"]:
             yield f"shards.{name} is no model of this study: it has {known_names(name, filled['models'])}"
+
+
+def _holds(folder: str, results: str) -> bool:
+    """Whether the results, or the working directory itself, are in the folder."""
+    outer, inner = Path(folder).resolve(), (Path.cwd(), Path(results).resolve())
+    return any(outer == path or outer in path.parents for path in inner)
 
 
 def _name_clashes(kind: str, names: list[str]) -> Iterator[str]:

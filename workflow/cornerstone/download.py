@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
@@ -40,15 +41,19 @@ from cornerstone.hub import (
     persistently,
 )
 from cornerstone.manifests import TOKENIZER_PATTERNS, file_digests
-from cornerstone.model_folder import INDEX, check_config, check_model_folder, read_model_config
+from cornerstone.model_folder import (
+    INDEX,
+    SINGLE,
+    check_config,
+    check_model_folder,
+    is_twin,
+    read_model_config,
+)
 from cornerstone.progress import Advance, progress
 from cornerstone.stopping import stopped_in_order
 
 PARALLEL = 4
 """Files fetched at a time: one connection rarely fills a line."""
-SINGLE = "model.safetensors"
-TWINS = ("consolidated*",)
-"""The same weights again, in another layout."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,7 @@ def download_model(
     small = _small_files(model, allow_remote_code)
     with explained(hub_id, revision), stopped_in_order():
         _fetch(model, small)
+        _verify(model, small, digests)
         folder = _folder(model)
         check_config(read_model_config(folder), page_of(hub_id))
         files = [*small, *_weights(model, folder)]
@@ -91,10 +97,10 @@ def weights_of(model: HubModel, index: dict[str, Any] | None) -> list[HubFile]:
 
     Raises CornerstoneError where there are none, or the index names one that is not there.
     """
-    if index is not None:
-        names = sorted(set(index.get("weight_map", {}).values()))
-    elif model.file(SINGLE):
+    if model.file(SINGLE):
         names = [SINGLE]
+    elif index is not None:
+        names = sorted(set(index.get("weight_map", {}).values()))
     else:
         names = [file.path for file in model.files if fnmatch(file.path, "*.safetensors") and _is_ours(file)]
     if not names:
@@ -120,7 +126,7 @@ def missing_bytes(model: HubModel, files: Sequence[HubFile]) -> int:
 
 def _is_ours(file: HubFile) -> bool:
     """At the top level and no twin: `*` of a pattern would match across folders too."""
-    return "/" not in file.path and not any(fnmatch(file.path, twin) for twin in TWINS)
+    return "/" not in file.path and not is_twin(file.path)
 
 
 def _small_files(model: HubModel, allow_remote_code: bool) -> list[HubFile]:
@@ -204,8 +210,11 @@ class _Received:
             raise
 
 
-def _fetch(model: HubModel, files: Sequence[HubFile]) -> None:
-    """Bring the files that the snapshot lacks. The first failure stops the others."""
+def _fetch(model: HubModel, files: Sequence[HubFile], force: bool = False) -> None:
+    """Bring the files that the snapshot lacks. The first failure stops the others.
+
+    force: take none from huggingface_hub's store of files that several repositories share.
+    """
     _discard(model, [file for file in files if (_folder(model) / file.path).is_file()], only_if_cut=True)
     _remove_orphans(model, files)
     missing = [file for file in files if not (_folder(model) / file.path).is_file()]
@@ -213,7 +222,7 @@ def _fetch(model: HubModel, files: Sequence[HubFile]) -> None:
     _check_room(model, total)
     with progress(f"downloading {model.id}", "B") as advance, ThreadPoolExecutor(PARALLEL) as pool:
         received = _Received(total, advance)
-        futures = [pool.submit(_fetch_file, model, file, received) for file in missing]
+        futures = [pool.submit(_fetch_file, model, file, received, force) for file in missing]
         try:
             for future in as_completed(futures):
                 future.result()
@@ -223,10 +232,12 @@ def _fetch(model: HubModel, files: Sequence[HubFile]) -> None:
             raise
 
 
-def _fetch_file(model: HubModel, file: HubFile, received: _Received) -> None:
+def _fetch_file(model: HubModel, file: HubFile, received: _Received, force: bool) -> None:
     def fetch() -> None:
         with received.one_try() as bar:
-            huggingface_hub.hf_hub_download(model.id, file.path, revision=model.commit, tqdm_class=bar)
+            huggingface_hub.hf_hub_download(
+                model.id, file.path, revision=model.commit, tqdm_class=bar, force_download=force
+            )
 
     persistently(fetch, f"downloading {file.path}", sleep=received.stop.wait)
 
@@ -256,7 +267,7 @@ def _verify(model: HubModel, files: Sequence[HubFile], digests: Path | None) -> 
                 "the hub and this machine changes files; type the same command again, or use another network"
             )
         print(f"{names}: another sha256 than the hub lists; removed, and fetched again", flush=True)
-        _fetch(model, damaged)
+        _fetch(model, damaged, force=True)
 
 
 def _damaged(model: HubModel, files: Sequence[HubFile], digests: Path | None) -> list[HubFile]:
@@ -277,12 +288,15 @@ def git_sha1(path: Path) -> str:
 
 
 def _discard(model: HubModel, files: Sequence[HubFile], only_if_cut: bool = False) -> None:
-    """Remove files from the cache: what the snapshot names and what that stands for."""
+    """Remove files from the model's part of the cache: what the snapshot names and the content under its digest.
+
+    That may be a link in turn, to what several repositories share: it stays, for it is not this model's alone.
+    """
     for file in files:
         path = _folder(model) / file.path
         if not (only_if_cut and _is_whole(path, file)):
-            path.resolve().unlink(missing_ok=True)
             path.unlink(missing_ok=True)
+            _blob(model, file).unlink(missing_ok=True)
 
 
 def _remove_orphans(model: HubModel, files: Sequence[HubFile]) -> None:
@@ -313,16 +327,26 @@ def _cached_snapshot(hub_id: str, revision: str, digests: Path | None, trouble: 
     except CornerstoneError as error:
         raise CornerstoneError(f"{trouble}; the copy in the cache is not whole: {error}") from error
     _verify_by_name(folder, digests)
-    print(f"{trouble}; the copy in the cache is whole and is used: commit {commit}", flush=True)
+    print(f"{trouble}; the copy in the cache is used: commit {commit}", flush=True)
     return Snapshot(folder, commit)
 
 
 def _verify_by_name(folder: Path, digests: Path | None) -> None:
-    """In the cache the name of a large file's content is its sha256."""
-    large = [path for path in folder.iterdir() if len(path.resolve().name) == 64 and path.is_symlink()]
+    """In the cache the name of a file's content is its digest: sha256 of large files, git's of small ones."""
+    named = {path: Path(os.readlink(path)).name for path in folder.iterdir() if path.is_symlink()}
+    large = [path for path, name in named.items() if len(name) == 64]
     sums = file_digests("verifying the copy in the cache", large, digests)
-    for path in large:
-        if sums[path] != path.resolve().name:
+    sums |= {path: git_sha1(path) for path, name in named.items() if len(name) == 40}
+    for path, digest in sums.items():
+        if digest != named[path]:
             raise CornerstoneError(
-                f"{path} is damaged (another sha256): remove it, and type the same command online"
+                f"{path} is damaged (another digest): remove it, and type the same command online"
             )
+
+
+@contextmanager
+def one_at_a_time(lock: Path) -> Iterator[None]:
+    """Wait until no other process holds the lock: each download counts on the room that it found on the disk."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):
+        yield

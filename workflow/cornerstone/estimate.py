@@ -19,6 +19,7 @@ from typing import Any
 
 from cornerstone.coalition_tree import least_evaluations
 from cornerstone.coalitions import ablation, windows
+from cornerstone.errors import CornerstoneError
 from cornerstone.model_folder import (
     INDEX,
     check_config,
@@ -33,6 +34,7 @@ CHARACTERS_PER_TOKEN = 4.0
 """Of English text, roughly, for vocabularies of 32,000 and more."""
 IN_A_BLOCK = re.compile(r"\.\d+\.")
 """Tensors of the decoder blocks are numbered: model.layers.3.mlp.up_proj.weight."""
+WIDTH_KEYS = ("hidden_size", "n_embd", "d_model", "n_embed", "model_dim", "dim")
 HEADERS_AT_ONCE = 8
 EXPERT_COUNT_KEYS = ("num_local_experts", "num_experts", "n_routed_experts")
 
@@ -141,7 +143,7 @@ def _facts(config: dict[str, Any], shapes: Mapping[str, Any], disk: int, missing
     decoder = config.get("text_config") or config
     return ModelFacts(
         sublayers=count_sublayers_from_config(config),
-        width=int(decoder.get("hidden_size") or decoder.get("n_embd") or decoder.get("d_model")),
+        width=_width(decoder),
         numbers=sum(prod(shape) for shape in shapes.values()),
         active_numbers=sum(
             prod(shape) * _active_part(name, decoder)
@@ -151,6 +153,13 @@ def _facts(config: dict[str, Any], shapes: Mapping[str, Any], disk: int, missing
         disk_bytes=disk,
         missing_bytes=missing,
     )
+
+
+def _width(decoder: Mapping[str, Any]) -> int:
+    for key in WIDTH_KEYS:
+        if isinstance(decoder.get(key), int):
+            return decoder[key]
+    raise CornerstoneError(f"config.json gives no width of the hidden states: it needs {WIDTH_KEYS[0]}")
 
 
 def _active_part(name: str, decoder: Mapping[str, Any]) -> float:

@@ -155,8 +155,8 @@ def _explanation(error: Exception, hub_id: str, revision: str | None, kind: str)
         return no_room(f"{hub_id} does not fit")
     if isinstance(error, OfflineModeIsEnabled) or constants.is_offline_mode():
         return HubUnreachable(
-            f"{hub_id} is not (whole) in the Hugging Face cache {constants.HF_HUB_CACHE}, and HF_HUB_OFFLINE "
-            "forbids to fetch it: unset it where there is a network"
+            f"{hub_id} is not (whole) in the Hugging Face cache {constants.HF_HUB_CACHE}, and {constants.ENDPOINT} "
+            "cannot be asked for it: there is no network, or HF_HUB_OFFLINE is set; mend that"
         )
     if is_transient(error):
         return HubUnreachable(

@@ -127,7 +127,7 @@ def file_digests(title: str, paths: Sequence[Path], cache: Path | None = None) -
     digests |= _digests(title, [p for p in paths if p not in digests])
     large = {str(p.resolve()): _key(p) | {"sha256": digests[p]} for p in paths if _is_large(p)}
     if cache is not None and not large.items() <= known.items():
-        write_json(known | large, cache)
+        write_json(_read_cache(cache) | large, cache)  # another job may have written meanwhile
     return digests
 
 

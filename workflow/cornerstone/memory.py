@@ -7,6 +7,14 @@ from pathlib import Path
 
 import torch
 
+CONTROL_GROUPS = Path("/sys/fs/cgroup")
+OWN_GROUPS = Path("/proc/self/cgroup")
+CONTROL_GROUP_FILES = (
+    ("memory.max", "memory.current", "memory.stat"),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat"),
+)
+"""Limit, use and statistics: of version 2, and of version 1."""
+
 
 def free_memory(device: torch.device) -> int:
     """Bytes that are free on a device: a CUDA or Apple GPU's own, else the machine's."""
@@ -33,16 +41,38 @@ def _meminfo_available() -> int | None:
     return next((int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable")), None)
 
 
-def _control_group_left() -> list[int | None]:
-    folder = Path("/sys/fs/cgroup")
-    names = [
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ]
+def _control_group_left(groups: Path = CONTROL_GROUPS, process: Path = OWN_GROUPS) -> list[int]:
+    """What each control group that this process is in, the outer ones too, has left of its limit."""
     left = []
-    for limit, used in names:
-        try:
-            left.append(int((folder / limit).read_text()) - int((folder / used).read_text()))
-        except (OSError, ValueError):  # no such controller, or "max": no limit
-            continue
+    for folder in _own_folders(groups, process):
+        for limit, used, statistics in CONTROL_GROUP_FILES:
+            try:
+                most, taken = int((folder / limit).read_text()), int((folder / used).read_text())
+                left.append(most - taken + _file_pages(folder / statistics))
+            except (OSError, ValueError):  # no such controller, or "max": no limit
+                continue
     return left
+
+
+def _own_folders(groups: Path, process: Path) -> list[Path]:
+    """The folders of this process's memory control groups, from its own to the outermost."""
+    try:
+        lines = process.read_text().splitlines()
+    except OSError:
+        lines = []
+    found = [groups, groups / "memory"]
+    for line in lines:  # number:controllers:path; version 2 names no controllers
+        _, controllers, path = line.split(":", 2)
+        base = groups / "memory" if "memory" in controllers.split(",") else groups
+        inner = base / path.lstrip("/")
+        found += [folder for folder in (inner, *inner.parents) if folder != base and base in folder.parents]
+    return found
+
+
+def _file_pages(statistics: Path) -> int:
+    """Bytes of the files that the group has read and not lately used: the system takes them back when asked."""
+    for line in statistics.read_text().splitlines():
+        name, _, number = line.partition(" ")
+        if name in ("inactive_file", "total_inactive_file"):
+            return int(number)
+    return 0

@@ -14,6 +14,8 @@ from typing import Any
 
 from cornerstone.errors import CornerstoneError
 
+SINGLE = "model.safetensors"
+"""The weights in one file. transformers reads it alone where it is there, whatever else is."""
 INDEX = "model.safetensors.index.json"
 """Names the shards of a model that is cut into several files."""
 
@@ -93,16 +95,18 @@ def count_sublayers_from_config(config_json: dict[str, Any]) -> int:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files that hold the model, all of its shards, in name order.
+    """The safetensors files that hold the model, all of its shards, in name order: those that transformers reads.
 
     Raises CornerstoneError where there are none or a shard that the index names is missing.
     """
     index = folder / INDEX
-    if index.is_file():
+    if (folder / SINGLE).is_file():
+        files = [folder / SINGLE]
+    elif index.is_file():
         shards = _read_json_object(index).get("weight_map", {})
         files = [folder / name for name in sorted(set(shards.values()))]
     else:
-        files = sorted(folder.glob("*.safetensors"))
+        files = sorted(path for path in folder.glob("*.safetensors") if not is_twin(path.name))
     if not files:
         pickled = any(folder.glob("pytorch_model*.bin"))
         hint = (
@@ -144,6 +148,11 @@ def weight_shapes(path: Path) -> dict[str, list[int]]:
             f"{path} is cut off: {size} of {8 + header_size + end} bytes are there; download or copy it again"
         )
     return shapes
+
+
+def is_twin(name: str) -> bool:
+    """Whether a file has the same weights again, in another layout (Mistral's repositories)."""
+    return name.startswith("consolidated")
 
 
 def _read_json_object(path: Path) -> dict[str, Any]:

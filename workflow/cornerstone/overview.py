@@ -20,6 +20,7 @@ from cornerstone.coalitions import ablation, removed_text, windows
 from cornerstone.config import DESIGNS, StudyConfig
 from cornerstone.documents import read_documents
 from cornerstone.errors import CornerstoneError
+from cornerstone.evaluations import DIGESTS, EVALUATION_SCHEMA
 from cornerstone.manifests import read_manifest
 from cornerstone.model_folder import count_sublayers_from_config, read_model_config
 from cornerstone.parts import PART_SCHEMA, parts_folder, read_metadata
@@ -40,39 +41,50 @@ def print_overview(study: StudyConfig) -> None:
 
 
 def _cell(study: StudyConfig, model: str, task: str) -> str:
-    outputs = [Path(study.results, "evaluations", model, task, f"{design}.parquet") for design in DESIGNS]
-    if all(output.is_file() for output in outputs):
-        return "done"
     share = share_done(study, model, task)
-    return NOT_BEGUN if share is None else f"{int(100 * share)} %"  # 100 % only where all is written
+    if share is None:
+        return NOT_BEGUN
+    return "done" if share == 1 else f"{int(100 * share)} %"
 
 
 def share_done(study: StudyConfig, model: str, task: str) -> float | None:
     """Share of the pairs of both designs that are on the disk; None before model and documents are there."""
-    manifest_path = Path(study.results, "models", f"{model}.json")
-    documents_path = Path(study.results, "documents", f"{task}.parquet")
     try:
-        manifest = read_manifest(manifest_path)
-        documents = read_documents(documents_path).documents[: study.document_limit(model, task)]
+        manifest = read_manifest(Path(study.results, "models", f"{model}.json"))
+        document_set = read_documents(Path(study.results, "documents", f"{task}.parquet"))
         sublayers = count_sublayers_from_config(read_model_config(manifest["folder"]))
     except CornerstoneError:
         return None
-    indices = {document.index for document in documents}
+    documents = document_set.documents[: study.document_limit(model, task)]
+    ours = {"dtype": study.model(model).dtype, **{key: manifest[key] for key in DIGESTS}}
     coalitions = {"ablation": ablation(sublayers), "windows": windows(sublayers, study.max_removed)}
     done = 0
     for design in DESIGNS:
         names = {removed_text(removed) for removed in coalitions[design]}
         output = Path(study.results, "evaluations", model, task, f"{design}.parquet")
-        if output.is_file():
-            done += len(names) * len(indices)
+        rows = len(names) * sum(len(document.requests) for document in documents)
+        if _is_whole(output, ours, rows):
+            done += len(names) * len(documents)
         else:
-            done += len(_pairs(parts_folder(output), manifest, study.model(model).dtype, names, indices))
-    return done / (sum(map(len, coalitions.values())) * len(indices))
+            indices = {document.index for document in documents}
+            done += len(_pairs(parts_folder(output), ours, names, indices))
+    return done / (sum(map(len, coalitions.values())) * len(documents))
 
 
-def _pairs(
-    folder: Path, manifest: Mapping[str, Any], dtype: str, names: set[str], indices: set[int]
-) -> set[tuple[str, int]]:
+def _is_whole(output: Path, ours: Mapping[str, Any], rows: int) -> bool:
+    """Whether the evaluation is written, of this model, and has as many rows as are wanted now."""
+    try:
+        told = read_metadata(output, EVALUATION_SCHEMA, "evaluation")
+    except (FileNotFoundError, ValueError):
+        return False
+    return told["rows"] == rows and _is_of(told["identity"], ours)
+
+
+def _is_of(identity: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
+    return {key: identity.get(key) for key in ours} == ours
+
+
+def _pairs(folder: Path, ours: Mapping[str, Any], names: set[str], indices: set[int]) -> set[tuple[str, int]]:
     """The (coalition, document) pairs that parts of this model hold."""
     found: set[tuple[str, int]] = set()
     for path in sorted(folder.glob("[!.]*.parquet")):
@@ -80,8 +92,7 @@ def _pairs(
             identity = read_metadata(path, PART_SCHEMA, "part").get("identity") or {}
         except (FileNotFoundError, ValueError):  # compacted meanwhile, or cut off: the job deals with it
             continue
-        ours = {"dtype": dtype, **{key: manifest[key] for key in ("weights", "config", "tokenizer")}}
-        if {key: identity.get(key) for key in ours} == ours:
+        if _is_of(identity, ours):
             table = pq.read_table(path, columns=["removed", "document"], partitioning=None)
             removed = pc.cast(table["removed"], "string").to_pylist()
             found |= {pair for pair in zip(removed, table["document"].to_pylist(), strict=True)}

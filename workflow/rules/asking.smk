@@ -20,7 +20,7 @@ rule overview:
     log:
         "<logs>/overview.log",
     conda:
-        "../../envs/analysis.yaml"
+        "../../envs/documents.yaml"
     params:
         study=study,
     message:

@@ -12,6 +12,7 @@ from cornerstone.errors import CornerstoneError
 from cornerstone.evaluations import Expected, count_rejected, set_aside_if_bad
 from cornerstone.identity import ENGINE_VERSION
 
+ASKING = {"estimate", "overview"}
 DRY_RUN = re.compile(r"-[a-zA-Z]*n[a-zA-Z]*|--dry-?run")
 LOOKING_ONLY = {"--lint", "--unlock", "--report", "--summary", "--detailed-summary", "--list-rules", "--dag"}
 LOCKS = Path(".snakemake", "locks")
@@ -45,9 +46,35 @@ def configured_study():
     return study
 
 
+def is_dry_run():
+    return any(map(DRY_RUN.fullmatch, sys.argv[1:]))
+
+
+def answer_question():
+    """Answer `snakemake estimate` or `snakemake overview` here and end: beside a run that works in this folder.
+
+    As a job it would take that run's lock away when it ends. Where this environment lacks the packages for it, the
+    rule of the same name answers in its own.
+    """
+    asked = ASKING & set(sys.argv[1:])
+    if workflow.exec_mode != ExecMode.DEFAULT or len(asked) != 1 or "all" in sys.argv or is_dry_run():
+        return
+    try:
+        from cornerstone.questions import answer
+
+        answer(asked.pop(), study)
+    except ImportError as error:
+        if any(LOCKS.glob("*")) and "--nolock" not in sys.argv:
+            sys.exit(f"Cornerstone: add --nolock: another Snakemake works in this folder ({error})")
+    except CornerstoneError as error:
+        sys.exit(f"Cornerstone: {error}")
+    else:
+        sys.exit(0)
+
+
 def explain_lock():
     """Snakemake itself refuses what another one works on: say in one line what to type."""
-    looking_only = set(sys.argv) & LOOKING_ONLY or any(map(DRY_RUN.fullmatch, sys.argv[1:]))
+    looking_only = set(sys.argv) & LOOKING_ONLY or is_dry_run()
     if workflow.exec_mode == ExecMode.DEFAULT and not looking_only and any(LOCKS.glob("*")):
         print(
             "Cornerstone: another Snakemake works in this folder, or was killed here. Let it work; or, once it and its "
@@ -63,7 +90,6 @@ def set_aside_bad_evaluations():
     """
     if workflow.exec_mode != ExecMode.DEFAULT or set(sys.argv) & LOOKING_ONLY:
         return
-    dry_run = any(DRY_RUN.fullmatch(argument) for argument in sys.argv[1:])
     for model, task, design in product(study.model_names, study.task_names, DESIGNS):
         expected = Expected(
             path=Path(study.results, "evaluations", model, task, f"{design}.parquet"),
@@ -73,7 +99,7 @@ def set_aside_bad_evaluations():
             manifest=Path(study.results, "models", f"{model}.json"),
             documents=Path(study.results, "documents", f"{task}.parquet"),
         )
-        set_aside_if_bad(expected, dry_run=dry_run)
+        set_aside_if_bad(expected, dry_run=is_dry_run())
 
 
 def rejected(wildcards):
@@ -135,7 +161,9 @@ def evaluate_threads(wildcards):
     folder = study.model(wildcards.model).folder
     weights = Path(folder).glob("*.safetensors") if folder else []
     small = folder and sum(path.stat().st_size for path in weights) < SMALL_MODEL_BYTES
-    cores = workflow.resource_settings.cores or CLUSTER_THREADS  # workflow.cores fails on a cluster, which has none
+    cores = (
+        workflow.resource_settings.cores or CLUSTER_THREADS
+    )  # workflow.cores fails on a cluster, which has none
     return 1 if small else max(1, cores // max(1, workflow.global_resources.get("gpu") or 1))
 
 
@@ -167,6 +195,7 @@ def max_removed(wildcards):
 
 
 study = configured_study()
+answer_question()
 explain_lock()
 set_aside_bad_evaluations()
 TITLES = {

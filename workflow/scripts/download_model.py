@@ -15,11 +15,12 @@ def main(snakemake):
     folder, commit = given.folder, None
     try:
         if folder is None:
-            from cornerstone.download import download_model
+            from cornerstone.download import download_model, one_at_a_time
 
-            snapshot = download_model(
-                given.hub, given.revision, allow_remote_code=given.allow_remote_code, digests=digests
-            )
+            with one_at_a_time(manifest.with_name(".download.lock")):
+                snapshot = download_model(
+                    given.hub, given.revision, allow_remote_code=given.allow_remote_code, digests=digests
+                )
             folder, commit = snapshot.folder, snapshot.commit
         described = describe_folder(
             model, folder, digests, hub=given.hub, revision=commit, with_code=given.allow_remote_code

@@ -76,8 +76,9 @@ class _Redacted:
 
 def _tokens() -> list[str]:
     """The hub's tokens that huggingface_hub would find: in the environment and in its file."""
-    home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
-    file = Path(os.environ.get("HF_TOKEN_PATH", home / "token")).expanduser()
+    caches = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    home = os.environ.get("HF_HOME", os.path.join(caches, "huggingface"))
+    file = Path(os.path.expandvars(os.environ.get("HF_TOKEN_PATH", os.path.join(home, "token")))).expanduser()
     found = [os.environ.get(name, "") for name in TOKENS]
     with suppress(OSError, UnicodeDecodeError):
         found.append(file.read_text(encoding="utf-8"))

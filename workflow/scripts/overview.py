@@ -4,9 +4,9 @@ from logged import run_logged
 
 
 def main(snakemake):
-    from cornerstone.overview import print_overview
+    from cornerstone.questions import answer
 
-    print_overview(snakemake.params.study)
+    answer("overview", snakemake.params.study)
 
 
 run_logged(main, snakemake, shown=True)

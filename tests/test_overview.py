@@ -1,0 +1,68 @@
+"""The overview: the share of the pairs that are on the disk and wanted now, from the files alone."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from cornerstone.config import resolve
+from cornerstone.evaluation_job import run_evaluation_job
+from cornerstone.overview import print_overview, share_done
+from fake_engine import LABELS, FakeEngine, write_study
+
+SINGLES, WINDOWS = 1 + len(LABELS), len(LABELS) - 1
+"""Coalitions of the two designs, windows of two."""
+
+
+@pytest.fixture
+def jobs(tmp_path, monkeypatch):
+    """Jobs of both designs of a study in the folder `results`, none of them run yet."""
+    monkeypatch.chdir(tmp_path)
+    job = write_study(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"num_hidden_layers": len(LABELS) // 2}))
+    at = {
+        "manifest": tmp_path / "results/models/tiny.json",
+        "documents": tmp_path / "results/documents/boolq.parquet",
+    }
+    for name, path in at.items():
+        path.parent.mkdir(parents=True)
+        getattr(job, name).rename(path)
+    folder = tmp_path / "results" / "evaluations" / "tiny" / "boolq"
+    return {
+        design: replace(job, **at, design=design, output=folder / f"{design}.parquet")
+        for design in ("ablation", "windows")
+    }
+
+
+def share(dtype="float32", **keys):
+    """Of the study on the disk that this configuration wants."""
+    models = {"tiny": {"folder": "model", "dtype": dtype}}
+    study = resolve({"models": models, "tasks": {"boolq": {}}, "max_removed": 2, **keys})
+    print_overview(study)
+    return share_done(study, "tiny", "boolq")
+
+
+def test_it_counts_what_is_written_and_what_is_in_parts(jobs, capsys):
+    assert share() == 0
+    run_evaluation_job(jobs["ablation"], FakeEngine().engine())
+    assert share() == pytest.approx(SINGLES / (SINGLES + WINDOWS))
+    run_evaluation_job(jobs["windows"], FakeEngine().engine())
+    jobs["windows"].output.unlink()  # its parts are still there
+    assert "done" not in capsys.readouterr().out
+    assert share() == 1
+    assert "done" in capsys.readouterr().out
+
+
+def test_what_an_earlier_configuration_made_does_not_count_as_done(jobs):
+    for job in jobs.values():
+        run_evaluation_job(replace(job, limit=4), FakeEngine().engine())
+    assert share(documents=4) == 1
+    assert share() == pytest.approx(4 / 12)
+    assert share(documents=4, max_removed=3) < 1
+    assert share(documents=4, dtype="bfloat16") == 0
+
+
+def test_before_there_is_a_model_there_is_nothing_to_say(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert share() is None
+    assert "–" in capsys.readouterr().out

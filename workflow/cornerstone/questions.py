@@ -1,0 +1,26 @@
+"""Questions about a study that are answered on the terminal: what it will need, and how far it is.
+
+answer("overview", study)
+"""
+
+from __future__ import annotations
+
+import os
+
+from cornerstone.config import StudyConfig
+
+
+def answer(question: str, study: StudyConfig) -> None:
+    """Print the answer to "estimate" or "overview". Raises CornerstoneError."""
+    if question == "overview":
+        from cornerstone.overview import print_overview
+
+        print_overview(study)
+        return
+    from cornerstone.hub_probe import hub_answers
+
+    if not hub_answers():  # then datasets would wait 23 s for each data set
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    from cornerstone.study_estimate import print_estimate
+
+    print_estimate(study)
