@@ -269,7 +269,10 @@ def test_as_a_command_it_makes_everything_and_says_where_it_listens(tmp_path):
             with urlopen(f"{url}/{path}") as answer:
                 assert answer.status == 200
         server.send_signal(signal.SIGINT)
-        assert server.wait(10) == 130
+        try:
+            assert server.wait(10) == 130
+        finally:
+            server.kill()  # else leaving the block would wait for ever
 
 
 def test_a_hub_that_is_down_refuses_connections(content, home):

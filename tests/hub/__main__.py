@@ -1,5 +1,6 @@
 """Serve a folder until interrupted; a folder that does not exist yet gets every model and data set first."""
 
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -8,6 +9,7 @@ from hub import DATA_SETS, MODELS, Hub, make_content
 
 
 def main(folder: Path) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     if not folder.exists():
         make_content(folder, models=MODELS, data_sets=DATA_SETS)
     with Hub(folder, shown=sys.stderr) as hub:

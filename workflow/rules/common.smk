@@ -153,6 +153,12 @@ def sampling_seed(wildcards):
     return task.seed if task.sample else None
 
 
+def given_resource(name):
+    """What the command line says there is of a resource; None where it does not."""
+    told = workflow.global_resources.get(name)
+    return getattr(told, "value", told)
+
+
 def evaluate_threads(wildcards):
     """Every core; an equal part where several GPUs are given; one for a small local model on the CPU.
 
@@ -162,9 +168,9 @@ def evaluate_threads(wildcards):
     weights = Path(folder).glob("*.safetensors") if folder else []
     small = folder and sum(path.stat().st_size for path in weights) < SMALL_MODEL_BYTES
     cores = (
-        workflow.resource_settings.cores or CLUSTER_THREADS
-    )  # workflow.cores fails on a cluster, which has none
-    return 1 if small else max(1, cores // max(1, workflow.global_resources.get("gpu") or 1))
+        given_resource("_cores") or CLUSTER_THREADS
+    )  # workflow.cores fails on a cluster, where there are none
+    return 1 if small else max(1, cores // (given_resource("gpu") or 1))
 
 
 def shard_notes(wildcards):
