@@ -2,7 +2,7 @@
 # make test               the tests
 # make test-slow          the tests that take minutes each
 # make test-environments  each rule in its own environment, made from its YAML alone
-# make test-study         the paper's study with one model, against a hub on loopback
+# make test-study         studies with one model, against a hub on loopback
 # make test-hub           the whole study from a fresh clone, against a hub on loopback
 # make test-slurm         on a real SLURM, brought up where there is root on Debian
 # make test-slurm-demo    of these the demo by the literal command
@@ -28,16 +28,16 @@ demo: environment
 	@ls results/demo/report.html
 
 test: dev-environment
-	@OMP_NUM_THREADS=1 $(RUN) pytest -q -n 2 --dist loadfile
+	@OMP_NUM_THREADS=1 $(RUN) pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: dev-environment
-	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m slow -n 2 --dist loadfile
+	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m slow -n 2 --dist loadfile --no-loadscope-reorder
 
 test-environments: dev-environment
 	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m slow tests/test_environments_alone.py tests/test_demo_in_environments.py
 
 test-study: dev-environment
-	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m "study and not slow" tests/test_hub_study.py
+	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m "study and not slow" -n 2 --dist loadfile
 
 test-hub: dev-environment
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/python tests/study_on_hub.py
