@@ -67,7 +67,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen:
     )
 
 
-def run(folder: Path, *arguments: str, succeeds: bool = True, seconds: float = 900) -> str:
+def run(folder: Path, *arguments: str, succeeds: bool = True, seconds: float = 1800) -> str:
     driver = start(folder, *arguments)
     said, _ = driver.communicate(timeout=seconds)
     assert (driver.returncode == 0) == succeeds, said[-5000:]
