@@ -1,6 +1,6 @@
 """On a real SLURM: `snakemake --profile slurm all` in a plain clone, and nothing lost whatever breaks.
 
-`make test-slurm` runs all of it; the first test, the demo by the literal command, is the part for CI.
+`make test-slurm` runs all of it, `make test-slurm-demo` the first test: the demo by the literal command.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def study(folder: Path, *, documents: int, **keys) -> tuple[str, str]:
     return "--configfile", "small.yaml"
 
 
-# The demo by the literal command: the part that CI runs
+# The demo by the literal command
 
 
 def test_the_demo_runs_by_the_literal_command_with_the_resources_asked_for(clone):
