@@ -178,7 +178,7 @@ def load(path: Path | str, expand_group: ExpandGroup | None = None) -> StudyConf
 def resolve(raw: Mapping[str, Any], expand_group: ExpandGroup | None = None) -> StudyConfig:
     """Check a parsed configuration and fill its defaults; `raw` is left as it is.
 
-    expand_group: asked only where a task is a group (`tasks.expand_task`, which needs lm-eval).
+    expand_group: asked only where a task is a group (`task_index.expand_task`, which needs lm-eval).
     Raises CornerstoneError with every mistake in one line: the key, what was given, what was needed.
     """
     mistakes = list(_unreadable_values(raw, ""))  # what the schema's language cannot say, or chokes on

@@ -215,7 +215,8 @@ def _fetch(model: HubModel, files: Sequence[HubFile], force: bool = False) -> No
 
     force: take none from huggingface_hub's store of files that several repositories share.
     """
-    _discard(model, [file for file in files if (_folder(model) / file.path).is_file()], only_if_cut=True)
+    there = {file: _folder(model) / file.path for file in files if (_folder(model) / file.path).is_file()}
+    _discard(model, [file for file, path in there.items() if not _is_whole(path, file)])
     _remove_orphans(model, files)
     missing = [file for file in files if not (_folder(model) / file.path).is_file()]
     total = missing_bytes(model, missing)
@@ -263,10 +264,10 @@ def _verify(model: HubModel, files: Sequence[HubFile], digests: Path | None) -> 
         _discard(model, damaged)
         if last_try:
             raise CornerstoneError(
-                f"{names} of {model.id} came damaged twice (another sha256 than the hub lists): something between "
+                f"{names} of {model.id} came damaged twice (another digest than the hub lists): something between "
                 "the hub and this machine changes files; type the same command again, or use another network"
             )
-        print(f"{names}: another sha256 than the hub lists; removed, and fetched again", flush=True)
+        print(f"{names}: another digest than the hub lists; removed, and fetched again", flush=True)
         _fetch(model, damaged, force=True)
 
 
@@ -287,16 +288,14 @@ def git_sha1(path: Path) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-def _discard(model: HubModel, files: Sequence[HubFile], only_if_cut: bool = False) -> None:
+def _discard(model: HubModel, files: Sequence[HubFile]) -> None:
     """Remove files from the model's part of the cache: what the snapshot names and the content under its digest.
 
     That may be a link in turn, to what several repositories share: it stays, for it is not this model's alone.
     """
     for file in files:
-        path = _folder(model) / file.path
-        if not (only_if_cut and _is_whole(path, file)):
-            path.unlink(missing_ok=True)
-            _blob(model, file).unlink(missing_ok=True)
+        (_folder(model) / file.path).unlink(missing_ok=True)
+        _blob(model, file).unlink(missing_ok=True)
 
 
 def _remove_orphans(model: HubModel, files: Sequence[HubFile]) -> None:

@@ -28,7 +28,7 @@ from cornerstone.task_data import TaskData, examples_split, load_data
 from cornerstone.task_fields import check_fields, field_reason
 from cornerstone.task_index import expand_task, find_definition, is_group, load_definition
 
-__all__ = ["build_documents", "expand_task", "supported_definition"]
+__all__ = ["build_documents", "supported_definition"]
 
 FEWSHOT_SEED = 1234
 """What lm-eval's simple_evaluate draws few-shot examples with."""
