@@ -82,7 +82,7 @@ class FakeEngine:
             on_progress(done, len(blocks))
             if self.after_block:
                 self.after_block(done)
-        return SimpleNamespace(counts={"rows": "tree", "evaluations": len(blocks), "engine_seconds": 1.0})
+        return SimpleNamespace(counts={"rows": "tree", "tokens": 50 * len(blocks), "engine_seconds": 1.0})
 
     def _numbers(self, coalitions, document):
         numbers = np.array(

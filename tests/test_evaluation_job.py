@@ -99,7 +99,7 @@ def test_a_finished_evaluation_is_whole_sorted_and_says_what_it_is(tmp_path, cap
         in log
     )
     assert pairs_in_log(log) == (60, 0)
-    assert re.search(r"peak memory \d", log)
+    assert re.search(r"\(\d+ tokens/s\), peak memory \d", log)
 
 
 def test_a_second_run_evaluates_nothing_and_loads_no_model(tmp_path, capsys):

@@ -287,6 +287,7 @@ class _Evaluation:
     def counted(self) -> dict[str, int | float | str]:
         """What was computed, in numbers.
 
+        tokens:             (coalition × token), what a pass over the rows for each coalition would run.
         evaluations:        (state × token × sublayer) made, real tokens only.
         least_evaluations:  the least that any exact method makes on these rows and coalitions.
         padded_evaluations: those made with padding, as the sublayers themselves counted them.
@@ -297,6 +298,7 @@ class _Evaluation:
             "documents": len(self.documents),
             "coalitions": len(self.index),
             "row_tokens": sum(self.tokens),
+            "tokens": len(self.index) * sum(self.tokens),
             "evaluations": self.counts.tokens,
             "least_evaluations": self.per_token * sum(self.tokens),
             "padded_evaluations": self.decoder.counted(),

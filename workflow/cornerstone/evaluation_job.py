@@ -316,12 +316,12 @@ def _start_line(job: EvaluationJob, plan: Plan, reused: int) -> str:
 
 def _end_line(job: EvaluationJob, provenance: dict[str, Any]) -> str:
     counts = provenance["engine"]
-    rate = counts.get("evaluations", 0) / max(counts.get("engine_seconds", 0), 1e-9)
+    rate = counts.get("tokens", 0) / max(counts.get("engine_seconds", 0), 1e-9)
     on_device = provenance["peak_device_memory_bytes"]
     device = "" if on_device is None else f" and {on_device / 2**30:.2f} GiB on the GPU"
     return (
         f"evaluated {provenance['evaluated_pairs']} pairs, reused {provenance['reused_pairs']}, "
-        f"in {provenance['seconds']:.1f} s ({rate:,.0f} token-sublayers/s), "
+        f"in {provenance['seconds']:.1f} s ({rate:,.0f} tokens/s), "
         f"peak memory {provenance['peak_memory_bytes'] / 2**30:.2f} GiB{device}: {job.note or job.output}"
     )
 
