@@ -68,11 +68,21 @@ def cluster() -> Iterator[None]:
     if answers():
         yield
         return
-    subprocess.run(["bash", str(SCRIPTS / "slurm-up.sh")], check=True, timeout=600)
+    bring_up()
     try:
         yield
     finally:
         subprocess.run(["bash", str(SCRIPTS / "slurm-down.sh")], check=True, timeout=120)
+
+
+def bring_up() -> None:
+    """Start what of SLURM does not run here."""
+    subprocess.run(["bash", str(SCRIPTS / "slurm-up.sh")], check=True, timeout=600, stdout=subprocess.DEVNULL)
+
+
+def kill_slurmd() -> None:
+    """End the daemon of the node at once; jobs on it are not told."""
+    subprocess.run(["pkill", "-9", "-x", "slurmd"], check=True)
 
 
 def squeue(*options: str) -> list[str]:

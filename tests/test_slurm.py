@@ -1,17 +1,22 @@
 """On a real SLURM: `snakemake --profile slurm all` in a plain clone, and nothing lost whatever breaks.
 
 `make test-slurm` runs all of it, `make test-slurm-demo` the first test: the demo by the literal command.
+
+Each test that breaks something lets the same command, or what the command itself says to type, go on to the end;
+then the numbers are those of an undisturbed run, and what was finished was not evaluated again.
 """
 
 from __future__ import annotations
 
 import os
+import random
 import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +25,16 @@ import pytest
 import yaml
 
 from cornerstone.evaluations import read_evaluation
-from slurm_cluster import Job, cluster, reason_without_cluster, squeue, watched_queue
+from paced import SECONDS_BETWEEN_PARTS, Journal, kill, pace, running_evaluations
+from slurm_cluster import (
+    Job,
+    bring_up,
+    cluster,
+    kill_slurmd,
+    reason_without_cluster,
+    squeue,
+    watched_queue,
+)
 
 REASON = reason_without_cluster()
 pytestmark = [
@@ -81,21 +95,6 @@ def wait_until(condition: Callable[[], object], seconds: float = 180) -> None:
         time.sleep(0.2)
 
 
-def study(folder: Path, *, documents: int, **keys) -> tuple[str, str]:
-    """The demo's Llama on two tasks; returns the options that choose this configuration."""
-    demo = yaml.safe_load(DEMO.read_text())
-    tasks = {name: demo["tasks"][name] for name in ("boolq", "arc_challenge")}
-    chosen = {
-        "results": "results/small",
-        "models": {"demo_llama": demo["models"]["demo_llama"]},
-        "tasks": tasks,
-        "documents": documents,
-        **keys,
-    }
-    (folder / "small.yaml").write_text(yaml.safe_dump(chosen))
-    return "--configfile", "small.yaml"
-
-
 # The demo by the literal command
 
 
@@ -121,89 +120,221 @@ def test_the_demo_runs_by_the_literal_command_with_the_resources_asked_for(clone
 
 # Whatever breaks
 
-
-def log_likelihoods(folder: Path) -> pd.Series:
-    """Every number of a study, by task, design, coalition, document and choice."""
-    tables = []
-    for path in sorted((folder / "results" / "small" / "evaluations").glob("*/*/*.parquet")):
-        evaluation = read_evaluation(path)
-        tables.append(evaluation.table.assign(task=evaluation.task, design=evaluation.design))
-    keys = ["task", "design", "removed", "document", "choice"]
-    table = pd.concat(tables).astype({"removed": str})
-    return table.set_index(keys)["loglikelihood"].sort_index()
-
-
-def evaluated_pairs(folder: Path) -> int:
-    """(coalition × document) pairs that the finished evaluations' last runs had to evaluate."""
-    paths = (folder / "results" / "small" / "evaluations").glob("*/*/*.parquet")
-    return sum(read_evaluation(path).provenance["evaluated_pairs"] for path in paths)
-
-
-def assert_same_numbers(folder: Path, undisturbed: pd.Series) -> None:
-    found = log_likelihoods(folder)
-    assert found.index.equals(undisturbed.index)
-    np.testing.assert_allclose(found, undisturbed, rtol=0, atol=1e-4)
-
-
 DOCUMENTS = 60
-VALUES = [f"results/small/values/demo_llama/{task}.csv" for task in ("boolq", "arc_challenge")]
+VALUES = "results/small/values/demo_llama/boolq.csv"
+EVALUATIONS = [
+    f"results/small/evaluations/demo_llama/boolq/{design}.parquet" for design in ("ablation", "windows")
+]
+
+
+def study(folder: Path, **keys) -> tuple[str, str]:
+    """The demo's Llama on one task, in many small blocks; returns the options that choose this configuration."""
+    demo = yaml.safe_load(DEMO.read_text())
+    chosen = {
+        "results": "results/small",
+        "models": {"demo_llama": {**demo["models"]["demo_llama"], **keys.pop("model", {})}},
+        "tasks": {"boolq": demo["tasks"]["boolq"]},
+        "documents": DOCUMENTS,
+        "memory_gb": 0.001,
+        **keys,
+    }
+    (folder / "small.yaml").write_text(yaml.safe_dump(chosen))
+    return "--configfile", "small.yaml"
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """loglikelihoods: by design, coalition, document and choice; values: the table made of them."""
+
+    loglikelihoods: pd.Series
+    values: pd.DataFrame
+
+
+def numbers(folder: Path) -> Numbers:
+    tables = []
+    for path in EVALUATIONS:
+        evaluation = read_evaluation(folder / path)
+        tables.append(evaluation.table.assign(design=evaluation.design))
+    keys = ["design", "removed", "document", "choice"]
+    table = pd.concat(tables).astype({"removed": str})
+    return Numbers(table.set_index(keys)["loglikelihood"].sort_index(), pd.read_csv(folder / VALUES))
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory) -> pd.Series:
+def undisturbed(tmp_path_factory) -> Numbers:
     """The numbers of a run that nothing disturbed, on this machine alone."""
     folder = tmp_path_factory.mktemp("undisturbed") / "cornerstone"
     subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(folder)], check=True)
-    command = ["snakemake", *VALUES, *study(folder, documents=DOCUMENTS)]
+    command = ["snakemake", VALUES, *study(folder)]
     subprocess.run(command, cwd=folder, env=environment(), check=True, capture_output=True, timeout=600)
-    return log_likelihoods(folder)
+    return numbers(folder)
 
 
-def running(rule: str) -> list[str]:
+def assert_same_numbers(folder: Path, undisturbed: Numbers) -> None:
+    found = numbers(folder)
+    assert found.loglikelihoods.index.equals(undisturbed.loglikelihoods.index)
+    np.testing.assert_allclose(found.loglikelihoods, undisturbed.loglikelihoods, rtol=0, atol=1e-4)
+    pd.testing.assert_frame_equal(found.values, undisturbed.values, check_exact=False, rtol=0, atol=1e-6)
+
+
+def assert_little_repeated(folder: Path, journal: Journal, breaks: int = 1) -> None:
+    """No more was evaluated twice than is done between two saves, each time that something broke."""
+    needed = sum(
+        read_evaluation(folder / path).table.groupby("removed", observed=True)["document"].nunique().sum()
+        for path in EVALUATIONS
+    )
+    repeated = journal.pairs() - needed
+    assert 0 <= repeated <= breaks * journal.most_in(SECONDS_BETWEEN_PARTS + 2), (repeated, needed)
+
+
+def running(rule: str = "evaluate") -> list[str]:
     """Numbers of the jobs of a rule that run now."""
     lines = squeue("-t", "R", "-o", "%i|%k")
     return [line.partition("|")[0] for line in lines if line.partition("|")[2].startswith(f"rule_{rule}")]
 
 
-def test_a_cancelled_evaluation_is_run_again_and_the_numbers_are_the_same(clone, undisturbed):
-    driver = start(clone, *VALUES, *study(clone, documents=DOCUMENTS))
-    wait_until(lambda: running("evaluate"))
-    subprocess.run(["scancel", running("evaluate")[0]], check=True)
-    said, _ = driver.communicate(timeout=900)
+def begun(journal: Journal) -> None:
+    """Wait until evaluations have work behind them that is saved, and work before them."""
+    wait_until(lambda: journal.pairs() > 0)
+    time.sleep(2 * SECONDS_BETWEEN_PARTS)
+
+
+def log_of(folder: Path, design: str) -> str:
+    return (folder / "results/small/logs/evaluate/demo_llama/boolq" / f"{design}.log").read_text()
+
+
+def finish(driver: subprocess.Popen, seconds: float = 900) -> str:
+    said, _ = driver.communicate(timeout=seconds)
     assert driver.returncode == 0, said[-5000:]
+    return said
+
+
+def test_a_cancelled_evaluation_is_run_again_and_goes_on(clone, undisturbed):
+    journal, options = pace(clone, 0.05), study(clone)
+    driver = start(clone, VALUES, *options)
+    begun(journal)
+    subprocess.run(["scancel", *running()], check=True)
+    assert "Trying to restart job" in finish(driver)
     assert_same_numbers(clone, undisturbed)
+    assert_little_repeated(clone, journal)
+
+
+def test_an_evaluation_that_hits_its_time_limit_goes_on_with_more_time(clone, undisturbed):
+    # About 130 s in one job of 1 minute (which SLURM ends up to half a minute late) and one of 2.
+    demo = yaml.safe_load(DEMO.read_text())["models"]["demo_llama"]["resources"]
+    journal, options = pace(clone, 0.4), study(clone, model={"resources": {**demo, "runtime": 1}})
+    with watched_queue() as jobs:
+        finish(start(clone, VALUES, *options))
+    limits = [job.time_limit for job in jobs.values() if "windows" in job.name]
+    assert limits[:2] == ["00:01:00", "00:02:00"]
+    assert not re.search(r"pairs, 0 done already", log_of(clone, "windows"))
+    assert_same_numbers(clone, undisturbed)
+    assert_little_repeated(clone, journal, breaks=len(limits))
+
+
+@pytest.mark.parametrize("its_jobs_too", [False, True], ids=["slurmd", "node"])
+def test_a_killed_slurmd_loses_nothing(clone, undisturbed, its_jobs_too):
+    journal, options = pace(clone, 0.05), study(clone)
+    driver = start(clone, VALUES, *options)
+    begun(journal)
+    kill_slurmd()
+    if its_jobs_too:  # as when a node loses its power
+        subprocess.run(["pkill", "-9", "slurmstepd"], check=False)
+        kill(running_evaluations(clone))
+    time.sleep(3)
+    bring_up()
+    finish(driver)
+    assert_same_numbers(clone, undisturbed)
+    assert_little_repeated(clone, journal, breaks=2 * its_jobs_too)
+
+
+FAILS_ONCE = """
+import os
+import pathlib
+
+if "SLURM_JOB_ID" in os.environ:
+    try:
+        pathlib.Path({flag!r}).touch(exist_ok=False)
+    except FileExistsError:
+        pass
+    else:
+        os._exit(1)
+"""
+
+
+def test_a_job_that_fails_at_its_start_is_tried_again(clone, undisturbed, tmp_path, monkeypatch):
+    """As on a node whose Python is broken: the first job ends before its first line."""
+    broken, flag = tmp_path / "broken", tmp_path / "failed"
+    broken.mkdir()
+    (broken / "sitecustomize.py").write_text(FAILS_ONCE.format(flag=str(flag)))
+    monkeypatch.setenv("PYTHONPATH", str(broken))
+    said = run(clone, VALUES, *study(clone))
+    assert flag.exists()
+    assert "Trying to restart job" in said
+    assert_same_numbers(clone, undisturbed)
+
+
+def test_evaluations_killed_at_random_moments_go_on(clone, undisturbed):
+    journal, options = pace(clone, 0.05), study(clone)
+    driver = start(clone, VALUES, *options)
+    moments = random.Random(3)
+    for kills in range(2):  # each job is tried three times
+        wait_until(lambda kills=kills: len(journal.processes()) >= 2 * (kills + 1))
+        time.sleep(moments.uniform(0, 4))
+        kill(running_evaluations(clone))
+    finish(driver)
+    assert_same_numbers(clone, undisturbed)
+    assert_little_repeated(clone, journal, breaks=4)
 
 
 def test_shards_run_as_jobs_of_their_own_and_give_the_same_numbers(clone, undisturbed):
     with watched_queue() as jobs:
-        run(clone, *VALUES, *study(clone, documents=DOCUMENTS, shards={"demo_llama": 3}))
-    assert [job.rule for job in jobs.values()].count("evaluate_shard") == 2 * 2 * 3
-    assert evaluated_pairs(clone) == 0  # the shards did it all
+        run(clone, VALUES, *study(clone, shards={"demo_llama": 3}))
+    assert [job.rule for job in jobs.values()].count("evaluate_shard") == 2 * 3
+    for path in EVALUATIONS:
+        assert read_evaluation(clone / path).provenance["evaluated_pairs"] == 0  # the shards did it all
     assert_same_numbers(clone, undisturbed)
 
 
-def test_after_a_kill_of_the_driver_the_words_of_the_restart_lead_on(clone, undisturbed):
-    options = study(clone, documents=DOCUMENTS)
-    driver = start(clone, *VALUES, *options)
-    wait_until(lambda: running("evaluate"))
+@pytest.mark.parametrize("jobs_ended", [False, True], ids=["jobs run on", "jobs have ended"])
+def test_after_a_kill_of_the_driver_the_words_of_the_restart_lead_on(clone, undisturbed, jobs_ended):
+    journal, options = pace(clone, 0.05), study(clone)
+    driver = start(clone, VALUES, *options)
+    begun(journal)
     os.killpg(driver.pid, signal.SIGKILL)
     driver.communicate()
-    said = run(clone, *VALUES, *options, succeeds=False)
+    if jobs_ended:
+        wait_until(lambda: not squeue("-o", "%i"), seconds=300)
+    said = run(clone, VALUES, *options, succeeds=False)
     (line,) = [line for line in said.splitlines() if line.startswith("Cornerstone:")]
     assert "snakemake --unlock" in line and "--rerun-incomplete" in line
     wait_until(lambda: not squeue("-o", "%i"), seconds=300)
     run(clone, "--unlock", *options)
-    run(clone, *VALUES, "--rerun-incomplete", *options)
+    run(clone, VALUES, "--rerun-incomplete", *options)
     assert_same_numbers(clone, undisturbed)
+    assert_little_repeated(clone, journal, breaks=0)
 
 
 def test_a_second_driver_is_refused_in_one_line(clone, undisturbed):
-    options = study(clone, documents=DOCUMENTS)
-    first = start(clone, *VALUES, *options)
-    wait_until(lambda: running("evaluate"))
-    assert "another Snakemake works in this folder" in run(clone, *VALUES, *options, succeeds=False)
+    journal, options = pace(clone, 0.05), study(clone)
+    first = start(clone, VALUES, *options)
+    begun(journal)
+    assert "another Snakemake works in this folder" in run(clone, VALUES, *options, succeeds=False)
     table = run(clone, "overview", *options)  # which may look meanwhile
-    assert re.search(r"Demo Llama", table)
-    said, _ = first.communicate(timeout=900)
-    assert first.returncode == 0, said[-5000:]
+    assert re.search(r"Demo Llama +\d+ %", table), table
+    finish(first)
     assert_same_numbers(clone, undisturbed)
+    assert_little_repeated(clone, journal, breaks=0)
+
+
+def test_ctrl_c_ends_the_jobs_and_the_same_command_goes_on(clone, undisturbed):
+    journal, options = pace(clone, 0.05), study(clone)
+    driver = start(clone, VALUES, *options)
+    begun(journal)
+    driver.send_signal(signal.SIGINT)
+    driver.communicate(timeout=120)
+    assert driver.returncode != 0
+    wait_until(lambda: not squeue("-o", "%i"))
+    run(clone, VALUES, *options)
+    assert_same_numbers(clone, undisturbed)
+    assert_little_repeated(clone, journal)

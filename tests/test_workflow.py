@@ -11,10 +11,12 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from cornerstone.evaluations import read_evaluation
+from cornerstone.parts import METADATA_KEY
 
 REPOSITORY = Path(__file__).parents[1]
 CLONED = ("Snakefile", "workflow", "config", "envs", "profiles", "slurm")
@@ -239,19 +241,34 @@ def test_an_added_model_evaluates_only_itself(study):
     assert "build_documents" not in jobs
 
 
-def test_truncated_and_foreign_evaluations_are_set_aside_and_made_again(study):
-    truncated, foreign = evaluation(study, "boolq", "windows"), evaluation(study, "piqa", "windows")
-    before = read_evaluation(truncated).table
-    os.truncate(truncated, truncated.stat().st_size // 2)
-    foreign.write_bytes(evaluation(study, "piqa", "ablation").read_bytes())
-    assert "would set aside results/evaluations/tiny/boolq/windows.parquet" in make(study, "all", "--dry-run")
+def test_results_that_are_none_are_set_aside_and_made_again(study):
+    """Cut off, empty, another design's in its place, of a format to come."""
+    names = {
+        "boolq/windows": lambda path: os.truncate(path, path.stat().st_size // 2),
+        "boolq/ablation": lambda path: os.truncate(path, 0),
+        "piqa/windows": lambda path: path.write_bytes(evaluation(study, "piqa", "ablation").read_bytes()),
+        "piqa/ablation": of_a_format_to_come,
+    }
+    paths = {name: evaluation(study, *name.split("/")) for name in names}
+    before = {name: read_evaluation(path).table for name, path in paths.items()}
+    for name, spoil in names.items():
+        spoil(paths[name])
+    would = make(study, "all", "--dry-run")
+    assert all(f"would set aside results/evaluations/tiny/{name}.parquet" in would for name in names)
     assert not list(study.rglob("*.rejected"))
     said = make(study, "results/values/tiny/boolq.csv", "results/values/tiny/piqa.csv")
-    assert "set aside results/evaluations/tiny/boolq/windows.parquet as windows.parquet.rejected" in said
-    assert "set aside results/evaluations/tiny/piqa/windows.parquet as windows.parquet.rejected" in said
-    pd.testing.assert_frame_equal(read_evaluation(truncated).table, before)
-    assert read_evaluation(foreign).design == "windows"
+    for name, path in paths.items():
+        assert f"set aside results/evaluations/tiny/{name}.parquet as {path.name}.rejected" in said
+        pd.testing.assert_frame_equal(read_evaluation(path).table, before[name])
+    assert "this Cornerstone reads" in said
     assert planned(study, "results/values/tiny/boolq.csv") == {}
+
+
+def of_a_format_to_come(path):
+    table = pq.read_table(path)
+    note = json.loads(table.schema.metadata[METADATA_KEY])
+    table = table.replace_schema_metadata({METADATA_KEY: json.dumps({**note, "format": note["format"] + 1})})
+    pq.write_table(table, path)
 
 
 def test_a_killed_evaluation_goes_on_where_it_stopped(study):
