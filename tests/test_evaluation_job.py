@@ -113,6 +113,25 @@ def test_a_second_run_evaluates_nothing_and_loads_no_model(tmp_path, capsys):
     assert_whole(job)
 
 
+def test_what_earlier_runs_took_is_still_told_by_the_last(tmp_path):
+    job = write_study(tmp_path)
+    run(replace(job, limit=6), seconds_per_block=0.05)
+    half = read_evaluation(job.output).provenance["work_seconds"]
+    run(job, seconds_per_block=0.05)
+    whole = read_evaluation(job.output).provenance
+    job.output.unlink()
+    run(job)
+    again = read_evaluation(job.output).provenance
+    assert half >= 6 * 0.05  # three pairs of documents × two blocks
+    assert whole["work_seconds"] >= half + 6 * 0.05
+    assert again["evaluated_pairs"] == 0
+    assert (again["work_seconds"], again["devices"]) == (whole["work_seconds"], ["cpu"])
+    run(replace(job, limit=6))  # of the parts half is asked
+    assert read_evaluation(job.output).provenance["work_seconds"] == pytest.approx(
+        again["work_seconds"] / 2, abs=0.01
+    )
+
+
 def test_a_higher_max_removed_evaluates_only_the_longer_windows(tmp_path):
     job = write_study(tmp_path)
     run(job)

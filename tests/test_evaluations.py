@@ -29,7 +29,7 @@ from cornerstone.evaluations import (
     write_grid,
 )
 from cornerstone.loglikelihood_grid import DocumentKey, empty_grid
-from cornerstone.parts import compact_parts, parts_folder, read_parts, write_part
+from cornerstone.parts import compact_parts, parts_folder, read_parts, work_done, write_part
 from fake_engine import FakeEngine, write_study
 
 TESTS = Path(__file__).parent
@@ -243,14 +243,16 @@ def test_two_million_rows_are_written_and_read_in_seconds(tmp_path, capsys):
         times[name] = round(time.perf_counter() - started, 2)
         return result
 
-    timed("write part", write_part, folder, identity, grid)
+    timed("write part", write_part, folder, identity, grid, 3.0, "cpu")
     timed("read part", read_parts, folder, identity, again)
     np.testing.assert_array_equal(again.values, grid.values)
     grid.saved[:, :100] = False  # as another job's part, doubled in the first
-    write_part(folder, identity, grid)
+    write_part(folder, identity, grid, 4.0, "cuda:0 (NVIDIA H100)")
     timed("compact", compact_parts, folder, identity)
     (part,) = folder.iterdir()
     assert pq.read_metadata(part).num_rows == grid.values.size == 635 * 1838 * 2
+    work = timed("what it took", work_done, folder, identity)
+    assert (work.seconds, work.devices) == (7.0, ("cpu", "cuda:0 (NVIDIA H100)"))
     evaluation = replace(small_evaluation(), table=None)
     timed("write evaluation", write_grid, grid, tmp_path / "w.parquet", evaluation)
     table = timed("read evaluation", read_evaluation, tmp_path / "w.parquet").table

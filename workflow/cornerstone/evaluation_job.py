@@ -30,7 +30,7 @@ from cornerstone.evaluations import Evaluation, write_grid
 from cornerstone.identity import ENGINE_VERSION, digest_of, model_identity
 from cornerstone.loglikelihood_grid import DocumentKey, Grid, add_block, empty_grid, evaluated, group_missing
 from cornerstone.manifests import check_unchanged, read_manifest
-from cornerstone.parts import compact_parts, known_sublayers, parts_folder, read_parts, write_part
+from cornerstone.parts import compact_parts, known_sublayers, parts_folder, read_parts, work_done, write_part
 from cornerstone.progress import progress
 from cornerstone.shards import split_by_tokens
 from cornerstone.stopping import stopped_in_order
@@ -119,13 +119,17 @@ def run_evaluation_job(job: EvaluationJob, engine: Engine | None = None) -> None
     reused = count_pairs(plan.grid)
     _say(_start_line(job, plan, reused))
     counts = evaluate_missing(job, plan, engine)
+    work = work_done(parts_folder(job.output), plan.identity)
+    pairs = count_pairs(plan.grid)
     provenance = {
-        "evaluated_pairs": count_pairs(plan.grid) - reused,
+        "evaluated_pairs": pairs - reused,
         "reused_pairs": reused,
+        # Of all runs that evaluated these pairs, shards and broken ones too; parts may hold more pairs than are asked.
+        "work_seconds": round(work.seconds * pairs / max(1, work.pairs), 3),
+        "devices": list(work.devices),
         "seconds": round(time.monotonic() - started, 3),
         "peak_memory_bytes": peak_memory_bytes(),
         "peak_device_memory_bytes": peak_device_memory_bytes(plan.model),
-        "device": device_name(plan.model),
         "dtype": job.dtype,
         "engine": counts,
         "machine": platform.platform(),
@@ -221,11 +225,15 @@ def evaluate_missing(job: EvaluationJob, plan: Plan, engine: Engine) -> dict[str
     """
     folder, counts = parts_folder(job.output), {}
     groups = group_missing(plan.grid)
+    saved = time.monotonic()
     with stopped_in_order() as uninterrupted:
 
         def save() -> None:
+            nonlocal saved
             with uninterrupted():
-                write_part(folder, plan.identity, plan.grid)
+                now = time.monotonic()
+                if write_part(folder, plan.identity, plan.grid, now - saved, device_name(plan.model)):
+                    saved = now
 
         try:
             for number, (coalitions, indices) in enumerate(groups, 1):

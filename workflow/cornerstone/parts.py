@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from cornerstone.loglikelihood_grid import (
     rows_of_pairs,
 )
 
-FORMAT = 1
+FORMAT = 2
 METADATA_KEY = b"cornerstone"
 TEXT = pa.dictionary(pa.int32(), pa.string())
 PART_SCHEMA = pa.schema(
@@ -54,13 +55,33 @@ def parts_folder(output: Path | str) -> Path:
     return output.with_name(output.name + ".parts")
 
 
-def write_part(folder: Path, identity: Mapping[str, Any], grid: Grid) -> int:
-    """Write what is evaluated and not yet saved as one new part; return its number of pairs."""
+@dataclass(frozen=True)
+class Work:
+    """What rows took: (coalition × document) pairs, seconds of evaluation, the devices it ran on."""
+
+    pairs: int = 0
+    seconds: float = 0.0
+    devices: tuple[str, ...] = ()
+
+    def __add__(self, other: Work) -> Work:
+        devices = sorted({*self.devices, *other.devices})
+        return Work(self.pairs + other.pairs, self.seconds + other.seconds, tuple(devices))
+
+
+def write_part(
+    folder: Path, identity: Mapping[str, Any], grid: Grid, seconds: float, device: str | None
+) -> int:
+    """Write what is evaluated and not yet saved as one new part; return its number of pairs.
+
+    seconds, device: what the work took since the last part, and where.
+    """
     pairs = evaluated(grid) & ~grid.saved
-    if pairs.any():
-        _write(folder, identity, _part_table(grid, pairs))
+    count = int(pairs.sum())
+    if count:
+        work = Work(count, seconds, (device,) if device else ())
+        _write(folder, identity, _part_table(grid, pairs), work)
         grid.saved[pairs] = True
-    return int(pairs.sum())
+    return count
 
 
 def read_parts(folder: Path, identity: Mapping[str, Any], grid: Grid) -> None:
@@ -83,9 +104,26 @@ def compact_parts(folder: Path, identity: Mapping[str, Any]) -> None:
     """
     parts = dict(_own_parts(folder, identity))
     if len(parts) > 1:
-        _write(folder, identity, _without_doubles(pa.concat_tables(parts.values())))
+        work = sum(
+            (_work(_parse_metadata(part.schema.metadata[METADATA_KEY])) for part in parts.values()), Work()
+        )
+        tables = [table.replace_schema_metadata() for table in parts.values()]
+        _write(folder, identity, _without_doubles(pa.concat_tables(tables)), work)
         for path in parts:
             path.unlink(missing_ok=True)
+
+
+def work_done(folder: Path, identity: Mapping[str, Any]) -> Work:
+    """What the parts of this identity took together; what two jobs evaluated at once counts twice."""
+    digest, work = digest_of(identity), Work()
+    for path in _list(folder):
+        try:
+            told = read_metadata(path, PART_SCHEMA, "part")
+        except (FileNotFoundError, ValueError):  # compacted meanwhile, or cut off: no rows were taken from it
+            continue
+        if digest_of(told.get("identity") or {}) == digest:
+            work += _work(told)
+    return work
 
 
 def known_sublayers(folder: Path, identity: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -160,8 +198,15 @@ def _parse_metadata(text: bytes | None) -> dict[str, Any]:
     return metadata if isinstance(metadata, dict) else {}
 
 
-def _write(folder: Path, identity: Mapping[str, Any], table: pa.Table) -> None:
-    write_rows(folder / f"{uuid.uuid4().hex}.parquet", table, {"kind": "part", "identity": dict(identity)})
+def _write(folder: Path, identity: Mapping[str, Any], table: pa.Table, work: Work) -> None:
+    note = {"kind": "part", "identity": dict(identity), "work": asdict(work)}
+    write_rows(folder / f"{uuid.uuid4().hex}.parquet", table, note)
+
+
+def _work(metadata: Mapping[str, Any]) -> Work:
+    """What a part says that its rows took."""
+    told = metadata["work"]
+    return Work(told["pairs"], told["seconds"], tuple(told["devices"]))
 
 
 def _part_table(grid: Grid, pairs: np.ndarray) -> pa.Table:

@@ -153,7 +153,7 @@ def _provenance(study: Study) -> list[str]:
         tag("h3", "Tasks"),
         table(pd.DataFrame([_task_row(study, name, told) for name, told in study.documents.items()])),
         tag("h3", "Evaluations"),
-        tag("p", f"The runs that completed them took {_duration(study)}, one after another.", class_="note"),
+        tag("p", f"Evaluating took {_duration(study)}, counted one after another.", class_="note"),
         table(pd.DataFrame([_evaluation_row(study, told) for told in study.evaluations])),
         tag("h3", "Library versions"),
         table(pd.DataFrame(_versions(study), columns=["Library", "Version", "Used for"])),
@@ -195,15 +195,15 @@ def _evaluation_row(study: Study, told: Mapping[str, Any]) -> dict[str, str]:
         "Documents": f"{told['documents'].get('count', 0):,}",
         "Coalitions × documents": f"{made.get('evaluated_pairs', 0) + made.get('reused_pairs', 0):,}",
         "of these from earlier runs": f"{made.get('reused_pairs', 0):,}",
-        "Seconds of the last run": f"{made.get('seconds', float('nan')):,.1f}",
-        "Device": str(made.get("device") or ""),
+        "Seconds of evaluation": f"{made.get('work_seconds', float('nan')):,.1f}",
+        "Device": ", ".join(made.get("devices", ())),
         "Precision": str(made.get("dtype") or ""),
     }
 
 
 def _duration(study: Study) -> str:
-    """The time of the runs that wrote the evaluations; what they reused took its time before."""
-    seconds = sum(told["provenance"].get("seconds", 0) for told in study.evaluations)
+    """The time of all runs that evaluated something, without loading."""
+    seconds = sum(told["provenance"].get("work_seconds", 0) for told in study.evaluations)
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
