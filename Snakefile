@@ -35,6 +35,7 @@ localrules:
     build_documents,
     estimate,
     overview,
+    precision,
 
 
 include: "workflow/rules/models.smk"

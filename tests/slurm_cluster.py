@@ -10,12 +10,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 SCRIPTS = (REPOSITORY / ".." / "shared" / "slurm").resolve()
@@ -81,8 +84,21 @@ def bring_up() -> None:
 
 
 def kill_slurmd() -> None:
-    """End the daemon of the node at once; jobs on it are not told."""
+    """End the daemon of the node at once; jobs on it are not told. Skips on a cluster that others may use."""
+    sandbox = Path(os.environ.get("SLURM_SANDBOX", "/tmp/slurm-sandbox"))
+    if Path("/etc/slurm/slurm.conf").resolve().parent != sandbox.resolve():
+        pytest.skip("this cluster was not brought up for tests")
     subprocess.run(["pkill", "-9", "-x", "slurmd"], check=True)
+
+
+def kill_node() -> None:
+    """As when a node loses its power: the daemon and whatever runs in jobs end at once."""
+    kill_slurmd()
+    subprocess.run(["pkill", "-9", "-x", "slurmstepd"], check=False)
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, ProcessLookupError):
+            if b"SLURM_JOB_ID=" in (process / "environ").read_bytes():
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def squeue(*options: str) -> list[str]:

@@ -186,6 +186,13 @@ def test_the_first_run_evaluates_every_pair_once(first_run):
         assert counts(evaluation(folder, task, "windows")) == ((N_SUBLAYERS - 1) * N_DOCUMENTS, 0)
 
 
+def test_how_many_documents_are_enough_is_told_from_what_is_evaluated(first_run):
+    folder, _ = first_run
+    said = make(folder, "precision")
+    assert "Documents for ±2" in said
+    assert re.search(rf"Tiny +boolq +Value +{N_DOCUMENTS} of {N_DOCUMENTS} ", said), said
+
+
 def test_a_second_run_does_nothing_and_says_so(first_run):
     folder, _ = first_run
     assert "Nothing to be done" in make(folder, "all")

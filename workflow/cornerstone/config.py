@@ -47,6 +47,7 @@ TABLES = (
     "drops",
     "drops_by_task",
     "joint",
+    "precision",
     "values",
     "ablation",
 )

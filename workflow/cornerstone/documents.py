@@ -57,6 +57,7 @@ class DocumentSet:
     metrics: those of ("acc", "acc_norm") that the task reports.
     digest:  sha256 (hex) over all prompts, gold indices and lengths.
     lm_eval_version, source: what built the prompts, and from which data; provenance only.
+    available: documents of the scored split, before sample and limit; 0 where it is not known.
     """
 
     task: str
@@ -67,6 +68,7 @@ class DocumentSet:
     documents: tuple[Document, ...]
     lm_eval_version: str = ""
     source: str = ""
+    available: int = 0
 
 
 def digest_documents(documents: Iterable[Document]) -> str:
@@ -157,6 +159,7 @@ def _metadata(document_set: DocumentSet) -> dict[str, Any]:
         "digest": document_set.digest,
         "lm_eval_version": document_set.lm_eval_version,
         "source": document_set.source,
+        "available": document_set.available,
     }
 
 

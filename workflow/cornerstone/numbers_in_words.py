@@ -23,6 +23,13 @@ def interval_text(low: float, high: float) -> str:
     return "" if pd.isna(low) else f"{percent(low)} – {percent(high)}"
 
 
+def duration(seconds: float) -> str:
+    """ "12 s", "3 min", "4.5 h"."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
+
+
 def counted(number: int, noun: str) -> str:
     """ "1 task", "6 tasks"."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")

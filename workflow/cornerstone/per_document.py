@@ -10,8 +10,8 @@ tasks share no documents.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -34,6 +34,8 @@ class DocumentNumbers:
     joint:     shape (windows, documents): full − score without the window.
     single:    shape (windows, documents): sum of the effects of its sublayers.
     chance:    score of a random choice. constant: of the best answer that is always the same.
+    available: documents of the task's scored split; 0 where it is not known.
+    seconds:   that evaluating each design took.
     """
 
     model: str
@@ -48,6 +50,8 @@ class DocumentNumbers:
     single: np.ndarray
     chance: float
     constant: float
+    available: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 def document_numbers(study: ScoredTask, *, max_removed: int, edges: str = "both") -> DocumentNumbers:
@@ -71,6 +75,8 @@ def document_numbers(study: ScoredTask, *, max_removed: int, edges: str = "both"
         single=single,
         chance=float(scores.chance.mean()),
         constant=scores.constant,
+        available=study.available,
+        seconds=study.seconds,
     )
 
 

@@ -1,4 +1,4 @@
-"""Questions about a study that are answered on the terminal: what it will need, and how far it is.
+"""Questions about a study that are answered on the terminal: what it will need, how far it is, how precise.
 
 answer("overview", study)
 """
@@ -11,11 +11,16 @@ from cornerstone.config import StudyConfig
 
 
 def answer(question: str, study: StudyConfig) -> None:
-    """Print the answer to "estimate" or "overview". Raises CornerstoneError."""
+    """Print the answer to "estimate", "overview" or "precision". Raises CornerstoneError."""
     if question == "overview":
         from cornerstone.overview import print_overview
 
         print_overview(study)
+        return
+    if question == "precision":
+        from cornerstone.table_text import print_precision
+
+        print_precision(study)
         return
     from cornerstone.hub_probe import hub_answers
 

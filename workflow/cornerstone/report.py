@@ -24,6 +24,7 @@ from cornerstone.documents import DocumentSet, read_documents
 from cornerstone.errors import CornerstoneError
 from cornerstone.evaluations import EVALUATION_SCHEMA
 from cornerstone.manifests import read_manifest
+from cornerstone.numbers_in_words import duration
 from cornerstone.parts import read_metadata
 from cornerstone.report_page import STYLE, details, figure, page, table, tag, verdict
 from cornerstone.report_words import Study, caption, cautions, method, summary
@@ -203,10 +204,7 @@ def _evaluation_row(study: Study, told: Mapping[str, Any]) -> dict[str, str]:
 
 def _duration(study: Study) -> str:
     """The time of all runs that evaluated something, without loading."""
-    seconds = sum(told["provenance"].get("work_seconds", 0) for told in study.evaluations)
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+    return duration(sum(told["provenance"].get("work_seconds", 0) for told in study.evaluations))
 
 
 def _versions(study: Study) -> list[tuple[str, str, str]]:

@@ -9,8 +9,8 @@ of equal ones the first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -120,12 +120,18 @@ def rows_of(scores: Scores, coalitions: Sequence[Removed]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ScoredTask:
-    """The scores of one model on one task, with the labels of the model's sublayers in execution order."""
+    """The scores of one model on one task, with the labels of the model's sublayers in execution order.
+
+    available: documents of the task's scored split; 0 where it is not known.
+    seconds:   that evaluating each design took.
+    """
 
     model: str
     task: str
     labels: tuple[str, ...]
     scores: Scores
+    available: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_scores(evaluations: Sequence[Path], documents: Path, score: str) -> ScoredTask:
@@ -144,7 +150,8 @@ def read_scores(evaluations: Sequence[Path], documents: Path, score: str) -> Sco
     metric = choose_metric(score, document_set.metrics, task)
     some = [evaluation for evaluation in read if len(evaluation.table)]  # max_removed: 1 has no windows
     parts = [score_table(each.table, document_set.documents, metric) for each in some or read]
-    return ScoredTask(model, task, labels, stack(parts))
+    seconds = {each.design: each.provenance.get("work_seconds", np.nan) for each in read}
+    return ScoredTask(model, task, labels, stack(parts), document_set.available, seconds)
 
 
 def write_table(table: pd.DataFrame, study: ScoredTask, output: Path) -> None:

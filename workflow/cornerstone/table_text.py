@@ -9,14 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from cornerstone.claim_words import claims_table
 from cornerstone.claims import MARGIN, Study, evidence_table, judge_claims
-from cornerstone.numbers_in_words import interval_text, percent
+from cornerstone.errors import CornerstoneError
+from cornerstone.numbers_in_words import duration, interval_text, percent
+from cornerstone.precision import WIDTHS, points, precision_so_far
 from cornerstone.tables import Results, Titles, study_tables
 from cornerstone.values import RESAMPLES
+
+if TYPE_CHECKING:
+    from cornerstone.config import StudyConfig
 
 NOTES = {
     "claims": "With these models, these tasks and these documents; a verdict is on all models together. "
@@ -51,6 +57,10 @@ NOTES = {
     "in for each other. Surely more, less: how many runs, counted on each task, have an interval of the "
     "difference above or below zero. Scores hardly fall below guessing: joint removals that reach it cost "
     "less than the sum.",
+    "precision": "Half-width of the 95 % interval of a sublayer's effect of removal, and of its value: the median "
+    "over sublayers and the widest now, and how many documents like these it takes until the widest is as "
+    "narrow as said, with the time for them on the devices that were used. In brackets: how many of the task's "
+    "own documents, for what is said of these alone. Set `documents` or `sample` by it.",
     "values": "Each sublayer's value, with its 95 % interval.",
     "ablation": "Full score less the score without this sublayer, with its paired 95 % interval.",
 }
@@ -93,6 +103,27 @@ def read_table(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype={"claim": str})
 
 
+def print_precision(study: StudyConfig) -> None:
+    """Print the table of precision of what is finished, with its note. Raises CornerstoneError where nothing is."""
+    table = precision_so_far(
+        Path(study.results),
+        study.model_names,
+        study.task_names,
+        max_removed=study.max_removed,
+        edges=study.edges,
+        score=study.score,
+    )
+    if table.empty:
+        raise CornerstoneError(
+            "no model has both evaluations of a task yet: begin with few documents (documents: 50), and ask again"
+        )
+    titles = Titles(
+        {model.name: model.title for model in study.models}, {task.name: task.title for task in study.tasks}
+    )
+    (section,) = sections("precision", table, titles)
+    print(f"{section.table.to_string(index=False)}\n\n{section.note}", flush=True)
+
+
 def sections(name: str, table: pd.DataFrame, titles: Titles) -> list[Section]:
     """A table of the study as people read it: titles for names, numbers in percent."""
     views: dict[str, Callable[[pd.DataFrame, Titles], tuple[str, pd.DataFrame]]] = {
@@ -105,6 +136,7 @@ def sections(name: str, table: pd.DataFrame, titles: Titles) -> list[Section]:
         "drops": _drops_view,
         "drops_by_task": _drops_by_task_view,
         "joint": _joint_view,
+        "precision": _precision_view,
     }
     if name in views:
         title, view = views[name](table, titles)
@@ -307,6 +339,32 @@ def _joint_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFrame]
     ]
     none = pd.DataFrame({"Model": ["No such runs were removed."]})
     return "Removing other sublayers together", pd.DataFrame(rows) if rows else none
+
+
+def _precision_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFrame]:
+    names = {"effect": "Effect", "value": "Value"}
+    rows = [
+        {
+            "Model": titles.model(row["model"]),
+            "Task": titles.task(row["task"]),
+            "Number": names[row["number"]],
+            "Documents": f"{row['documents']:,}" + (f" of {row['available']:,}" if row["available"] else ""),
+            "Median now (points)": f"±{percent(row['median'])}",
+            "Widest now (points)": f"±{percent(row['widest'])}",
+            **{f"Documents for ±{points(width)}": _documents_cell(row, width) for width in WIDTHS},
+        }
+        for row in table.to_dict("records")
+    ]
+    return "How many documents are enough", pd.DataFrame(rows)
+
+
+def _documents_cell(row: Mapping[str, float], width: float) -> str:
+    """ "1,240 (890), 3 min": of documents like these, of the task's own, and the time."""
+    needed, own, seconds = (row.get(f"{what}_{points(width)}") for what in ("documents", "own", "seconds"))
+    if pd.isna(needed):  # a single document tells no spread
+        return ""
+    own = "" if pd.isna(own) else f" ({own:,.0f})"
+    return f"{needed:,.0f}{own}" + ("" if pd.isna(seconds) else f", {duration(seconds)}")
 
 
 def _paper(row, column: str, title: str) -> dict[str, str]:

@@ -9,6 +9,7 @@
     cornerstones                Table 2
     drops, drops_by_task        Tables 3 and 4
     joint                       removing runs of sublayers together
+    precision                   how wide the intervals are, and what narrower ones take
     values, ablation            every sublayer
 
 Columns that begin with paper_ are there only where a model of the study is one of the paper's.
@@ -25,6 +26,7 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.per_document import DocumentNumbers, document_numbers, task_draws
+from cornerstone.precision import precision_table
 from cornerstone.published import Published
 from cornerstone.scores import read_scores
 from cornerstone.values import interval, shares
@@ -286,6 +288,7 @@ def study_tables(results: Results) -> dict[str, pd.DataFrame]:
         "drops": drops_table(results),
         "drops_by_task": drops_by_task_table(results),
         "joint": removals_together_table(results),
+        "precision": precision_table(results.measured),
         "values": results.values,
         "ablation": results.ablation,
     }

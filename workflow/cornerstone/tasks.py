@@ -81,6 +81,7 @@ def build_documents(
         documents=documents,
         lm_eval_version=importlib.metadata.version("lm_eval"),
         source=loaded.source,
+        available=len(lm_task.eval_docs),
     )
 
 

@@ -27,3 +27,17 @@ rule overview:
         "Look how far the study is"
     script:
         "../scripts/overview.py"
+
+
+# How wide its intervals are so far, and how many documents narrower ones would take.
+rule precision:
+    log:
+        "<logs>/precision.log",
+    conda:
+        "../../envs/documents.yaml"
+    params:
+        study=study,
+    message:
+        "Look how precise the study is"
+    script:
+        "../scripts/precision.py"

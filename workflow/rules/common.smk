@@ -12,7 +12,7 @@ from cornerstone.errors import CornerstoneError
 from cornerstone.evaluations import Expected, count_rejected, set_aside_if_bad
 from cornerstone.identity import ENGINE_VERSION
 
-ASKING = {"estimate", "overview"}
+ASKING = {"estimate", "overview", "precision"}
 DRY_RUN = re.compile(r"-[a-zA-Z]*n[a-zA-Z]*|--dry-?run")
 LOOKING_ONLY = {"--lint", "--unlock", "--report", "--summary", "--detailed-summary", "--list-rules", "--dag"}
 LOCKS = Path(".snakemake", "locks")
@@ -51,7 +51,7 @@ def is_dry_run():
 
 
 def answer_question():
-    """Answer `snakemake estimate` or `snakemake overview` here and end: beside a run that works in this folder.
+    """Answer `snakemake estimate`, `overview` or `precision` here and end: beside a run that works in this folder.
 
     As a job it would take that run's lock away when it ends. Where this environment lacks the packages for it, the
     rule of the same name answers in its own.

@@ -1,0 +1,107 @@
+"""How many documents are enough: how wide the intervals are, and what narrower ones take.
+
+    precision_table(measured)        # a row per model, task and kind of number; `snakemake precision` prints it
+
+A half-width is that of the 95 % interval of a sublayer's effect or value, 1.96 · s / √n, where s is the
+standard deviation over documents. As the tables' intervals it speaks of documents like these; of the task's
+own scored split alone one knows more, and all of it leaves no doubt (the finite-population correction).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cornerstone.per_document import DocumentNumbers, document_numbers
+from cornerstone.scores import read_scores
+
+WIDTHS = (0.05, 0.02, 0.01)
+"""Half-widths that documents are counted for, in parts of 1."""
+NORMAL = 1.959964
+"""The quantile of the normal distribution that leaves 2.5 % above it."""
+RULE_OF_THREE = 3.0
+"""What was seen on none of n documents may, at 95 %, still happen on 3/n of them (Hanley & Lippman-Hand 1983)."""
+DESIGNS_OF = {"effect": ("ablation",), "value": ("ablation", "windows")}
+"""What must be evaluated for a number."""
+
+
+def points(width: float) -> str:
+    """0.05 as "5": columns are called after their half-width in points of a hundred."""
+    return f"{100 * width:g}"
+
+
+def half_widths(per_document: np.ndarray) -> np.ndarray:
+    """Of the mean of each row of (rows, documents); infinite for a single document."""
+    n = per_document.shape[1]
+    if n < 2:
+        return np.full(len(per_document), np.inf)
+    return NORMAL * per_document.std(axis=1, ddof=1) / np.sqrt(n)
+
+
+def documents_needed(width_now: float, documents: int, width: float) -> int:
+    """How many documents like these a half-width takes that is `width_now` with `documents` of them.
+
+    Never fewer than what could show an effect of that size at all: 3 / width.
+    """
+    return int(np.ceil(max(documents * (width_now / width) ** 2, RULE_OF_THREE / width)))
+
+
+def documents_needed_of(population: int, like_these: int) -> int:
+    """How many of a population's own documents tell as much of it as `like_these` of an endless one.
+
+    n = n₀ / (1 + (n₀ − 1) / N), Cochran (1977), Sampling Techniques, eq. 4.5.
+    """
+    return min(population, int(np.ceil(like_these / (1 + (like_these - 1) / population))))
+
+
+def precision_table(measured: Sequence[DocumentNumbers]) -> pd.DataFrame:
+    """A row per model, task and number ("effect", "value").
+
+    documents, available: evaluated, and in the task's scored split (0: not known). median, widest: half-width
+    now over the sublayers. For each of WIDTHS, w in points, so that no sublayer's is wider: documents_{w}, of
+    documents like these; own_{w}, of the split's own, for what is said of that split alone; seconds_{w}: what
+    evaluating documents_{w} takes on the devices that were used so far (NaN: not known).
+    """
+    return pd.DataFrame([_row(numbers, kind) for numbers in measured for kind in DESIGNS_OF])
+
+
+def _row(numbers: DocumentNumbers, kind: str) -> dict[str, float | str]:
+    n = len(numbers.documents)
+    widths = half_widths({"effect": numbers.effects, "value": numbers.values}[kind])
+    row = {
+        "model": numbers.model,
+        "task": numbers.task,
+        "number": kind,
+        "documents": n,
+        "available": numbers.available,
+        "median": float(np.median(widths)),
+        "widest": float(widths.max()),
+    }
+    seconds = sum(numbers.seconds.get(design, np.nan) for design in DESIGNS_OF[kind]) / n
+    for width in WIDTHS if n > 1 else ():
+        needed = documents_needed(widths.max(), n, width)
+        row[f"documents_{points(width)}"] = needed
+        row[f"own_{points(width)}"] = (
+            documents_needed_of(numbers.available, needed) if numbers.available else np.nan
+        )
+        row[f"seconds_{points(width)}"] = seconds * needed
+    return row
+
+
+def precision_so_far(
+    folder: Path, models: Sequence[str], tasks: Sequence[str], *, max_removed: int, edges: str, score: str
+) -> pd.DataFrame:
+    """`precision_table` of the models and tasks whose evaluations are finished in this folder of results."""
+    measured = []
+    for model in models:
+        for task in tasks:
+            files = [
+                folder / "evaluations" / model / task / f"{design}.parquet" for design in DESIGNS_OF["value"]
+            ]
+            if all(file.is_file() for file in files):
+                scored = read_scores(files, folder / "documents" / f"{task}.parquet", score)
+                measured.append(document_numbers(scored, max_removed=max_removed, edges=edges))
+    return precision_table(measured)
