@@ -19,7 +19,7 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -32,10 +32,10 @@ from cornerstone.coalitions import Removed, ablation, windows
 from cornerstone.encoding import EncodedDocument, encode_documents
 from cornerstone.engine import EvaluationResult, evaluate
 from cornerstone.errors import CornerstoneError
-from cornerstone.flops import attention_flops, head_flops, sublayer_flops
 from cornerstone.models import DTYPES, LanguageModel, pick_device
 from cornerstone.reference import sublayers_removed
 from cornerstone.token_tree import tree_row
+from limit import operations_of, product_rate, seconds, synchronize
 from workload import KINDS, documents_of, random_llama
 
 ROUNDS = 5
@@ -113,80 +113,26 @@ def _measure_kind(
     rounds, padded, evaluations = [], 0, 0
     for number in range(ROUNDS):
         part = encoded[number::ROUNDS]
-        product_rate = _product_rate(model)
+        before = product_rate(model)
         started = time.perf_counter()
         result = evaluate(model, part, coalitions)
         # A job checks the model once, whatever its documents: each round bears its share of one check.
-        seconds = time.perf_counter() - started - result.counts["check_seconds"] * (1 - 1 / ROUNDS)
+        taken = time.perf_counter() - started - result.counts["check_seconds"] * (1 - 1 / ROUNDS)
         sample = rng.sample(coalitions, arguments.sample)
         lm_eval_seconds, difference = _time_lm_eval(theirs, model, part, sample, result)
         scale = len(coalitions) / len(sample)
         rounds.append(
             Round(
-                seconds,
+                taken,
                 lm_eval_seconds and lm_eval_seconds * scale,
-                _operations(model, part, coalitions, result),
-                (product_rate + _product_rate(model)) / 2,
+                operations_of(model, part, coalitions, result),
+                (before + product_rate(model)) / 2,
                 difference,
             )
         )
         padded += result.counts["padded_evaluations"]
         evaluations += result.counts["evaluations"]
     return _report(model, kind, source, encoded, coalitions, rounds, padded / evaluations - 1)
-
-
-def _product_rate(model: LanguageModel) -> float:
-    """Operations per second of a large matrix product of the model's dtype, on its device."""
-    size = 2048 if model.device.type == "cpu" else 8192
-    dtype = DTYPES[model.dtype]
-    a, b = (torch.randn(size, size, device=model.device).to(dtype) for _ in range(2))
-    repeats = 3 if model.device.type == "cpu" else 20
-
-    def product() -> None:
-        for _ in range(repeats):
-            a @ b
-        _synchronize(model)
-
-    product()
-    return 2 * size**3 * repeats / _seconds(product)
-
-
-def _synchronize(model: LanguageModel) -> None:
-    if model.device.type == "cuda":
-        torch.cuda.synchronize()
-
-
-def _seconds(call: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
-
-
-def _operations(
-    model: LanguageModel,
-    documents: Sequence[EncodedDocument],
-    coalitions: Sequence[Removed],
-    result: EvaluationResult,
-) -> float:
-    """Operations that the engine needed, padding not counted: sublayers, attention over ancestors, head."""
-    states = _states_per_sublayer(coalitions, len(model.sublayers))
-    rows = [tree_row(0, document) for document in documents]
-    tokens = sum(len(row.tokens) for row in rows)
-    attended = sum(depth + 1 for row in rows for depth in row.depths)
-    total = result.counts["logits"] * head_flops(model)
-    for sublayer, flops, count in zip(model.sublayers, sublayer_flops(model), states, strict=True):
-        total += count * flops * tokens
-        if sublayer.kind == "attn":
-            total += count * attention_flops(model, attended)
-    return total
-
-
-def _states_per_sublayer(coalitions: Sequence[Removed], players: int) -> list[int]:
-    """How many states pass each sublayer: what `least_evaluations` sums up."""
-    return [
-        len({tuple(s for s in removed if s < sublayer) for removed in coalitions if sublayer not in removed})
-        for sublayer in range(players)
-    ]
 
 
 def _lm_eval(model: LanguageModel, documents: Sequence[EncodedDocument]):
@@ -205,7 +151,7 @@ def _lm_eval(model: LanguageModel, documents: Sequence[EncodedDocument]):
     times = {}
     for size in BATCH_SIZES:
         lm.batch_size_per_gpu = size
-        times[size] = _seconds(lambda: _run_lm_eval(lm, part))
+        times[size] = seconds(lambda: _run_lm_eval(lm, part))
     lm.batch_size_per_gpu = min(times, key=times.get)
     return lm
 
@@ -239,7 +185,7 @@ def _time_lm_eval(
         started = time.perf_counter()
         with sublayers_removed(model, removed):
             theirs = _run_lm_eval(lm, documents)
-        _synchronize(model)
+        synchronize(model)
         total += time.perf_counter() - started
         row = ours.coalitions.index(removed)
         mine = [x for loglikelihoods in ours.loglikelihoods for x in loglikelihoods[row]]

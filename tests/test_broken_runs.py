@@ -164,14 +164,14 @@ from cornerstone.models import language_model
 from families import SHAPE, encoded, random_network
 
 LONGEST = 128
-shape = {**SHAPE, "hidden_size": 1024, "intermediate_size": 2048, "max_position_embeddings": LONGEST}
+shape = {**SHAPE, "hidden_size": 1024, "intermediate_size": 2048, "num_hidden_layers": 6, "max_position_embeddings": LONGEST}
 model = language_model(random_network("LlamaConfig", shape), Encoder(None, LONGEST), "wide")
-contexts = [[3 + (7 * n + k) % 90 for k in range(100)] for n in range(24)]
+contexts = [[3 + (7 * n + k) % 90 for k in range(100)] for n in range(12)]
 documents = encoded([[(context, [5, 6]), (context, [9])] for context in contexts], LONGEST)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 free = free_memory(torch.device("cpu"))
 blocks = []
-result = evaluate(model, documents, windows(len(model.sublayers), 6), on_block=blocks.append)
+result = evaluate(model, documents, windows(len(model.sublayers), 10), on_block=blocks.append)
 print(json.dumps({
     "before": before,
     "free": free,
@@ -211,7 +211,7 @@ def test_half_the_memory_it_would_like_gives_smaller_batches_and_the_same_number
     limit = free["before"] + liked // 2
     (control_group / "memory.limit_in_bytes").write_text(str(limit))
     short = evaluate_within(control_group)
-    assert short["peak"] <= limit
+    assert short["peak"] < free["peak"] - liked // 4  # the group counts no file pages, and kills above its limit
     assert short["blocks"] > free["blocks"]
     for mine, theirs in zip(short["numbers"], free["numbers"], strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=2e-6, atol=1e-4)
