@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 import posixpath
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -24,7 +26,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from cornerstone.coalitions import check_max_removed
-from cornerstone.errors import CornerstoneError
+from cornerstone.errors import UNWRITABLE, CornerstoneError, shown
 from cornerstone.model_folder import check_model_folder, count_sublayers_from_config, read_model_config
 
 SCHEMA_PATH = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
@@ -62,7 +64,15 @@ REFUSED_KEYS = {
     "trust_remote_code": "it is called allow_remote_code here",
 }
 """What people know from other tools and might hope for; each with what holds here."""
-CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
+MOST_VALUES = 20_000
+"""In a configuration; a few aliases of aliases in YAML stand for more than any memory holds."""
+MOST_MISTAKES = 10
+"""Told at once."""
+LARGEST_NUMBER = 1e15
+MOST_LEVELS = 10
+MOST_NAME_BYTES = 255
+ILL_REVISION = re.compile(r"\.\.|//|[/.]$|\.lock$")
+"""What git allows in no branch or tag; ".." would lead out of the cache."""
 
 
 @dataclass(frozen=True)
@@ -171,9 +181,11 @@ ExpandGroup = Callable[[str, str | None], list[str]]
 def load(path: Path | str, expand_group: ExpandGroup | None = None) -> StudyConfig:
     """The study that a YAML file configures; see `resolve`. Raises CornerstoneError where it is unreadable."""
     try:
-        return resolve(yaml.safe_load(Path(path).read_text(encoding="utf-8")), expand_group)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise CornerstoneError(f"cannot read {path}: {' '.join(str(error).split())}") from error
+        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except Exception as error:  # PyYAML passes on whatever a date, a number or a tag that is none raises
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise CornerstoneError(f"cannot read {path}: {reason[:300]}") from error
+    return resolve(raw, expand_group)
 
 
 def resolve(raw: Mapping[str, Any], expand_group: ExpandGroup | None = None) -> StudyConfig:
@@ -182,14 +194,16 @@ def resolve(raw: Mapping[str, Any], expand_group: ExpandGroup | None = None) -> 
     expand_group: asked only where a task is a group (`task_index.expand_task`, which needs lm-eval).
     Raises CornerstoneError with every mistake in one line: the key, what was given, what was needed.
     """
-    mistakes = list(_unreadable_values(raw, ""))  # what the schema's language cannot say, or chokes on
+    mistakes = list(_unreadable_values(raw))  # what the schema's language cannot say, or chokes on
     mistakes = mistakes or [_schema_mistake(error) for error in _schema_errors(raw)]
     filled = {} if mistakes else _fill_defaults(raw, _schema())
     if not mistakes:
         filled["tasks"] = dict(_expanded(filled["tasks"], expand_group))
         mistakes = list(_study_mistakes(filled))
     if mistakes:
-        raise CornerstoneError("config: " + "; ".join(mistakes))
+        more = f"; and {len(mistakes) - MOST_MISTAKES} more mistakes" if len(mistakes) > MOST_MISTAKES else ""
+        raise CornerstoneError("config: " + "; ".join(mistakes[:MOST_MISTAKES]) + more)
+    filled["results"] = posixpath.normpath(filled["results"])  # as Snakemake would name targets in it
     return StudyConfig(
         **{key: value for key, value in filled.items() if key not in ("models", "tasks")},
         models=tuple(_model(name, keys) for name, keys in filled["models"].items()),
@@ -237,6 +251,44 @@ def check_models(study: StudyConfig, names: Iterable[str] | None = None) -> None
                 check_max_removed(count_sublayers_from_config(read_model_config(folder)), study.max_removed)
             except CornerstoneError as error:
                 raise CornerstoneError(f"models.{name}: {error}") from error
+
+
+def check_places(study: StudyConfig) -> None:
+    """Raise CornerstoneError unless the results have a place, and local data and tasks are where the study says."""
+    taken = _nearest_existing(study.results)
+    if not os.path.isdir(taken):
+        raise CornerstoneError(f"results is {study.results}, but {taken} is a file: give a folder")
+    if taken != study.results and not os.access(taken, os.W_OK | os.X_OK):
+        raise CornerstoneError(
+            f"results is {study.results}, and {taken} may not be written to: give a folder of yours"
+        )
+    for task in study.tasks:
+        if task.data is not None and not (os.path.isfile(task.data) and os.access(task.data, os.R_OK)):
+            raise CornerstoneError(
+                f"tasks.{task.name}.data: {_state_of(task.data)}: give a file of documents, relative to the "
+                "working directory"
+            )
+        if task.include_path is not None and not os.path.isdir(task.include_path):
+            raise CornerstoneError(
+                f"tasks.{task.name}.include_path: {_state_of(task.include_path)}: give a folder with YAML tasks of "
+                "your own"
+            )
+
+
+def _nearest_existing(path: str) -> str:
+    """The path itself or the nearest of the folders above it that is there; "." of a relative one at last."""
+    while not os.path.lexists(path):
+        path = posixpath.dirname(path) or "."
+    return path
+
+
+def _state_of(path: str) -> str:
+    """What is wrong with a place that should be a file that can be read, or a folder."""
+    if not os.path.exists(path):
+        return f"{path} does not exist"
+    if os.path.isfile(path):
+        return f"{path} is a file" if os.access(path, os.R_OK) else f"{path} may not be read"
+    return f"{path} is a folder"
 
 
 def check_targets(study: StudyConfig, targets: Iterable[str]) -> None:
@@ -290,12 +342,11 @@ def _schema_errors(raw: Any) -> list[ValidationError]:
 
 
 def _key_path(path: Iterable[Any]) -> str:
-    return ".".join(map(str, path))
+    return ".".join(_short(str(key)) for key in path)
 
 
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _short(text: str) -> str:
+    return text if len(text) <= 100 else text[:97] + "..."
 
 
 def _schema_mistake(error: ValidationError) -> str:
@@ -303,7 +354,7 @@ def _schema_mistake(error: ValidationError) -> str:
     key = _key_path(error.path) or "the configuration"
     given, rule = error.instance, error.validator_value
     if "propertyNames" in error.schema_path:
-        return f"{key} has the name {_shown(given)}: {_NAME_PHRASE}"
+        return f"{key} has the name {shown(given)}: {_NAME_PHRASE}"
     if error.validator == "additionalProperties":
         return _unknown_key(error)
     needed = {
@@ -313,17 +364,20 @@ def _schema_mistake(error: ValidationError) -> str:
         "maximum": lambda: f"give {rule} or less",
         "exclusiveMinimum": lambda: f"give more than {rule}",
         "minLength": lambda: "it must not be empty",
+        "maxLength": lambda: f"give up to {rule} characters",
         "pattern": lambda: _PATTERN_PHRASES[error.path[-1]],
     }[error.validator]()
-    return f"{key} is {_shown(given)}: {needed}"
+    return f"{key} is {shown(given)}: {needed}"
 
 
 _NAME_PHRASE = "use up to 100 letters, digits, '_', '-' and '.', the first a letter, digit or '_'"
 _PATTERN_PHRASES = {
-    "results": "give a folder without { and }",
+    "results": "give a folder without {, }, < and >",
     "hub": "give an id on the hub, such as meta-llama/Meta-Llama-3-8B",
     "revision": "give a branch, tag or commit",
-    "data": "give a file that ends in .jsonl, .json, .parquet or .csv",
+    "folder": "give a folder without {, }, < and >",
+    "include_path": "give a folder without {, }, < and >",
+    "data": "give a file that ends in .jsonl, .json, .parquet or .csv, without {, }, < and >",
 }
 
 
@@ -343,33 +397,54 @@ def _unknown_key(error: ValidationError) -> str:
     known = list(error.schema["properties"])
     unknown = [key for key in error.instance if key not in known]
     where = f" in {_key_path(error.path)}" if error.path else ""
-    return "; ".join(f"unknown key {_shown(key)}{where} ({_nearest(key, known)})" for key in unknown)
+    return "; ".join(f"unknown key {shown(key)}{where} ({_nearest(key, known)})" for key in unknown)
 
 
 def _nearest(key: str, known: list[str]) -> str:
+    key = _short(key)
     if key in REFUSED_KEYS:
         return REFUSED_KEYS[key]
     near = difflib.get_close_matches(key, known, n=1)
     return f"did you mean {near[0]!r}?" if near else f"known: {known_names(key, known)}"
 
 
-def _unreadable_values(value: Any, key: str, depth: int = 0) -> Iterator[str]:
-    """Keys that are no text, text over several lines, numbers that are none, endless aliases."""
-    where = key or "the configuration"
-    if depth > 10:
-        yield f"{where} is nested too deeply"
-    elif isinstance(value, Mapping):
-        for name, inner in value.items():
-            if not isinstance(name, str):
-                yield f"{where} has the key {_shown(name)}, which YAML reads as no text: put it in quotes"
-            elif CONTROL_CHARACTERS.search(name):
-                yield f"{where} has the key {_shown(name)}: give one line without control characters"
-            else:
-                yield from _unreadable_values(inner, f"{key}.{name}" if key else name, depth + 1)
-    elif isinstance(value, str) and CONTROL_CHARACTERS.search(value):
-        yield f"{where} is {_shown(value)}: give one line without control characters"
-    elif isinstance(value, float) and not math.isfinite(value):
-        yield f"{where} is {value}: give a finite number"
+def _unreadable_values(raw: Any) -> Iterator[str]:
+    """Keys that are no text, text over several lines, numbers that are none or endless, endless aliases."""
+    waiting, seen = deque([("", raw, 0)]), 0
+    while waiting:
+        key, value, depth = waiting.popleft()
+        where, seen = key or "the configuration", seen + 1
+        if seen + len(waiting) > MOST_VALUES:
+            yield f"the configuration has more than {MOST_VALUES:,} values: give fewer"
+            return
+        if depth > MOST_LEVELS:
+            yield f"{where} is nested too deeply"
+        elif isinstance(value, Mapping):
+            for name, inner in value.items():
+                if mistake := _unreadable_key(name):
+                    yield f"{where} has the key {shown(name)}{mistake}"
+                else:
+                    waiting.append((f"{key}.{_short(name)}" if key else _short(name), inner, depth + 1))
+        elif isinstance(value, list | tuple | set):
+            waiting.extend((key, inner, depth + 1) for inner in value)
+        elif mistake := _unreadable_value(value):
+            yield f"{where} is {mistake}"
+
+
+def _unreadable_key(name: Any) -> str | None:
+    if not isinstance(name, str):
+        return ", which YAML reads as no text: put it in quotes"
+    return ": give one line without control characters" if UNWRITABLE.search(name) else None
+
+
+def _unreadable_value(value: Any) -> str | None:
+    if isinstance(value, str) and UNWRITABLE.search(value):
+        return f"{shown(value)}: give one line without control characters"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{value}: give a finite number"
+    if isinstance(value, int | float) and abs(value) > LARGEST_NUMBER:
+        return f"a number beyond {LARGEST_NUMBER:g}: give a smaller one"
+    return None
 
 
 def _fill_defaults(value: Any, schema: dict[str, Any]) -> Any:
@@ -404,30 +479,60 @@ def _study_mistakes(filled: dict[str, Any]) -> Iterator[str]:
         yield from _model_mistakes(f"models.{name}", keys)
         if name in RESERVED_MODEL_NAMES:
             yield f"models.{name}: this name is taken by a figure of its own; choose another"
-    for name, keys in filled["tasks"].items():
-        folder = keys["include_path"]
-        if folder is not None and _holds(folder, filled["results"]):
-            yield (
-                f"tasks.{name}.include_path is {folder}, which holds the results too: "
-                "give your tasks a folder of their own"
-            )
+    yield from _place_mistakes(filled)
     for name in filled["shards"]:
         if name not in filled["models"]:
-            yield f"shards.{name} is no model of this study: it has {known_names(name, filled['models'])}"
+            known = known_names(_short(name), filled["models"])
+            yield f"shards.{_short(name)} is no model of this study: it has {known}"
 
 
-def _holds(folder: str, results: str) -> bool:
-    """Whether the results, or the working directory itself, are in the folder."""
-    outer, inner = Path(folder).resolve(), (Path.cwd(), Path(results).resolve())
-    return any(outer == path or outer in path.parents for path in inner)
+def _place_mistakes(filled: dict[str, Any]) -> Iterator[str]:
+    """Places that lead out of the working directory unsaid, that no disk has, or that get in each other's way."""
+    results = filled["results"]
+    if results.startswith("~"):
+        yield f"results is {shown(results)}, and ~ is the name of a folder here: write your home folder out"
+    if posixpath.normpath(results).split("/")[0] == "..":
+        yield (
+            f"results is {shown(results)}, which leads out of the working directory: give a folder in it, or an "
+            "absolute path"
+        )
+    elif _is_in(os.getcwd(), results):
+        yield f"results is {shown(results)}, which holds the working directory: give a folder of its own"
+    if any(len(os.fsencode(part)) > MOST_NAME_BYTES for part in results.split("/")):
+        yield f"results is {shown(results)}: no name in it may be longer than {MOST_NAME_BYTES} bytes"
+    for name, keys in filled["tasks"].items():
+        if (folder := keys["include_path"]) is not None and (
+            _is_in(os.getcwd(), folder) or _is_in(results, folder)
+        ):
+            yield (
+                f"tasks.{name}.include_path is {_short(folder)}, which holds the results too: "
+                "give your tasks a folder of their own"
+            )
+        if (data := keys["data"]) is not None and _is_made(data, results):
+            yield f"tasks.{name}.data is {shown(data)}, where the study writes its own files: move it elsewhere"
+    for name, keys in filled["models"].items():
+        folder = keys["folder"]
+        if folder is not None and (_is_in(results, folder) or _is_made(folder, results)):
+            yield f"models.{name}.folder is {shown(folder)}, where the study writes its own files: move it elsewhere"
+
+
+def _is_in(path: str, folder: str) -> bool:
+    """Whether a path is the folder or in it, links followed."""
+    path, folder = os.path.realpath(path), os.path.realpath(folder)
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def _is_made(path: str, results: str) -> bool:
+    """Whether a path is in one of the folders that a study writes to."""
+    return any(_is_in(path, os.path.join(results, folder)) for folder in _FOLDER_CHECKS)
 
 
 def _name_clashes(kind: str, names: list[str]) -> Iterator[str]:
     """Names that are one file where capitals do not count (macOS)."""
-    for position, name in enumerate(names):
-        for earlier in names[:position]:
-            if name.lower() == earlier.lower():
-                yield f"{kind} {earlier} and {name} differ only in capitals: rename one"
+    earlier: dict[str, str] = {}
+    for name in names:
+        if (other := earlier.setdefault(name.lower(), name)) != name:
+            yield f"{kind} {other} and {name} differ only in capitals: rename one"
 
 
 def _model_mistakes(key: str, model: dict[str, Any]) -> Iterator[str]:
@@ -438,11 +543,23 @@ def _model_mistakes(key: str, model: dict[str, Any]) -> Iterator[str]:
         yield f"{key} has both hub and folder: give only one of them"
     if places == ["folder"] and model["revision"] is not None:
         yield f"{key} has a revision, which only a model on the hub has: leave it out"
+    if model["hub"] is not None and not _is_repository(model["hub"]):
+        yield f"{key}.hub is {shown(model['hub'])}: {_PATTERN_PHRASES['hub']}"
+    if model["revision"] is not None and ILL_REVISION.search(model["revision"]):
+        yield f"{key}.revision is {shown(model['revision'])}: {_PATTERN_PHRASES['revision']}"
     if (gpus := model["resources"]["gpu"]) > 1:
         yield (
             f"{key}.resources.gpu is {gpus}: an evaluation runs on one GPU; give 1, and its tasks and designs "
             "run side by side on several"
         )
+
+
+def _is_repository(name: str) -> bool:
+    """Whether an id could be one of the hub's: what huggingface_hub's validate_repo_id accepts."""
+    parts = name.split("/")
+    return not re.search(r"--|\.\.|\.git$", name) and all(
+        re.fullmatch(r"\w|\w[\w.-]{,94}\w", part, re.ASCII) for part in parts
+    )
 
 
 def _model(name: str, keys: dict[str, Any]) -> ModelConfig:

@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
+UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""Control characters, those that end a line somewhere, and halves of characters, which no file can hold."""
+LONGEST_MESSAGE = 3000
+
 
 class CornerstoneError(Exception):
-    """A mistake the user can mend. Its message is one line; scripts print it without a stack trace."""
+    """A mistake the user can mend. Its message is one line; scripts print it without a stack trace.
+
+    What it quotes, names of fields and files, may hold anything: what would end or garble the line is escaped.
+    """
+
+    def __init__(self, message: str) -> None:
+        line = UNWRITABLE.sub(lambda found: ascii(found[0])[1:-1], message)
+        super().__init__(line if len(line) <= LONGEST_MESSAGE else line[: LONGEST_MESSAGE - 3] + "...")
+
+
+def shown(value: Any) -> str:
+    """A value as an error quotes it: its beginning, if it is long."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def one_line(error: BaseException) -> str:

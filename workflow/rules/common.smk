@@ -1,5 +1,6 @@
 # The study that is configured, checked before anything runs, and the few functions that the rules share.
 
+import math
 import os
 import re
 from dataclasses import asdict
@@ -7,7 +8,7 @@ from itertools import product
 
 from snakemake_interface_executor_plugins.settings import ExecMode
 
-from cornerstone.config import DESIGNS, TABLES, check_models, check_targets, resolve
+from cornerstone.config import DESIGNS, TABLES, check_models, check_places, check_targets, resolve
 from cornerstone.errors import CornerstoneError
 from cornerstone.evaluations import Expected, count_rejected, set_aside_if_bad
 from cornerstone.identity import ENGINE_VERSION
@@ -39,6 +40,7 @@ def configured_study():
         study = resolve(config, expand_group)
         if workflow.exec_mode == ExecMode.DEFAULT:  # the driver; its jobs parse this file too
             check_targets(study, sys.argv[1:])
+            check_places(study)
             if "train_demo_models" not in sys.argv:  # which makes the models
                 check_models(study)
     except CornerstoneError as error:
@@ -134,17 +136,22 @@ def all_figures(ending):
     return [f"<results>/figures/{name}.{ending}" for name in ("ablation_scheme", "pie_all", *of_models)]
 
 
+def as_input(paths):
+    """The files among these as inputs of a rule, less those in whose names Snakemake would put something else."""
+    return sorted(str(path) for path in paths if path.is_file() and not set("{}<>") & set(str(path)))
+
+
 def model_files(wildcards):
     """A local model's files: a changed one makes a new manifest."""
     folder = study.model(wildcards.model).folder
-    return sorted(str(path) for path in Path(folder).iterdir() if path.is_file()) if folder else []
+    return as_input(Path(folder).iterdir()) if folder else []
 
 
 def own_task_files(wildcards):
     """A folder with tasks of the user's own: an edited file of it makes new documents."""
     folder = study.task(wildcards.task).include_path
-    files = [path for path in Path(folder).rglob("*") if path.is_file()] if folder else []
-    return sorted(str(path) for path in files if path.parent.name != "__pycache__")
+    paths = Path(folder).rglob("*") if folder else []
+    return as_input(path for path in paths if path.parent.name != "__pycache__")
 
 
 def sampling_seed(wildcards):
@@ -193,7 +200,7 @@ def device(wildcards):
 
 def memory_bytes(wildcards):
     """0: what is free when the job starts."""
-    return int(1e9 * (study.memory_gb or 0))
+    return math.ceil(1e9 * (study.memory_gb or 0))
 
 
 def max_removed(wildcards):
