@@ -129,6 +129,13 @@ def test_one_task_and_many_tasks_find_their_place(drawn, n_tasks):
     assert_tidy(*drawn(lambda: make_ablation(synthetic.effect_rows("m", 16, tasks), LONG)))
 
 
+def test_a_title_is_drawn_as_it_is_written(drawn):
+    titles = Titles({"m": "$\\foo$ for 5 $"}, {"boolq": "{x} \\frac$_$ %s"})
+    _, boxes = drawn(lambda: make_pies(synthetic.value_rows("m", 4, ["boolq"]), titles))
+    written = "".join(text.get_text() for text in boxes)
+    assert all(title in written for title in ("$\\foo$ for 5 $", "{x} \\frac$_$ %s"))
+
+
 @pytest.mark.parametrize(("n_sublayers", "titles"), [(2, PLAIN), (12, PLAIN), (64, LONG), (160, LONG)])
 def test_panels_are_tidy_at_any_number_of_sublayers(drawn, n_sublayers, titles):
     tasks = ["boolq", "piqa", "arc_easy"]

@@ -50,11 +50,14 @@ def _draw_block(axes: Axes, x: float, title: str, removed: str | None, formula: 
     axes.text(x + BLOCK / 2, 3.62, title, ha="center", va="top", fontsize=9, fontweight="bold")
     stream = x + STREAM
     _arrow(axes, (stream, 0.45), (stream, 3.35), width=1.6)
-    axes.text(stream - 0.1, 0.48, "$x$", ha="right", va="center", fontsize=9)
-    axes.text(stream - 0.1, 3.3, "$y$", ha="right", va="center", fontsize=9)
+    symbol = {"ha": "right", "va": "center", "fontsize": 9, "parse_math": True}
+    axes.text(stream - 0.1, 0.48, "$x$", **symbol)
+    axes.text(stream - 0.1, 3.3, "$y$", **symbol)
     for kind, height in HEIGHTS.items():
         _draw_sublayer(axes, x, kind, height, gone=kind == removed)
-    axes.text(x + BLOCK / 2, 0.38, formula, ha="center", va="top", fontsize=8, linespacing=1.5)
+    axes.text(
+        x + BLOCK / 2, 0.38, formula, ha="center", va="top", fontsize=8, linespacing=1.5, parse_math=True
+    )
 
 
 def _draw_sublayer(axes: Axes, x: float, kind: str, height: float, gone: bool) -> None:

@@ -72,6 +72,7 @@ def house_style() -> Iterator[None]:
         "svg.hashsalt": "cornerstone",
         "hatch.linewidth": 0.5,
         "axes.unicode_minus": True,
+        "text.parse_math": False,  # a title is what it says, dollars and backslashes too
     }
     with matplotlib.rc_context(
         rc={**seaborn.axes_style("ticks"), **seaborn.plotting_context("paper"), **ours}
