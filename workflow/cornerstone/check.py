@@ -65,6 +65,7 @@ def choose_rows(
     Raises CornerstoneError naming the model and the difference when none passes, where the model itself
     gives no finite number, and where the documents do not fit the memory.
     """
+    _refuse_unknown_tokens(model, documents)
     sample = extreme_documents(documents)
     try:
         return _choose_rows(model, decoder, sample, allowed)
@@ -76,6 +77,20 @@ def choose_rows(
             f"{model.name}: the check of documents {named} does not fit the memory: free memory, or choose a "
             "smaller dtype or another device"
         ) from error
+
+
+def _refuse_unknown_tokens(model: LanguageModel, documents: Sequence[EncodedDocument]) -> None:
+    """A token beyond the embedding is an error of torch's on a CPU, and the end of the process on a GPU."""
+    ends = [model.network.get_input_embeddings(), model.network.get_output_embeddings()]
+    known = min(end.weight.shape[0] for end in ends if end is not None)
+    for document in documents:
+        token = max(max(part) for request in document.requests for part in (request.tokens, request.targets))
+        if token >= known:
+            raise CornerstoneError(
+                f"{model.name}: document {document.index} has the token {token}, and the model's weights know those "
+                f"below {known}: the tokenizer is another model's; put the model's own tokenizer.json and "
+                "tokenizer_config.json in its folder"
+            )
 
 
 def _choose_rows(

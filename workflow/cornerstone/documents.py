@@ -125,7 +125,7 @@ def read_documents(path: Path | str) -> DocumentSet:
         if not table.schema.equals(_schema(pa), check_metadata=False):
             raise ValueError("other columns")
         document_set = _document_set(metadata, table.to_pylist())
-    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, RecursionError) as error:
         raise CornerstoneError(
             f"{path} is no document file of this version ({' '.join(str(error).split())}): "
             "remove it and build the documents again"

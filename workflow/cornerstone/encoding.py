@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from cornerstone.documents import Document, Request
-from cornerstone.errors import CornerstoneError, one_line
+from cornerstone.errors import CornerstoneError, one_line, shown
 
 # What lm-eval assumes where neither config nor tokenizer names a length (HFLM._DEFAULT_MAX_LENGTH),
 # and the number that transformers writes for "no limit".
@@ -93,14 +93,32 @@ def load_encoder(folder: Path, config: Any = None, *, allow_remote_code: bool = 
     options = {"local_files_only": True, "trust_remote_code": allow_remote_code}
     try:
         config = config or AutoConfig.from_pretrained(folder, **options)
-        tokenizer = AutoTokenizer.from_pretrained(folder, **options)
     except Exception as error:  # transformers raises whatever its parsers raise
         refuse_remote_code(error, folder)
         raise CornerstoneError(
-            f"no tokenizer could be read from {folder}: put tokenizer.json and tokenizer_config.json there "
-            f"({one_line(error)})"
+            f"{Path(folder, 'config.json')} tells no model that transformers knows ({one_line(error)}): put the "
+            "model's own there"
+        ) from error
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+    except Exception as error:
+        refuse_remote_code(error, folder)
+        raise CornerstoneError(
+            f"no tokenizer could be read from {folder}: put tokenizer.json and tokenizer_config.json there"
+            f"{_ill_tokenizer_files(folder)} ({one_line(error)})"
         ) from error
     return Encoder(tokenizer, max_input_length(config, tokenizer))
+
+
+def _ill_tokenizer_files(folder: Path) -> str:
+    """Which of the tokenizer's files are not JSON, in words; transformers does not say."""
+    ill = []
+    for path in sorted(Path(folder).glob("*token*.json")):
+        try:
+            json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            ill.append(path.name)
+    return f"; {' and '.join(ill)} there is no JSON" if ill else ""
 
 
 def refuse_remote_code(error: Exception, folder: Path | str) -> None:
@@ -180,7 +198,7 @@ def _encode_request(encoder: Encoder, tokens_of: dict, request: Request, where: 
     context, continuation = _context_and_continuation(encoder, tokens_of, request, where)
     if not continuation:
         raise CornerstoneError(
-            f"{where}: the continuation {request.continuation!r} has no tokens of its own: "
+            f"{where}: the continuation {shown(request.continuation)} has no tokens of its own: "
             "every choice needs a text that the tokenizer does not merge into the context"
         )
     if len(continuation) > encoder.max_length:
@@ -204,7 +222,7 @@ def _context_and_continuation(
     continuation_tokens = whole[len(context_tokens) :]
     if not context_tokens:
         raise CornerstoneError(
-            f"{where}: the context {request.context!r} has no tokens: leave it empty or give it a text"
+            f"{where}: the context {shown(request.context)} has no tokens: leave it empty or give it a text"
         )
     return context_tokens, continuation_tokens
 

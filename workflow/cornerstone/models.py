@@ -6,6 +6,7 @@ model = load_model(Path("resources/demo/models/demo_llama"))
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -101,6 +102,22 @@ def _dtype(name: str) -> torch.dtype:
     return DTYPES[name]
 
 
+def _refuse_misfits(network: nn.Module, loading: dict, folder: Path) -> None:
+    """Raise CornerstoneError where config.json is of another shape than the weights, or of fewer blocks."""
+    for name, stored, asked in sorted(loading["mismatched_keys"]):
+        raise CornerstoneError(
+            f"{folder / 'config.json'} does not fit the weights beside it: {name} is {list(stored)} there, and "
+            f"{list(asked)} by config.json; put the model's own there"
+        )
+    known = {re.sub(r"\d+", "0", name) for name in network.state_dict()}
+    for name in sorted(loading["unexpected_keys"]):  # heads for other tasks are left over too, and rightly
+        if re.sub(r"\d+", "0", name) in known:
+            raise CornerstoneError(
+                f"{folder / 'config.json'} does not fit the weights beside it: they have {name}, in a block too many; "
+                "put the model's own there"
+            )
+
+
 def _load_network(folder: Path, dtype: torch.dtype, allow_remote_code: bool = False) -> nn.Module:
     from transformers import AutoModelForCausalLM
 
@@ -112,10 +129,14 @@ def _load_network(folder: Path, dtype: torch.dtype, allow_remote_code: bool = Fa
             use_safetensors=True,
             trust_remote_code=allow_remote_code,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # refused below, in words
         )
     except Exception as error:  # transformers, safetensors and their parsers raise many kinds
         refuse_remote_code(error, folder)
-        raise CornerstoneError(f"no model could be loaded from {folder} ({one_line(error)})") from error
+        raise CornerstoneError(
+            f"no model could be loaded from {folder}, by its config.json and safetensors files ({one_line(error)})"
+        ) from error
+    _refuse_misfits(network, loading, folder)
     # transformers fills missing weights with random numbers and only warns.
     if missing := sorted(loading["missing_keys"]):
         raise CornerstoneError(
