@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import random
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -22,7 +23,7 @@ import datasets
 from lm_eval.api.task import ConfigurableTask
 
 from cornerstone.documents import Document, DocumentSet, Request, digest_documents
-from cornerstone.errors import CornerstoneError, one_line
+from cornerstone.errors import CornerstoneError, one_line, shown
 from cornerstone.supported_tasks import metrics_of, number_of_shots, scored_split, unsupported_reason
 from cornerstone.task_data import TaskData, examples_split, load_data
 from cornerstone.task_fields import check_fields, field_reason
@@ -32,6 +33,9 @@ __all__ = ["build_documents", "supported_definition"]
 
 FEWSHOT_SEED = 1234
 """What lm-eval's simple_evaluate draws few-shot examples with."""
+MOST_CHOICES = 2**15 - 1
+"""As many as the document file can number."""
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 def build_documents(
@@ -166,7 +170,8 @@ def _documents(
             f"task {task}: {_first_failure(lm_task, set(rows), loaded.place, error)}"
         ) from error
     return tuple(
-        _document(f"task {task}: {loaded.place}, row {row + 1}", row, lm_task, instances[row]) for row in rows
+        _document(f"task {task}: {loaded.place}, row {row + 1}", row, lm_task, instances.get(row, []))
+        for row in rows
     )
 
 
@@ -202,9 +207,14 @@ def _first_failure(lm_task: ConfigurableTask, rows: set[int], place: str, error:
 
 def _document(where: str, index: int, lm_task: ConfigurableTask, instances: list[Any]) -> Document:
     """One row's requests, gold indices and choice lengths, as lm-eval's process_results reads them."""
+    if not instances:
+        raise CornerstoneError(f"{where}: it has no choices, so there is nothing to score; give some")
     row = instances[0].doc
     choices = lm_task.doc_to_choice(row)
+    if not isinstance(choices, list | tuple):
+        raise CornerstoneError(f"{where}: its choices are {shown(choices)}; give a list of texts")
     requests = tuple(Request(*instance.args) for instance in instances[: len(choices)])
+    _check_texts(where, choices, requests)
     delimiter = lm_task.config.target_delimiter
     for choice, request in enumerate(requests):
         if not choices[choice] or not request.continuation.removeprefix(delimiter):
@@ -220,6 +230,21 @@ def _document(where: str, index: int, lm_task: ConfigurableTask, instances: list
     )
 
 
+def _check_texts(where: str, choices: list[Any], requests: tuple[Request, ...]) -> None:
+    if len(choices) > MOST_CHOICES:
+        raise CornerstoneError(f"{where}: it has {len(choices)} choices; give up to {MOST_CHOICES}")
+    for number, choice in enumerate(choices, 1):
+        if not isinstance(choice, str):
+            raise CornerstoneError(
+                f"{where}: choice {number} is {shown(choice)}, which is no text; put it in quotes"
+            )
+    for text in (text for request in requests for text in (request.context, request.continuation)):
+        if half := HALF_CHARACTER.search(text):
+            raise CornerstoneError(
+                f"{where}: {shown(text)} has {half[0]!a}, half a character, which no file can hold; mend it"
+            )
+
+
 def _gold_indices(where: str, gold: Any, choices: list[str]) -> tuple[int, ...]:
     """The right choices: an index, a list of them, or a choice's own text."""
     if isinstance(gold, str) and gold in choices:
@@ -227,7 +252,7 @@ def _gold_indices(where: str, gold: Any, choices: list[str]) -> tuple[int, ...]:
     indices = gold if isinstance(gold, list) else [gold]
     if not indices or not all(isinstance(index, int) and 0 <= index < len(choices) for index in indices):
         raise CornerstoneError(
-            f"{where}: the answer is {gold!r}, but there are {len(choices)} choices: "
+            f"{where}: the answer is {shown(gold)}, but there are {len(choices)} choices: "
             f"it must be an index from 0 to {len(choices) - 1}, a list of them, or a choice's own text"
         )
     return tuple(sorted({int(index) for index in indices}))
