@@ -137,6 +137,7 @@ def _index(files: Iterable[Path]) -> tuple[dict[str, Entry], list[str]]:
     return index, broken
 
 
+@cache
 def _find_stock(name: str) -> tuple[Entry | None, dict[str, Entry]]:
     """lm-eval's definition of `name`, and all definitions that were parsed to find it."""
     index, _ = _index(_files_with(name))
