@@ -71,7 +71,7 @@ class Measured:
 def main() -> None:
     arguments = _arguments()
     device = str(pick_device(arguments.device))
-    first = Setting("–", 16, arguments.width, 4, arguments.documents, "float32")
+    first = Setting("–", arguments.blocks, arguments.width, 4, arguments.documents, "float32")
     print(
         f"Llama of width {arguments.width}, {device} ({torch.get_num_threads()} threads), torch {torch.__version__}, "
         f"{platform.machine()}",
@@ -87,6 +87,7 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--blocks", type=int, default=16, help="of the first line")
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--documents", type=int, default=6)
     parser.add_argument("--device", default="cpu", help="cpu, cuda, mps or auto")

@@ -30,6 +30,27 @@ def test_a_small_benchmark_reports_times_and_work_of_both():
         assert kind["work_ratio"] >= 1.5
 
 
+def test_whatever_grows_nothing_is_computed_twice(monkeypatch, capsys):
+    sys.path.insert(0, str(BENCHMARK.parent))
+    import scaling
+
+    for name, few in {
+        "BLOCKS": (4,),
+        "MAX_REMOVED": (1, 3),
+        "DOCUMENTS": (4,),
+        "BATCH_TOKENS": (64,),
+    }.items():
+        monkeypatch.setattr(scaling, name, few)
+    monkeypatch.setattr(sys, "argv", ["scaling.py", "--blocks", "3", "--width", "64", "--documents", "2"])
+    scaling.main()
+    *lines, last = capsys.readouterr().out.splitlines()
+    rows = json.loads(last)["rows"]
+    assert len(lines) == 2 + len(rows)
+    varied = [row["setting"]["varied"] for row in rows]
+    assert varied == ["–", "blocks", "coalitions", "coalitions", "documents", "dtype", "batch tokens"]
+    assert all(row["made"] == 1.0 and 0 < row["share"] < 1 for row in rows)
+
+
 def test_generated_documents_have_the_token_trees_of_the_real_sets():
     # Tokens that lm-eval computes, one-token cache on, over those of the tries, on the real sets: ARC 2.9,
     # OpenBookQA 2.3, WinoGrande 1.6, PIQA 1.5, BoolQ 1.0.
