@@ -193,6 +193,18 @@ def test_how_many_documents_are_enough_is_told_from_what_is_evaluated(first_run)
     assert re.search(rf"Tiny +boolq +Value +{N_DOCUMENTS} of {N_DOCUMENTS} ", said), said
 
 
+def test_each_job_leaves_a_log_and_a_row_of_what_it_took(first_run):
+    folder, said = first_run
+    results = folder / "results"
+    jobs = {path.relative_to(results / "logs").with_suffix("") for path in (results / "logs").rglob("*.log")}
+    rows = {path.relative_to(results / "benchmarks").with_suffix(""): path for path in results.rglob("*.tsv")}
+    total = int(re.search(r"^total +(\d+)$", said, re.MULTILINE)[1])
+    assert jobs == set(rows)
+    assert len(rows) == total - 1  # all but `all`, which does nothing
+    for path in rows.values():
+        assert len(pd.read_csv(path, sep="\t")) == 1
+
+
 def test_a_second_run_does_nothing_and_says_so(first_run):
     folder, _ = first_run
     assert "Nothing to be done" in make(folder, "all")

@@ -9,6 +9,8 @@ rule build_documents:
         documents="<results>/documents/{task}.parquet",
     log:
         "<logs>/build_documents/{task}.log",
+    benchmark:
+        "<benchmarks>/build_documents/{task}.tsv"
     conda:
         "../../envs/documents.yaml"
     params:

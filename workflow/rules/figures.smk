@@ -16,6 +16,8 @@ rule pie_model:
         ),
     log:
         "<logs>/pie_model/{model}.log",
+    benchmark:
+        "<benchmarks>/pie_model/{model}.tsv"
     conda:
         "../../envs/analysis.yaml"
     resources:
@@ -44,6 +46,8 @@ rule pie_all:
         ),
     log:
         "<logs>/pie_all.log",
+    benchmark:
+        "<benchmarks>/pie_all.tsv"
     conda:
         "../../envs/analysis.yaml"
     resources:
@@ -72,6 +76,8 @@ rule ablation:
         ),
     log:
         "<logs>/ablation/{model}.log",
+    benchmark:
+        "<benchmarks>/ablation/{model}.tsv"
     conda:
         "../../envs/analysis.yaml"
     resources:
@@ -100,6 +106,8 @@ rule values:
         ),
     log:
         "<logs>/values/{model}.log",
+    benchmark:
+        "<benchmarks>/values/{model}.tsv"
     conda:
         "../../envs/analysis.yaml"
     resources:
@@ -127,6 +135,8 @@ rule ablation_scheme:
         ),
     log:
         "<logs>/ablation_scheme.log",
+    benchmark:
+        "<benchmarks>/ablation_scheme.tsv"
     conda:
         "../../envs/analysis.yaml"
     resources:

@@ -8,6 +8,8 @@ rule download_model:
         manifest="<results>/models/{model}.json",
     log:
         "<logs>/download_model/{model}.log",
+    benchmark:
+        "<benchmarks>/download_model/{model}.tsv"
     conda:
         "../../envs/models.yaml"
     params:

@@ -14,6 +14,8 @@ rule report:
         report="<results>/report.html",
     log:
         "<logs>/report.log",
+    benchmark:
+        "<benchmarks>/report.tsv"
     conda:
         "../../envs/analysis.yaml"
     resources:

@@ -15,7 +15,14 @@ rule tables:
         windows_evaluations=of_all("<results>/evaluations/{model}/{task}/windows.parquet"),
         documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
         paper=os.path.relpath(PAPER),
-        code=library("table*.py", "claim*.py", "numbers_in_words.py", "per_document.py", "precision.py", "published.py"),
+        code=library(
+            "table*.py",
+            "claim*.py",
+            "numbers_in_words.py",
+            "per_document.py",
+            "precision.py",
+            "published.py",
+        ),
     output:
         csv=expand("<results>/tables/{table}.csv", table=TABLES),
         md=report(
@@ -25,6 +32,8 @@ rule tables:
         ),
     log:
         "<logs>/tables.log",
+    benchmark:
+        "<benchmarks>/tables.tsv"
     conda:
         "../../envs/analysis.yaml"
     resources:

@@ -13,6 +13,8 @@ rule estimate_values:
         values="<results>/values/{model}/{task}.csv",
     log:
         "<logs>/estimate_values/{model}/{task}.log",
+    benchmark:
+        "<benchmarks>/estimate_values/{model}/{task}.tsv"
     conda:
         "../../envs/analysis.yaml"
     resources:
@@ -38,6 +40,8 @@ rule ablation_effects:
         ablation="<results>/ablation/{model}/{task}.csv",
     log:
         "<logs>/ablation_effects/{model}/{task}.log",
+    benchmark:
+        "<benchmarks>/ablation_effects/{model}/{task}.tsv"
     conda:
         "../../envs/analysis.yaml"
     resources:
@@ -64,6 +68,8 @@ rule joint_removals:
         joint="<results>/joint/{model}/{task}.csv",
     log:
         "<logs>/joint_removals/{model}/{task}.log",
+    benchmark:
+        "<benchmarks>/joint_removals/{model}/{task}.tsv"
     conda:
         "../../envs/analysis.yaml"
     resources:
