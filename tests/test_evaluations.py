@@ -1,5 +1,6 @@
 """Evaluations on disk: whole or refused, never taken for what they are not."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -29,7 +30,7 @@ from cornerstone.evaluations import (
     write_grid,
 )
 from cornerstone.loglikelihood_grid import DocumentKey, empty_grid
-from cornerstone.parts import compact_parts, parts_folder, read_parts, work_done, write_part
+from cornerstone.parts import Work, compact_parts, parts_folder, read_parts, work_done, write_part
 from fake_engine import FakeEngine, write_study
 
 TESTS = Path(__file__).parent
@@ -110,6 +111,23 @@ def test_a_file_of_another_format_is_named_so(job):
     pq.write_table(table.replace_schema_metadata({"cornerstone": json.dumps(metadata)}), job.output)
     with pytest.raises(BadEvaluation, match="format 99"):
         read_evaluation(job.output)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EMFILE, errno.ESTALE])
+def test_what_the_system_cannot_read_is_not_taken_for_damaged(job, monkeypatch, number):
+    def fail(*arguments, **keywords):
+        raise OSError(number, "no")
+
+    folder = parts_folder(job.output)
+    before = sorted(folder.iterdir())
+    for name in ("read_metadata", "read_table"):
+        monkeypatch.setattr(pq, name, fail)
+    with pytest.raises(CornerstoneError, match=r"could not be read .+ mend that"):
+        set_aside_if_bad(expected(job))
+    with pytest.raises(CornerstoneError, match="could not be read"):
+        work_done(folder, {})
+    assert sorted(folder.iterdir()) == before
+    assert not list(job.output.parent.glob("*.rejected"))
 
 
 def test_a_missing_evaluation_is_told_in_one_line(tmp_path):
@@ -243,11 +261,11 @@ def test_two_million_rows_are_written_and_read_in_seconds(tmp_path, capsys):
         times[name] = round(time.perf_counter() - started, 2)
         return result
 
-    timed("write part", write_part, folder, identity, grid, 3.0, "cpu")
+    timed("write part", write_part, folder, identity, grid, Work(seconds=3.0, devices=("cpu",)), {})
     timed("read part", read_parts, folder, identity, again)
     np.testing.assert_array_equal(again.values, grid.values)
     grid.saved[:, :100] = False  # as another job's part, doubled in the first
-    write_part(folder, identity, grid, 4.0, "cuda:0 (NVIDIA H100)")
+    write_part(folder, identity, grid, Work(seconds=4.0, devices=("cuda:0 (NVIDIA H100)",)), {})
     timed("compact", compact_parts, folder, identity)
     (part,) = folder.iterdir()
     assert pq.read_metadata(part).num_rows == grid.values.size == 635 * 1838 * 2

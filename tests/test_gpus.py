@@ -1,10 +1,14 @@
 """Several GPUs and no scheduler: jobs that run side by side take one each."""
 
+import errno
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from cornerstone.gpus import free_gpu
 
 WORKFLOW = Path(__file__).parents[1] / "workflow"
 TAKE = """
@@ -50,3 +54,12 @@ def test_each_job_takes_a_gpu_of_its_own_and_one_that_ends_gives_it_back(take):
 def test_where_all_are_taken_or_there_is_one_it_is_the_first(take):
     assert [take(2)[1] for _ in range(3)] == [0, 1, 0]
     assert take(1)[1] == 0
+
+
+def test_where_there_are_no_locks_it_says_so(tmp_path, monkeypatch, capsys):
+    def flock(*arguments):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    assert free_gpu(4, tmp_path / "locks") == 0
+    assert "jobs cannot tell which GPU is free" in capsys.readouterr().err

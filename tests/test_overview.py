@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+import cornerstone.parts
 from cornerstone.config import resolve
+from cornerstone.documents import digest_documents, read_documents, write_documents
 from cornerstone.evaluation_job import run_evaluation_job
 from cornerstone.overview import print_overview, share_done
 from fake_engine import LABELS, FakeEngine, write_study
@@ -60,6 +62,31 @@ def test_what_an_earlier_configuration_made_does_not_count_as_done(jobs):
     assert share() == pytest.approx(4 / 12)
     assert share(documents=4, max_removed=3) < 1
     assert share(documents=4, dtype="bfloat16") == 0
+
+
+def test_other_prompts_are_not_done(jobs):
+    for job in jobs.values():
+        run_evaluation_job(job, FakeEngine().engine())
+    path = jobs["windows"].documents
+    before = read_documents(path)
+    first, *rest = before.documents
+    other = replace(first, requests=tuple(replace(r, context="Other. " + r.context) for r in first.requests))
+    changed = (other, *rest)
+    write_documents(replace(before, documents=changed, digest=digest_documents(changed)), path)
+    assert share() == pytest.approx(11 / 12)
+
+
+def test_it_may_look_while_a_job_makes_one_part_of_many(jobs, monkeypatch):
+    run_evaluation_job(replace(jobs["windows"], seconds_between_parts=0.0), FakeEngine().engine())
+    jobs["windows"].output.unlink()
+    read = cornerstone.parts.read_rows
+
+    def vanish(path):
+        path.unlink()
+        return read(path)
+
+    monkeypatch.setattr(cornerstone.parts, "read_rows", vanish)
+    assert share() == 0
 
 
 def test_before_there_is_a_model_there_is_nothing_to_say(tmp_path, monkeypatch, capsys):

@@ -45,7 +45,7 @@ pytestmark = [
 
 REPOSITORY = Path(__file__).parents[1]
 DEMO = REPOSITORY / "config" / "demo.yaml"
-LOCAL_RULES = ("all", "download_model", "build_documents", "estimate", "overview")
+LOCAL_RULES = ("all", "download_model", "build_documents", "estimate", "overview", "precision")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -114,6 +114,7 @@ def test_the_demo_runs_by_the_literal_command_with_the_resources_asked_for(clone
     demo = yaml.safe_load(DEMO.read_text())["models"]["demo_llama"]["resources"]
     for job in evaluations:
         assert (job.partition, job.gpus, job.memory) == ("gpu", 1, f"{demo['mem_mb']}M"), job
+        assert job.cpus == demo["cpus"]
         assert job.time_limit == f"00:{demo['runtime']}:00", job
     others = [job for job in jobs.values() if not job.rule.startswith("evaluate")]
     assert others and all((job.partition, job.gpus) == ("cpu", 0) for job in others)
@@ -289,6 +290,8 @@ def test_shards_run_as_jobs_of_their_own_and_give_the_same_numbers(clone, undist
     with watched_queue() as jobs:
         run(clone, VALUES, *study(clone, shards={"demo_llama": 3}))
     assert [job.rule for job in jobs.values()].count("evaluate_shard") == 2 * 3
+    joins = [job for job in jobs.values() if job.rule == "join_shards"]
+    assert [(job.partition, job.gpus) for job in joins] == [("cpu", 0)] * 2
     for path in EVALUATIONS:
         assert read_evaluation(clone / path).provenance["evaluated_pairs"] == 0  # the shards did it all
     assert_same_numbers(clone, undisturbed)

@@ -252,6 +252,23 @@ def test_an_added_task_and_larger_windows_evaluate_only_what_is_new(study):
     assert counts(evaluation(study, "winogrande", "ablation")) == ((N_SUBLAYERS + 1) * N_DOCUMENTS, 0)
 
 
+def test_shards_are_evaluated_side_by_side_then_put_together_and_once_done_another_number_evaluates_nothing(
+    study,
+):
+    output = evaluation(study, "boolq", "windows")
+    before = read_evaluation(output).table
+    shutil.rmtree(output.parent)
+    target = str(output.relative_to(study))
+    configure(study, shards={"tiny": 2})
+    assert planned(study, target) == {"evaluate_shard": 2, "join_shards": 1, "total": 3}
+    make(study, target)
+    pd.testing.assert_frame_equal(read_evaluation(output).table, before, rtol=0, atol=1e-4)
+    assert counts(output) == (0, (N_SUBLAYERS - 1) * N_DOCUMENTS)
+    configure(study, shards={})
+    make(study, target)
+    assert counts(output)[0] == 0
+
+
 def test_an_added_model_evaluates_only_itself(study):
     shutil.copytree(study / "models" / "tiny", study / "models" / "second")
     configure(study, models={**STUDY["models"], "second": {"folder": "models/second", "dtype": "bfloat16"}})

@@ -77,9 +77,10 @@ ILL_REVISION = re.compile(r"\.\.|//|[/.]$|\.lock$")
 
 @dataclass(frozen=True)
 class Resources:
-    """What a job asks of the scheduler: GPUs (0 or 1), main memory in MB, run time in minutes."""
+    """What a job asks of the scheduler: GPUs (0 or 1), CPUs, main memory in MB, run time in minutes."""
 
     gpu: int
+    cpus: int
     mem_mb: int
     runtime: int
 
@@ -145,6 +146,7 @@ class StudyConfig:
     score: str
     top_k: int
     shards: Mapping[str, int]
+    max_runtime: int | None
     gpu_tflops: float
     memory_gb: float | None
 

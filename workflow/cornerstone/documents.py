@@ -119,20 +119,42 @@ def read_documents(path: Path | str) -> DocumentSet:
         raise CornerstoneError(f"{path} does not exist: build the documents first")
     try:
         table = pq.read_table(path, partitioning=None)
-        metadata = json.loads((table.schema.metadata or {})[b"cornerstone"])
-        if metadata["kind"] != "documents" or metadata["format"] != FORMAT:
-            raise ValueError(f"kind {metadata['kind']!r}, format {metadata['format']!r}")
-        if not table.schema.equals(_schema(pa), check_metadata=False):
-            raise ValueError("other columns")
-        document_set = _document_set(metadata, table.to_pylist())
+        document_set = _document_set(_told(table.schema), table.to_pylist())
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, RecursionError) as error:
-        raise CornerstoneError(
-            f"{path} is no document file of this version ({' '.join(str(error).split())}): "
-            "remove it and build the documents again"
-        ) from error
+        raise _no_documents(path, error) from error
     if digest_documents(document_set.documents) != document_set.digest:
         raise CornerstoneError(f"{path} was altered: its documents do not match its digest; build them again")
     return document_set
+
+
+def check_documents_file(path: Path | str) -> None:
+    """Raise CornerstoneError unless a file is whole and says that it holds documents; its rows are not read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        _told(pq.read_schema(path))
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, RecursionError) as error:
+        raise _no_documents(path, error) from error
+
+
+def _told(schema: Any) -> dict[str, Any]:
+    """What a file's schema says of its documents. Raises KeyError, ValueError or TypeError where it is another's."""
+    import pyarrow as pa
+
+    metadata = json.loads((schema.metadata or {})[b"cornerstone"])
+    if metadata["kind"] != "documents" or metadata["format"] != FORMAT:
+        raise ValueError(f"kind {metadata['kind']!r}, format {metadata['format']!r}")
+    if not schema.equals(_schema(pa), check_metadata=False):
+        raise ValueError("other columns")
+    return metadata
+
+
+def _no_documents(path: Path | str, error: Exception) -> CornerstoneError:
+    return CornerstoneError(
+        f"{path} is no document file of this version ({' '.join(str(error).split())}): "
+        "remove it and build the documents again"
+    )
 
 
 def _schema(pa: Any) -> Any:

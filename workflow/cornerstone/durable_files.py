@@ -69,6 +69,11 @@ def set_aside(path: Path | str, reason: str) -> Path:
         os.rename(path, rejected)
     except FileNotFoundError:  # somebody else set it aside first
         return rejected
+    except OSError as error:
+        raise CornerstoneError(
+            f"{path} is of no use ({reason}) and cannot be renamed ({error.strerror}): remove it, then type the same "
+            "command again"
+        ) from error
     print(f"set aside {path} as {rejected.name}: {reason}", file=sys.stderr, flush=True)
     return rejected
 
@@ -79,7 +84,7 @@ def remove_abandoned(folder: Path) -> None:
         try:
             if time.time() - temporary.stat().st_mtime > ABANDONED_SECONDS:
                 temporary.unlink()
-        except FileNotFoundError:  # another job was faster
+        except OSError:  # another job was faster, or it is a colleague's
             continue
 
 

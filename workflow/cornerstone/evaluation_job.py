@@ -18,19 +18,30 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cornerstone.coalitions import Removed, ablation, windows
-from cornerstone.documents import DocumentSet, read_documents
-from cornerstone.durable_files import write_json
+from cornerstone.documents import DocumentSet, digest_documents, read_documents
+from cornerstone.durable_files import remove_abandoned, write_json
 from cornerstone.errors import CornerstoneError
 from cornerstone.evaluations import Evaluation, write_grid
 from cornerstone.identity import ENGINE_VERSION, digest_of, model_identity
 from cornerstone.loglikelihood_grid import DocumentKey, Grid, add_block, empty_grid, evaluated, group_missing
 from cornerstone.manifests import check_unchanged, read_manifest
-from cornerstone.parts import compact_parts, known_sublayers, parts_folder, read_parts, work_done, write_part
+from cornerstone.model_folder import count_sublayers_from_config, read_model_config
+from cornerstone.parts import (
+    Work,
+    compact_parts,
+    known_sublayers,
+    parts_folder,
+    read_parts,
+    work_done,
+    write_part,
+)
 from cornerstone.progress import progress
 from cornerstone.shards import split_by_tokens
 from cornerstone.stopping import stopped_in_order
@@ -48,6 +59,8 @@ class EvaluationJob:
     limit:                 only the first so many documents; None for all.
     shard, note:           (number from 1, of how many): only these documents; then `note` is written in the
                            place of `output`, beside whose parts the shard's own are kept. None: all of them.
+    shard_notes:           of the shards whose parts are only put together; where some are missing, the notes
+                           are removed, so that the same command evaluates them again.
     allow_remote_code:     whether Python code that comes with the model may be run.
     memory_bytes:          what the engine may fill with states and activations; None: what is free.
     seconds_between_parts: the most work that a kill loses.
@@ -63,6 +76,7 @@ class EvaluationJob:
     limit: int | None = None
     shard: tuple[int, int] | None = None
     note: Path | None = None
+    shard_notes: tuple[Path, ...] = ()
     dtype: str = "float32"
     device: str = "auto"
     allow_remote_code: bool = False
@@ -86,6 +100,7 @@ class Plan:
     """What the job is about.
 
     encoded: the encoded documents by index.
+    prompts: digest of each document's prompts, by the digest of the encoded document.
     grid:    with what is evaluated already.
     model:   None where nothing needs it.
     """
@@ -93,6 +108,7 @@ class Plan:
     identity: dict[str, Any]
     task: DocumentSet
     encoded: dict[int, Any]
+    prompts: dict[str, str]
     grid: Grid
     model: Any
 
@@ -115,9 +131,9 @@ def run_evaluation_job(job: EvaluationJob, engine: Engine | None = None) -> None
     """
     started = time.monotonic()
     engine = engine or torch_engine()
+    remove_abandoned(job.output.parent)
     plan = plan_job(job, engine)
     reused = count_pairs(plan.grid)
-    _say(_start_line(job, plan, reused))
     counts = evaluate_missing(job, plan, engine)
     work = work_done(parts_folder(job.output), plan.identity)
     pairs = count_pairs(plan.grid)
@@ -147,7 +163,8 @@ def run_evaluation_job(job: EvaluationJob, engine: Engine | None = None) -> None
 def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
     """Encode the documents, work out the identity, and read what is evaluated already.
 
-    The model is loaded only where something is missing, or where no part tells its sublayers yet.
+    The model is loaded only where something is missing, or where no part tells its sublayers yet. Says first
+    what the job is about.
     """
     manifest, task = read_manifest(job.manifest), read_documents(job.documents)
     check_unchanged(manifest)
@@ -162,22 +179,44 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
         engine_version=engine.version,
         task_version=task.version,
     )
-    model = None
-
-    def load() -> Any:
-        return engine.load_model(
-            folder, job.dtype, job.device, name=job.model, allow_remote_code=job.allow_remote_code
-        )
-
     sublayers = known_sublayers(parts_folder(job.output), identity)
-    if sublayers is None:
-        model = load()
-        sublayers = [sublayer.label for sublayer in model.sublayers]
+    model = None
+    if sublayers is None:  # no part yet: nothing is done, and only the model itself tells for certain
+        _say(_start_line(job, _count_sublayers(folder), len(encoded), done=0))
+        model = _load(job, engine, folder)
+        sublayers = tuple(sublayer.label for sublayer in model.sublayers)
     identity["sublayers"] = list(sublayers)
     grid = _grid_with_parts(job, identity, encoded)
-    if model is None and not evaluated(grid).all():
-        model = load()
-    return Plan(identity, task, encoded, grid, model)
+    if model is None:
+        _say(_start_line(job, len(sublayers), len(encoded), count_pairs(grid)))
+        model = None if evaluated(grid).all() else _load(job, engine, folder)
+    prompts = {encoded[d.index].digest: digest_documents([d]) for d in task.documents if d.index in encoded}
+    return Plan(identity, task, encoded, prompts, grid, model)
+
+
+def _load(job: EvaluationJob, engine: Engine, folder: Path) -> Any:
+    """The model; for a job that only puts shards together an error, after which the shards run again."""
+    if job.shard_notes:
+        for note in job.shard_notes:
+            note.unlink(missing_ok=True)
+        raise CornerstoneError(
+            f"{job.output}: what its shards evaluated is not all there any more: type the same command again, and "
+            "they evaluate what is missing"
+        )
+    started = time.monotonic()
+    model = engine.load_model(
+        folder, job.dtype, job.device, name=job.model, allow_remote_code=job.allow_remote_code
+    )
+    _say(f"loaded in {time.monotonic() - started:.1f} s, on {device_name(model)}")
+    return model
+
+
+def _count_sublayers(folder: Path) -> int | None:
+    """By config.json alone; None where that does not tell."""
+    try:
+        return count_sublayers_from_config(read_model_config(folder))
+    except CornerstoneError:
+        return None
 
 
 def _of_shard(job: EvaluationJob, encoded: Sequence[Any]) -> dict[int, Any]:
@@ -223,18 +262,10 @@ def evaluate_missing(job: EvaluationJob, plan: Plan, engine: Engine) -> dict[str
 
     Finished work is saved before whatever ends this is passed on: an error, a signal, a full disk.
     """
-    folder, counts = parts_folder(job.output), {}
+    counts: dict[str, Any] = {}
     groups = group_missing(plan.grid)
-    saved = time.monotonic()
     with stopped_in_order() as uninterrupted:
-
-        def save() -> None:
-            nonlocal saved
-            with uninterrupted():
-                now = time.monotonic()
-                if write_part(folder, plan.identity, plan.grid, now - saved, device_name(plan.model)):
-                    saved = now
-
+        keeper = _Keeper(job, plan, uninterrupted)
         try:
             for number, (coalitions, indices) in enumerate(groups, 1):
                 title = "evaluate" if len(groups) == 1 else f"evaluate ({number} of {len(groups)})"
@@ -244,36 +275,45 @@ def evaluate_missing(job: EvaluationJob, plan: Plan, engine: Engine) -> dict[str
                         [plan.encoded[index] for index in indices],
                         coalitions,
                         memory_bytes=job.memory_bytes,
-                        on_block=_keeper(plan.grid, indices, save, job.seconds_between_parts),
+                        on_block=partial(keeper.keep, indices),
                         on_progress=advance,
                     )
                 counts = add_counts(counts, result.counts)
         finally:
-            save()
+            keeper.save()
     if not evaluated(plan.grid).all():
         raise RuntimeError("the engine ended without having handed over all that it was asked for")
     return counts
 
 
-def _keeper(
-    grid: Grid, indices: Sequence[int], save: Callable[[], None], seconds: float
-) -> Callable[[Any], None]:
-    """What takes the engine's blocks in, and saves them so that a kill never loses more than `seconds`.
+class _Keeper:
+    """Takes the engine's blocks in, and saves them so that a kill never loses more than the job says.
 
     It saves when another block as long as the last one would make the unsaved work longer than that.
     """
-    saved = before = time.monotonic()
 
-    def keep(block: Any) -> None:
-        nonlocal saved, before
-        add_block(grid, block.coalitions, [indices[p] for p in block.documents], block.loglikelihoods)
+    def __init__(
+        self, job: EvaluationJob, plan: Plan, uninterrupted: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        self.job, self.plan, self.uninterrupted = job, plan, uninterrupted
+        self.saved = self.before = time.monotonic()
+
+    def keep(self, indices: Sequence[int], block: Any) -> None:
+        """Take in a block whose documents are positions in `indices`."""
+        documents = [indices[position] for position in block.documents]
+        add_block(self.plan.grid, block.coalitions, documents, block.loglikelihoods)
         now = time.monotonic()
-        if (now - saved) + (now - before) > seconds:
-            save()
-            saved = now
-        before = now
+        if (now - self.saved) + (now - self.before) > self.job.seconds_between_parts:
+            self.save()
+        self.before = now
 
-    return keep
+    def save(self) -> None:
+        """Write what is not yet saved as one part."""
+        plan, now = self.plan, time.monotonic()
+        work = Work(seconds=now - self.saved, devices=tuple(filter(None, [device_name(plan.model)])))
+        with self.uninterrupted():
+            write_part(parts_folder(self.job.output), plan.identity, plan.grid, work, plan.prompts)
+        self.saved = now
 
 
 def add_counts(before: dict[str, Any], counts: dict[str, Any]) -> dict[str, Any]:
@@ -311,15 +351,15 @@ def _compact(job: EvaluationJob, plan: Plan) -> None:
         _say(f"the parts were left as they are: {error}")
 
 
-def _start_line(job: EvaluationJob, plan: Plan, reused: int) -> str:
-    rows, columns = plan.grid.saved.shape
-    where = device_name(plan.model) or "no device: nothing is left to evaluate"
-    sublayers = len(plan.identity["sublayers"])
+def _start_line(job: EvaluationJob, sublayers: int | None, documents: int, done: int) -> str:
     shard = "" if job.shard is None else f", shard {job.shard[0]} of {job.shard[1]}"
-    return (
-        f"{job.model} on {job.task}, {job.design}{shard}: {sublayers} sublayers, {job.dtype}, {where}; "
-        f"{rows} coalitions × {columns} documents = {rows * columns} pairs, {reused} done already"
-    )
+    if sublayers is None:
+        work = f"{documents} documents"
+    else:
+        coalitions = len(design_coalitions(job.design, sublayers, job.max_removed))
+        pairs = f"{coalitions} coalitions × {documents} documents = {coalitions * documents} pairs"
+        work = f"{sublayers} sublayers, {pairs}, {done} done already"
+    return f"{job.model} on {job.task}, {job.design}{shard}: {job.dtype}, device {job.device}; {work}"
 
 
 def _end_line(job: EvaluationJob, provenance: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import glob
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -190,6 +190,19 @@ def set_aside_if_bad(expected: Expected, *, dry_run: bool = False) -> Path | Non
         print(f"would set aside {expected.path}: {reason}", file=sys.stderr, flush=True)
         return None
     return set_aside(expected.path, reason)
+
+
+def set_aside_unless(check: Callable[[Path], object], path: Path, *, dry_run: bool = False) -> None:
+    """Set a file aside that `check` raises a CornerstoneError for; as `set_aside_if_bad`."""
+    if not path.exists():
+        return
+    try:
+        check(path)
+    except CornerstoneError as error:
+        if dry_run:
+            print(f"would set aside {path}: {error}", file=sys.stderr, flush=True)
+        else:
+            set_aside(path, str(error))
 
 
 def count_rejected(path: Path | str) -> int:

@@ -8,6 +8,7 @@ A scheduler that gives each job its own GPU shows it one alone; then there is no
 from __future__ import annotations
 
 import fcntl
+import sys
 from pathlib import Path
 from typing import TextIO
 
@@ -25,9 +26,17 @@ def free_gpu(count: int, locks: Path = LOCKS) -> int:
         file = (locks / f"{number}.lock").open("w")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:  # another job has it, or the file system knows no locks
+        except BlockingIOError:  # another job has it
             file.close()
             continue
+        except OSError as error:
+            file.close()
+            print(
+                f"{locks} is on a file system without locks ({error.strerror}), so jobs cannot tell which GPU is free: "
+                "this one takes the first; run one job at a time (--resources gpu=1), or work in a local folder",
+                file=sys.stderr,
+            )
+            return 0
         _held.append(file)
         return number
     return 0

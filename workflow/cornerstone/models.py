@@ -120,7 +120,9 @@ def _refuse_misfits(network: nn.Module, loading: dict, folder: Path) -> None:
 
 def _load_network(folder: Path, dtype: torch.dtype, allow_remote_code: bool = False) -> nn.Module:
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # a log file has lines
     try:
         network, loading = AutoModelForCausalLM.from_pretrained(
             folder,

@@ -13,17 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from cornerstone.coalitions import ablation, removed_text, windows
+from cornerstone.coalitions import ablation, windows
 from cornerstone.config import DESIGNS, StudyConfig
-from cornerstone.documents import read_documents
+from cornerstone.documents import digest_documents, read_documents
 from cornerstone.errors import CornerstoneError
 from cornerstone.evaluations import DIGESTS, EVALUATION_SCHEMA
+from cornerstone.identity import ENGINE_VERSION
 from cornerstone.manifests import read_manifest
 from cornerstone.model_folder import count_sublayers_from_config, read_model_config
-from cornerstone.parts import PART_SCHEMA, parts_folder, read_metadata
+from cornerstone.parts import parts_folder, read_metadata, saved_pairs
 
 NOT_BEGUN = "–"
 
@@ -56,44 +55,37 @@ def share_done(study: StudyConfig, model: str, task: str) -> float | None:
     except CornerstoneError:
         return None
     documents = document_set.documents[: study.document_limit(model, task)]
-    ours = {"dtype": study.model(model).dtype, **{key: manifest[key] for key in DIGESTS}}
+    prompts = {document.index: digest_documents([document]) for document in documents}
+    ours = {
+        "dtype": study.model(model).dtype,
+        "engine_version": ENGINE_VERSION,
+        "task_version": document_set.version,
+        **{key: manifest[key] for key in DIGESTS},
+    }
     coalitions = {"ablation": ablation(sublayers), "windows": windows(sublayers, study.max_removed)}
     done = 0
     for design in DESIGNS:
-        names = {removed_text(removed) for removed in coalitions[design]}
         output = Path(study.results, "evaluations", model, task, f"{design}.parquet")
-        rows = len(names) * sum(len(document.requests) for document in documents)
-        if _is_whole(output, ours, rows):
-            done += len(names) * len(documents)
+        rows = len(coalitions[design]) * sum(len(document.requests) for document in documents)
+        if _is_whole(output, ours, document_set.digest, rows):
+            done += len(coalitions[design]) * len(documents)
         else:
-            indices = {document.index for document in documents}
-            done += len(_pairs(parts_folder(output), ours, names, indices))
+            done += saved_pairs(
+                parts_folder(output), lambda identity: _is_of(identity, ours), coalitions[design], prompts
+            )
     return done / (sum(map(len, coalitions.values())) * len(documents))
 
 
-def _is_whole(output: Path, ours: Mapping[str, Any], rows: int) -> bool:
-    """Whether the evaluation is written, of this model, and has as many rows as are wanted now."""
+def _is_whole(output: Path, ours: Mapping[str, Any], documents: str, rows: int) -> bool:
+    """Whether the evaluation is written, of this model and these documents, with as many rows as are wanted now."""
     try:
         told = read_metadata(output, EVALUATION_SCHEMA, "evaluation")
     except (FileNotFoundError, ValueError):
         return False
-    return told["rows"] == rows and _is_of(told["identity"], ours)
+    return (
+        told["rows"] == rows and told["documents"]["digest"] == documents and _is_of(told["identity"], ours)
+    )
 
 
 def _is_of(identity: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
     return {key: identity.get(key) for key in ours} == ours
-
-
-def _pairs(folder: Path, ours: Mapping[str, Any], names: set[str], indices: set[int]) -> set[tuple[str, int]]:
-    """The (coalition, document) pairs that parts of this model hold."""
-    found: set[tuple[str, int]] = set()
-    for path in sorted(folder.glob("[!.]*.parquet")):
-        try:
-            identity = read_metadata(path, PART_SCHEMA, "part").get("identity") or {}
-        except (FileNotFoundError, ValueError):  # compacted meanwhile, or cut off: the job deals with it
-            continue
-        if _is_of(identity, ours):
-            table = pq.read_table(path, columns=["removed", "document"], partitioning=None)
-            removed = pc.cast(table["removed"], "string").to_pylist()
-            found |= {pair for pair in zip(removed, table["document"].to_pylist(), strict=True)}
-    return {(name, index) for name, index in found if name in names and index in indices}

@@ -14,9 +14,11 @@ several jobs may write here at once without a lock, and what another configurati
 from __future__ import annotations
 
 import json
+import os
 import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cornerstone.coalitions import parse_removed
+from cornerstone.coalitions import Removed, parse_removed
 from cornerstone.durable_files import durable_file, remove_abandoned, set_aside
+from cornerstone.errors import CornerstoneError
 from cornerstone.identity import digest_of
 from cornerstone.loglikelihood_grid import (
     Grid,
@@ -69,17 +72,18 @@ class Work:
 
 
 def write_part(
-    folder: Path, identity: Mapping[str, Any], grid: Grid, seconds: float, device: str | None
+    folder: Path, identity: Mapping[str, Any], grid: Grid, work: Work, prompts: Mapping[str, str]
 ) -> int:
     """Write what is evaluated and not yet saved as one new part; return its number of pairs.
 
-    seconds, device: what the work took since the last part, and where.
+    work: what it took since the last part. prompts: digest of each document's prompts, by that of the encoded one.
     """
     pairs = evaluated(grid) & ~grid.saved
     count = int(pairs.sum())
     if count:
-        work = Work(count, seconds, (device,) if device else ())
-        _write(folder, identity, _part_table(grid, pairs), work)
+        digests = [grid.documents[position].digest for position in np.flatnonzero(pairs.any(axis=0))]
+        own = {digest: prompts[digest] for digest in digests if digest in prompts}
+        _write(folder, identity, _part_table(grid, pairs), replace(work, pairs=count), own)
         grid.saved[pairs] = True
     return count
 
@@ -104,26 +108,61 @@ def compact_parts(folder: Path, identity: Mapping[str, Any]) -> None:
     """
     parts = dict(_own_parts(folder, identity))
     if len(parts) > 1:
-        work = sum(
-            (_work(_parse_metadata(part.schema.metadata[METADATA_KEY])) for part in parts.values()), Work()
-        )
+        told = [_parse_metadata(part.schema.metadata[METADATA_KEY]) for part in parts.values()]
+        work = sum(map(_work, told), Work())
+        prompts = {digest: prompt for each in told for digest, prompt in each["prompts"].items()}
         tables = [table.replace_schema_metadata() for table in parts.values()]
-        _write(folder, identity, _without_doubles(pa.concat_tables(tables)), work)
+        _write(folder, identity, _without_doubles(pa.concat_tables(tables)), work, prompts)
         for path in parts:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # another job was faster, or it is a colleague's: doubled rows do no harm
+                path.unlink()
 
 
 def work_done(folder: Path, identity: Mapping[str, Any]) -> Work:
     """What the parts of this identity took together; what two jobs evaluated at once counts twice."""
-    digest, work = digest_of(identity), Work()
-    for path in _list(folder):
-        try:
-            told = read_metadata(path, PART_SCHEMA, "part")
-        except (FileNotFoundError, ValueError):  # compacted meanwhile, or cut off: no rows were taken from it
+    digest = digest_of(identity)
+    ours = (told for _, told in _listed(folder) if digest_of(told.get("identity") or {}) == digest)
+    return sum(map(_work, ours), Work())
+
+
+def saved_pairs(
+    folder: Path,
+    is_ours: Callable[[Mapping[str, Any]], bool],
+    coalitions: Sequence[Removed],
+    prompts: Mapping[int, str],
+) -> int:
+    """How many (coalition, document) pairs the parts hold, each counted once; for one that only looks.
+
+    is_ours: whether a part's identity is meant. prompts: digest of each document's prompts, by its index.
+    """
+    row_of = {coalition: row for row, coalition in enumerate(coalitions)}
+    position_of = {index: position for position, index in enumerate(prompts)}
+    found = np.zeros((len(row_of), len(position_of)), dtype=bool)
+    for path, told in _listed(folder):
+        if not is_ours(told.get("identity") or {}):
             continue
-        if digest_of(told.get("identity") or {}) == digest:
-            work += _work(told)
-    return work
+        with suppress(
+            FileNotFoundError, ValueError
+        ):  # compacted meanwhile, or damaged: the job deals with it
+            rows, columns = _places(
+                read_rows(path),
+                row_of,
+                lambda index, digest, told=told: (
+                    position_of.get(index, -1) if told["prompts"].get(digest) == prompts.get(index) else -1
+                ),
+            )
+            found[rows[(rows >= 0) & (columns >= 0)], columns[(rows >= 0) & (columns >= 0)]] = True
+    return int(found.sum())
+
+
+def _listed(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Each part with what it says of itself, those too that appear while others are read."""
+    seen: set[Path] = set()
+    while new := [path for path in _list(folder) if path not in seen]:
+        for path in new:
+            seen.add(path)
+            with suppress(FileNotFoundError, ValueError):
+                yield path, read_metadata(path, PART_SCHEMA, "part")
 
 
 def known_sublayers(folder: Path, identity: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -145,7 +184,7 @@ def read_metadata(path: Path, schema: pa.Schema, kind: str) -> dict[str, Any]:
     """What a Parquet file of ours says of itself; reads its footer only.
 
     Raises ValueError, saying what is wrong in a few words, unless it is a whole Parquet file of this
-    schema and kind; FileNotFoundError where there is none.
+    schema and kind; FileNotFoundError where there is none; CornerstoneError where the system cannot read it.
     """
     try:
         footer = pq.read_metadata(path)
@@ -153,6 +192,7 @@ def read_metadata(path: Path, schema: pa.Schema, kind: str) -> dict[str, Any]:
     except FileNotFoundError:
         raise
     except (OSError, pa.ArrowException) as error:
+        _raise_unreadable(path, error)
         raise ValueError(f"cut off, or no Parquet file ({str(error).splitlines()[0][:120]})") from error
     metadata = _parse_metadata((found.metadata or {}).get(METADATA_KEY))
     if metadata.get("kind") != kind:
@@ -173,7 +213,19 @@ def read_rows(path: Path) -> pa.Table:
     except FileNotFoundError:
         raise
     except (OSError, pa.ArrowException) as error:
+        _raise_unreadable(path, error)
         raise ValueError(f"damaged ({str(error).splitlines()[0][:120]})") from error
+
+
+def _raise_unreadable(path: Path, error: Exception) -> None:
+    """Raise CornerstoneError where the system could not read a file, which says nothing of what is in it.
+
+    A damaged file is an error of pyarrow's, without a number of the system's.
+    """
+    if isinstance(error, OSError) and error.errno is not None:
+        raise CornerstoneError(
+            f"{path} could not be read ({os.strerror(error.errno)}): mend that, then type the same command again"
+        ) from error
 
 
 def write_rows(path: Path, table: pa.Table, metadata: Mapping[str, Any]) -> None:
@@ -198,8 +250,10 @@ def _parse_metadata(text: bytes | None) -> dict[str, Any]:
     return metadata if isinstance(metadata, dict) else {}
 
 
-def _write(folder: Path, identity: Mapping[str, Any], table: pa.Table, work: Work) -> None:
-    note = {"kind": "part", "identity": dict(identity), "work": asdict(work)}
+def _write(
+    folder: Path, identity: Mapping[str, Any], table: pa.Table, work: Work, prompts: Mapping[str, str]
+) -> None:
+    note = {"kind": "part", "identity": dict(identity), "work": asdict(work), "prompts": dict(prompts)}
     write_rows(folder / f"{uuid.uuid4().hex}.parquet", table, note)
 
 
@@ -254,20 +308,33 @@ def _own_parts(folder: Path, identity: Mapping[str, Any]) -> Iterator[tuple[Path
 
 def _fill(grid: Grid, table: pa.Table) -> None:
     """Put those rows into the grid whose coalition and encoded document it asks for."""
-    table = table.unify_dictionaries().combine_chunks()
-    removed, digest = (_dictionary(table[name]) for name in ("removed", "digest"))
-    row_of_code = np.array([grid.row_of.get(_parse(text), -1) for text in removed.dictionary.to_pylist()])
     position_of = {(document.index, document.digest): p for p, document in enumerate(grid.documents)}
-    documents, digests = table["document"].to_numpy(), _codes(digest)
-    # A document index has at most a few digests: look each (index, digest) up once, not once a row.
-    known, code_of = np.unique(documents.astype(np.int64) << 32 | digests, return_inverse=True)
-    texts = digest.dictionary.to_pylist()
-    position = np.array([position_of.get((int(k >> 32), texts[k & 0xFFFFFFFF]), -1) for k in known])[code_of]
-    row, choice = row_of_code[_codes(removed)], table["choice"].to_numpy()
+    row, position = _places(table, grid.row_of, lambda index, digest: position_of.get((index, digest), -1))
+    choice = table["choice"].to_numpy()
     wanted = (row >= 0) & (position >= 0) & (choice >= 0)
     wanted[wanted] &= choice[wanted] < np.diff(grid.offsets)[position[wanted]]
     columns = grid.offsets[position[wanted]] + choice[wanted]
     grid.values[row[wanted], columns] = table["loglikelihood"].to_numpy()[wanted]
+
+
+def _places(
+    table: pa.Table, row_of: Mapping[Removed, int], position_of: Callable[[int, str], int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each row of a part its coalition's row and its document's position, −1 where it is not asked for.
+
+    position_of: from a document's index and the digest of the encoded document.
+    """
+    table = table.unify_dictionaries().combine_chunks()
+    removed, digest = (_dictionary(table[name]) for name in ("removed", "digest"))
+    row_of_code = np.array(
+        [row_of.get(_parse(text), -1) for text in removed.dictionary.to_pylist()], dtype=np.int64
+    )
+    # A document index has at most a few digests: look each (index, digest) up once, not once a row.
+    documents, digests = table["document"].to_numpy(), _codes(digest)
+    known, code_of = np.unique(documents.astype(np.int64) << 32 | digests, return_inverse=True)
+    texts = digest.dictionary.to_pylist()
+    positions = [position_of(int(k >> 32), texts[k & 0xFFFFFFFF]) for k in known]
+    return row_of_code[_codes(removed)], np.array(positions, dtype=np.int64)[code_of]
 
 
 def _codes(column: pa.DictionaryArray) -> np.ndarray:

@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cornerstone.errors import CornerstoneError
 from cornerstone.per_document import DocumentNumbers, document_numbers, task_draws
 from cornerstone.precision import precision_table
 from cornerstone.published import Published
@@ -89,8 +90,20 @@ class Results:
 
 
 def read_rows(paths: Sequence[Path]) -> pd.DataFrame:
-    """The rows of several CSV files, one after another in the order given."""
-    return pd.concat([pd.read_csv(path) for path in paths], ignore_index=True)
+    """The rows of several CSV files, one after another in the order given.
+
+    Raises CornerstoneError naming a file that holds no table.
+    """
+    return pd.concat([_read_csv(path) for path in paths], ignore_index=True)
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path)
+    except ValueError as error:  # empty, or cut off in a line
+        raise CornerstoneError(
+            f"{path} holds no table ({error}): remove it, then type the same command again"
+        ) from error
 
 
 def read_measured(

@@ -10,15 +10,30 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 
 from cornerstone.config import DESIGNS, TABLES, check_models, check_places, check_targets, resolve
 from cornerstone.errors import CornerstoneError
-from cornerstone.evaluations import Expected, count_rejected, set_aside_if_bad
+from cornerstone.documents import check_documents_file
+from cornerstone.evaluations import Expected, count_rejected, set_aside_if_bad, set_aside_unless
 from cornerstone.identity import ENGINE_VERSION
+from cornerstone.manifests import read_manifest
 
 ASKING = {"estimate", "overview", "precision"}
 DRY_RUN = re.compile(r"-[a-zA-Z]*n[a-zA-Z]*|--dry-?run")
-LOOKING_ONLY = {"--lint", "--unlock", "--report", "--summary", "--detailed-summary", "--list-rules", "--dag"}
+LOOKING_ONLY = {
+    *(
+        "--lint",
+        "--unlock",
+        "--report",
+        "--summary",
+        "-S",
+        "--detailed-summary",
+        "-D",
+        "--list-rules",
+        "--list",
+        "-l",
+    ),
+    *("--dag", "--rulegraph", "--filegraph", "--cleanup-metadata", "--containerize", "--archive"),
+}
 LOCKS = Path(".snakemake", "locks")
 SMALL_MODEL_BYTES = 100e6
-CLUSTER_THREADS = 8
 
 
 def expand_group(group, include_path):
@@ -79,8 +94,9 @@ def explain_lock():
     looking_only = set(sys.argv) & LOOKING_ONLY or is_dry_run()
     if workflow.exec_mode == ExecMode.DEFAULT and not looking_only and any(LOCKS.glob("*")):
         print(
-            "Cornerstone: another Snakemake works in this folder, or was killed here. Let it work; or, once it and its "
-            "jobs (squeue --me) are gone, type: snakemake --unlock, then the same command with --rerun-incomplete",
+            "Cornerstone: another Snakemake works in this folder, or was killed here. If this one is refused, let the "
+            "other work; or, once it and its jobs (squeue --me) are gone, type: snakemake --unlock, then the same command "
+            "with --rerun-incomplete",
             file=sys.stderr,
         )
 
@@ -88,10 +104,23 @@ def explain_lock():
 def set_aside_bad_evaluations():
     """Set aside what is no evaluation of this study, so that it is made again: Snakemake opens no output.
 
-    Only by the driver before its jobs are planned, and not by one that only looks.
+    Only by the driver before its jobs are planned, and not by one that only looks, or that another one works beside.
     """
-    if workflow.exec_mode != ExecMode.DEFAULT or set(sys.argv) & LOOKING_ONLY:
+    if workflow.exec_mode != ExecMode.DEFAULT or set(sys.argv) & LOOKING_ONLY or any(LOCKS.glob("*")):
         return
+    try:
+        set_aside_bad_results()
+    except CornerstoneError as error:
+        sys.exit(f"Cornerstone: {error}")
+
+
+def set_aside_bad_results():
+    for model in study.model_names:
+        set_aside_unless(read_manifest, Path(study.results, "models", f"{model}.json"), dry_run=is_dry_run())
+    for task in study.task_names:
+        set_aside_unless(
+            check_documents_file, Path(study.results, "documents", f"{task}.parquet"), dry_run=is_dry_run()
+        )
     for model, task, design in product(study.model_names, study.task_names, DESIGNS):
         expected = Expected(
             path=Path(study.results, "evaluations", model, task, f"{design}.parquet"),
@@ -167,31 +196,34 @@ def given_resource(name):
 
 
 def evaluate_threads(wildcards):
-    """Every core; an equal part where several GPUs are given; one for a small local model on the CPU.
-
-    Jobs of small models go faster side by side.
+    """On a cluster the model's own number. Here every core; an equal part where several GPUs are given; one for a
+    small local model: jobs of small models go faster side by side.
     """
+    cores = given_resource("_cores")  # workflow.cores fails on a cluster, where there are none
+    if cores is None:
+        return study.model(wildcards.model).resources.cpus
     folder = study.model(wildcards.model).folder
     weights = Path(folder).glob("*.safetensors") if folder else []
     small = folder and sum(path.stat().st_size for path in weights) < SMALL_MODEL_BYTES
-    cores = (
-        given_resource("_cores") or CLUSTER_THREADS
-    )  # workflow.cores fails on a cluster, where there are none
     return 1 if small else max(1, cores // (given_resource("gpu") or 1))
 
 
 def shard_notes(wildcards):
-    """What says that a model's shards are evaluated, where it is cut into several."""
+    """What says that a model's shards are evaluated."""
     shards = study.shards_of(wildcards.model)
     note = "<results>/evaluations/{model}/{task}/{design}.shards/{shard}-of-{shards}.json"
-    if shards == 1:
-        return []
     return [note.format(**wildcards, shard=number, shards=shards) for number in range(1, shards + 1)]
 
 
-def gpus(wildcards):
-    """None for the job that only puts shards together."""
-    return 0 if study.shards_of(wildcards.model) > 1 else study.model(wildcards.model).resources.gpu
+def evaluate_runtime(wildcards, attempt):
+    """More time with each attempt, within what the partitions allow."""
+    minutes = attempt * study.model(wildcards.model).resources.runtime
+    return minutes if study.max_runtime is None else min(minutes, study.max_runtime)
+
+
+def names(known):
+    """What a wildcard may be: one of these, or nothing at all where there are none."""
+    return "|".join(map(re.escape, known)) or "(?!)"
 
 
 def device(wildcards):

@@ -6,13 +6,14 @@ rule evaluate:
     input:
         manifest="<results>/models/{model}.json",
         documents="<results>/documents/{task}.parquet",
-        shards=shard_notes,
     output:
         evaluation="<results>/evaluations/{model}/{task}/{design}.parquet",
     log:
         "<logs>/evaluate/{model}/{task}/{design}.log",
     benchmark:
         "<benchmarks>/evaluate/{model}/{task}/{design}.tsv"
+    wildcard_constraints:
+        model=names(model for model in study.model_names if study.shards_of(model) == 1),
     conda:
         "../../envs/evaluate.yaml"
     threads: evaluate_threads
@@ -20,9 +21,9 @@ rule evaluate:
     resources:
         device=device,
         memory_bytes=memory_bytes,
-        gpu=gpus,
+        gpu=lambda wildcards: study.model(wildcards.model).resources.gpu,
         mem_mb=lambda wildcards: study.model(wildcards.model).resources.mem_mb,
-        runtime=lambda wildcards, attempt: attempt * study.model(wildcards.model).resources.runtime,
+        runtime=evaluate_runtime,
     params:
         dtype=lambda wildcards: study.model(wildcards.model).dtype,
         limit=lambda wildcards: study.document_limit(wildcards.model, wildcards.task),
@@ -35,8 +36,7 @@ rule evaluate:
         "../scripts/evaluate.py"
 
 
-# A shard's documents. Its numbers go to the parts of the whole evaluation, which then has nothing left to do
-# but to write them as one file; the note only says that the shard is done.
+# A shard's documents. Its numbers go to the parts of the whole evaluation; the note only says that the shard is done.
 use rule evaluate as evaluate_shard with:
     input:
         manifest="<results>/models/{model}.json",
@@ -47,11 +47,27 @@ use rule evaluate as evaluate_shard with:
         "<logs>/evaluate/{model}/{task}/{design}.{shard}-of-{shards}.log",
     benchmark:
         "<benchmarks>/evaluate/{model}/{task}/{design}.{shard}-of-{shards}.tsv"
+    wildcard_constraints:
+        model=names(model for model in study.model_names if study.shards_of(model) > 1),
+    message:
+        "Evaluate {wildcards.model} on {wildcards.task}: {wildcards.design}, shard {wildcards.shard} of {wildcards.shards} (progress: {log})"
+
+
+# What the shards evaluated, as one file. It evaluates nothing itself: where something is missing, the shards are asked
+# again.
+use rule evaluate as join_shards with:
+    input:
+        manifest="<results>/models/{model}.json",
+        documents="<results>/documents/{task}.parquet",
+        shards=shard_notes,
+    wildcard_constraints:
+        model=names(model for model in study.model_names if study.shards_of(model) > 1),
+    threads: 1
     resources:
         device=device,
         memory_bytes=memory_bytes,
-        gpu=lambda wildcards: study.model(wildcards.model).resources.gpu,
-        mem_mb=lambda wildcards: study.model(wildcards.model).resources.mem_mb,
-        runtime=lambda wildcards, attempt: attempt * study.model(wildcards.model).resources.runtime,
+        gpu=0,
+        mem_mb=8000,
+        runtime=60,
     message:
-        "Evaluate {wildcards.model} on {wildcards.task}: {wildcards.design}, shard {wildcards.shard} of {wildcards.shards} (progress: {log})"
+        "Put the shards of {wildcards.model} on {wildcards.task} together: {wildcards.design}"

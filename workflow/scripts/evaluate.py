@@ -22,6 +22,7 @@ def main(snakemake):
             limit=snakemake.params.limit,
             shard=(int(asked.shard), int(asked.shards)) if is_shard else None,
             note=Path(output[0]) if is_shard else None,
+            shard_notes=tuple(map(Path, snakemake.input.get("shards", ()))),
             dtype=snakemake.params.dtype,
             device=snakemake.resources.device,
             allow_remote_code=snakemake.params.allow_remote_code,

@@ -45,30 +45,53 @@ def run_logged(
     except CornerstoneError as error:
         print(f"Cornerstone: {error}", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)
     except Exception:
         traceback.print_exc()
         sys.exit(1)
 
 
 def _write_to(path: str, secrets: Sequence[str], shown: bool) -> None:
-    """Send this process's stdout and stderr, those of C libraries too, to a file; Python's without secrets."""
-    terminal = [os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")] if shown else []
+    """Send this process's stdout and stderr, those of C libraries too, to a file; Python's without secrets.
+
+    What an earlier attempt said is kept beside it, as `….log.before`: it tells why there is a second one.
+    """
+    streams = [os.fdopen(os.dup(number), "w", buffering=1, encoding="utf-8") for number in (1, 2)]
+    if os.path.isfile(path):
+        os.replace(path, path + ".before")
     log = open(path, "w", buffering=1, encoding="utf-8")  # noqa: SIM115 (open until the process ends)
     os.dup2(log.fileno(), 1)
     os.dup2(log.fileno(), 2)
-    sys.stdout = sys.stderr = _Redacted([log, *terminal], secrets)
+    terminal, errors = streams
+    sys.stdout = sys.stderr = _Redacted([log, *([terminal] if shown else [])], errors, secrets)
 
 
 class _Redacted:
-    """Text streams in one that write *** in the place of each secret: no library's message can tell it."""
+    """Text streams in one that write *** in the place of each secret: no library's message can tell it.
 
-    def __init__(self, streams: Sequence[TextIO], secrets: Sequence[str]) -> None:
-        self._streams, self._secrets = streams, secrets
+    What a stream cannot take (the log, on a full disk) goes to `errors`: a line less is no reason to end a job, and
+    the last one may say that the disk is full.
+    """
+
+    def __init__(self, streams: Sequence[TextIO], errors: TextIO, secrets: Sequence[str]) -> None:
+        self._streams, self._errors, self._secrets = streams, errors, secrets
 
     def write(self, text: str) -> int:
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        return max(stream.write(text) for stream in self._streams)
+        for stream in self._streams:
+            try:
+                stream.write(text)
+                stream.flush()
+            except OSError:
+                with suppress(OSError):
+                    self._errors.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Each write is passed on at once."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._streams[0], name)
