@@ -6,8 +6,8 @@
 A random Llama evaluates each kind of document under the designs `ablation` and `windows`: by Cornerstone, and by
 lm-eval's HFLM with hooks that zero the sublayers (model kept loaded, one-token cache on, requests tokenized
 beforehand, batch size tuned). lm-eval is timed on a random sample of the coalitions and scaled up: it does the
-same work for each. The two and a large matrix product take turns, each round on its own fifth of the documents;
-the medians are reported. Prints a table, and as the last line one JSON object.
+same work for each. The two and a large matrix product take turns, each round on its own part of the documents, by
+default a fifth; the medians are reported. Prints a table, and as the last line one JSON object.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ from cornerstone.token_tree import tree_row
 from limit import operations_of, product_rate, seconds, synchronize
 from workload import KINDS, documents_of, random_llama
 
-ROUNDS = 5
 BATCH_SIZES = (4, 8, 16, 32, 64)
 # Two right float32 computations of one log-likelihood (nats): absolutely, and relative to it.
 AGREEMENT = {"float32": (1e-4, 2e-6), "bfloat16": (0.5, 0.05), "float16": (0.1, 0.02)}
@@ -80,6 +79,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--documents-folder", type=Path, help="folder of real documents, {task}.jsonl")
     parser.add_argument("--documents", type=int, default=100, help="documents a kind")
+    parser.add_argument("--rounds", type=int, default=5, help="each on as large a part of the documents")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--blocks", type=int, default=16)
     parser.add_argument("--width", type=int, default=512)
@@ -109,15 +109,15 @@ def _measure_kind(
     """Measure one kind of documents, print its line, and return it for the JSON object."""
     encoded = encode_documents(model.encoder, documents)
     rng = random.Random(kind)
-    theirs = _lm_eval(model, encoded)
+    theirs = _lm_eval(model, encoded, arguments.rounds)
     rounds, padded, evaluations = [], 0, 0
-    for number in range(ROUNDS):
-        part = encoded[number::ROUNDS]
+    for number in range(arguments.rounds):
+        part = encoded[number :: arguments.rounds]
         before = product_rate(model)
         started = time.perf_counter()
         result = evaluate(model, part, coalitions)
         # A job checks the model once, whatever its documents: each round bears its share of one check.
-        taken = time.perf_counter() - started - result.counts["check_seconds"] * (1 - 1 / ROUNDS)
+        taken = time.perf_counter() - started - result.counts["check_seconds"] * (1 - 1 / arguments.rounds)
         sample = rng.sample(coalitions, arguments.sample)
         lm_eval_seconds, difference = _time_lm_eval(theirs, model, part, sample, result)
         scale = len(coalitions) / len(sample)
@@ -135,7 +135,7 @@ def _measure_kind(
     return _report(model, kind, source, encoded, coalitions, rounds, padded / evaluations - 1)
 
 
-def _lm_eval(model: LanguageModel, documents: Sequence[EncodedDocument]):
+def _lm_eval(model: LanguageModel, documents: Sequence[EncodedDocument], rounds: int):
     """HFLM around the same network, with the fastest batch size for these documents; None without lm-eval."""
     try:
         from lm_eval.models.huggingface import HFLM
@@ -147,7 +147,7 @@ def _lm_eval(model: LanguageModel, documents: Sequence[EncodedDocument]):
         softmax_dtype="float32",
         max_length=model.encoder.max_length,
     )
-    part = documents[::ROUNDS]
+    part = documents[::rounds]
     times = {}
     for size in BATCH_SIZES:
         lm.batch_size_per_gpu = size

@@ -2,11 +2,8 @@
 
 import errno
 import json
-import subprocess
-import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -32,8 +29,6 @@ from cornerstone.evaluations import (
 from cornerstone.loglikelihood_grid import DocumentKey, empty_grid
 from cornerstone.parts import Work, compact_parts, parts_folder, read_parts, work_done, write_part
 from fake_engine import FakeEngine, write_study
-
-TESTS = Path(__file__).parent
 
 
 @pytest.fixture
@@ -187,63 +182,6 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
         _ = 1 / 0
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
-
-
-SNAKEFILE = """
-import sys
-sys.path.insert(0, {workflow!r})
-from pathlib import Path
-from cornerstone.evaluations import Expected, count_rejected, set_aside_if_bad
-
-def path_of(task):
-    return f"evaluations/tiny/{{task}}/windows.parquet"
-
-if workflow.is_main_process:
-    for task in ("boolq", "piqa"):
-        set_aside_if_bad(Expected(path_of(task), "tiny", task, "windows"), dry_run="--dry-run" in sys.argv)
-
-rule figure:
-    input: "values/boolq.csv", "values/piqa.csv"
-    output: "figure.pdf"
-    shell: "cat {{input}} > {{output}}"
-
-rule values:
-    input: path_of("{{task}}")
-    output: "values/{{task}}.csv"
-    # A function of input would be no use: Snakemake compares such parameters with nothing.
-    params: rejected=lambda wildcards: count_rejected(path_of(wildcards.task))
-    shell: "cp {{input}} {{output}}"
-
-rule evaluate:
-    output: path_of("{{task}}")
-    shell: "echo {{wildcards.task}} >> evaluated.log; cp good/{{wildcards.task}} {{output}}"
-"""
-
-
-def snakemake(folder, *options):
-    line = [sys.executable, "-m", "snakemake", "--cores", "1", "figure.pdf", *options]
-    run = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "check": True}
-    return subprocess.run(line, cwd=folder, **run).stdout
-
-
-def test_the_same_command_sets_truncated_and_foreign_files_aside_and_makes_them_again(tmp_path):
-    pytest.importorskip("snakemake")
-    (tmp_path / "Snakefile").write_text(SNAKEFILE.format(workflow=str(TESTS.parent / "workflow")))
-    (tmp_path / "good").mkdir()
-    for task in ("boolq", "piqa"):
-        write_evaluation(replace(small_evaluation(), task=task, design="windows"), tmp_path / "good" / task)
-    good = {task: (tmp_path / "good" / task).read_bytes() for task in ("boolq", "piqa")}
-    places = {task: tmp_path / "evaluations" / "tiny" / task / "windows.parquet" for task in good}
-    snakemake(tmp_path)
-    places["boolq"].write_bytes(good["boolq"][:500])
-    places["piqa"].write_bytes(good["boolq"])
-    log = snakemake(tmp_path)
-    lines = sorted(line for line in log.splitlines() if line.startswith("set aside"))
-    assert ["cut off" in line for line in lines] == [True, False]
-    assert "it is of task 'boolq', not 'piqa'" in lines[1]
-    assert {task: path.read_bytes() for task, path in places.items()} == good
-    assert sorted((tmp_path / "evaluated.log").read_text().split()) == ["boolq", "boolq", "piqa", "piqa"]
-    assert "Nothing to be done" in snakemake(tmp_path, "--dry-run")
 
 
 def test_two_million_rows_are_written_and_read_in_seconds(tmp_path, capsys):

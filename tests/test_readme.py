@@ -83,6 +83,7 @@ def test_each_dry_run_plans_jobs(clone):
         assert re.search(r"^total +\d+$", shell(command, clone), re.MULTILINE), command
 
 
+@pytest.mark.study
 def test_a_study_of_ones_own_ends_in_its_report(clone):
     command = next(command for command in commands() if "study.yaml" in command)
     shell(command, clone)
