@@ -60,7 +60,7 @@ class FakeEngine:
     def encode(self, encoder, documents):
         return [Encoded(d.index, _digest(d), len(d.requests), 10 + d.index % 7) for d in documents]
 
-    def load_model(self, folder, dtype, device, name, allow_remote_code):
+    def load_model(self, folder, dtype, device, name, allow_remote_code, placement):
         self.loads += 1
         sublayers = tuple(SimpleNamespace(label=label) for label in LABELS)
         return SimpleNamespace(sublayers=sublayers, device="cpu", dtype=dtype)

@@ -106,7 +106,9 @@ def test_four_lines_are_enough_for_a_model_of_ones_own():
     study = resolve(yaml.safe_load("models:\n  mine:\n    folder: models/mine\n    documents: 100\n"))
     resources = Resources(gpu=1, cpus=8, mem_mb=16000, runtime=720)
     assert study.models == (
-        ModelConfig("mine", None, None, "models/mine", "mine", "float32", "auto", 100, False, resources),
+        ModelConfig(
+            "mine", None, None, "models/mine", "mine", "float32", "auto", "auto", 100, False, resources
+        ),
     )
     assert (study.results, study.memory_gb) == ("results", None)
 

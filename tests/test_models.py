@@ -8,11 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 from cornerstone.errors import CornerstoneError
 from cornerstone.model_folder import check_model_folder
-from cornerstone.models import check_fits, load_model
 from hub.client import client_environment
 from hub.models import make_model
 from hub.variants import need_remote_code, quantise
@@ -56,14 +54,6 @@ def test_a_models_own_code_runs_only_where_the_configuration_allows_it(folder):
     assert refusal.startswith("refused:") and "\n" not in refusal
     assert "allow_remote_code: true" in refusal
     assert load(folder, "allowed") == "LodestoneForCausalLM 64"
-
-
-def test_a_model_that_does_not_fit_the_memory_is_refused_with_both_numbers(folder):
-    numbers = 4 * sum(p.numel() for p in load_model(folder).network.parameters())
-    check_fits(folder, torch.float32, torch.device("cpu"), free=numbers)
-    check_fits(folder, torch.bfloat16, torch.device("cpu"), free=numbers // 2)
-    with pytest.raises(CornerstoneError, match=r"need .* GB as float32, and .* GB are free on cpu"):
-        check_fits(folder, torch.float32, torch.device("cpu"), free=numbers - 1)
 
 
 @pytest.mark.parametrize("method", ["fp8", "gptq"])

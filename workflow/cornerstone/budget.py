@@ -9,6 +9,7 @@ import torch
 from cornerstone.coalition_tree import CoalitionTree
 from cornerstone.memory import free_memory
 from cornerstone.models import LanguageModel
+from cornerstone.sublayers import first_parameter
 
 # (state × token) that run together. A GPU wants many; on a CPU a thousand fill the matrix products while their
 # activations stay near the caches.
@@ -21,10 +22,12 @@ CPU_CEILING = 2 << 30
 
 @dataclass(frozen=True)
 class Budget:
-    """batch_tokens: row tokens, padding included, of the documents that walk the blocks together;
+    """pass_tokens: row tokens, padding included, of the documents that walk the blocks together: one batch, or
+    where the weights are streamed several, side by side; batch_tokens: of one batch;
     chunk_tokens: (state × token) that run through a block together; max_states: states alive at once;
     logit_rows: scored tokens whose logits exist at once."""
 
+    pass_tokens: int
     batch_tokens: int
     chunk_tokens: int
     max_states: int
@@ -38,6 +41,7 @@ class Budget:
         share = min(1.0, tokens / longest)
         return replace(
             self,
+            pass_tokens=max(1, min(self.pass_tokens, tokens)),
             batch_tokens=max(1, min(self.batch_tokens, tokens)),
             max_states=max(1, min(self.max_states, int(leaves * share))) if share < 1 else self.max_states,
         )
@@ -48,7 +52,8 @@ class Budget:
             self, chunk_tokens=max(1, self.chunk_tokens // 2), logit_rows=max(1, self.logit_rows // 2)
         )
         if documents > 1:
-            return replace(smaller, batch_tokens=max(1, min(self.batch_tokens, tokens) // 2))
+            half = max(1, min(self.pass_tokens, tokens) // 2)
+            return replace(smaller, pass_tokens=half, batch_tokens=min(self.batch_tokens, half))
         if self.max_states > 1:
             return replace(smaller, max_states=self.max_states // 2)
         return smaller if self.chunk_tokens > 1 else None
@@ -62,9 +67,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def memory_budget(device: torch.device) -> int:
-    """Bytes that an evaluation may use besides the weights."""
-    free = free_memory(device)
+def memory_budget(device: torch.device, reserved: int = 0) -> int:
+    """Bytes that an evaluation may use besides the weights; `reserved`: for weights that are not there yet."""
+    free = max(0, free_memory(device) - reserved)
     return {
         "cuda": int(0.8 * free),
         "mps": int(0.5 * free),
@@ -81,25 +86,54 @@ def first_budget(
 ) -> Budget:
     """The budget to start with: `longest` is the tokens of the largest document's rows.
 
-    batch_tokens: a wish that the memory may cut down.
+    batch_tokens: a wish that the memory may cut down. Without one, a batch is as large as a block runs well; but
+    where the weights are streamed, as many batches as the memory has room for go side by side.
     """
     config = getattr(model.network.config, "text_config", None) or model.network.config
     device = model.device.type
-    bytes_per_number = next(model.network.parameters()).element_size()
+    bytes_per_number = first_parameter(model.network).element_size()
     chunk_tokens = CHUNK_TOKENS[device]
-    # A block's own activations: a dozen hidden states and a few FFN-wide ones live at once.
-    inner = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
-    working = chunk_tokens * (12 * config.hidden_size + 4 * inner) * bytes_per_number
     per_state = config.hidden_size * bytes_per_number
-    state_tokens = max(1, (memory_bytes - min(working, memory_bytes // 2)) // per_state)
+    working = min(working_bytes(model, chunk_tokens), memory_bytes // 2)
+    state_tokens = max(1, (memory_bytes - working) // per_state)
     peak = _peak_states(tree)
+    wish = batch_tokens or chunk_tokens
+    if model.weights is not None:  # a larger wish makes more batches
+        wish = min(wish, chunk_tokens)
+    batch = max(1, min(wish, state_tokens // peak))
+    room = max(batch, (state_tokens - (peak - _most_states(tree)) * batch) // _most_states(tree))
     return Budget(
-        batch_tokens=max(1, min(batch_tokens or chunk_tokens, state_tokens // peak)),
+        pass_tokens=batch if model.weights is None else min(batch_tokens or room, room),
+        batch_tokens=batch,
         chunk_tokens=chunk_tokens,
         # Pending subtrees stay alive besides the one at work: half of the room is theirs.
         max_states=max(1, min(peak, state_tokens // longest // 2)),
         logit_rows=max(1, LOGIT_BYTES[device] // (4 * config.vocab_size)),
     )
+
+
+def working_bytes(model: LanguageModel, chunk_tokens: int) -> int:
+    """A block's own activations: a dozen hidden states and a few FFN-wide ones live at once."""
+    config = getattr(model.network.config, "text_config", None) or model.network.config
+    inner = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
+    return (
+        chunk_tokens * (12 * config.hidden_size + 4 * inner) * first_parameter(model.network).element_size()
+    )
+
+
+def state_bytes(model: LanguageModel, tree: CoalitionTree, budget: Budget) -> int:
+    """The most that states take at once: all of every batch's, and of one batch those that enter a block too."""
+    config = getattr(model.network.config, "text_config", None) or model.network.config
+    most, peak = _most_states(tree), _peak_states(tree)
+    if budget.max_states < most:  # subtrees: the one at work, and as many states that wait
+        most = peak = 2 * budget.max_states
+    tokens = most * budget.pass_tokens + (peak - most) * min(budget.batch_tokens, budget.pass_tokens)
+    return tokens * config.hidden_size * first_parameter(model.network).element_size()
+
+
+def _most_states(tree: CoalitionTree) -> int:
+    """The most states that wait together between two blocks."""
+    return max(len(tree.leaves), *(len(steps) for steps in tree.steps))
 
 
 def _peak_states(tree: CoalitionTree) -> int:

@@ -10,13 +10,15 @@ import logging
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from cornerstone.budget import first_budget, is_out_of_memory, memory_budget
+import torch
+
+from cornerstone.budget import CHUNK_TOKENS, first_budget, is_out_of_memory, memory_budget
 from cornerstone.coalition_tree import coalition_tree
 from cornerstone.coalitions import Removed, removed_text
-from cornerstone.decoder import Decoder
+from cornerstone.decoder import Decoder, widened
 from cornerstone.encoding import EncodedDocument
 from cornerstone.errors import CornerstoneError, one_line
 from cornerstone.masks import windows_in_depth
@@ -68,6 +70,8 @@ def choose_rows(
     _refuse_unknown_tokens(model, documents)
     sample = extreme_documents(documents)
     try:
+        if model.weights is not None:
+            return _choose_rows_on_cut(model, decoder, sample, allowed)
         return _choose_rows(model, decoder, sample, allowed)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
@@ -91,6 +95,43 @@ def _refuse_unknown_tokens(model: LanguageModel, documents: Sequence[EncodedDocu
                 f"below {known}: the tokenizer is another model's; put the model's own tokenizer.json and "
                 "tokenizer_config.json in its folder"
             )
+
+
+def _choose_rows_on_cut(
+    model: LanguageModel, decoder: Decoder, sample: Sequence[EncodedDocument], allowed: str
+) -> RowKind:
+    """As `_choose_rows`, on the model cut to the blocks that are held in memory: the model's own forward would
+    stream all others, once for each request and coalition."""
+    numbers = sorted(model.weights.held)
+    log.info(
+        "check: on %d of %d blocks (%s), which have each kind of block; the others pass the hidden state on",
+        len(numbers),
+        len(model.blocks),
+        ", ".join(map(str, numbers)),
+    )
+    cut = replace(model, blocks=tuple(model.blocks[number] for number in numbers), weights=None)
+    with decoder.cut_to(numbers), Decoder(cut.network, cut.blocks) as small:
+        kind = _choose_rows(cut, small, sample, allowed)
+        pace = measured_pace(small, kind, sample[:1], CHUNK_TOKENS[model.device.type])
+    return row_kind(decoder, sample, kind.name, pace)
+
+
+def measured_pace(
+    decoder: Decoder, kind: RowKind, documents: Sequence[EncodedDocument], chunk_tokens: int
+) -> float:
+    """Seconds per (token × sublayer) of blocks that get as many tokens at once as in the job."""
+    batch = make_batch(decoder, rows_of(documents, kind.name), {0: 0}, kind.windows)
+    copies = max(1, chunk_tokens // (batch.shape[0] * batch.shape[1]))
+    hidden, arguments = torch.cat([batch.hidden] * copies), widened(batch.arguments, copies)
+    seconds = []
+    for number in [0, *range(len(decoder.blocks))]:  # the first time warms up
+        started = time.monotonic()
+        decoder.run_block(number, hidden, arguments[number])
+        if hidden.is_cuda:
+            torch.cuda.synchronize(hidden.device)
+        seconds.append(time.monotonic() - started)
+    sublayers = sum(len(block.sublayers) for block in decoder.blocks)
+    return sum(seconds[1:]) / (copies * batch.tokens * sublayers)
 
 
 def _choose_rows(
@@ -169,10 +210,11 @@ def check_coalitions(model: LanguageModel) -> list[Removed]:
 
     And the first sublayer: then every later block runs several states at once, as in the job.
     """
-    layer_types = getattr(model.network.config, "layer_types", None) or [None] * len(model.blocks)
+    last = model.sublayers[-1].block  # of a cut, not its number of blocks
+    layer_types = getattr(model.network.config, "layer_types", None) or [None] * (last + 1)
     by_kind: dict[tuple, list[Removed]] = {}
-    for block, layer_type in zip(model.blocks, layer_types, strict=True):
-        kind = (*map(type, block.modules), layer_type)
+    for block in model.blocks:
+        kind = (*map(type, block.modules), layer_types[block.sublayers[0].block])
         by_kind.setdefault(kind, []).append(tuple(sublayer.index for sublayer in block.sublayers))
     coalitions: list[Removed] = [()]
     for blocks in by_kind.values():
@@ -235,7 +277,7 @@ def _walked(decoder, kind, documents, rows, tree, budget) -> list[dict[Removed, 
     starts = [0, *accumulate(document.n_choices for document in documents)]
     batch = make_batch(decoder, rows, dict(enumerate(starts)), kind.windows)
     found: list[dict[Removed, list[float]]] = [{} for _ in documents]
-    for coalitions, loglikelihoods in Walk(decoder, batch, tree, budget, Counts()).run():
+    for coalitions, loglikelihoods in Walk(decoder, [batch], tree, budget, Counts()).run():
         for coalition, numbers in zip(coalitions, loglikelihoods.tolist(), strict=True):
             for start, document, found_of in zip(starts[:-1], documents, found, strict=True):
                 found_of[coalition] = numbers[start : start + document.n_choices]

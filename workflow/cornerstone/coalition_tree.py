@@ -9,7 +9,7 @@ a state splits where its coalitions disagree.                   └─── (1,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cornerstone.coalitions import Removed
@@ -31,10 +31,12 @@ class Step:
 
 @dataclass(frozen=True)
 class CoalitionTree:
-    """steps[b]: the steps through block b by the state they start from; leaves: the coalitions, sorted."""
+    """steps[b]: the steps through block b by the state they start from; leaves: the coalitions, sorted;
+    blocks[b]: the indices of block b's sublayers."""
 
     steps: tuple[dict[Removed, tuple[Step, ...]], ...]
     leaves: tuple[Removed, ...]
+    blocks: tuple[tuple[int, ...], ...]
 
     def steps_from(self, block: int, states: Iterable[Removed]) -> list[Step]:
         """The steps through `block` that start from the given states."""
@@ -44,7 +46,8 @@ class CoalitionTree:
 def coalition_tree(coalitions: Iterable[Removed], blocks: Sequence[tuple[int, ...]]) -> CoalitionTree:
     """The tree of the coalitions over a model whose blocks hold the given sublayer indices, in order."""
     leaves = tuple(sorted(set(coalitions)))
-    return CoalitionTree(tuple(_steps_through(leaves, sublayers) for sublayers in blocks), leaves)
+    steps = tuple(_steps_through(leaves, sublayers) for sublayers in blocks)
+    return CoalitionTree(steps, leaves, tuple(map(tuple, blocks)))
 
 
 def _steps_through(leaves: Sequence[Removed], sublayers: tuple[int, ...]) -> dict[Removed, tuple[Step, ...]]:
@@ -88,3 +91,40 @@ def subtree_groups(
         groups[-1].append(state)
         size += children
     return groups
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Some states on their way through a block together.
+
+    evaluations: (state × sublayer) that are computed for each token.
+    """
+
+    block: int
+    evaluations: int
+
+
+def walk_order(tree: CoalitionTree, most: int) -> list[Visit]:
+    """The blocks in the order of a walk with at most `most` states alive: once each, or by subtrees (`Walk`)."""
+    return list(_visits(tree, 0, [()], most))
+
+
+def _visits(tree: CoalitionTree, block: int, states: Sequence[Removed], most: int) -> Iterator[Visit]:
+    for number in range(block, len(tree.steps)):
+        groups = subtree_groups(tree, number, sorted(states), most)
+        if len(groups) > 1:
+            for group in groups:
+                yield from _visits(tree, number, group, most)
+            return
+        yield Visit(number, _evaluations(tree, number, states))
+        states = [step.child for step in tree.steps_from(number, states)]
+
+
+def _evaluations(tree: CoalitionTree, block: int, states: Iterable[Removed]) -> int:
+    """The first sublayer once for each state that any step keeps it for, the others for each step that does."""
+    first, *others = tree.blocks[block]
+    return sum(
+        any(first not in step.removed for step in tree.steps[block][state])
+        + sum(sublayer not in step.removed for step in tree.steps[block][state] for sublayer in others)
+        for state in states
+    )

@@ -60,7 +60,7 @@ REFUSED_KEYS = {
     "quantization_config": "weights are evaluated as they are stored, in the dtype; leave it out",
     "load_in_8bit": "weights are evaluated as they are stored, in the dtype; leave it out",
     "load_in_4bit": "weights are evaluated as they are stored, in the dtype; leave it out",
-    "device_map": "an evaluation runs on one device; leave it out, or choose a device",
+    "device_map": "an evaluation runs on one device; choose a device, and placement: streamed for a larger model",
     "trust_remote_code": "it is called allow_remote_code here",
 }
 """What people know from other tools and might hope for; each with what holds here."""
@@ -89,6 +89,7 @@ class Resources:
 class ModelConfig:
     """A model of the study: on the hub (hub, revision) or in a local folder, never both.
 
+    placement:         auto, or resident or streamed weights.
     documents:         evaluate only the first so many documents of each task; None for all.
     allow_remote_code: whether Python code that comes with the model may be run.
     resources:         of one evaluation.
@@ -101,6 +102,7 @@ class ModelConfig:
     title: str
     dtype: str
     device: str
+    placement: str
     documents: int | None
     allow_remote_code: bool
     resources: Resources

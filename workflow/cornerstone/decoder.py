@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from cornerstone.errors import CornerstoneError
-from cornerstone.sublayers import Block
+from cornerstone.streaming import StreamedWeights
+from cornerstone.sublayers import Block, first_parameter, kinds_of_blocks, one_of_each_kind
 
 
 @dataclass(frozen=True)
@@ -134,15 +135,21 @@ class Decoder:
 
     Raises CornerstoneError when the model does something between its blocks, or adds the residual inside a
     sublayer, so that zeroing that sublayer would lose the stream.
+
+    weights: where the blocks' weights come from when they are not in memory; `weights.loading()` must be on then,
+    and the blocks that the decoder learned from are held in memory when it is entered, for the check.
     """
 
-    def __init__(self, network: nn.Module, blocks: Sequence[Block]) -> None:
+    def __init__(
+        self, network: nn.Module, blocks: Sequence[Block], weights: StreamedWeights | None = None
+    ) -> None:
         self.network = network
         self.blocks = tuple(blocks)
-        self.device = next(network.parameters()).device
+        self.weights = weights
+        self.device = first_parameter(network).device
         self.switches = tuple(tuple(Switch(module) for module in block.modules) for block in self.blocks)
         self._forms: list[Form] = []
-        self.skippable: tuple[bool, ...] = ()
+        self._skips: dict[int, bool] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> Decoder:
@@ -212,6 +219,8 @@ class Decoder:
         keep_first leaves the first sublayer's output in `switches[number][0].kept`; replay_first puts such
         an output in its place instead of computing it.
         """
+        if self.weights is not None:
+            self.weights.use(number)
         switches = self.switches[number]
         for place, switch in enumerate(switches):
             switch.removed = place in removed
@@ -249,11 +258,17 @@ class Decoder:
 
     def _learn(self) -> None:
         """Find, by running it on a few tokens, what the model's blocks return and which ones pass through."""
-        self._learn_forms()
+        if self.weights is None:
+            self._learn_forms()
+        else:
+            self._learn_forms_by_kind(self.weights)
         # Not the embeddings: a block may lose the stream where they happen to be zero.
-        hidden, arguments = self.head(_some_tokens(self.device))
-        probe = torch.linspace(-1, 1, hidden.numel(), device=hidden.device).to(hidden.dtype).view_as(hidden)
-        self.skippable = tuple(self._is_skippable(n, probe, arguments[n]) for n in range(len(self.blocks)))
+        hidden, self._probe_arguments = self.head(_some_tokens(self.device))
+        probe = torch.linspace(-1, 1, hidden.numel(), device=hidden.device).to(hidden.dtype)
+        self._probe = probe.view_as(hidden)
+        if self.weights is None:
+            for number in range(len(self.blocks)):
+                self.skips(number)
 
     def _learn_forms(self) -> None:
         forms: list[Form] = []
@@ -266,6 +281,52 @@ class Decoder:
             for hook in hooks:
                 hook.remove()
         self._forms = forms
+
+    def _learn_forms_by_kind(self, weights: StreamedWeights) -> None:
+        """As `_learn_forms`, from one block of each kind: a pass over streamed weights takes long."""
+        kinds = kinds_of_blocks(self.network, self.blocks)
+        weights.hold(one_of_each_kind(kinds))
+        for number, kind in enumerate(kinds):
+            if kind == number:
+                self._forms.append(self._form_of(number))
+                continue
+            self._forms.append(self._forms[kind])
+            for switch, known in zip(self.switches[number], self.switches[kind], strict=True):
+                switch.form = known.form
+
+    def _form_of(self, number: int) -> Form:
+        """What a block returns, whose predecessors' forms are known: they pass the hidden state on."""
+
+        def seen(*call: Any) -> None:
+            raise _Seen(Form.of(call[2]))
+
+        hook = self.blocks[number].module.register_forward_hook(seen)
+        try:
+            with self.cut_to(range(number, len(self.blocks))):
+                self.network(input_ids=_some_tokens(self.device), use_cache=False)
+        except _Seen as found:
+            return found.form
+        finally:
+            hook.remove()
+        raise CornerstoneError(
+            f"{type(self.network).__name__} does not call its block {number}: Cornerstone cannot measure it"
+        )
+
+    @contextmanager
+    def cut_to(self, numbers: Sequence[int]) -> Iterator[None]:
+        """Let all other blocks pass the hidden state on: the network is then one of these blocks alone."""
+        with ExitStack() as stack:
+            for number in set(range(len(self.blocks))) - set(numbers):
+                forward = self._passing(number, None)
+                stack.enter_context(replaced_forward(self.blocks[number].module, forward))
+            yield
+
+    def skips(self, number: int) -> bool:
+        """Whether a block may be left out where all its sublayers are removed: it then returns its input."""
+        if number not in self._skips:
+            arguments = self._probe_arguments[number]
+            self._skips[number] = self._is_skippable(number, self._probe, arguments)
+        return self._skips[number]
 
     def counted(self) -> int:
         """(state × token × sublayer) evaluations made since `reset_counts`, padding included."""
@@ -284,6 +345,13 @@ class Decoder:
                 "would lose the residual stream too: Cornerstone cannot measure it, choose another family"
             )
         return torch.equal(output, hidden)
+
+
+class _Seen(Exception):
+    """Ends a forward pass once a block's form is known."""
+
+    def __init__(self, form: Form) -> None:
+        self.form = form
 
 
 class _Record:

@@ -15,22 +15,32 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from cornerstone.allocation import keep_freed_memory
-from cornerstone.budget import Budget, first_budget, is_out_of_memory, memory_budget
+from cornerstone.budget import (
+    Budget,
+    first_budget,
+    is_out_of_memory,
+    memory_budget,
+    state_bytes,
+    working_bytes,
+)
 from cornerstone.check import RowKind, choose_rows, non_finite
-from cornerstone.coalition_tree import CoalitionTree, coalition_tree, least_evaluations
+from cornerstone.coalition_tree import CoalitionTree, coalition_tree, least_evaluations, walk_order
 from cornerstone.coalitions import Removed
 from cornerstone.decoder import Decoder
 from cornerstone.encoding import EncodedDocument
 from cornerstone.errors import CornerstoneError
 from cornerstone.models import LanguageModel
+from cornerstone.stream_plan import StreamPlan, loaded_bytes, waiting_seconds
+from cornerstone.streaming import StreamedWeights
 from cornerstone.token_tree import document_rows
-from cornerstone.walk import Counts, Walk, make_batch
+from cornerstone.walk import Batch, Counts, Walk, make_batch
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +48,10 @@ log = logging.getLogger(__name__)
 # states together would not fill this many chunks.
 MOST_PADDING = 0.03
 FEWEST_CHUNKS = 3
+# Streamed weights: documents that go through the blocks together take at least so many times as long as one pass
+# over the weights, where the memory has room for them, and even where that is longer than the time between two
+# blocks of finished work: a kill then loses at most one such group of documents.
+LEAST_PASSES = 1.25
 
 
 @dataclass(frozen=True)
@@ -103,9 +117,14 @@ def evaluate(
         return EvaluationResult(coalitions, [np.empty((len(coalitions), d.n_choices)) for d in documents], {})
     if model.device.type == "cpu":
         keep_freed_memory()
-    with Decoder(model.network, model.blocks) as decoder:
+    with ExitStack() as stack:
         started = time.monotonic()
+        if model.weights is not None:
+            stack.enter_context(model.weights.loading())
+        decoder = stack.enter_context(Decoder(model.network, model.blocks, model.weights))
         kind = choose_rows(model, decoder, documents, rows)
+        if model.weights is not None:
+            model.weights.let_go()
         evaluation = _Evaluation(model, decoder, kind, documents, coalitions, on_block, on_progress)
         evaluation.size(memory_bytes, batch_tokens, seconds_between_blocks)
         checked = time.monotonic()
@@ -115,6 +134,8 @@ def evaluate(
             "check_seconds": checked - started,
             "engine_seconds": time.monotonic() - checked,
         }
+        if model.weights is not None:
+            counts |= evaluation.compared(model.weights, time.monotonic() - checked)
     return EvaluationResult(coalitions, evaluation.loglikelihoods, counts)
 
 
@@ -142,6 +163,7 @@ class _Evaluation:
         on_progress: Callable[[int, int], None] | None,
     ) -> None:
         self.model, self.decoder, self.kind = model, decoder, kind
+        self.weights = model.weights
         self.documents = documents
         self.index = {coalition: number for number, coalition in enumerate(coalitions)}
         self.on_block, self.on_progress = on_block, on_progress
@@ -155,33 +177,62 @@ class _Evaluation:
         self.largest: Budget
         self.budget: Budget
         self.limit_seconds = 0.0
+        # Of streamed weights: what is planned, and the groups of documents that went through the blocks.
+        self.plan: StreamPlan
+        self.groups = self.most_documents = 0
 
     def size(self, memory_bytes: int | None, batch_tokens: int | None, seconds: float) -> None:
         """Fix the budget to start with."""
-        memory_bytes = memory_bytes or memory_budget(self.model.device)
+        reserved = 0 if self.weights is None else self.weights.bytes_to_come
+        memory_bytes = memory_bytes or memory_budget(self.model.device, reserved)
         self.largest = first_budget(self.model, self.tree, memory_bytes, max(self.tokens), batch_tokens)
         self.limit_seconds = seconds
         self._limit_time(self.kind.pace)
+        if self.weights is not None:
+            self.plan = self._planned(self.weights)
+            log.info("planned: %s", self.plan)
 
     def run(self) -> None:
         """Work through the documents, largest first: what does not fit the memory shows at once."""
-        order = sorted(range(len(self.documents)), key=self._size_of)
-        tasks = [_Task(order, self.tree)]
+        tasks = [_Task(self._in_order(), self.tree)]
         while tasks:
             task = tasks.pop()
-            now = self._next_documents(task.positions)
-            if rest := task.positions[len(now) :]:
+            now = self._next_batches(task.positions)
+            if rest := task.positions[sum(map(len, now)) :]:
                 tasks.append(_Task(rest, task.tree))
-            if left := self._run_batch(now, task.tree):
+            if left := self._run_batches(now, task.tree, again=bool(tasks)):
                 tasks.append(left)
+
+    def _in_order(self) -> list[int]:
+        return sorted(range(len(self.documents)), key=self._size_of)
 
     def _size_of(self, position: int) -> tuple:
         """Documents of one length, and of one kind of mask, lie side by side: that keeps padding low."""
         rows = self.rows[position]
         return all(row.is_path for row in rows), -max(len(row.tokens) for row in rows), -self.tokens[position]
 
-    def _next_documents(self, positions: Sequence[int]) -> list[int]:
-        """As many documents from the front as fit the batch, padding included; at least one."""
+    def _next_batches(self, positions: Sequence[int]) -> list[list[int]]:
+        """The documents from the front that go through the blocks together: one batch, or where the weights are
+        streamed, as many as the pass has room for, padding included."""
+        first = self._next_documents(positions, self.budget.batch_tokens)
+        if self.weights is None:
+            return [first]
+        batches, at = [first], len(first)
+        room = self.budget.pass_tokens - self._padded(first)
+        while at < len(positions) and self._padded(positions[at : at + 1]) <= room:
+            batch = self._next_documents(positions[at:], min(room, self.budget.batch_tokens))
+            batches.append(batch)
+            at += len(batch)
+            room -= self._padded(batch)
+        return batches
+
+    def _padded(self, positions: Sequence[int]) -> int:
+        """Row tokens of a batch of these documents, padding included."""
+        rows = [row for position in positions for row in self.rows[position]]
+        return len(rows) * max(len(row.tokens) for row in rows)
+
+    def _next_documents(self, positions: Sequence[int], most: int) -> list[int]:
+        """As many documents from the front as fit `most` row tokens, padding included; at least one."""
         taken: list[int] = []
         rows = longest = tokens = 0
         # At least one, for a lone coalition without any sublayer costs no evaluation at all.
@@ -192,20 +243,23 @@ class _Evaluation:
             longest = max(longest, *(len(row.tokens) for row in self.rows[position]))
             tokens += self.tokens[position]
             padded = rows * longest
-            if taken and (
-                padded > self.budget.batch_tokens
-                or (padded > smallest and padded > (1 + MOST_PADDING) * tokens)
-            ):
+            if taken and (padded > most or (padded > smallest and padded > (1 + MOST_PADDING) * tokens)):
                 break
             taken.append(position)
         return taken
 
-    def _run_batch(self, positions: list[int], tree: CoalitionTree) -> _Task | None:
-        """Evaluate some documents; what memory did not suffice for comes back as a task."""
+    def _run_batches(self, batches: list[list[int]], tree: CoalitionTree, again: bool) -> _Task | None:
+        """Evaluate some documents; what memory did not suffice for comes back as a task.
+
+        again: whether more documents follow.
+        """
+        positions = [position for batch in batches for position in batch]
         done: set[Removed] = set()
-        started = time.monotonic()
+        started, waited = time.monotonic(), self._waited()
         before = self.counts.tokens
-        walk = self._walk(positions, tree)
+        self.most_documents = max(self.most_documents, len(positions))
+        self.groups += 1
+        walk = self._walk(batches, tree, again)
         ran_out = False
         while not ran_out:
             try:
@@ -221,21 +275,29 @@ class _Evaluation:
                 done.update(coalitions)
         if ran_out:
             return self._after_running_out(positions, tree, done)
-        self._limit_time((time.monotonic() - started) / max(1, self.counts.tokens - before))
+        seconds = time.monotonic() - started - (self._waited() - waited)
+        self._limit_time(seconds / max(1, self.counts.tokens - before))
         return None
 
-    def _walk(self, positions: list[int], tree: CoalitionTree):
-        """Yield (coalitions, log-likelihoods (coalitions, requests)) for some documents."""
+    def _waited(self) -> float:
+        """Seconds spent waiting for weights so far."""
+        return 0.0 if self.weights is None else self.weights.waited
+
+    def _walk(self, batches: list[list[int]], tree: CoalitionTree, again: bool):
+        """Yield (coalitions, log-likelihoods (coalitions, requests)) for some documents, in their order."""
+        made = [self._batch(positions) for positions in batches]
+        walk = Walk(self.decoder, made, tree, self.budget, self.counts, self._report, again)
+        for coalitions, sums in walk.run():
+            yield coalitions, sums.cpu().numpy()
+
+    def _batch(self, positions: list[int]) -> Batch:
         first_request, rows = {}, []
         requests = 0
         for position in positions:
             first_request[position] = requests
             requests += self.documents[position].n_choices
             rows += self.rows[position]
-        batch = make_batch(self.decoder, rows, first_request, self.kind.windows)
-        walk = Walk(self.decoder, batch, tree, self.budget, self.counts, self._report)
-        for coalitions, sums in walk.run():
-            yield coalitions, sums.cpu().numpy()
+        return make_batch(self.decoder, rows, first_request, self.kind.windows)
 
     def _report(self) -> None:
         if self.on_progress is not None:
@@ -281,8 +343,69 @@ class _Evaluation:
         return _Task(positions, coalition_tree(left, blocks) if done else tree)
 
     def _limit_time(self, seconds_per_evaluation: float) -> None:
-        tokens = int(self.limit_seconds / (seconds_per_evaluation * max(1, self.per_token)))
+        """Bound the next batches by the time between two blocks of finished work.
+
+        Streamed weights weigh more: what is handed over less often than a pass over them takes would wait for
+        them most of the time, however long a pass takes.
+        """
+        limit = self.limit_seconds
+        if self.weights is not None:
+            limit = max(limit, LEAST_PASSES * sum(self._load_seconds(self.weights)))
+        tokens = int(limit / (seconds_per_evaluation * max(1, self.per_token)))
         self.budget = self.largest.within(tokens, max(self.tokens), len(self.tree.leaves))
+
+    def _load_seconds(self, weights: StreamedWeights) -> list[float]:
+        return [weights.seconds_to_load(number) for number in range(len(self.model.blocks))]
+
+    def _planned(self, weights: StreamedWeights) -> StreamPlan:
+        """What the run will take with the budget as it is now."""
+        groups, rest = [], self._in_order()
+        while rest:
+            now = [position for batch in self._next_batches(rest) for position in batch]
+            groups.append(now)
+            rest = rest[len(now) :]
+        visits = walk_order(self.tree, self.budget.max_states)
+        tokens = [sum(self.tokens[position] for position in group) for group in groups]
+        resident = weights.outside_bytes + 2 * max(weights.sizes)
+        states = state_bytes(self.model, self.tree, self.budget)
+        working = working_bytes(self.model, self.budget.chunk_tokens)
+        return StreamPlan(
+            documents=max(map(len, groups)),
+            groups=len(groups),
+            passes=len(groups) * loaded_bytes(visits, weights.sizes) / sum(weights.sizes),
+            peak_bytes=weights.program_bytes + resident + states + working,
+            weight_bytes=resident,
+            state_bytes=states,
+            waiting=waiting_seconds(visits, tokens, self._load_seconds(weights), self.kind.pace),
+            computing=self.kind.pace * self.per_token * sum(tokens),
+        )
+
+    def _happened(self, weights: StreamedWeights, seconds: float) -> StreamPlan:
+        return StreamPlan(
+            documents=self.most_documents,
+            groups=self.groups,
+            passes=weights.bytes_loaded / sum(weights.sizes),
+            peak_bytes=weights.peak_bytes,
+            weight_bytes=0,
+            state_bytes=0,
+            waiting=weights.waited,
+            computing=seconds - weights.waited,
+        )
+
+    def compared(self, weights: StreamedWeights, seconds: float) -> dict[str, float | str]:
+        """What streaming took, in numbers, and beside the plan in the log."""
+        happened = self._happened(weights, seconds)
+        log.info("happened: %s", happened)
+        return {
+            "placement": "streamed",
+            "weight_passes": happened.passes,
+            "planned_weight_passes": self.plan.passes,
+            "weight_bytes_read": weights.bytes_read,
+            "waiting_seconds": happened.waiting,
+            "planned_waiting_seconds": self.plan.waiting,
+            "planned_computing_seconds": self.plan.computing,
+            "largest_group": happened.documents,
+        }
 
     def counted(self) -> dict[str, int | float | str]:
         """What was computed, in numbers.

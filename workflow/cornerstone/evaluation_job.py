@@ -79,6 +79,7 @@ class EvaluationJob:
     shard_notes: tuple[Path, ...] = ()
     dtype: str = "float32"
     device: str = "auto"
+    placement: str = "auto"
     allow_remote_code: bool = False
     memory_bytes: int | None = None
     seconds_between_parts: float = SECONDS_BETWEEN_PARTS
@@ -205,7 +206,12 @@ def _load(job: EvaluationJob, engine: Engine, folder: Path) -> Any:
         )
     started = time.monotonic()
     model = engine.load_model(
-        folder, job.dtype, job.device, name=job.model, allow_remote_code=job.allow_remote_code
+        folder,
+        job.dtype,
+        job.device,
+        name=job.model,
+        allow_remote_code=job.allow_remote_code,
+        placement=job.placement,
     )
     _say(f"loaded in {time.monotonic() - started:.1f} s, on {device_name(model)}")
     return model

@@ -6,20 +6,26 @@ model = load_model(Path("resources/demo/models/demo_llama"))
 
 from __future__ import annotations
 
+import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from cornerstone.checkpoint import blocks_left_out, missing_tensors
 from cornerstone.encoding import Encoder, load_encoder, refuse_remote_code
 from cornerstone.errors import CornerstoneError, one_line
 from cornerstone.gpus import free_gpu
 from cornerstone.memory import free_memory
 from cornerstone.model_folder import weight_files, weight_shapes
-from cornerstone.sublayers import Block, Sublayer, find_blocks
+from cornerstone.placement import choose_placement
+from cornerstone.streaming import StreamedWeights
+from cornerstone.sublayers import Block, Sublayer, find_blocks, first_parameter
+
+log = logging.getLogger(__name__)
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -30,6 +36,7 @@ class LanguageModel:
 
     name:  how errors name it.
     dtype: of the weights and the hidden states, a key of DTYPES.
+    weights: of the blocks, where they are streamed; None where they are resident.
     """
 
     name: str
@@ -37,6 +44,7 @@ class LanguageModel:
     encoder: Encoder
     blocks: tuple[Block, ...]
     dtype: str
+    weights: StreamedWeights | None = None
 
     @property
     def sublayers(self) -> tuple[Sublayer, ...]:
@@ -44,7 +52,7 @@ class LanguageModel:
 
     @property
     def device(self) -> torch.device:
-        return next(self.network.parameters()).device
+        return first_parameter(self.network).device
 
 
 def load_model(
@@ -54,24 +62,41 @@ def load_model(
     *,
     name: str | None = None,
     allow_remote_code: bool = False,
+    placement: str = "auto",
 ) -> LanguageModel:
     """Load a model folder; `device` is auto, cpu, cuda or mps, `name` what errors call it (default: the folder's).
 
+    placement: "resident": the weights are in the device's memory; "streamed": a block's are only while it is
+    used (see `streaming`); "auto": resident where they fit.
     Raises CornerstoneError where the folder holds no model that can be loaded whole, one that needs remote
     code without `allow_remote_code`, one that does not fit the memory, or one whose sublayers cannot be told apart.
     """
     folder = Path(folder)
     where = pick_device(device)
-    check_fits(folder, _dtype(dtype), where)
+    needed, free = weight_bytes(folder, _dtype(dtype)), free_memory(where)
+    chosen = choose_placement(placement, needed, free, dtype, where, folder)
+    log.info("%s", chosen)
+    if chosen.name == "streamed":
+        return _load_streamed(folder, dtype, where, name or folder.name, allow_remote_code)
     network = _load_network(folder, _dtype(dtype), allow_remote_code).to(where)
     encoder = load_encoder(folder, network.config, allow_remote_code=allow_remote_code)
     return language_model(network, encoder, name or folder.name)
 
 
+def _load_streamed(
+    folder: Path, dtype: str, device: torch.device, name: str, allow_remote_code: bool
+) -> LanguageModel:
+    with blocks_left_out() as opened:
+        network = _load_network(folder, _dtype(dtype), allow_remote_code)
+    network._apply(lambda tensor: tensor if tensor.is_meta else tensor.to(device))
+    encoder = load_encoder(folder, network.config, allow_remote_code=allow_remote_code)
+    return replace(language_model(network, encoder, name), weights=StreamedWeights(opened[0], device))
+
+
 def language_model(network: nn.Module, encoder: Encoder, name: str) -> LanguageModel:
     """A network that is already there, as a LanguageModel; it is put into evaluation mode."""
     network.eval()
-    dtype = str(next(network.parameters()).dtype).removeprefix("torch.")
+    dtype = str(first_parameter(network).dtype).removeprefix("torch.")
     return LanguageModel(name, network, encoder, find_blocks(network), dtype)
 
 
@@ -84,16 +109,11 @@ def pick_device(device: str) -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def check_fits(folder: Path, dtype: torch.dtype, device: torch.device, free: int | None = None) -> None:
-    """Raise CornerstoneError where the weights alone need more than the memory that is free (bytes)."""
-    numbers = sum(prod(shape) for path in weight_files(folder) for shape in weight_shapes(path).values())
-    free = free_memory(device) if free is None else free
-    needed = numbers * dtype.itemsize
-    if needed > free:
-        raise CornerstoneError(
-            f"the weights in {folder} need {needed / 1e9:.1f} GB as {str(dtype).removeprefix('torch.')}, and "
-            f"{free / 1e9:.1f} GB are free on {device}: choose a device with more memory, or a smaller dtype"
-        )
+def weight_bytes(folder: Path, dtype: torch.dtype) -> int:
+    """What the weights take in memory."""
+    return dtype.itemsize * sum(
+        prod(shape) for path in weight_files(folder) for shape in weight_shapes(path).values()
+    )
 
 
 def _dtype(name: str) -> torch.dtype:
@@ -133,6 +153,8 @@ def _load_network(folder: Path, dtype: torch.dtype, allow_remote_code: bool = Fa
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # refused below, in words
         )
+    except CornerstoneError:
+        raise
     except Exception as error:  # transformers, safetensors and their parsers raise many kinds
         refuse_remote_code(error, folder)
         raise CornerstoneError(
@@ -141,8 +163,5 @@ def _load_network(folder: Path, dtype: torch.dtype, allow_remote_code: bool = Fa
     _refuse_misfits(network, loading, folder)
     # transformers fills missing weights with random numbers and only warns.
     if missing := sorted(loading["missing_keys"]):
-        raise CornerstoneError(
-            f"the weights in {folder} lack {len(missing)} of the model's tensors, {missing[0]} first: "
-            "put the complete safetensors files there"
-        )
+        raise missing_tensors(str(folder), missing)
     return network

@@ -8,7 +8,9 @@ families give to their sublayers are few.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
@@ -43,6 +45,11 @@ class Block:
     module: nn.Module
     sublayers: tuple[Sublayer, ...]
     modules: tuple[nn.Module, ...]
+
+
+def first_parameter(network: nn.Module) -> nn.Parameter:
+    """The first of the parameters that are in memory: those of streamed blocks mostly are not."""
+    return next(parameter for parameter in network.parameters() if not parameter.is_meta)
 
 
 def find_blocks(network: nn.Module) -> tuple[Block, ...]:
@@ -102,3 +109,55 @@ def _sublayer_modules(network: nn.Module, number: int, block: nn.Module) -> list
 def _feed_forward_kind(module: nn.Module) -> str:
     """`moe` where the module has experts: mixed models label their dense blocks FFN."""
     return "moe" if any("expert" in name for name, _ in module.named_modules()) else "ffn"
+
+
+def kinds_of_blocks(network: nn.Module, blocks: Sequence[Block]) -> list[int]:
+    """For each block the first one of its kind: of the same modules, shapes and settings.
+
+    Settings are the numbers, words and switches that its modules were given; a number that is another one in
+    each block of the same modules is its index, or as good as one, and tells no kind.
+    """
+    config = getattr(network.config, "text_config", None) or network.config
+    types = getattr(config, "layer_types", None) or [None] * len(blocks)
+    by_build: dict[tuple, list[int]] = {}
+    for number, block in enumerate(blocks):
+        by_build.setdefault((_build_of(block.module), types[number]), []).append(number)
+    kinds = list(range(len(blocks)))
+    for numbers in by_build.values():
+        settings = [_settings_of(blocks[number].module) for number in numbers]
+        columns = [column for column in zip(*settings, strict=True) if not _is_index(column)]
+        first: dict[tuple, int] = {}
+        for place, number in enumerate(numbers):
+            kinds[number] = first.setdefault(tuple(column[place] for column in columns), number)
+    return kinds
+
+
+def one_of_each_kind(kinds: Sequence[int]) -> list[int]:
+    """The first block of each kind, and of the commonest kind the middle one too."""
+    commonest = max(kinds, key=kinds.count)
+    alike = [number for number, kind in enumerate(kinds) if kind == commonest]
+    return sorted({*kinds, alike[len(alike) // 2]})
+
+
+def _build_of(block: nn.Module) -> tuple:
+    modules = [
+        (name, type(module), tuple(sorted(_plain_attributes(module))))
+        for name, module in block.named_modules()
+    ]
+    tensors = [*block.named_parameters(), *block.named_buffers()]
+    return tuple(modules), tuple((name, tuple(tensor.shape), tensor.dtype) for name, tensor in tensors)
+
+
+def _settings_of(block: nn.Module) -> list[Any]:
+    found = ((name, _plain_attributes(module)) for name, module in block.named_modules())
+    return [attributes[key] for _, attributes in found for key in sorted(attributes)]
+
+
+def _plain_attributes(module: nn.Module) -> dict[str, Any]:
+    plain = (bool, int, float, str, type(None))
+    return {key: value for key, value in vars(module).items() if isinstance(value, plain) and key[0] != "_"}
+
+
+def _is_index(column: Sequence[Any]) -> bool:
+    numbers = [value for value in column if isinstance(value, int | float) and not isinstance(value, bool)]
+    return len(column) > 1 and len(numbers) == len(column) == len(set(numbers))

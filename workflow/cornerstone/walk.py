@@ -1,10 +1,11 @@
-"""A walk: one batch of documents through the blocks, for all coalitions of a tree.
+"""A walk: some batches of documents through the blocks, for all coalitions of a tree.
 
-    for coalitions, loglikelihoods in Walk(decoder, batch, tree, budget, counts).run(): ...
+    for coalitions, loglikelihoods in Walk(decoder, [batch], tree, budget, counts).run(): ...
 
 States wait in a dictionary by their removed prefix; those with the same removal pattern run through a
 block together, as one larger batch. Where more states would be alive than the budget allows, subtrees are
-walked one after another: same compute, more passes over the weights.
+walked one after another: same compute, more passes over the weights. Several batches go side by side where the
+weights are streamed: each block is then loaded once for all of them.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ import torch
 from torch import Tensor
 
 from cornerstone.budget import Budget
-from cornerstone.coalition_tree import CoalitionTree, Step, subtree_groups
+from cornerstone.coalition_tree import CoalitionTree, Step, subtree_groups, walk_order
 from cornerstone.coalitions import Removed
 from cornerstone.decoder import BlockArguments, Decoder, narrowed, widened
 from cornerstone.masks import float_mask, row_tensors, with_tree_masks
+from cornerstone.sublayers import first_parameter
 from cornerstone.token_tree import Row
 
 
@@ -68,7 +70,7 @@ def make_batch(
     if tensors.ancestors is None:
         hidden, arguments = decoder.head(tensors.token_ids)
     else:
-        dtype = next(decoder.network.parameters()).dtype
+        dtype = first_parameter(decoder.network).dtype
         full = float_mask(tensors, None, dtype)
         hidden, arguments = decoder.head(tensors.token_ids, full, tensors.depths)
         arguments = with_tree_masks(arguments, windows, tensors, dtype)
@@ -95,7 +97,62 @@ def _scored(rows: Sequence[Row], length: int, first_request: dict[int, int]) -> 
 
 
 class Walk:
-    """One batch of documents on its way through the blocks."""
+    """Some batches of documents on their way through the blocks, side by side.
+
+    again: whether another walk follows; its first block can then be loaded early.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        batches: Sequence[Batch],
+        tree: CoalitionTree,
+        budget: Budget,
+        counts: Counts,
+        report: Callable[[], None] = lambda: None,
+        again: bool = False,
+    ) -> None:
+        self.decoder = decoder
+        self.tree = tree
+        self.budget = budget
+        self.again = again
+        self.lanes = [_Lane(decoder, batch, tree, budget, counts, report) for batch in batches]
+
+    def run(self) -> Iterator[tuple[list[Removed], Tensor]]:
+        """Yield coalitions and their log-likelihoods (coalitions, requests), float64, as they complete.
+
+        Requests are those of the first batch, then those of the second, and so on.
+        """
+        if self.decoder.weights is not None:
+            visits = walk_order(self.tree, self.budget.max_states)
+            self.decoder.weights.expect([*(visit.block for visit in visits), *([0] * self.again)])
+        yield from self._subtree(0, [{(): lane.batch.hidden} for lane in self.lanes])
+
+    def _subtree(
+        self, block: int, states: list[dict[Removed, Tensor]]
+    ) -> Iterator[tuple[list[Removed], Tensor]]:
+        """`states`: of each batch, the same coalitions'. The order of blocks is that of `walk_order`."""
+        for number in range(block, len(self.decoder.blocks)):
+            groups = subtree_groups(self.tree, number, sorted(states[0]), self.budget.max_states)
+            if len(groups) > 1:
+                for group in groups:
+                    yield from self._subtree(
+                        number, [{state: own.pop(state) for state in group} for own in states]
+                    )
+                return
+            # In place: what entered the block goes before the next batch's states come.
+            for place, lane in enumerate(self.lanes):
+                states[place] = lane.through(number, states[place])
+        coalitions = sorted(states[0])
+        found = [
+            lane.loglikelihoods([own.pop(coalition) for coalition in coalitions])
+            for lane, own in zip(self.lanes, states, strict=True)
+        ]
+        yield coalitions, torch.cat(found, 1)
+
+
+class _Lane:
+    """One batch of documents in a walk."""
 
     def __init__(
         self,
@@ -104,7 +161,7 @@ class Walk:
         tree: CoalitionTree,
         budget: Budget,
         counts: Counts,
-        report: Callable[[], None] = lambda: None,
+        report: Callable[[], None],
     ) -> None:
         self.decoder = decoder
         self.batch = batch
@@ -118,22 +175,7 @@ class Walk:
         widest = min(self.states_per_chunk, len(tree.leaves))
         self.arguments = widened(batch.arguments, widest)
 
-    def run(self) -> Iterator[tuple[list[Removed], Tensor]]:
-        """Yield coalitions and their log-likelihoods (coalitions, requests), float64, as they complete."""
-        yield from self._subtree(0, {(): self.batch.hidden})
-
-    def _subtree(self, block: int, states: dict[Removed, Tensor]) -> Iterator[tuple[list[Removed], Tensor]]:
-        for number in range(block, len(self.decoder.blocks)):
-            groups = subtree_groups(self.tree, number, sorted(states), self.budget.max_states)
-            if len(groups) > 1:
-                for group in groups:
-                    yield from self._subtree(number, {state: states.pop(state) for state in group})
-                return
-            states = self._through(number, states)
-        coalitions = sorted(states)
-        yield coalitions, self._loglikelihoods([states.pop(coalition) for coalition in coalitions])
-
-    def _through(self, number: int, states: dict[Removed, Tensor]) -> dict[Removed, Tensor]:
+    def through(self, number: int, states: dict[Removed, Tensor]) -> dict[Removed, Tensor]:
         """All states through one block: each pattern of removals in chunks of its own."""
         block = self.decoder.blocks[number]
         indices = [sublayer.index for sublayer in block.sublayers]
@@ -142,7 +184,7 @@ class Walk:
             by_pattern.setdefault(tuple(indices.index(s) for s in step.removed), []).append(step)
         everything = tuple(range(len(indices)))
         children: dict[Removed, Tensor] = {}
-        if everything in by_pattern and self.decoder.skippable[number]:
+        if everything in by_pattern and self.decoder.skips(number):
             children |= {step.child: states[step.parent] for step in by_pattern.pop(everything)}
         wanted_again = _parents_wanted_again(by_pattern)
         kept: dict[Removed, Tensor] = {}
@@ -182,7 +224,7 @@ class Walk:
         self.report()
         return {step.child: output[n * rows : (n + 1) * rows] for n, step in enumerate(chunk)}
 
-    def _loglikelihoods(self, states: Sequence[Tensor]) -> Tensor:
+    def loglikelihoods(self, states: Sequence[Tensor]) -> Tensor:
         """(states, requests) float64: sums of the scored tokens' log-probabilities."""
         scored = torch.cat([state.flatten(0, 1)[self.batch.positions] for state in states])
         n_states, n_places = len(states), len(self.batch.positions)

@@ -230,6 +230,10 @@ def device(wildcards):
     return study.model(wildcards.model).device
 
 
+def placement(wildcards):
+    return study.model(wildcards.model).placement
+
+
 def memory_bytes(wildcards):
     """0: what is free when the job starts."""
     return math.ceil(1e9 * (study.memory_gb or 0))

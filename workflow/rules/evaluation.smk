@@ -20,6 +20,7 @@ rule evaluate:
     # Not params: where and in how much memory it is computed changes no result.
     resources:
         device=device,
+        placement=placement,
         memory_bytes=memory_bytes,
         gpu=lambda wildcards: study.model(wildcards.model).resources.gpu,
         mem_mb=lambda wildcards: study.model(wildcards.model).resources.mem_mb,
@@ -65,6 +66,7 @@ use rule evaluate as join_shards with:
     threads: 1
     resources:
         device=device,
+        placement=placement,
         memory_bytes=memory_bytes,
         gpu=0,
         mem_mb=8000,

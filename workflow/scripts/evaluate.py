@@ -25,6 +25,7 @@ def main(snakemake):
             shard_notes=tuple(map(Path, snakemake.input.get("shards", ()))),
             dtype=snakemake.params.dtype,
             device=snakemake.resources.device,
+            placement=snakemake.resources.placement,
             allow_remote_code=snakemake.params.allow_remote_code,
             memory_bytes=snakemake.resources.memory_bytes or None,
         )

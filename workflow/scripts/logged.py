@@ -7,6 +7,7 @@ run_logged(main, snakemake)
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
@@ -40,6 +41,10 @@ def run_logged(
         os.environ.update(dict.fromkeys(OFFLINE, "1"))
         for name in TOKENS:  # what needs no network needs no token
             os.environ.pop(name, None)
+    # What the library tells of itself: the check, where the weights are, memory that ran out.
+    library = logging.getLogger("cornerstone")
+    library.setLevel(logging.INFO)
+    library.addHandler(logging.StreamHandler(sys.stderr))
     try:
         main(snakemake)
     except CornerstoneError as error:
