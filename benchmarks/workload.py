@@ -87,9 +87,18 @@ def random_llama(
     documents: Iterable[Document], blocks: int, width: int, dtype: str, device: str
 ) -> LanguageModel:
     """A Llama of random weights with a byte-pair tokenizer trained on the documents' texts."""
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import LlamaForCausalLM
 
-    config = LlamaConfig(
+    torch.manual_seed(0)
+    network = LlamaForCausalLM(llama_config(blocks, width)).to(dtype=getattr(torch, dtype), device=device)
+    return language_model(network, Encoder(tokenizer_of(documents), 2048), f"llama-{blocks}x{width}")
+
+
+def llama_config(blocks: int, width: int):
+    """A Llama's shape."""
+    from transformers import LlamaConfig
+
+    return LlamaConfig(
         vocab_size=VOCABULARY,
         hidden_size=width,
         intermediate_size=(8 * width // 3 + 63) // 64 * 64,  # as in Llama: 8/3, rounded up
@@ -100,12 +109,10 @@ def random_llama(
         bos_token_id=1,
         eos_token_id=2,
     )
-    torch.manual_seed(0)
-    network = LlamaForCausalLM(config).to(dtype=getattr(torch, dtype), device=device)
-    return language_model(network, Encoder(_tokenizer(documents), 2048), f"llama-{blocks}x{width}")
 
 
-def _tokenizer(documents: Iterable[Document]):
+def tokenizer_of(documents: Iterable[Document]):
+    """A byte-pair tokenizer trained on the documents' texts."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 

@@ -46,6 +46,15 @@ class Budget:
             max_states=max(1, min(self.max_states, int(leaves * share))) if share < 1 else self.max_states,
         )
 
+    def for_group(self, tokens: int, longest: int, most: int) -> Budget:
+        """For documents with so many row tokens that go through streamed blocks together.
+
+        Subtrees take more passes over the weights: all `most` states are alive where there is room, and else as
+        many as `max_states`, which are those of the largest document, stand for.
+        """
+        states = most if tokens <= self.pass_tokens else min(most, self.max_states * longest // tokens)
+        return replace(self, max_states=max(1, states))
+
     def halved(self, documents: int, tokens: int) -> Budget | None:
         """What to try after memory ran out with so many documents and tokens; None: nothing is left."""
         smaller = replace(
@@ -55,7 +64,8 @@ class Budget:
             half = max(1, min(self.pass_tokens, tokens) // 2)
             return replace(smaller, pass_tokens=half, batch_tokens=min(self.batch_tokens, half))
         if self.max_states > 1:
-            return replace(smaller, max_states=self.max_states // 2)
+            below = max(1, min(self.pass_tokens, tokens - 1))
+            return replace(smaller, max_states=self.max_states // 2, pass_tokens=below)
         return smaller if self.chunk_tokens > 1 else None
 
 
@@ -96,7 +106,7 @@ def first_budget(
     per_state = config.hidden_size * bytes_per_number
     working = min(working_bytes(model, chunk_tokens), memory_bytes // 2)
     state_tokens = max(1, (memory_bytes - working) // per_state)
-    peak = _peak_states(tree)
+    peak = peak_states(tree)
     wish = batch_tokens or chunk_tokens
     if model.weights is not None:  # a larger wish makes more batches
         wish = min(wish, chunk_tokens)
@@ -121,14 +131,15 @@ def working_bytes(model: LanguageModel, chunk_tokens: int) -> int:
     )
 
 
-def state_bytes(model: LanguageModel, tree: CoalitionTree, budget: Budget) -> int:
-    """The most that states take at once: all of every batch's, and of one batch those that enter a block too."""
+def state_bytes(model: LanguageModel, tree: CoalitionTree, budget: Budget, tokens: int) -> int:
+    """The most that states of documents with so many row tokens take at once: every batch's that wait between two
+    blocks, and of the batch at work those that enter the block too."""
     config = getattr(model.network.config, "text_config", None) or model.network.config
-    most, peak = _most_states(tree), _peak_states(tree)
-    if budget.max_states < most:  # subtrees: the one at work, and as many states that wait
-        most = peak = 2 * budget.max_states
-    tokens = most * budget.pass_tokens + (peak - most) * min(budget.batch_tokens, budget.pass_tokens)
-    return tokens * config.hidden_size * first_parameter(model.network).element_size()
+    waiting, peak = _most_states(tree), peak_states(tree)
+    if budget.max_states < waiting:  # subtrees: the one at work, and as many states of those that wait
+        waiting = peak = min(peak, 2 * budget.max_states)
+    alive = waiting * tokens + (peak - waiting) * min(budget.batch_tokens, tokens)
+    return alive * config.hidden_size * first_parameter(model.network).element_size()
 
 
 def _most_states(tree: CoalitionTree) -> int:
@@ -136,6 +147,6 @@ def _most_states(tree: CoalitionTree) -> int:
     return max(len(tree.leaves), *(len(steps) for steps in tree.steps))
 
 
-def _peak_states(tree: CoalitionTree) -> int:
+def peak_states(tree: CoalitionTree) -> int:
     """The most states that are alive while a block runs: those that enter it and those that leave it."""
     return max(len(steps) + sum(map(len, steps.values())) for steps in tree.steps)

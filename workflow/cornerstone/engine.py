@@ -27,6 +27,7 @@ from cornerstone.budget import (
     first_budget,
     is_out_of_memory,
     memory_budget,
+    peak_states,
     state_bytes,
     working_bytes,
 )
@@ -285,10 +286,16 @@ class _Evaluation:
 
     def _walk(self, batches: list[list[int]], tree: CoalitionTree, again: bool):
         """Yield (coalitions, log-likelihoods (coalitions, requests)) for some documents, in their order."""
+        budget = self.budget if self.weights is None else self._budget_for(batches, tree)
         made = [self._batch(positions) for positions in batches]
-        walk = Walk(self.decoder, made, tree, self.budget, self.counts, self._report, again)
+        walk = Walk(self.decoder, made, tree, budget, self.counts, self._report, again)
         for coalitions, sums in walk.run():
             yield coalitions, sums.cpu().numpy()
+
+    def _budget_for(self, batches: list[list[int]], tree: CoalitionTree) -> Budget:
+        """The budget of batches that go through streamed blocks together."""
+        tokens = sum(map(self._padded, batches))
+        return self.budget.for_group(tokens, max(self.tokens), peak_states(tree))
 
     def _batch(self, positions: list[int]) -> Batch:
         first_request, rows = {}, []
@@ -361,22 +368,27 @@ class _Evaluation:
         """What the run will take with the budget as it is now."""
         groups, rest = [], self._in_order()
         while rest:
-            now = [position for batch in self._next_batches(rest) for position in batch]
-            groups.append(now)
-            rest = rest[len(now) :]
-        visits = walk_order(self.tree, self.budget.max_states)
-        tokens = [sum(self.tokens[position] for position in group) for group in groups]
+            groups.append(self._next_batches(rest))
+            rest = rest[sum(map(len, groups[-1])) :]
+        budgets = [self._budget_for(group, self.tree) for group in groups]
+        walks = {budget: walk_order(self.tree, budget.max_states) for budget in set(budgets)}
+        tokens = [sum(self.tokens[position] for batch in group for position in batch) for group in groups]
+        states = max(
+            state_bytes(self.model, self.tree, budget, sum(map(self._padded, group)))
+            for budget, group in zip(budgets, groups, strict=True)
+        )
         resident = weights.outside_bytes + 2 * max(weights.sizes)
-        states = state_bytes(self.model, self.tree, self.budget)
         working = working_bytes(self.model, self.budget.chunk_tokens)
         return StreamPlan(
-            documents=max(map(len, groups)),
+            documents=max(sum(map(len, group)) for group in groups),
             groups=len(groups),
-            passes=len(groups) * loaded_bytes(visits, weights.sizes) / sum(weights.sizes),
+            passes=sum(loaded_bytes(walks[b], weights.sizes) for b in budgets) / sum(weights.sizes),
             peak_bytes=weights.program_bytes + resident + states + working,
             weight_bytes=resident,
             state_bytes=states,
-            waiting=waiting_seconds(visits, tokens, self._load_seconds(weights), self.kind.pace),
+            waiting=waiting_seconds(
+                [walks[b] for b in budgets], tokens, self._load_seconds(weights), self.kind.pace
+            ),
             computing=self.kind.pace * self.per_token * sum(tokens),
         )
 

@@ -1,7 +1,6 @@
 """What streaming a model's weights will cost, worked out before the run, and what it did cost.
 
-    plan = planned(visits, [tokens of each pass], load=[seconds of each block], pace=1e-6, …)
-    print(plan)     # 36 documents a pass, 9 passes, 9.0 times through the weights; …
+    waiting_seconds([walk_order(tree, most)] * 9, tokens=[1500] * 9, load=[0.6] * 80, pace=2e-6)
 
 A block is loaded while the one before it computes, so a walk waits for what loading takes longer:
 
@@ -57,19 +56,19 @@ class StreamPlan:
 
 
 def waiting_seconds(
-    visits: Sequence[Visit], tokens: Sequence[int], load: Sequence[float], pace: float
+    walks: Sequence[Sequence[Visit]], tokens: Sequence[int], load: Sequence[float], pace: float
 ) -> float:
-    """How long walks over groups of so many tokens wait for weights.
+    """How long walks, one after another, wait for weights.
 
-    load: seconds that each block takes; pace: seconds per (token × sublayer).
+    tokens: of the documents of each walk; load: seconds that each block takes; pace: seconds per
+    (token × sublayer).
     """
-    loading = _of_loads(visits, load)
-    computing = pace * np.array([visit.evaluations for visit in visits], dtype=float)
     total, before = 0.0, 0.0
-    for group in tokens:
-        hidden = np.append(before, group * computing[:-1])
-        total += float(np.maximum(0.0, loading - hidden).sum())
-        before = group * computing[-1]
+    for visits, group in zip(walks, tokens, strict=True):
+        computing = group * pace * np.array([visit.evaluations for visit in visits], dtype=float)
+        hidden = np.append(before, computing[:-1])
+        total += float(np.maximum(0.0, _of_loads(visits, load) - hidden).sum())
+        before = computing[-1]
     return total
 
 
