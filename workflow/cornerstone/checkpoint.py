@@ -13,10 +13,13 @@ is read later by the same conversion, given the block's tensors alone.
 from __future__ import annotations
 
 import json
+import mmap
 import os
+import re
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -44,6 +47,11 @@ STORED_DTYPES = {
 }
 
 
+# Threads that read pieces of so many bytes at once: one thread alone does not get what a fast disk gives.
+READERS, PIECE = 4, 16 << 20
+HUGE_PAGE = 2 << 20
+
+
 class StoppedReading(Exception):
     """Reading was ended before its time."""
 
@@ -59,27 +67,21 @@ class StoredTensor:
     size: int
     modified: int
 
-    def read(self, stopped: Callable[[], bool] = lambda: False) -> Tensor:
-        """Its numbers, in main memory of their own.
+    def read(self, readers: Executor, stopped: Callable[[], bool] = lambda: False) -> Tensor:
+        """Its numbers, in main memory of their own; `readers` share the work.
 
         Not through a memory map: where the file is cut off or the disk fails, that would end the process.
         Raises CornerstoneError naming the file, and StoppedReading once `stopped` says so.
         """
-        buffer = torch.empty(self.size, dtype=torch.uint8)
-        left = memoryview(buffer.numpy())
+        buffer = anonymous_bytes(self.size)
+        bytes_of = memoryview(buffer.numpy())
+        pieces = [
+            readers.submit(self._read_piece, bytes_of[first : first + PIECE], first, stopped)
+            for first in range(0, self.size, PIECE)
+        ]
         try:
-            with self.path.open("rb", buffering=0) as file:
-                if os.fstat(file.fileno()).st_mtime_ns != self.modified:
-                    raise CornerstoneError(
-                        f"{self.path} was changed while the model was evaluated: start again"
-                    )
-                file.seek(self.start)
-                while left:
-                    if stopped():
-                        raise StoppedReading
-                    if not (count := file.readinto(left[: 64 << 20])):
-                        raise CornerstoneError(f"{self.path} is cut off: download or copy it again")
-                    left = left[count:]
+            for piece in pieces:
+                piece.result()
         except OSError as error:
             raise CornerstoneError(
                 f"{self.path} could not be read ({one_line(error)}): the weights are read again and again where they "
@@ -87,9 +89,32 @@ class StoredTensor:
             ) from error
         return buffer.view(self.dtype).reshape(self.shape)
 
+    def _read_piece(self, place: memoryview, first: int, stopped: Callable[[], bool]) -> None:
+        with self.path.open("rb", buffering=0) as file:
+            if os.fstat(file.fileno()).st_mtime_ns != self.modified:
+                raise CornerstoneError(f"{self.path} was changed while the model was evaluated: start again")
+            file.seek(self.start + first)
+            while place:
+                if stopped():
+                    raise StoppedReading
+                if not (count := file.readinto(place)):
+                    raise CornerstoneError(f"{self.path} is cut off: download or copy it again")
+                place = place[count:]
+
     def shadow(self) -> Tensor:
         """A tensor of its shape without numbers."""
         return torch.empty(self.shape, dtype=self.dtype, device="meta")
+
+
+def anonymous_bytes(size: int) -> Tensor:
+    """Main memory that goes back to the system as soon as it is dropped, which malloc's may not."""
+    if size < HUGE_PAGE:
+        return torch.empty(size, dtype=torch.uint8)
+    pages = mmap.mmap(-1, size)
+    if hasattr(mmap, "MADV_HUGEPAGE"):  # fewer faults while it is filled
+        with suppress(OSError):
+            pages.madvise(mmap.MADV_HUGEPAGE)
+    return torch.frombuffer(pages, dtype=torch.uint8)
 
 
 def stored_tensors(path: Path) -> dict[str, StoredTensor]:
@@ -186,7 +211,9 @@ class Checkpoint:
 
     def load_outside(self) -> None:
         """Load what lies outside the blocks."""
-        self._convert({name: _Lazy(one.read) for name, one in self.outside.items()}, self.settings)
+        with ThreadPoolExecutor(READERS) as readers:
+            tensors = {name: _Lazy(lambda one=one: one.read(readers)) for name, one in self.outside.items()}
+            self._convert(tensors, self.settings)
 
     def read_block(self, number: int) -> dict[str, Tensor]:
         """A block's parameters and buffers in main memory, by their full names.
@@ -196,10 +223,12 @@ class Checkpoint:
         shadows = {name: tensor_at(self.network, name) for name in self.names[number]}
         source = self.sources[number]
         try:
-            account = self._convert(
-                {name: _Lazy(lambda one=one: one.read(lambda: self.stopped)) for name, one in source.items()},
-                self.settings,
-            )
+            with ThreadPoolExecutor(READERS, "readers") as readers:
+                lazy = {
+                    name: _Lazy(lambda one=one: one.read(readers, lambda: self.stopped))
+                    for name, one in source.items()
+                }
+                account = self._convert(lazy, self.settings)
         finally:  # the network is to have them only while they are needed
             tensors = {name: put_at(self.network, name, shadow) for name, shadow in shadows.items()}
         if account.conversion_errors or any(tensor.is_meta for tensor in tensors.values()):
@@ -245,13 +274,17 @@ def blocks_left_out() -> Iterator[list[Checkpoint]]:
             stored |= stored_tensors(Path(file))
         checkpoint = Checkpoint(network, stored, settings)
         account = checkpoint.rehearse()
-        if lacking := [name for name in account.missing_keys if _must_be_stored(checkpoint, name)]:
+        lacking = [name for name in account.missing_keys if _must_be_stored(checkpoint, name)]
+        if lacking and not account.conversion_errors:  # which from_pretrained tells itself
             raise missing_tensors(str(Path(files[0]).parent), lacking)
         checkpoint.load_outside()
         opened.append(checkpoint)
         return account, None
 
     logging.disable_progress_bar()  # or each block would show one of its own
+    # Threads of transformers' own would come and go with each block, and each keep some of what it freed; without
+    # them, it also converts a tensor at a time and not all of a block at once.
+    os.environ["HF_DEACTIVATE_ASYNC_LOAD"] = "1"
     before = PreTrainedModel.__dict__["_load_pretrained_model"]
     PreTrainedModel._load_pretrained_model = staticmethod(load)
     try:
@@ -262,8 +295,6 @@ def blocks_left_out() -> Iterator[list[Checkpoint]]:
 
 def _must_be_stored(checkpoint: Checkpoint, name: str) -> bool:
     """Whether a missing tensor is a block's own, which would be filled with random numbers in main memory."""
-    import re
-
     ignored = checkpoint.network._keys_to_ignore_on_load_missing or ()
     return checkpoint.block_of(name) is not None and not any(re.search(one, name) for one in ignored)
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from math import prod
 
 import torch
@@ -115,8 +116,8 @@ class StreamedWeights:
             torch.cuda.empty_cache()
 
     def expect(self, order: Sequence[int]) -> None:
-        """Say in which order blocks will be used; the first is loaded at once."""
-        self._order = list(order)
+        """Say in which order blocks will be used, each as often as it likes; the first is loaded at once."""
+        self._order = [number for number, _ in groupby(order)]
         if self._ahead is None and self._order and self._order[0] != self._current:
             self._load_ahead(self._order[0])
 
@@ -162,6 +163,8 @@ class StreamedWeights:
             return self._moved(self.checkpoint.read_block(number))
 
     def _moved(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        if self.device.type == "cpu":
+            return tensors
         return {name: _like(tensor, tensor.to(self.device)) for name, tensor in tensors.items()}
 
     def _attach(self, number: int, tensors: dict[str, Tensor]) -> None:
@@ -255,13 +258,18 @@ class _GpuCarrier:
         taken = 1 << (size - 1).bit_length()  # torch rounds pinned memory up to a power of two
         if taken <= self.room:
             self.room -= taken
-            pinned = self.kept[number] = torch.empty(size, dtype=torch.uint8, pin_memory=True)
+            pinned = self.kept[number] = pinned_bytes(size)
         else:
             if self._spare is None:
-                self._spare = torch.empty(self.size, dtype=torch.uint8, pin_memory=True)
+                self._spare = pinned_bytes(self.size)
             pinned = self._spare
         for name, view in layout.items():
             view(pinned).copy_(tensors.pop(name))
+
+
+def pinned_bytes(size: int) -> Tensor:
+    """Main memory that a GPU can copy from while it computes."""
+    return torch.empty(size, dtype=torch.uint8, pin_memory=True)
 
 
 def laid_out(tensors: dict[str, Tensor]) -> tuple[dict[str, Callable[[Tensor], Tensor]], int]:
