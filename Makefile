@@ -7,6 +7,7 @@
 # make test-slurm         on a real SLURM, brought up where there is root on Debian
 # make test-slurm-demo    of these the demo by the literal command
 # make bench              the speed against lm-eval and against the machine's limit
+# make bench-streaming    the speed of streamed weights against that of resident ones
 # make lint               format and lint checks
 #
 # The first one makes .venv, with every package pinned (requirements.txt).
@@ -15,7 +16,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: demo test test-slow test-environments test-study test-hub test-slurm test-slurm-demo bench lint environment dev-environment
+.PHONY: demo test test-slow test-environments test-study test-hub test-slurm test-slurm-demo bench bench-streaming lint environment dev-environment
 
 demo: environment
 	@$(RUN) snakemake all --configfile config/demo.yaml
@@ -50,6 +51,9 @@ test-slurm-demo: dev-environment
 
 bench: dev-environment
 	@$(VENV)/bin/python benchmarks/speed.py
+
+bench-streaming: dev-environment
+	@$(VENV)/bin/python benchmarks/streaming.py
 
 lint: dev-environment
 	$(RUN) ruff check .

@@ -257,8 +257,8 @@ def _child(arguments: argparse.Namespace) -> None:
 def _drop_what_was_read() -> None:
     read_block = Checkpoint.read_block
 
-    def read_and_drop(checkpoint: Checkpoint, number: int) -> dict:
-        tensors = read_block(checkpoint, number)
+    def read_and_drop(checkpoint: Checkpoint, number: int, *place: torch.Tensor) -> dict:
+        tensors = read_block(checkpoint, number, *place)
         for path in {one.path for one in checkpoint.sources[number].values()}:
             _drop(path)
         return tensors

@@ -19,7 +19,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from cornerstone import models, streaming
-from cornerstone.checkpoint import Checkpoint, block_bytes, put_at
+from cornerstone.checkpoint import ALIGNMENT, Checkpoint, block_bytes, put_at
 from cornerstone.coalition_tree import coalition_tree, walk_order
 from cornerstone.coalitions import ablation, windows
 from cornerstone.decoder import Decoder
@@ -177,10 +177,10 @@ class Seen:
         self.alive = weakref.WeakSet()
         read_block, use = Checkpoint.read_block, streaming.StreamedWeights.use
 
-        def read(checkpoint, number):
+        def read(checkpoint, number, *place):
             self.in_memory.append(len(self.alive))
             self.numbers.append(number)
-            tensors = read_block(checkpoint, number)
+            tensors = read_block(checkpoint, number, *place)
             self.alive.add(next(iter(tensors.values())))
             return tensors
 
@@ -219,9 +219,9 @@ def test_the_next_block_is_read_while_one_computes(folder, monkeypatch):
     started, finished = threading.Event(), threading.Event()
     read_block, run_block = Checkpoint.read_block, Decoder.run_block
 
-    def read(checkpoint, number):
+    def read(checkpoint, number, *place):
         started.set()
-        tensors = read_block(checkpoint, number)
+        tensors = read_block(checkpoint, number, *place)
         finished.set()
         return tensors
 
@@ -399,11 +399,11 @@ def test_memory_that_the_loading_lacks_halves_the_batch_too(folder, monkeypatch)
     expected = evaluate(resident(folder), DOCUMENTS, COALITIONS)
     read_block, calls = Checkpoint.read_block, []
 
-    def fail_once(checkpoint, number):
+    def fail_once(checkpoint, number, *place):
         calls.append(number)
         if len(calls) == 5:
             raise MemoryError
-        return read_block(checkpoint, number)
+        return read_block(checkpoint, number, *place)
 
     monkeypatch.setattr(Checkpoint, "read_block", fail_once)
     result = evaluate(streamed(folder), DOCUMENTS, COALITIONS)
@@ -561,7 +561,7 @@ def test_tensors_lie_aligned_in_a_buffer_and_keep_their_kind():
     buffer = torch.zeros(size, dtype=torch.uint8)
     for name, view in layout.items():
         view(buffer).copy_(tensors[name])
-        assert (view(buffer).data_ptr() - buffer.data_ptr()) % streaming.ALIGNMENT == 0
+        assert (view(buffer).data_ptr() - buffer.data_ptr()) % ALIGNMENT == 0
     for name, view in layout.items():
         assert torch.equal(view(buffer), tensors[name])
         assert isinstance(view(buffer), torch.nn.Parameter) == (name == "a")

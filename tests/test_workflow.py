@@ -235,6 +235,19 @@ def test_another_score_is_arithmetic_only(study):
     assert not {"evaluate", "build_documents", "download_model"} & set(jobs)
 
 
+def test_where_the_weights_are_changes_no_result_and_is_told_in_the_log(study):
+    output = evaluation(study, "boolq", "ablation")
+    before = read_evaluation(output).table
+    configure(study, models={"tiny": {**STUDY["models"]["tiny"], "placement": "streamed"}})
+    assert planned(study, "all") == {}
+    shutil.rmtree(output.parent)
+    make(study, str(output.relative_to(study)))
+    pd.testing.assert_frame_equal(read_evaluation(output).table, before, rtol=0, atol=1e-4)
+    log = (study / "results" / "logs" / "evaluate" / "tiny" / "boolq" / "ablation.log").read_text()
+    lines = [line for line in log.splitlines() if re.match("streamed: |check: |planned: |happened: ", line)]
+    assert [line.partition(":")[0] for line in lines] == ["streamed", "check", "check", "planned", "happened"]
+
+
 def test_an_added_task_and_larger_windows_evaluate_only_what_is_new(study):
     configure(study, max_removed=3, tasks={**STUDY["tasks"], "winogrande": {"data": "winogrande.jsonl"}})
     jobs = planned(study, "all")

@@ -25,7 +25,7 @@ from cornerstone.masks import windows_in_depth
 from cornerstone.models import LanguageModel
 from cornerstone.reference import reference_loglikelihoods
 from cornerstone.token_tree import Row, rows_of, tree_row
-from cornerstone.walk import Counts, Walk, make_batch
+from cornerstone.walk import Batch, Counts, Walk, make_batch
 
 log = logging.getLogger(__name__)
 
@@ -119,9 +119,19 @@ def _choose_rows_on_cut(
 def measured_pace(
     decoder: Decoder, kind: RowKind, documents: Sequence[EncodedDocument], chunk_tokens: int
 ) -> float:
-    """Seconds per (token × sublayer) of blocks that get as many tokens at once as in the job."""
+    """Seconds per (token × sublayer) of blocks that get so many tokens at once, or as many as the memory takes."""
     batch = make_batch(decoder, rows_of(documents, kind.name), {0: 0}, kind.windows)
     copies = max(1, chunk_tokens // (batch.shape[0] * batch.shape[1]))
+    while True:
+        try:
+            return _pace_of(decoder, batch, copies)
+        except (RuntimeError, MemoryError) as error:
+            if copies == 1 or not is_out_of_memory(error):
+                raise
+        copies //= 2  # only here, for the exception holds the frames, and they the tensors
+
+
+def _pace_of(decoder: Decoder, batch: Batch, copies: int) -> float:
     hidden, arguments = torch.cat([batch.hidden] * copies), widened(batch.arguments, copies)
     seconds = []
     for number in [0, *range(len(decoder.blocks))]:  # the first time warms up

@@ -13,13 +13,12 @@ is read later by the same conversion, given the block's tensors alone.
 from __future__ import annotations
 
 import json
-import mmap
 import os
 import re
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -49,7 +48,8 @@ STORED_DTYPES = {
 
 # Threads that read pieces of so many bytes at once: one thread alone does not get what a fast disk gives.
 READERS, PIECE = 4, 16 << 20
-HUGE_PAGE = 2 << 20
+# Tensors lie at multiples of this many bytes in a buffer, as CUDA's own allocations do at the least.
+ALIGNMENT = 256
 
 
 class StoppedReading(Exception):
@@ -67,13 +67,15 @@ class StoredTensor:
     size: int
     modified: int
 
-    def read(self, readers: Executor, stopped: Callable[[], bool] = lambda: False) -> Tensor:
-        """Its numbers, in main memory of their own; `readers` share the work.
+    def read(
+        self, readers: Executor, stopped: Callable[[], bool] = lambda: False, into: Tensor | None = None
+    ) -> Tensor:
+        """Its numbers in main memory, in the bytes `into` or in some of their own; `readers` share the work.
 
         Not through a memory map: where the file is cut off or the disk fails, that would end the process.
         Raises CornerstoneError naming the file, and StoppedReading once `stopped` says so.
         """
-        buffer = anonymous_bytes(self.size)
+        buffer = torch.empty(self.size, dtype=torch.uint8) if into is None else into
         bytes_of = memoryview(buffer.numpy())
         pieces = [
             readers.submit(self._read_piece, bytes_of[first : first + PIECE], first, stopped)
@@ -104,17 +106,6 @@ class StoredTensor:
     def shadow(self) -> Tensor:
         """A tensor of its shape without numbers."""
         return torch.empty(self.shape, dtype=self.dtype, device="meta")
-
-
-def anonymous_bytes(size: int) -> Tensor:
-    """Main memory that goes back to the system as soon as it is dropped, which malloc's may not."""
-    if size < HUGE_PAGE:
-        return torch.empty(size, dtype=torch.uint8)
-    pages = mmap.mmap(-1, size)
-    if hasattr(mmap, "MADV_HUGEPAGE"):  # fewer faults while it is filled
-        with suppress(OSError):
-            pages.madvise(mmap.MADV_HUGEPAGE)
-    return torch.frombuffer(pages, dtype=torch.uint8)
 
 
 def stored_tensors(path: Path) -> dict[str, StoredTensor]:
@@ -161,6 +152,7 @@ class Checkpoint:
         self.network, self.settings = network, settings
         self.bytes_read = 0
         self.stopped = False
+        self._converts = False
         places = {id(module): name for name, module in network.named_modules()}
         self.prefixes = [places[id(block.module)] + "." for block in find_blocks(network)]
         self._refuse_shared_between_blocks()
@@ -185,17 +177,23 @@ class Checkpoint:
 
     def _blocks_of(self, stored: Mapping[str, StoredTensor]) -> dict[str, int | None]:
         """Where each stored tensor goes, by the names that transformers' conversion gives it."""
-        from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
+        from transformers.core_model_loading import (
+            WeightConverter,
+            WeightRenaming,
+            dot_natural_key,
+            rename_source_key,
+        )
 
         mapping = self.settings.weight_mapping or []
         renamings = [entry for entry in mapping if isinstance(entry, WeightRenaming)]
         converters = [entry for entry in mapping if isinstance(entry, WeightConverter)]
         expected = self.network.state_dict()
         found = {}
-        for name in stored:
-            renamed, _ = rename_source_key(
+        for name in sorted(stored, key=dot_natural_key):  # some renamings wait for one that comes before
+            renamed, converter = rename_source_key(
                 name, renamings, converters, self.network.base_model_prefix, expected
             )
+            self._converts |= converter is not None
             found[name] = self.block_of(name if renamed not in expected and name in expected else renamed)
         return found
 
@@ -215,20 +213,29 @@ class Checkpoint:
             tensors = {name: _Lazy(lambda one=one: one.read(readers)) for name, one in self.outside.items()}
             self._convert(tensors, self.settings)
 
-    def read_block(self, number: int) -> dict[str, Tensor]:
+    @property
+    def place_size(self) -> int:
+        """Bytes that the stored tensors of any block fit into."""
+        return max(sum(aligned(one.size) for one in source.values()) for source in self.sources)
+
+    @property
+    def copies(self) -> bool:
+        """Whether a block's tensors are copies of what was read, which were cast or fused."""
+        stored = {one.dtype for source in self.sources for one in source.values()}
+        return self._converts or stored != {self.settings.dtype}
+
+    def read_block(self, number: int, place: Tensor | None = None) -> dict[str, Tensor]:
         """A block's parameters and buffers in main memory, by their full names.
 
+        place: bytes that the files are read into, `place_size` of them; the result may lie there. New memory
+        takes longer to get than a cached file to read.
         Raises CornerstoneError naming the file that could not be read.
         """
         shadows = {name: tensor_at(self.network, name) for name in self.names[number]}
         source = self.sources[number]
         try:
             with ThreadPoolExecutor(READERS, "readers") as readers:
-                lazy = {
-                    name: _Lazy(lambda one=one: one.read(readers, lambda: self.stopped))
-                    for name, one in source.items()
-                }
-                account = self._convert(lazy, self.settings)
+                account = self._convert(self._lazily(source, readers, place), self.settings)
         finally:  # the network is to have them only while they are needed
             tensors = {name: put_at(self.network, name, shadow) for name, shadow in shadows.items()}
         if account.conversion_errors or any(tensor.is_meta for tensor in tensors.values()):
@@ -238,11 +245,26 @@ class Checkpoint:
         self.bytes_read += sum(one.size for one in source.values())
         return tensors
 
+    def _lazily(
+        self, source: Mapping[str, StoredTensor], readers: Executor, place: Tensor | None
+    ) -> dict[str, _Lazy]:
+        lazy, start = {}, 0
+        for name, one in source.items():
+            into = None if place is None else place[start : start + one.size]
+            lazy[name] = _Lazy(lambda one=one, into=into: one.read(readers, lambda: self.stopped, into))
+            start += aligned(one.size)
+        return lazy
+
     def _convert(self, tensors: Mapping[str, _Lazy], settings: Any) -> Any:
         from transformers.core_model_loading import convert_and_load_state_dict_in_model
 
         account, _ = convert_and_load_state_dict_in_model(self.network, dict(tensors), settings)
         return account
+
+
+def aligned(size: int) -> int:
+    """The next multiple of ALIGNMENT."""
+    return -(-size // ALIGNMENT) * ALIGNMENT
 
 
 def tensor_at(network: nn.Module, name: str) -> Tensor:

@@ -377,7 +377,7 @@ class _Evaluation:
             state_bytes(self.model, self.tree, budget, sum(map(self._padded, group)))
             for budget, group in zip(budgets, groups, strict=True)
         )
-        resident = weights.outside_bytes + 2 * max(weights.sizes)
+        resident = weights.outside_bytes + weights.blocks_bytes
         working = working_bytes(self.model, self.budget.chunk_tokens)
         return StreamPlan(
             documents=max(sum(map(len, group)) for group in groups),

@@ -36,7 +36,8 @@ class LanguageModel:
 
     name:  how errors name it.
     dtype: of the weights and the hidden states, a key of DTYPES.
-    weights: of the blocks, where they are streamed; None where they are resident.
+    weights: of the blocks, where they are streamed: then only the engine can run the network. None where they
+             are resident.
     """
 
     name: str
@@ -52,7 +53,7 @@ class LanguageModel:
 
     @property
     def device(self) -> torch.device:
-        return first_parameter(self.network).device
+        return first_parameter(self.network).device if self.weights is None else self.weights.device
 
 
 def load_model(

@@ -24,11 +24,9 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from cornerstone.checkpoint import Checkpoint, block_bytes, put_at, tensor_at
+from cornerstone.checkpoint import Checkpoint, aligned, block_bytes, put_at, tensor_at
 from cornerstone.memory import anonymous_memory, free_memory
 
-# Tensors lie at multiples of this many bytes in a buffer, as CUDA's own allocations do at the least.
-ALIGNMENT = 256
 # Of the main memory that is free: what may be filled with blocks on their way to a GPU.
 HOST_SHARE = 0.5
 
@@ -69,6 +67,7 @@ class StreamedWeights:
         self._order: list[int] = []
         self._ahead: _Ahead | None = None
         self._pool: ThreadPoolExecutor | None = None
+        self._places: list[Tensor] = []
 
     @property
     def bytes_read(self) -> int:
@@ -76,9 +75,16 @@ class StreamedWeights:
         return self.checkpoint.bytes_read
 
     @property
+    def blocks_bytes(self) -> int:
+        """The most that blocks take on the device: the one in use and the next, and what these are made of."""
+        if self.device.type != "cpu":
+            return 2 * max(self.sizes)
+        return 2 * self.checkpoint.place_size + 2 * max(self.sizes) * self.checkpoint.copies
+
+    @property
     def bytes_to_come(self) -> int:
-        """The most that blocks will take on the device beside what is there now."""
-        return 0 if self._carrier is not None and self._carrier.places else 2 * max(self.sizes)
+        """What of this is not there yet."""
+        return 0 if self._carrier is not None and self._carrier.places else self.blocks_bytes
 
     def seconds_to_load(self, number: int) -> float:
         """What loading a block takes, judged by those that were loaded so far."""
@@ -100,6 +106,7 @@ class StreamedWeights:
                 pool.shutdown(cancel_futures=True)
                 self._release()
                 self.let_go()
+                self._places.clear()
 
     def hold(self, numbers: Sequence[int]) -> None:
         """Load some blocks and keep them beside those in use, until `let_go`."""
@@ -156,7 +163,13 @@ class StreamedWeights:
         with self._pace.measured(self.sizes[number], kept):
             if self._carrier is not None:
                 return self._carrier.carry(number)
-            return self._moved(self.checkpoint.read_block(number))
+            # The other place is of the block that was used before, or was loaded in vain.
+            self._places.append(
+                self._places.pop(0)
+                if len(self._places) == 2
+                else torch.empty(self.checkpoint.place_size, dtype=torch.uint8)
+            )
+            return self._moved(self.checkpoint.read_block(number, self._places[-1]))
 
     def _load_to_hold(self, number: int) -> dict[str, Tensor]:
         with self._pace.measured(self.sizes[number], kept=False):
@@ -234,6 +247,7 @@ class _GpuCarrier:
         self.kept: dict[int, Tensor] = {}
         self.room = int(HOST_SHARE * free_memory(torch.device("cpu")))
         self._spare: Tensor | None = None
+        self._scratch: Tensor | None = None
         self._turn = 0
 
     def carry(self, number: int) -> dict[str, Tensor]:
@@ -243,7 +257,9 @@ class _GpuCarrier:
             self._stream = torch.cuda.Stream(self.device)
         layout, size = self.layouts[number]
         if number not in self.kept:
-            self._fill(number, self.checkpoint.read_block(number))
+            if self._scratch is None:
+                self._scratch = torch.empty(self.checkpoint.place_size, dtype=torch.uint8)
+            self._fill(number, self.checkpoint.read_block(number, self._scratch))
         pinned = self.kept.get(number, self._spare)
         place = self.places[self._turn]
         self._turn = 1 - self._turn
@@ -283,5 +299,5 @@ def laid_out(tensors: dict[str, Tensor]) -> tuple[dict[str, Callable[[Tensor], T
             return _like(tensor, buffer[first:last].view(tensor.dtype).view(tensor.shape))
 
         layout[name] = view
-        end = -(-last // ALIGNMENT) * ALIGNMENT
+        end = aligned(last)
     return layout, end
