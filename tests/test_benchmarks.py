@@ -88,3 +88,25 @@ def test_generated_documents_have_the_token_trees_of_the_real_sets():
         theirs = sum(len(tokens) for d in encoded for tokens in {r.tokens for r in d.requests})
         ours = sum(len(tree_row(0, d).tokens) for d in encoded)
         assert abs(theirs / ours - ratio) < 0.25 * ratio, (kind, theirs / ours)
+
+
+def test_a_small_streaming_benchmark_reports_speed_memory_and_equality():
+    small = ["--blocks", "3", "--width", "64", "--documents", "4", "--together", "1", "4", "--removals", "1"]
+    done = subprocess.run(
+        [sys.executable, BENCHMARK.with_name("streaming.py"), *small],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    runs = json.loads(done.stdout.splitlines()[-1])["runs"]
+    assert [(run["placement"], run["cache"]) for run in runs] == [
+        ("resident", "warm"),
+        *[("streamed", "warm")] * 2,
+        *[("streamed", "cold")] * 2,
+    ]
+    for run in runs:
+        assert run["seconds"] > 0 and run["peak"] >= run["peak_anonymous"] > 0
+        assert run["difference"] < 2e-5
+    alone, together = (run["passes"] for run in runs[1:3])
+    assert alone > together == 1

@@ -498,6 +498,14 @@ def test_resident_weights_that_do_not_fit_are_refused_with_both_numbers_and_a_wa
         load_with_free_memory(monkeypatch, folder, needed - 1, "resident")
 
 
+def test_a_device_without_room_for_two_blocks_is_refused(folder, monkeypatch):
+    weights = streamed(folder).weights
+    enough = weights.outside_bytes + 2 * weights.checkpoint.place_size
+    assert load_with_free_memory(monkeypatch, folder, enough).weights is not None
+    with pytest.raises(CornerstoneError, match=r"need .* GB even when they are streamed .* free on cpu"):
+        load_with_free_memory(monkeypatch, folder, enough - 1)
+
+
 def test_a_placement_that_is_none_is_refused(folder):
     with pytest.raises(CornerstoneError, match="placement 'disk' is not known: choose one of auto"):
         load_model(folder, placement="disk")

@@ -105,7 +105,8 @@ def evaluate(
     rows:                   "auto" checks tree rows, then plain rows, against the model's own forward.
     memory_bytes:           for states and activations; default: from what is free.
     batch_tokens:           row tokens of the documents that run together; default: from the memory.
-    seconds_between_blocks: batches are sized so that finished work is handed over about this often.
+    seconds_between_blocks: batches are sized so that finished work is handed over about this often; where the
+                            weights are streamed, about once a pass over them if that takes longer.
     on_block:               called with finished work as it is done.
     on_progress:            called with (done, total) in state × token × sublayer evaluations.
 

@@ -22,7 +22,7 @@ from cornerstone.gpus import free_gpu
 from cornerstone.memory import free_memory
 from cornerstone.model_folder import weight_files, weight_shapes
 from cornerstone.placement import choose_placement
-from cornerstone.streaming import StreamedWeights
+from cornerstone.streaming import StreamedWeights, refuse_too_large
 from cornerstone.sublayers import Block, Sublayer, find_blocks, first_parameter
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,9 @@ def load_model(
     chosen = choose_placement(placement, needed, free, dtype, where, folder)
     log.info("%s", chosen)
     if chosen.name == "streamed":
-        return _load_streamed(folder, dtype, where, name or folder.name, allow_remote_code)
+        model = _load_streamed(folder, dtype, where, name or folder.name, allow_remote_code)
+        refuse_too_large(model.weights, folder, free)
+        return model
     network = _load_network(folder, _dtype(dtype), allow_remote_code).to(where)
     encoder = load_encoder(folder, network.config, allow_remote_code=allow_remote_code)
     return language_model(network, encoder, name or folder.name)

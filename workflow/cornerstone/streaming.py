@@ -20,11 +20,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from math import prod
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from cornerstone.checkpoint import Checkpoint, aligned, block_bytes, put_at, tensor_at
+from cornerstone.errors import CornerstoneError
 from cornerstone.memory import anonymous_memory, free_memory
 
 # Of the main memory that is free: what may be filled with blocks on their way to a GPU.
@@ -198,6 +200,17 @@ def _like(old: Tensor, new: Tensor) -> Tensor:
     return nn.Parameter(new, requires_grad=False) if isinstance(old, nn.Parameter) else new
 
 
+def refuse_too_large(weights: StreamedWeights, folder: Path, free: int) -> None:
+    """Raise CornerstoneError where not even what streaming keeps on the device fits what is free there (bytes)."""
+    needed = weights.outside_bytes + weights.blocks_bytes
+    if needed > free:
+        raise CornerstoneError(
+            f"the weights in {folder} need {needed / 1e9:.1f} GB even when they are streamed (two blocks, and what is "
+            f"outside the blocks), and {free / 1e9:.1f} GB are free on {weights.device}: choose a device with more "
+            "memory, or a smaller dtype"
+        )
+
+
 def taken_memory(device: torch.device) -> int:
     """Bytes that this process takes on a device now: on a GPU the most so far, on a CPU without file pages."""
     if device.type == "cuda":
@@ -279,8 +292,9 @@ class _GpuCarrier:
             if self._spare is None:
                 self._spare = pinned_bytes(self.size)
             pinned = self._spare
-        for name, view in layout.items():
-            view(pinned).copy_(tensors.pop(name))
+        with torch.no_grad():
+            for name, view in layout.items():
+                view(pinned).copy_(tensors.pop(name))
 
 
 def pinned_bytes(size: int) -> Tensor:
