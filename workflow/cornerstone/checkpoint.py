@@ -285,9 +285,15 @@ def put_at(network: nn.Module, name: str, tensor: Tensor) -> Tensor:
 @contextmanager
 def blocks_left_out() -> Iterator[list[Checkpoint]]:
     """Let from_pretrained leave the blocks' weights where they are; puts their checkpoint into the list."""
-    from transformers import PreTrainedModel
+    import transformers
     from transformers.utils import logging
 
+    model_class = transformers.PreTrainedModel
+    if "_load_pretrained_model" not in vars(model_class):
+        raise CornerstoneError(
+            f"transformers {transformers.__version__} loads models in a way that streaming does not know: install the "
+            "version that requirements.txt names, or choose placement: resident"
+        )
     opened: list[Checkpoint] = []
 
     def load(network: nn.Module, state_dict: None, files: list[str], settings: Any, *rest: Any) -> tuple:
@@ -307,12 +313,12 @@ def blocks_left_out() -> Iterator[list[Checkpoint]]:
     # Threads of transformers' own would come and go with each block, and each keep some of what it freed; without
     # them, it also converts a tensor at a time and not all of a block at once.
     os.environ["HF_DEACTIVATE_ASYNC_LOAD"] = "1"
-    before = PreTrainedModel.__dict__["_load_pretrained_model"]
-    PreTrainedModel._load_pretrained_model = staticmethod(load)
+    before = vars(model_class)["_load_pretrained_model"]
+    model_class._load_pretrained_model = staticmethod(load)
     try:
         yield opened
     finally:
-        PreTrainedModel._load_pretrained_model = before
+        model_class._load_pretrained_model = before
 
 
 def _must_be_stored(checkpoint: Checkpoint, name: str) -> bool:
