@@ -112,8 +112,11 @@ class StreamedWeights:
 
     def hold(self, numbers: Sequence[int]) -> None:
         """Load some blocks and keep them beside those in use, until `let_go`."""
-        for number in sorted(set(numbers) - self.held):
-            self._attach(number, self._pool.submit(self._load_to_hold, number).result())
+        wanted = sorted(set(numbers) - self.held)
+        for number, tensors in zip(
+            wanted, self._pool.submit(self._load_to_hold, wanted).result(), strict=True
+        ):
+            self._attach(number, tensors)
             self.held.add(number)
 
     def let_go(self) -> None:
@@ -173,9 +176,20 @@ class StreamedWeights:
             )
             return self._moved(self.checkpoint.read_block(number, self._places[-1]))
 
-    def _load_to_hold(self, number: int) -> dict[str, Tensor]:
-        with self._pace.measured(self.sizes[number], kept=False):
-            return self._moved(self.checkpoint.read_block(number))
+    def _load_to_hold(self, numbers: Sequence[int]) -> list[dict[str, Tensor]]:
+        place = torch.empty(self.checkpoint.place_size, dtype=torch.uint8)
+        found = []
+        for number in numbers:
+            self._pace.forget_files()  # all but the last: the first takes new memory, as no later one does
+            with self._pace.measured(self.sizes[number], kept=False):
+                tensors = self.checkpoint.read_block(number, place)
+            found.append(
+                {
+                    name: _like(tensor, tensor.detach().to(self.device, copy=True))
+                    for name, tensor in tensors.items()
+                }
+            )
+        return found
 
     def _moved(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         if self.device.type == "cpu":
@@ -226,6 +240,9 @@ class _Pace:
     def __init__(self) -> None:
         self.bytes = {False: 0, True: 0}
         self.seconds = {False: 0.0, True: 0.0}
+
+    def forget_files(self) -> None:
+        self.bytes[False], self.seconds[False] = 0, 0.0
 
     @contextmanager
     def measured(self, size: int, kept: bool) -> Iterator[None]:
