@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "speed.py"
 
 
@@ -88,6 +90,23 @@ def test_generated_documents_have_the_token_trees_of_the_real_sets():
         theirs = sum(len(tokens) for d in encoded for tokens in {r.tokens for r in d.requests})
         ours = sum(len(tree_row(0, d).tokens) for d in encoded)
         assert abs(theirs / ours - ratio) < 0.25 * ratio, (kind, theirs / ours)
+
+
+@pytest.mark.slow
+def test_four_gigabytes_stream_through_two_at_seven_tenths_of_the_speed_and_more():
+    done = subprocess.run(
+        [sys.executable, BENCHMARK.with_name("streaming.py"), "--together", "16"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    print(done.stdout)
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["weights"] > 4e9
+    for run in result["runs"][1:]:
+        assert run["peak_anonymous"] < 2e9
+        assert run["ratio"] > 0.7
+        assert run["difference"] < 2e-5
 
 
 def test_a_small_streaming_benchmark_reports_speed_memory_and_equality():
