@@ -2,12 +2,14 @@
 # make test               the tests
 # make test-slow          the tests that take minutes each
 # make test-environments  each rule in its own environment, made from its YAML alone
-# make test-study         studies with one model, against a hub on loopback
+# make test-study         studies with one model, against a hub on loopback; small benchmarks
 # make test-hub           the whole study from a fresh clone, against a hub on loopback
 # make test-slurm         on a real SLURM, brought up where there is root on Debian
 # make test-slurm-demo    of these the demo by the literal command
 # make bench              the speed against lm-eval and against the machine's limit
 # make bench-streaming    the speed of streamed weights against that of resident ones
+# make bench-scaling      how the cost grows with blocks, coalitions and documents
+# make bench-real-shapes  the paper's models at their real shapes, on a GPU
 # make lint               format and lint checks
 #
 # The first one makes .venv, with every package pinned (requirements.txt).
@@ -16,7 +18,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: demo test test-slow test-environments test-study test-hub test-slurm test-slurm-demo bench bench-streaming lint environment dev-environment
+.PHONY: demo test test-slow test-environments test-study test-hub test-slurm test-slurm-demo bench bench-streaming bench-scaling bench-real-shapes lint environment dev-environment
 
 demo: environment
 	@$(RUN) snakemake all --configfile config/demo.yaml
@@ -54,6 +56,12 @@ bench: dev-environment
 
 bench-streaming: dev-environment
 	@$(VENV)/bin/python benchmarks/streaming.py
+
+bench-scaling: dev-environment
+	@$(VENV)/bin/python benchmarks/scaling.py
+
+bench-real-shapes: dev-environment
+	@$(VENV)/bin/python benchmarks/real_shapes.py
 
 lint: dev-environment
 	$(RUN) ruff check .

@@ -51,7 +51,7 @@ def operations_of(
     result: EvaluationResult,
 ) -> float:
     """Operations that the engine needed, padding not counted: sublayers, attention over ancestors, head."""
-    states = _states_per_sublayer(coalitions, len(model.sublayers))
+    states = states_per_sublayer(coalitions, len(model.sublayers))
     rows = [tree_row(0, document) for document in documents]
     tokens = sum(len(row.tokens) for row in rows)
     attended = sum(depth + 1 for row in rows for depth in row.depths)
@@ -63,7 +63,7 @@ def operations_of(
     return total
 
 
-def _states_per_sublayer(coalitions: Sequence[Removed], players: int) -> list[int]:
+def states_per_sublayer(coalitions: Sequence[Removed], players: int) -> list[int]:
     """How many states pass each sublayer: what `least_evaluations` sums up."""
     return [
         len({tuple(s for s in removed if s < sublayer) for removed in coalitions if sublayer not in removed})

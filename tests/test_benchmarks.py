@@ -20,6 +20,7 @@ def run(*arguments: str) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.study
 def test_a_small_benchmark_reports_times_and_work_of_both():
     result = run(
         "--blocks",
@@ -109,6 +110,7 @@ def test_four_gigabytes_stream_through_two_at_seven_tenths_of_the_speed_and_more
         assert run["difference"] < 2e-5
 
 
+@pytest.mark.study
 def test_a_small_streaming_benchmark_reports_speed_memory_and_equality():
     small = ["--blocks", "3", "--width", "64", "--documents", "4", "--together", "1", "4", "--removals", "1"]
     done = subprocess.run(
@@ -129,3 +131,25 @@ def test_a_small_streaming_benchmark_reports_speed_memory_and_equality():
         assert run["difference"] < 2e-5
     alone, together = (run["passes"] for run in runs[1:3])
     assert alone > together == 1
+
+
+@pytest.mark.study
+def test_the_papers_models_at_a_64th_of_their_width_run_resident_and_streamed(tmp_path):
+    small = ["--scale", "64", "--blocks", "2", "--documents", "1", "--dtype", "float32", "--device", "cpu"]
+    done = subprocess.run(
+        [sys.executable, BENCHMARK.with_name("real_shapes.py"), *small, "--folder", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout.splitlines()[-1])["rows"]
+    assert [(row["model"], row["placement"], row["of_blocks"]) for row in rows] == [
+        (model, placement, blocks)
+        for model, blocks in (("llama3_8b", 32), ("mixtral_8x7b", 32), ("llama3_70b", 80))
+        for placement in ("resident", "streamed")
+    ]
+    for row in rows:
+        assert row["blocks"] == 2 and 0 < row["share_of_product"] < 1 and row["study_hours"] > 0
+        assert (row["lm_eval_study_hours"] is None) == (row["placement"] == "streamed")
+    assert not list(tmp_path.iterdir())
