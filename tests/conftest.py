@@ -1,5 +1,7 @@
 """Settings of all tests."""
 
+import os
+
 from hypothesis import settings
 
 # A busy machine is slow now and then: how long an example takes says nothing.
@@ -15,6 +17,12 @@ LONGEST_FIRST = (
     "test_hub",
 )
 """A worker takes a file at a time (--dist loadfile): a long one that comes last keeps the others waiting."""
+
+
+def pytest_configure(config):
+    """No SLURM but for its own tests: each start of Snakemake asks the controller, and waits 9 s where none is up."""
+    if "slurm" not in config.option.markexpr.replace("not slurm", ""):
+        os.environ["SLURM_CONF"] = os.devnull
 
 
 def pytest_collection_modifyitems(items):

@@ -22,6 +22,11 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 SCRIPTS = (REPOSITORY / ".." / "shared" / "slurm").resolve()
+# Where Debian has SLURM's daemons, and not every root's search path.
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": os.pathsep.join([os.environ["PATH"], "/usr/local/sbin", "/usr/sbin", "/sbin"]),
+}
 
 
 @dataclass(frozen=True)
@@ -75,12 +80,13 @@ def cluster() -> Iterator[None]:
     try:
         yield
     finally:
-        subprocess.run(["bash", str(SCRIPTS / "slurm-down.sh")], check=True, timeout=120)
+        subprocess.run(["bash", str(SCRIPTS / "slurm-down.sh")], check=True, timeout=120, env=ENVIRONMENT)
 
 
 def bring_up() -> None:
     """Start what of SLURM does not run here."""
-    subprocess.run(["bash", str(SCRIPTS / "slurm-up.sh")], check=True, timeout=600, stdout=subprocess.DEVNULL)
+    command = ["bash", str(SCRIPTS / "slurm-up.sh")]
+    subprocess.run(command, check=True, timeout=600, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
 
 
 def kill_slurmd() -> None:
