@@ -60,7 +60,7 @@ NOTES = {
     "precision": "Half-width of the 95 % interval of a sublayer's effect of removal, and of its value: the median "
     "over sublayers and the widest now, and how many documents like these it takes until the widest is as "
     "narrow as said, with the time for them on the devices that were used. In brackets: how many of the task's "
-    "own documents, for what is said of these alone. Set `documents` or `sample` by it.",
+    "own documents, for what is said of these alone. The keys documents and sample of the configuration set it.",
     "values": "Each sublayer's value, with its 95 % interval.",
     "ablation": "Full score less the score without this sublayer, with its paired 95 % interval.",
 }
