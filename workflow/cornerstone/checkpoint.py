@@ -12,10 +12,8 @@ is read later by the same conversion, given the block's tensors alone.
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import struct
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -28,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from cornerstone.errors import CornerstoneError, one_line
-from cornerstone.model_folder import weight_shapes
+from cornerstone.model_folder import read_weight_header
 from cornerstone.sublayers import find_blocks
 
 # What safetensors calls the formats that a checkpoint which is not quantised may hold.
@@ -110,12 +108,8 @@ class StoredTensor:
 
 def stored_tensors(path: Path) -> dict[str, StoredTensor]:
     """The tensors of a safetensors file by name. Raises CornerstoneError where it is cut off or something else."""
-    weight_shapes(path)
-    with path.open("rb") as file:
-        (header_size,) = struct.unpack("<Q", file.read(8))
-        header = json.loads(file.read(header_size))
-        modified = os.fstat(file.fileno()).st_mtime_ns
-    header.pop("__metadata__", None)
+    modified = path.stat().st_mtime_ns  # before the header is read: what changes it later is noticed
+    data_start, header = read_weight_header(path)
     found = {}
     for name, told in header.items():
         if told["dtype"] not in STORED_DTYPES:
@@ -125,7 +119,7 @@ def stored_tensors(path: Path) -> dict[str, StoredTensor]:
             )
         first, last = told["data_offsets"]
         dtype, shape = STORED_DTYPES[told["dtype"]], tuple(told["shape"])
-        found[name] = StoredTensor(path, dtype, shape, 8 + header_size + first, last - first, modified)
+        found[name] = StoredTensor(path, dtype, shape, data_start + first, last - first, modified)
     return found
 
 
@@ -286,7 +280,6 @@ def put_at(network: nn.Module, name: str, tensor: Tensor) -> Tensor:
 def blocks_left_out() -> Iterator[list[Checkpoint]]:
     """Let from_pretrained leave the blocks' weights where they are; puts their checkpoint into the list."""
     import transformers
-    from transformers.utils import logging
 
     model_class = transformers.PreTrainedModel
     if "_load_pretrained_model" not in vars(model_class):
@@ -309,7 +302,6 @@ def blocks_left_out() -> Iterator[list[Checkpoint]]:
         opened.append(checkpoint)
         return account, None
 
-    logging.disable_progress_bar()  # or each block would show one of its own
     # Threads of transformers' own would come and go with each block, and each keep some of what it freed; without
     # them, it also converts a tensor at a time and not all of a block at once.
     os.environ["HF_DEACTIVATE_ASYNC_LOAD"] = "1"

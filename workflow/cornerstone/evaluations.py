@@ -184,12 +184,7 @@ def set_aside_if_bad(expected: Expected, *, dry_run: bool = False) -> Path | Non
     output, so it would take a truncated or foreign file for done. A dry run says it and moves nothing.
     """
     reason = reason_against(expected)
-    if reason is None:
-        return None
-    if dry_run:
-        print(f"would set aside {expected.path}: {reason}", file=sys.stderr, flush=True)
-        return None
-    return set_aside(expected.path, reason)
+    return None if reason is None else _set_aside(Path(expected.path), reason, dry_run)
 
 
 def set_aside_unless(check: Callable[[Path], object], path: Path, *, dry_run: bool = False) -> None:
@@ -199,10 +194,14 @@ def set_aside_unless(check: Callable[[Path], object], path: Path, *, dry_run: bo
     try:
         check(path)
     except CornerstoneError as error:
-        if dry_run:
-            print(f"would set aside {path}: {error}", file=sys.stderr, flush=True)
-        else:
-            set_aside(path, str(error))
+        _set_aside(path, str(error), dry_run)
+
+
+def _set_aside(path: Path, reason: str, dry_run: bool) -> Path | None:
+    if dry_run:
+        print(f"would set aside {path}: {reason}", file=sys.stderr, flush=True)
+        return None
+    return set_aside(path, reason)
 
 
 def count_rejected(path: Path | str) -> int:

@@ -27,27 +27,24 @@ def free_memory(device: torch.device) -> int:
 
 def anonymous_memory() -> int:
     """Bytes of main memory that this process takes now, pages of files not counted; 0 where it cannot be told."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("RssAnon")), 0)
+    return _told_in_proc("self/status", "RssAnon") or 0
 
 
 def _available_memory() -> int:
     """Bytes that the system, or the control group of a cluster job, still has to give."""
-    found = [_meminfo_available(), *_control_group_left()]
+    found = [_told_in_proc("meminfo", "MemAvailable"), *_control_group_left()]
     found = [number for number in found if number is not None]
     # Where the system does not tell (macOS), a quarter of what it has.
     return min(found) if found else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
 
 
-def _meminfo_available() -> int | None:
+def _told_in_proc(file: str, name: str) -> int | None:
+    """Bytes, of a line NAME: … kB; None where the system has no such file or line."""
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        lines = Path("/proc", file).read_text().splitlines()
     except OSError:
         return None
-    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable")), None)
+    return next((int(line.split()[1]) << 10 for line in lines if line.startswith(f"{name}:")), None)
 
 
 def _control_group_left(groups: Path = CONTROL_GROUPS, process: Path = OWN_GROUPS) -> list[int]:

@@ -149,7 +149,13 @@ def _shards_of(index: Path) -> list[Path]:
 
 
 def weight_shapes(path: Path) -> dict[str, list[int]]:
-    """The shape of each tensor in a safetensors file, by name; reads its header alone.
+    """The shape of each tensor in a safetensors file, by name; see `read_weight_header`."""
+    _, tensors = read_weight_header(path)
+    return {name: tensor["shape"] for name, tensor in tensors.items()}
+
+
+def read_weight_header(path: Path) -> tuple[int, dict[str, dict[str, Any]]]:
+    """Where the data of a safetensors file begin (bytes), and what its header says of each tensor, by name.
 
     Layout: 8 bytes n, little endian | n bytes of JSON: {tensor: {dtype, shape, data_offsets: [from, to]}} | the data
     Raises CornerstoneError where the file is cut off or something else.
@@ -177,7 +183,7 @@ def weight_shapes(path: Path) -> dict[str, list[int]]:
         raise CornerstoneError(
             f"{path} is cut off: {size} of {8 + header_size + end} bytes are there; download or copy it again"
         )
-    return {name: tensor["shape"] for name, tensor in tensors.items()}
+    return 8 + header_size, tensors
 
 
 def _is_tensor(told: Any) -> bool:

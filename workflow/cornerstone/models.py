@@ -143,9 +143,9 @@ def _refuse_misfits(network: nn.Module, loading: dict, folder: Path) -> None:
 
 def _load_network(folder: Path, dtype: torch.dtype, allow_remote_code: bool = False) -> nn.Module:
     from transformers import AutoModelForCausalLM
-    from transformers.utils import logging
+    from transformers.utils.logging import disable_progress_bar
 
-    logging.disable_progress_bar()  # a log file has lines
+    disable_progress_bar()  # a log file has lines, and each streamed block would show a bar of its own
     try:
         network, loading = AutoModelForCausalLM.from_pretrained(
             folder,

@@ -19,6 +19,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ def compact_parts(folder: Path, identity: Mapping[str, Any]) -> None:
 def work_done(folder: Path, identity: Mapping[str, Any]) -> Work:
     """What the parts of this identity took together; what two jobs evaluated at once counts twice."""
     digest = digest_of(identity)
-    ours = (told for _, told in _listed(folder) if digest_of(told.get("identity") or {}) == digest)
+    ours = (told for _, told in _listed(folder) if digest_of(_identity(told)) == digest)
     return sum(map(_work, ours), Work())
 
 
@@ -138,31 +139,42 @@ def saved_pairs(
     row_of = {coalition: row for row, coalition in enumerate(coalitions)}
     position_of = {index: position for position, index in enumerate(prompts)}
     found = np.zeros((len(row_of), len(position_of)), dtype=bool)
+
+    def position(told: Mapping[str, Any], index: int, digest: str) -> int:
+        return position_of.get(index, -1) if told["prompts"].get(digest) == prompts.get(index) else -1
+
     for path, told in _listed(folder):
-        if not is_ours(told.get("identity") or {}):
+        if not is_ours(_identity(told)):
             continue
         with suppress(
             FileNotFoundError, ValueError
         ):  # compacted meanwhile, or damaged: the job deals with it
-            rows, columns = _places(
-                read_rows(path),
-                row_of,
-                lambda index, digest, told=told: (
-                    position_of.get(index, -1) if told["prompts"].get(digest) == prompts.get(index) else -1
-                ),
-            )
-            found[rows[(rows >= 0) & (columns >= 0)], columns[(rows >= 0) & (columns >= 0)]] = True
+            rows, columns = _places(read_rows(path), row_of, partial(position, told))
+            wanted = (rows >= 0) & (columns >= 0)
+            found[rows[wanted], columns[wanted]] = True
     return int(found.sum())
 
 
-def _listed(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Each part with what it says of itself, those too that appear while others are read."""
+def _listed(
+    folder: Path, on_bad: Callable[[Path, str], object] = lambda path, reason: None
+) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Each part with what it says of itself; `on_bad` is given those that are none, with the reason.
+
+    Another job may compact meanwhile: it writes first and deletes then, so a new listing finds the rows
+    of a part that vanished under our eyes.
+    """
     seen: set[Path] = set()
     while new := [path for path in _list(folder) if path not in seen]:
         for path in new:
             seen.add(path)
-            with suppress(FileNotFoundError, ValueError):
-                yield path, read_metadata(path, PART_SCHEMA, "part")
+            try:
+                told = read_metadata(path, PART_SCHEMA, "part")
+            except FileNotFoundError:
+                continue
+            except ValueError as error:
+                on_bad(path, str(error))
+            else:
+                yield path, told
 
 
 def known_sublayers(folder: Path, identity: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -170,13 +182,10 @@ def known_sublayers(folder: Path, identity: Mapping[str, Any]) -> tuple[str, ...
 
     With them a job that finds nothing left to do needs no model.
     """
-    for path in _list(folder):
-        try:
-            found = _identity(path)
-        except (FileNotFoundError, ValueError):
-            continue
-        if digest_of({**found, "sublayers": None}) == digest_of({**identity, "sublayers": None}):
-            return tuple(found["sublayers"])
+    wanted = digest_of({**identity, "sublayers": None})
+    for _, told in _listed(folder):
+        if digest_of({**_identity(told), "sublayers": None}) == wanted:
+            return tuple(_identity(told)["sublayers"])
     return None
 
 
@@ -278,8 +287,8 @@ def _part_table(grid: Grid, pairs: np.ndarray) -> pa.Table:
     return pa.table(arrays, schema=PART_SCHEMA)
 
 
-def _identity(path: Path) -> dict[str, Any]:
-    return read_metadata(path, PART_SCHEMA, "part").get("identity") or {}
+def _identity(told: Mapping[str, Any]) -> dict[str, Any]:
+    return told.get("identity") or {}
 
 
 def _list(folder: Path) -> list[Path]:
@@ -287,19 +296,12 @@ def _list(folder: Path) -> list[Path]:
 
 
 def _own_parts(folder: Path, identity: Mapping[str, Any]) -> Iterator[tuple[Path, pa.Table]]:
-    """Each part of this identity with its rows.
-
-    Another job may compact meanwhile: it writes first and deletes then, so a new listing finds the rows
-    of a part that vanished under our eyes.
-    """
-    seen: set[Path] = set()
+    """Each part of this identity with its rows; what is no part, or damaged, is set aside."""
     digest = digest_of(identity)
-    while new := [path for path in _list(folder) if path not in seen]:
-        for path in new:
-            seen.add(path)
+    for path, told in _listed(folder, set_aside):
+        if digest_of(_identity(told)) == digest:
             try:
-                if digest_of(_identity(path)) == digest:
-                    yield path, read_rows(path)
+                yield path, read_rows(path)
             except FileNotFoundError:
                 continue
             except ValueError as error:

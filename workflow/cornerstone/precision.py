@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cornerstone.numbers_in_words import percent
 from cornerstone.per_document import DocumentNumbers, document_numbers
 from cornerstone.scores import read_scores
 
@@ -26,11 +27,6 @@ RULE_OF_THREE = 3.0
 """What was seen on none of n documents may, at 95 %, still happen on 3/n of them (Hanley & Lippman-Hand 1983)."""
 DESIGNS_OF = {"effect": ("ablation",), "value": ("ablation", "windows")}
 """What must be evaluated for a number."""
-
-
-def points(width: float) -> str:
-    """0.05 as "5": columns are called after their half-width in points of a hundred."""
-    return f"{100 * width:g}"
 
 
 def half_widths(per_document: np.ndarray) -> np.ndarray:
@@ -83,11 +79,11 @@ def _row(numbers: DocumentNumbers, kind: str) -> dict[str, float | str]:
     seconds = sum(numbers.seconds.get(design, np.nan) for design in DESIGNS_OF[kind]) / n
     for width in WIDTHS if n > 1 else ():
         needed = documents_needed(widths.max(), n, width)
-        row[f"documents_{points(width)}"] = needed
-        row[f"own_{points(width)}"] = (
+        row[f"documents_{percent(width, 0)}"] = needed
+        row[f"own_{percent(width, 0)}"] = (
             documents_needed_of(numbers.available, needed) if numbers.available else np.nan
         )
-        row[f"seconds_{points(width)}"] = seconds * needed
+        row[f"seconds_{percent(width, 0)}"] = seconds * needed
     return row
 
 

@@ -17,7 +17,7 @@ from cornerstone.claim_words import claims_table
 from cornerstone.claims import MARGIN, Study, evidence_table, judge_claims
 from cornerstone.errors import CornerstoneError
 from cornerstone.numbers_in_words import duration, interval_text, percent
-from cornerstone.precision import WIDTHS, points, precision_so_far
+from cornerstone.precision import WIDTHS, precision_so_far
 from cornerstone.tables import Results, Titles, study_tables
 from cornerstone.values import RESAMPLES
 
@@ -351,7 +351,7 @@ def _precision_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFr
             "Documents": f"{row['documents']:,}" + (f" of {row['available']:,}" if row["available"] else ""),
             "Median now (points)": f"±{percent(row['median'])}",
             "Widest now (points)": f"±{percent(row['widest'])}",
-            **{f"Documents for ±{points(width)}": _documents_cell(row, width) for width in WIDTHS},
+            **{f"Documents for ±{percent(width, 0)}": _documents_cell(row, width) for width in WIDTHS},
         }
         for row in table.to_dict("records")
     ]
@@ -360,7 +360,9 @@ def _precision_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFr
 
 def _documents_cell(row: Mapping[str, float], width: float) -> str:
     """ "1,240 (890), 3 min": of documents like these, of the task's own, and the time."""
-    needed, own, seconds = (row.get(f"{what}_{points(width)}") for what in ("documents", "own", "seconds"))
+    needed, own, seconds = (
+        row.get(f"{what}_{percent(width, 0)}") for what in ("documents", "own", "seconds")
+    )
     if pd.isna(needed):  # a single document tells no spread
         return ""
     own = "" if pd.isna(own) else f" ({own:,.0f})"

@@ -251,6 +251,8 @@ TITLES = {
     "models": {model.name: model.title for model in study.models},
     "tasks": {task.name: task.title for task in study.tasks},
 }
+WHOLE_MODELS = names(model for model in study.model_names if study.shards_of(model) == 1)
+SHARDED_MODELS = names(model for model in study.model_names if study.shards_of(model) > 1)
 FIGURE_CODE = library("figures/*.py", "tables.py")
 
 

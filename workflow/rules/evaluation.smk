@@ -13,7 +13,7 @@ rule evaluate:
     benchmark:
         "<benchmarks>/evaluate/{model}/{task}/{design}.tsv"
     wildcard_constraints:
-        model=names(model for model in study.model_names if study.shards_of(model) == 1),
+        model=WHOLE_MODELS,
     conda:
         "../../envs/evaluate.yaml"
     threads: evaluate_threads
@@ -49,7 +49,7 @@ use rule evaluate as evaluate_shard with:
     benchmark:
         "<benchmarks>/evaluate/{model}/{task}/{design}.{shard}-of-{shards}.tsv"
     wildcard_constraints:
-        model=names(model for model in study.model_names if study.shards_of(model) > 1),
+        model=SHARDED_MODELS,
     message:
         "Evaluate {wildcards.model} on {wildcards.task}: {wildcards.design}, shard {wildcards.shard} of {wildcards.shards} (progress: {log})"
 
@@ -62,7 +62,7 @@ use rule evaluate as join_shards with:
         documents="<results>/documents/{task}.parquet",
         shards=shard_notes,
     wildcard_constraints:
-        model=names(model for model in study.model_names if study.shards_of(model) > 1),
+        model=SHARDED_MODELS,
     threads: 1
     resources:
         device=device,
