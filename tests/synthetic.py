@@ -10,12 +10,13 @@ import pandas as pd
 from cornerstone.ablation import effect_table
 from cornerstone.coalitions import Removed, ablation, removed_text, windows
 from cornerstone.documents import Document, Request
+from cornerstone.estimators import window_estimator
 from cornerstone.joint import joint_table
 from cornerstone.per_document import document_numbers
 from cornerstone.published import Published
 from cornerstone.scores import ScoredTask, Scores
 from cornerstone.tables import Results
-from cornerstone.values import value_table, window_estimator
+from cornerstone.values import value_table
 
 
 def labels(n_sublayers: int, ffn: str = "FFN") -> tuple[str, ...]:

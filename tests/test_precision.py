@@ -11,9 +11,9 @@ from cornerstone.precision import (
     half_widths,
     precision_table,
 )
+from cornerstone.resampling import bootstrap, interval
 from cornerstone.table_text import sections
 from cornerstone.tables import Titles
-from cornerstone.values import bootstrap, interval
 
 N_DOCUMENTS = 400
 

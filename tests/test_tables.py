@@ -13,6 +13,7 @@ import synthetic
 from cornerstone.config import TABLES
 from cornerstone.numbers_in_words import percent
 from cornerstone.per_document import DocumentNumbers, task_draws
+from cornerstone.resampling import interval
 from cornerstone.table_text import NOTES, all_tables, markdown, read_table, sections, write_tables
 from cornerstone.tables import (
     Results,
@@ -25,7 +26,6 @@ from cornerstone.tables import (
     shares_by_task_table,
     shares_table,
 )
-from cornerstone.values import interval
 
 PAPER = yaml.safe_load((Path(__file__).parents[1] / "config" / "paper.yaml").read_text())
 SIX_TASKS = {task: task for task in PAPER["chance"]}

@@ -10,19 +10,11 @@ from hypothesis import strategies as st
 import synthetic
 from cornerstone import coalitions as designs
 from cornerstone.errors import CornerstoneError
+from cornerstone.estimators import document_values, exact_estimator, exact_values, window_estimator
+from cornerstone.resampling import bootstrap, interval
 from cornerstone.scores import Scores, score_table
-from cornerstone.values import (
-    bootstrap,
-    document_values,
-    exact_estimator,
-    exact_values,
-    interval,
-    noise_shares,
-    shares,
-    signed_shares,
-    value_table,
-    window_estimator,
-)
+from cornerstone.shares import noise_shares, shares, signed_shares
+from cornerstone.values import value_table
 
 
 def game(score, coalitions):

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.coalitions import ablation
+from cornerstone.resampling import bootstrap, interval
 from cornerstone.scores import Scores, read_scores, rows_of, write_table
-from cornerstone.values import bootstrap, interval, sublayer_columns
+from cornerstone.sublayer_table import sublayer_columns
 
 
 def document_effects(scores: Scores, n_sublayers: int) -> tuple[np.ndarray, np.ndarray]:

@@ -29,8 +29,8 @@ from cornerstone.claims import (
     task_verdict,
 )
 from cornerstone.numbers_in_words import counted, listed, percent, points
+from cornerstone.resampling import interval
 from cornerstone.tables import Titles
-from cornerstone.values import interval
 
 
 def claims_table(study: Study, findings: Mapping[str, Finding], titles: Titles) -> pd.DataFrame:

@@ -33,8 +33,8 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.per_document import DocumentNumbers, common_documents, task_draws
+from cornerstone.resampling import LEVEL, interval
 from cornerstone.tables import MEAN, Results, joint_and_single
-from cornerstone.values import LEVEL, interval
 
 SUPPORTED, CONTRADICTED, NOT_DECIDABLE = "supported", "contradicted", "not decidable"
 LEFT_OUT = "left out"

@@ -17,8 +17,8 @@ import pandas as pd
 from cornerstone import coalitions as designs
 from cornerstone.ablation import document_effects
 from cornerstone.coalitions import Removed
+from cornerstone.resampling import bootstrap, interval
 from cornerstone.scores import Scores, read_scores, rows_of, write_table
-from cornerstone.values import bootstrap, interval
 
 
 def document_joint(

@@ -17,9 +17,10 @@ import numpy as np
 
 from cornerstone.ablation import document_effects
 from cornerstone.coalitions import Removed
+from cornerstone.estimators import document_values, window_estimator
 from cornerstone.joint import document_joint
+from cornerstone.resampling import SEED, bootstrap
 from cornerstone.scores import ScoredTask
-from cornerstone.values import SEED, bootstrap, document_values, window_estimator
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,8 +18,8 @@ from cornerstone.claims import MARGIN, Study, evidence_table, judge_claims
 from cornerstone.errors import CornerstoneError
 from cornerstone.numbers_in_words import duration, interval_text, percent
 from cornerstone.precision import WIDTHS, precision_so_far
+from cornerstone.resampling import RESAMPLES
 from cornerstone.tables import Results, Titles, study_tables
-from cornerstone.values import RESAMPLES
 
 if TYPE_CHECKING:
     from cornerstone.config import StudyConfig

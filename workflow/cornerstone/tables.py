@@ -29,8 +29,9 @@ from cornerstone.errors import CornerstoneError
 from cornerstone.per_document import DocumentNumbers, document_numbers, task_draws
 from cornerstone.precision import precision_table
 from cornerstone.published import Published
+from cornerstone.resampling import interval
 from cornerstone.scores import read_scores
-from cornerstone.values import interval, shares
+from cornerstone.shares import shares
 
 MEAN = "mean"
 """In the column task: the mean over the tasks."""

@@ -8,7 +8,7 @@ rule estimate_values:
             "<results>/evaluations/{model}/{task}/windows.parquet",
         ],
         documents="<results>/documents/{task}.parquet",
-        code=library("values.py", "scores.py"),
+        code=library("values.py", "estimators.py", "resampling.py", "shares.py", "scores.py"),
     output:
         values="<results>/values/{model}/{task}.csv",
     log:
@@ -35,7 +35,7 @@ rule ablation_effects:
     input:
         evaluations=["<results>/evaluations/{model}/{task}/ablation.parquet"],
         documents="<results>/documents/{task}.parquet",
-        code=library("ablation.py", "scores.py"),
+        code=library("ablation.py", "resampling.py", "scores.py"),
     output:
         ablation="<results>/ablation/{model}/{task}.csv",
     log:
@@ -63,7 +63,7 @@ rule joint_removals:
             "<results>/evaluations/{model}/{task}/windows.parquet",
         ],
         documents="<results>/documents/{task}.parquet",
-        code=library("joint.py", "ablation.py", "scores.py"),
+        code=library("joint.py", "ablation.py", "resampling.py", "scores.py"),
     output:
         joint="<results>/joint/{model}/{task}.csv",
     log:

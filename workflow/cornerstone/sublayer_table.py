@@ -1,0 +1,15 @@
+"""The first columns of every table with a row per sublayer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+KINDS = {"Attn": "attn", "FFN": "ffn", "MoE": "moe"}
+
+
+def sublayer_columns(labels: Sequence[str]) -> pd.DataFrame:
+    """Columns sublayer (index), label and kind (attn, ffn or moe) of these labels ("Attn 0", "FFN 0", …)."""
+    kinds = [KINDS[label.split()[0]] for label in labels]
+    return pd.DataFrame({"sublayer": range(len(labels)), "label": list(labels), "kind": kinds})
