@@ -7,7 +7,8 @@ import pytest
 import synthetic
 from cornerstone.documents import Document, Request
 from cornerstone.errors import CornerstoneError
-from cornerstone.scores import choose_metric, rows_of, score_table, stack
+from cornerstone.scores import choice_table, choose_metric, rows_of, score_table, scores_of, stack
+from cornerstone.units import METRICS
 
 
 def lm_eval_score(loglikelihoods, document, metric):
@@ -65,6 +66,86 @@ def test_chance_is_the_mean_over_documents_and_constant_the_best_fixed_choice():
     assert scores.constant == pytest.approx(2 / 3)
 
 
+def softmax_of_gold(loglikelihoods, document):
+    """One document at a time, as one writes it down."""
+    parts = np.exp(np.asarray(loglikelihoods) - max(loglikelihoods))
+    return np.log(parts[list(document.gold)].sum() / parts.sum())
+
+
+def test_logprob_is_the_log_softmax_over_a_documents_own_choices():
+    rng = np.random.default_rng(2)
+    asked = synthetic.documents(60, list(rng.integers(2, 6, 60)))
+    coalitions = synthetic.study_coalitions(6, 2)
+    answers = {c: [rng.normal(-9, 3, len(d.requests)) for d in asked] for c in coalitions}
+    scores = score_table(synthetic.table(answers, range(60)), asked, "logprob")
+    expected = [[softmax_of_gold(x, d) for x, d in zip(answers[c], asked, strict=True)] for c in coalitions]
+    np.testing.assert_allclose(scores.matrix, expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(scores.chance, [-np.log(len(d.requests)) for d in asked])
+    assert np.isnan(scores.constant)
+
+
+def test_a_model_that_prefers_nothing_has_chance_in_every_score():
+    asked = [document(0, (3, 3), (1,)), document(1, (3, 3, 3, 3), (0, 2)), document(2, (3, 3, 3), (2,))]
+    alike = choice_table(
+        synthetic.table({(): [np.full(2, -7.0), np.full(4, -9.0), np.zeros(3)]}, range(3)), asked
+    )
+    for metric in ("logprob", "margin"):
+        scores = scores_of(alike, metric)
+        np.testing.assert_allclose(scores.matrix[0], scores.chance, atol=1e-15)
+    assert scores_of(alike, "logprob").chance == pytest.approx(np.log([1 / 2, 2 / 4, 1 / 3]))
+
+
+def test_several_gold_choices_add_their_probabilities_and_the_best_of_them_has_the_margin():
+    asked = [document(0, (3, 3, 3, 3), (1, 2))]
+    table = synthetic.table({(): [np.log([0.1, 0.3, 0.2, 0.4])]}, [0])
+    assert score_table(table, asked, "logprob").matrix.item() == pytest.approx(np.log(0.5))
+    assert score_table(table, asked, "margin").matrix.item() == pytest.approx(np.log(0.3 / 0.4))
+
+
+def test_a_margin_above_zero_is_a_right_answer():
+    rng = np.random.default_rng(3)
+    asked = synthetic.documents(80, list(rng.integers(2, 6, 80)))
+    choices = choice_table(synthetic.evaluation(asked, synthetic.study_coalitions(6, 2), 6), asked)
+    margin, right = (scores_of(choices, metric).matrix for metric in ("margin", "acc"))
+    np.testing.assert_array_equal(margin > 0, right == 1)
+
+
+def test_a_document_whose_choices_are_all_right_changes_nothing():
+    asked = [document(0, (3, 3), (0, 1)), document(1, (4,), (0,))]
+    table = synthetic.table({(): [np.array([-3.0, -900.0]), np.array([-5.0])]}, [0, 1])
+    for metric in ("logprob", "margin"):
+        scores = score_table(table, asked, metric)
+        assert scores.matrix.tolist() == [[0.0, 0.0]] and scores.chance.tolist() == [0.0, 0.0]
+
+
+def test_log_probabilities_of_hundreds_of_nats_are_neither_cut_nor_lost():
+    asked = [document(0, (3, 3), (0,)), document(1, (3, 3), (0,))]
+    table = synthetic.table({(): [np.array([-5000.0, -200.0]), np.array([-200.0, -5000.0])]}, [0, 1])
+    assert score_table(table, asked, "logprob").matrix.tolist() == [[-4800.0, 0.0]]
+    assert score_table(table, asked, "margin").matrix.tolist() == [[-4800.0, 4800.0]]
+
+
+@pytest.mark.parametrize("metric", ["logprob", "margin"])
+def test_an_infinite_log_likelihood_is_refused_where_it_would_end_up_in_a_mean(metric):
+    asked = [document(0, (3, 3), (0,)), document(1, (3, 3, 3), (0,))]
+    table = synthetic.table({(4, 5): [np.array([-3.0, -2.0]), np.array([-1.0, -np.inf, -2.0])]}, [0, 1])
+    assert score_table(table, asked, "acc").matrix.tolist() == [[0.0, 1.0]]
+    with pytest.raises(
+        CornerstoneError, match=r"document 1, choice 1, is infinite without sublayers \[4,5\]"
+    ):
+        score_table(table, asked, metric)
+
+
+def test_several_scores_are_taken_from_one_table():
+    asked = synthetic.documents(30, 3)
+    table = synthetic.evaluation(asked, synthetic.study_coalitions(4, 2), 4)
+    choices = choice_table(table, asked)
+    for metric in METRICS:
+        np.testing.assert_array_equal(
+            scores_of(choices, metric).matrix, score_table(table, asked, metric).matrix
+        )
+
+
 def test_rows_may_come_in_any_order_and_the_first_documents_only():
     asked = synthetic.documents(30)
     table = synthetic.evaluation(asked[:12], synthetic.study_coalitions(4, 2), 4)
@@ -113,6 +194,13 @@ def test_the_papers_score_is_acc_norm_where_the_task_has_it():
     assert choose_metric("acc", ("acc", "acc_norm")) == "acc"
     with pytest.raises(CornerstoneError, match="boolq reports acc"):
         choose_metric("acc_norm", ("acc",), "boolq")
+
+
+def test_log_probability_and_margin_are_there_on_every_task():
+    assert choose_metric("logprob", ("acc",)) == "logprob"
+    assert choose_metric("margin", ("acc", "acc_norm")) == "margin"
+    with pytest.raises(CornerstoneError, match="give paper, acc, acc_norm, logprob or margin"):
+        choose_metric("accuracy", ("acc",))
 
 
 def test_the_largest_study_is_scored_in_seconds():

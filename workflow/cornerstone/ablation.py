@@ -54,7 +54,7 @@ def effect_table(scores: Scores, labels: Sequence[str]) -> pd.DataFrame:
 def ablation_effects(evaluation: Path, documents: Path, output: Path, *, score: str = "paper") -> None:
     """Write ablation/{model}/{task}.csv from the evaluation of the design ablation.
 
-    `score` is the configuration's (paper, acc or acc_norm).
+    `score` is the configuration's.
     Raises CornerstoneError where a coalition, a row or the metric is missing.
     """
     study = read_scores([evaluation], documents, score)

@@ -64,7 +64,7 @@ def joint_effects(
 ) -> None:
     """Write joint/{model}/{task}.csv from the evaluations of the designs ablation and windows.
 
-    `score` is the configuration's (paper, acc or acc_norm).
+    `score` is the configuration's.
     Raises CornerstoneError where a coalition, a row or the metric is missing.
     """
     study = read_scores(evaluations, documents, score)

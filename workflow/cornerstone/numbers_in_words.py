@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
+from cornerstone.units import POINTS
 
-
-def percent(number: float, digits: int = 1) -> str:
-    """0.1234 as "12.3"; nothing for a number that does not exist; a minus sign, not a hyphen."""
-    if pd.isna(number):
-        return ""
-    return f"{round(100 * number, digits) + 0.0:.{digits}f}".replace("-", "−")  # + 0.0: no minus before zero
-
-
+percent = POINTS.text
+"""0.1234 as "12.3"; nothing for a number that does not exist. Shares are so, and scores that are accuracies."""
 points = percent
-"""Differences of scores and shares are in points of a hundred."""
-
-
-def interval_text(low: float, high: float) -> str:
-    """ "11.0 – 13.4" percent; nothing where there is none."""
-    return "" if pd.isna(low) else f"{percent(low)} – {percent(high)}"
+"""Differences of these are in points of a hundred."""
+interval_text = POINTS.interval
+""" "11.0 – 13.4" percent; nothing where there is none."""
 
 
 def duration(seconds: float) -> str:
