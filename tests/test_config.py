@@ -330,7 +330,11 @@ BAD_TARGETS = [
     ("results/tables/share.csv", "unknown table 'share.csv': there are shares.csv"),
     ("results/values/llama3_8b/bool.csv", "unknown task 'bool': the configuration has boolq"),
     ("results/values/boolq.csv", "files there are called {model}/{task}.csv"),
-    ("results/evaluations/llama3_8b/boolq/window.parquet", "unknown design 'window': there are windows"),
+    ("results/evaluations/llama3_8b/boolq/window.parquet", "unknown design 'window': there are windows, abl"),
+    (
+        "results/evaluations/llama3_8b/boolq/pairs.parquet",
+        "unknown design 'pairs': there are windows, ablation, pairs where pair_distance is 2 or more",
+    ),
     ("results/documents/bool.parquet", "unknown task 'bool'"),
     ("results/models/llama3.json", "unknown model 'llama3'"),
     ("results/figure/pie_llama3_8b.pdf", "no figure/ in results/"),
@@ -348,6 +352,17 @@ def test_a_target_that_cannot_be_made_names_the_known_ones(target, expected):
     message = message_of(check_targets, load(ROOT / "config" / "config.yaml"), ["all", target])
     assert message.startswith(f"cannot make {target}: ")
     assert expected in message
+
+
+def test_pairs_are_evaluated_only_beyond_neighbours():
+    raw = {"models": {"mine": {"hub": "a/b"}}, "tasks": {"piqa": {}}, "max_removed": 2}
+    assert resolve(raw).designs_of("mine") == ("ablation", "windows")
+    farther = resolve(raw | {"pair_distance": 3})
+    assert farther.designs_of("mine") == ("ablation", "windows", "pairs")
+    assert farther.coalitions_of("pairs", 4) == [(0, 2), (0, 3), (1, 3)]
+    check_targets(farther, ["results/evaluations/mine/piqa/pairs.parquet"])
+    no_windows = resolve(raw | {"pair_distance": 3, "max_removed": 1})
+    assert no_windows.coalitions_of("pairs", 3) == [(0, 1), (0, 2), (1, 2)]
 
 
 def test_a_target_of_another_results_folder_is_pointed_to_its_configuration():

@@ -78,14 +78,8 @@ def test_a_model_whose_width_has_no_known_name_is_told_in_one_line(tmp_path):
 
 def test_operations_are_the_least_work_of_both_designs():
     facts = ModelFacts(sublayers=4, width=8, numbers=500, active_numbers=400.0, disk_bytes=1, missing_bytes=1)
-    need = estimate_need(facts, "bfloat16", 2, {"one": 10.0, "two": 5.0})
+    need = estimate_need(facts, "bfloat16", [ablation(4), windows(4, 2)], {"one": 10.0, "two": 5.0})
     least = least_evaluations(ablation(4), 4) + least_evaluations(windows(4, 2), 4)
     assert need.operations == least * 2 * 100 * 15
     assert (need.coalitions, need.weight_bytes, need.state_bytes) == (5 + 3, 1000, 5 * 8 * 2)
     assert need.hours(need.operations / 3600 / 1e12) == pytest.approx(1.0)
-
-
-def test_max_removed_that_the_model_has_not_is_refused():
-    facts = ModelFacts(sublayers=4, width=8, numbers=500, active_numbers=400.0, disk_bytes=1, missing_bytes=1)
-    with pytest.raises(CornerstoneError, match="give a number from 1 to 3"):
-        estimate_need(facts, "float32", 4, {"one": 1.0})

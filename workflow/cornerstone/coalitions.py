@@ -1,6 +1,7 @@
 """Designs: named sets of coalitions, each written by the sublayers that are absent.
 
-windows(n_sublayers=4, max_removed=3) -> (0,1) (0,1,2) (1,2) (1,2,3) (2,3)
+windows(n_sublayers=4, max_removed=3)        -> (0,1) (0,1,2) (1,2) (1,2,3) (2,3)
+pairs(n_sublayers=4, nearest=2, farthest=3)  -> (0,2) (0,3) (1,3)
 """
 
 from __future__ import annotations
@@ -33,9 +34,42 @@ def windows(n_sublayers: int, max_removed: int) -> list[Removed]:
     ]
 
 
+def pairs(n_sublayers: int, nearest: int, farthest: int) -> list[Removed]:
+    """Every two sublayers whose indices differ by nearest..farthest; beyond the model's length there are none."""
+    return [
+        (first, first + distance)
+        for first in range(n_sublayers)
+        for distance in range(nearest, min(farthest, n_sublayers - 1 - first) + 1)
+    ]
+
+
 def exact(n_sublayers: int) -> list[Removed]:
     """All 2^n coalitions, those with few removals first."""
     return [c for size in range(n_sublayers + 1) for c in combinations(range(n_sublayers), size)]
+
+
+def coalitions_of(
+    design: str,
+    n_sublayers: int,
+    *,
+    max_removed: int | None = None,
+    pair_distances: tuple[int, int] | None = None,
+) -> list[Removed]:
+    """The coalitions of a design by its name.
+
+    max_removed: of windows. pair_distances: (nearest, farthest) of pairs. Raises CornerstoneError for a name that is
+    none, or without what the design needs.
+    """
+    if design == "ablation":
+        return ablation(n_sublayers)
+    if design == "windows" and max_removed is not None:
+        return windows(n_sublayers, max_removed)
+    if design == "pairs" and pair_distances is not None:
+        return pairs(n_sublayers, *pair_distances)
+    raise CornerstoneError(
+        f"no design {design!r} (max_removed {max_removed}, pair_distances {pair_distances}): "
+        "give ablation, windows with a max_removed, or pairs with pair_distances"
+    )
 
 
 def check_max_removed(n_sublayers: int, max_removed: int) -> None:

@@ -25,7 +25,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from cornerstone.coalitions import check_max_removed
+from cornerstone.coalitions import Removed, check_max_removed, coalitions_of
 from cornerstone.errors import UNWRITABLE, CornerstoneError, shown
 from cornerstone.model_folder import check_model_folder, count_sublayers_from_config, read_model_config
 
@@ -37,8 +37,8 @@ WHOLE_FIGURES = ("pie_all", "ablation_scheme")
 """Figures that there are once a study."""
 RESERVED_MODEL_NAMES = ("all", "scheme")
 """pie_all.pdf and ablation_scheme.pdf are something else."""
-DESIGNS = ("ablation", "windows")
-"""Of the evaluations."""
+DESIGNS = ("ablation", "windows", "pairs")
+"""Of the evaluations; those of a model: `StudyConfig.designs_of`."""
 TABLES = (
     "claims",
     "evidence",
@@ -144,6 +144,7 @@ class StudyConfig:
     sample: int | None
     seed: int
     max_removed: int
+    pair_distance: int
     edges: str
     score: str
     top_k: int
@@ -171,6 +172,22 @@ class StudyConfig:
     def shards_of(self, model: str) -> int:
         """Into how many jobs the model's documents are cut."""
         return self.shards.get(model, 1)
+
+    def designs_of(self, model: str) -> tuple[str, ...]:
+        """The designs that the model is evaluated with, in the order of DESIGNS."""
+        self.model(model)
+        some = {"ablation": True, "windows": True, "pairs": self.pair_distance > 1}
+        return tuple(design for design in DESIGNS if some[design])
+
+    @property
+    def pair_distances(self) -> tuple[int, int]:
+        """The nearest and the farthest of the design `pairs`; neighbours are those of the windows, if there are any."""
+        return (2 if self.max_removed > 1 else 1), self.pair_distance
+
+    def coalitions_of(self, design: str, n_sublayers: int) -> list[Removed]:
+        """Of a model with so many sublayers. Raises CornerstoneError where max_removed is beyond them."""
+        distances = self.pair_distances
+        return coalitions_of(design, n_sublayers, max_removed=self.max_removed, pair_distances=distances)
 
     def document_limit(self, model: str, task: str) -> int | None:
         """How many of the task's documents this model is asked: the lowest of the limits; None for all."""
@@ -623,8 +640,9 @@ def _check_evaluation(study: StudyConfig, path: str) -> None:
     model, task, design = _split_result(path, "{model}/{task}/{design}.parquet", ".parquet", parts=3)
     study.model(model)
     study.task(task)
-    if design not in DESIGNS:
-        raise CornerstoneError(f"unknown design {design!r}: there are {known_names(design, DESIGNS)}")
+    if design not in (there := study.designs_of(model)):
+        why = ", pairs where pair_distance is 2 or more" if design == "pairs" else ""
+        raise CornerstoneError(f"unknown design {design!r}: there are {known_names(design, there)}{why}")
 
 
 def _check_documents(study: StudyConfig, path: str) -> None:

@@ -1,7 +1,7 @@
 """What a study will need, worked out before anything large is downloaded: disk, memory, operations, hours.
 
     facts = facts_from_hub("meta-llama/Meta-Llama-3-8B", "main")    # config.json and the headers of the weights
-    need = estimate_need(facts, "bfloat16", max_removed=4, tokens={"boolq": 300 * 140})
+    need = estimate_need(facts, "bfloat16", [ablation(64), windows(64, 4)], tokens={"boolq": 300 * 140})
 
 Operations count the sublayers' weight products of the least work that any exact method does (the coalition
 tree); norms, attention scores and the head come on top, some per cent. Tokens are guessed from characters.
@@ -10,7 +10,7 @@ tree); norms, attention scores and the head come on top, some per cent. Tokens a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cornerstone.coalition_tree import least_evaluations
-from cornerstone.coalitions import ablation, windows
+from cornerstone.coalitions import Removed
 from cornerstone.errors import CornerstoneError
 from cornerstone.model_folder import (
     INDEX,
@@ -61,7 +61,7 @@ class ModelFacts:
 class Need:
     """What one model's part of a study takes.
 
-    coalitions:          of both designs.
+    coalitions:          of all designs.
     weight_bytes:        of the weights in the dtype.
     state_bytes:         of all coalitions' hidden states per token, alive at once at the end of the model.
     operations:          floating-point operations on all tokens of all tasks.
@@ -77,9 +77,10 @@ class Need:
         return self.operations / (tflops * 1e12) / 3600
 
 
-def estimate_need(facts: ModelFacts, dtype: str, max_removed: int, tokens: Mapping[str, float]) -> Need:
-    """What the designs `ablation` and `windows` take on so many tokens (by task, in token-tree rows)."""
-    designs = (ablation(facts.sublayers), windows(facts.sublayers, max_removed))
+def estimate_need(
+    facts: ModelFacts, dtype: str, designs: Sequence[Sequence[Removed]], tokens: Mapping[str, float]
+) -> Need:
+    """What evaluating the coalitions of these designs takes on so many tokens (by task, in token-tree rows)."""
     evaluations = sum(least_evaluations(design, facts.sublayers) for design in designs)
     per_evaluation = 2.0 * facts.active_numbers / facts.sublayers
     coalitions = sum(map(len, designs))

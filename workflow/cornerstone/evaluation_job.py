@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cornerstone.coalitions import Removed, ablation, windows
+from cornerstone.coalitions import Removed, coalitions_of
 from cornerstone.documents import DocumentSet, digest_documents, read_documents
 from cornerstone.durable_files import remove_abandoned, write_json
 from cornerstone.errors import CornerstoneError
@@ -56,6 +56,7 @@ class EvaluationJob:
 
     manifest, documents, output: files of the study.
     max_removed:           of the design `windows`.
+    pair_distances:        (nearest, farthest) of the design `pairs`.
     limit:                 only the first so many documents; None for all.
     shard, note:           (number from 1, of how many): only these documents; then `note` is written in the
                            place of `output`, beside whose parts the shard's own are kept. None: all of them.
@@ -73,6 +74,7 @@ class EvaluationJob:
     task: str
     design: str
     max_removed: int | None = None
+    pair_distances: tuple[int, int] | None = None
     limit: int | None = None
     shard: tuple[int, int] | None = None
     note: Path | None = None
@@ -241,20 +243,16 @@ def _limit(job: EvaluationJob) -> int | None:
 
 
 def _grid_with_parts(job: EvaluationJob, identity: dict[str, Any], encoded: dict[int, Any]) -> Grid:
-    coalitions = design_coalitions(job.design, len(identity["sublayers"]), job.max_removed)
+    coalitions = job_coalitions(job, len(identity["sublayers"]))
     grid = empty_grid(coalitions, [DocumentKey(d.index, d.digest, d.n_choices) for d in encoded.values()])
     read_parts(parts_folder(job.output), identity, grid)
     return grid
 
 
-def design_coalitions(design: str, n_sublayers: int, max_removed: int | None) -> list[Removed]:
-    """The coalitions of a design by its name. Raises CornerstoneError for a name that is none."""
-    if design == "ablation":
-        return ablation(n_sublayers)
-    if design == "windows" and max_removed is not None:
-        return windows(n_sublayers, max_removed)
-    raise CornerstoneError(
-        f"no design {design!r} (max_removed {max_removed}): give ablation, or windows with one"
+def job_coalitions(job: EvaluationJob, n_sublayers: int) -> list[Removed]:
+    """Those of the job's design. Raises CornerstoneError for a design that is none."""
+    return coalitions_of(
+        job.design, n_sublayers, max_removed=job.max_removed, pair_distances=job.pair_distances
     )
 
 
@@ -362,7 +360,7 @@ def _start_line(job: EvaluationJob, sublayers: int | None, documents: int, done:
     if sublayers is None:
         work = f"{documents} documents"
     else:
-        coalitions = len(design_coalitions(job.design, sublayers, job.max_removed))
+        coalitions = len(job_coalitions(job, sublayers))
         pairs = f"{coalitions} coalitions × {documents} documents = {coalitions * documents} pairs"
         work = f"{sublayers} sublayers, {pairs}, {done} done already"
     return f"{job.model} on {job.task}, {job.design}{shard}: {job.dtype}, device {job.device}; {work}"

@@ -14,8 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from cornerstone.coalitions import ablation, windows
-from cornerstone.config import DESIGNS, StudyConfig
+from cornerstone.config import StudyConfig
 from cornerstone.documents import digest_documents, read_documents
 from cornerstone.errors import CornerstoneError
 from cornerstone.evaluations import DIGESTS, EVALUATION_SCHEMA
@@ -47,7 +46,7 @@ def _cell(study: StudyConfig, model: str, task: str) -> str:
 
 
 def share_done(study: StudyConfig, model: str, task: str) -> float | None:
-    """Share of the pairs of both designs that are on the disk; None before model and documents are there."""
+    """Share of the pairs of all its designs that are on the disk; None before model and documents are there."""
     try:
         manifest = read_manifest(Path(study.results, "models", f"{model}.json"))
         document_set = read_documents(Path(study.results, "documents", f"{task}.parquet"))
@@ -62,9 +61,9 @@ def share_done(study: StudyConfig, model: str, task: str) -> float | None:
         "task_version": document_set.version,
         **{key: manifest[key] for key in DIGESTS},
     }
-    coalitions = {"ablation": ablation(sublayers), "windows": windows(sublayers, study.max_removed)}
+    coalitions = {design: study.coalitions_of(design, sublayers) for design in study.designs_of(model)}
     done = 0
-    for design in DESIGNS:
+    for design in coalitions:
         output = Path(study.results, "evaluations", model, task, f"{design}.parquet")
         rows = len(coalitions[design]) * sum(len(document.requests) for document in documents)
         if _is_whole(output, ours, document_set.digest, rows):

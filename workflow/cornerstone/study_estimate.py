@@ -87,7 +87,8 @@ def _estimate(
         tokens = {
             name: documents[name] * size.characters / CHARACTERS_PER_TOKEN for name, size in sizes.items()
         }
-        need = estimate_need(facts, model.dtype, study.max_removed, tokens)
+        designs = [study.coalitions_of(design, facts.sublayers) for design in study.designs_of(model.name)]
+        need = estimate_need(facts, model.dtype, designs, tokens)
     except CornerstoneError as error:
         troubles.append(f"models.{model.name}: {error}")
         return None

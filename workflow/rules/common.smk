@@ -121,7 +121,7 @@ def set_aside_bad_results():
         set_aside_unless(
             check_documents_file, Path(study.results, "documents", f"{task}.parquet"), dry_run=is_dry_run()
         )
-    for model, task, design in product(study.model_names, study.task_names, DESIGNS):
+    for model, task, design in all_evaluations():
         expected = Expected(
             path=Path(study.results, "evaluations", model, task, f"{design}.parquet"),
             model=model,
@@ -131,6 +131,15 @@ def set_aside_bad_results():
             documents=Path(study.results, "documents", f"{task}.parquet"),
         )
         set_aside_if_bad(expected, dry_run=is_dry_run())
+
+
+def all_evaluations():
+    """(model, task, design) of every evaluation of the study."""
+    return [
+        (model, task, design)
+        for model, task in product(study.model_names, study.task_names)
+        for design in study.designs_of(model)
+    ]
 
 
 def rejected(wildcards):
@@ -146,6 +155,12 @@ def library(*modules):
     """Files of the library whose edits count as changed inputs, as paths from the working directory."""
     folder = Path(workflow.basedir) / "workflow" / "cornerstone"
     return [os.path.relpath(path) for module in modules for path in sorted(folder.glob(module))]
+
+
+def evaluations_of(wildcards):
+    """The evaluations of a model on a task, one of each of its designs."""
+    path = "<results>/evaluations/{model}/{task}/{design}.parquet"
+    return expand(path, model=wildcards.model, task=wildcards.task, design=study.designs_of(wildcards.model))
 
 
 def of_all(path):
@@ -241,6 +256,10 @@ def memory_bytes(wildcards):
 
 def max_removed(wildcards):
     return study.max_removed if wildcards.design == "windows" else None
+
+
+def pair_distances(wildcards):
+    return list(study.pair_distances) if wildcards.design == "pairs" else None
 
 
 study = configured_study()

@@ -30,6 +30,7 @@ rule evaluate:
         limit=lambda wildcards: study.document_limit(wildcards.model, wildcards.task),
         allow_remote_code=lambda wildcards: study.model(wildcards.model).allow_remote_code,
         max_removed=max_removed,
+        pair_distances=pair_distances,
         engine_version=ENGINE_VERSION,
     message:
         "Evaluate {wildcards.model} on {wildcards.task}: {wildcards.design} (progress: {log})"

@@ -5,8 +5,7 @@ rule report:
     input:
         figures=all_figures("svg"),
         tables=rules.tables.output.csv,
-        evaluations=of_all("<results>/evaluations/{model}/{task}/ablation.parquet")
-        + of_all("<results>/evaluations/{model}/{task}/windows.parquet"),
+        evaluations=rules.tables.input.evaluations,
         documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
         manifests=expand("<results>/models/{model}.json", model=study.model_names),
         code=library("report*.py", "table*.py", "numbers_in_words.py"),

@@ -11,8 +11,10 @@ rule tables:
         values=of_all("<results>/values/{model}/{task}.csv"),
         ablation=of_all("<results>/ablation/{model}/{task}.csv"),
         joint=of_all("<results>/joint/{model}/{task}.csv"),
-        ablation_evaluations=of_all("<results>/evaluations/{model}/{task}/ablation.parquet"),
-        windows_evaluations=of_all("<results>/evaluations/{model}/{task}/windows.parquet"),
+        evaluations=[
+            f"<results>/evaluations/{model}/{task}/{design}.parquet"
+            for model, task, design in all_evaluations()
+        ],
         documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
         paper=os.path.relpath(PAPER),
         code=library(
@@ -43,7 +45,7 @@ rule tables:
         score=study.score,
         rejected=lambda wildcards: sum(
             count_rejected(Path(study.results, "evaluations", model, task, f"{design}.parquet"))
-            for model, task, design in product(study.model_names, study.task_names, DESIGNS)
+            for model, task, design in all_evaluations()
         ),
         max_removed=study.max_removed,
         edges=study.edges,

@@ -10,6 +10,7 @@ def main(snakemake):
 
     asked, output = snakemake.wildcards, snakemake.output
     is_shard = hasattr(asked, "shard")
+    distances = snakemake.params.pair_distances
     run_evaluation_job(
         EvaluationJob(
             manifest=Path(snakemake.input.manifest),
@@ -19,6 +20,7 @@ def main(snakemake):
             task=asked.task,
             design=asked.design,
             max_removed=snakemake.params.max_removed,
+            pair_distances=distances and tuple(distances),
             limit=snakemake.params.limit,
             shard=(int(asked.shard), int(asked.shards)) if is_shard else None,
             note=Path(output[0]) if is_shard else None,

@@ -15,10 +15,12 @@ def main(snakemake):
 
     params = snakemake.params
     documents = {path.stem: path for path in paths("documents")}
-    pairs = list(zip(paths("ablation_evaluations"), paths("windows_evaluations"), strict=True))
+    designs = {}  # the files of each model × task
+    for path in paths("evaluations"):
+        designs.setdefault(path.parent, []).append(path)
     measured = read_measured(
-        pairs,
-        [documents[ablation.parent.name] for ablation, _ in pairs],
+        list(designs.values()),
+        [documents[folder.name] for folder in designs],
         max_removed=params.max_removed,
         edges=params.edges,
         score=params.score,
