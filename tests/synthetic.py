@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -180,6 +181,21 @@ def known_task(
         chance if constant is None else constant,
     )
     return ScoredTask(model, task, labels(n_sublayers, ffn), scores)
+
+
+def as_log_probabilities(study: ScoredTask, sure: float = 0.8, seed: int = 0) -> ScoredTask:
+    """A task of two choices in nats: a document is right or wrong as it was, and about so sure of it."""
+    rng = np.random.default_rng(seed)
+    right = study.scores.matrix
+    given = np.clip(sure + rng.normal(0, 0.03, right.shape[1]), 0.55, 0.99)
+    scores = replace(
+        study.scores,
+        metric="logprob",
+        matrix=np.log(np.where(right == 1, given, 1 - given)),
+        chance=np.full(right.shape[1], np.log(0.5)),
+        constant=np.nan,
+    )
+    return replace(study, scores=scores)
 
 
 def results(studies: Sequence[ScoredTask], top_k: int = 3, max_removed: int = 2, **published) -> Results:

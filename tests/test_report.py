@@ -22,6 +22,7 @@ from cornerstone.report import build_report
 from cornerstone.report_words import Study, summary
 from cornerstone.table_text import all_tables, write_tables
 from cornerstone.tables import Results, Titles, read_measured, read_rows
+from cornerstone.units import POINTS
 from cornerstone.values import estimate_values
 
 TITLES = Titles({"small": "Small & <Beautiful>", "mix": "Mix"}, {"boolq": "BoolQ", "piqa": "PIQA"})
@@ -263,8 +264,8 @@ def test_models_near_chance_are_said_to_be_and_signs_of_drops_become_words(study
     assert _near_chance(scores.assign(full_low=0.4)).startswith(", on none of them clearly above chance")
     assert _near_chance(scores.iloc[:1]) == ""
     drops = pd.Series({"other_drop": 0.012, "other_low": -0.001, "other_high": 0.02})
-    assert _change(drops, "other") == "lowers the score by 1.2 points (−0.1 – 2.0)"
-    assert _change(-drops.set_axis(["other_drop", "other_high", "other_low"]), "other") == (
+    assert _change(drops, "other", POINTS) == "lowers the score by 1.2 points (−0.1 – 2.0)"
+    assert _change(-drops.set_axis(["other_drop", "other_high", "other_low"]), "other", POINTS) == (
         "raises the score by 1.2 points (−0.1 – 2.0)"
     )
 

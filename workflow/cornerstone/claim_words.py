@@ -19,6 +19,7 @@ from cornerstone.claims import (
     MIN_DOCUMENTS,
     MOST_TASKS,
     NOT_DECIDABLE,
+    OF_ANSWERS,
     SUPPORTED,
     Case,
     Finding,
@@ -31,6 +32,7 @@ from cornerstone.claims import (
 from cornerstone.numbers_in_words import counted, listed, percent, points
 from cornerstone.resampling import interval
 from cornerstone.tables import Titles
+from cornerstone.units import POINTS
 
 
 def claims_table(study: Study, findings: Mapping[str, Finding], titles: Titles) -> pd.DataFrame:
@@ -63,7 +65,8 @@ def finding_in_words(study: Study, finding: Finding, titles: Titles) -> dict[str
     }
     models = dict.fromkeys(case.model for case in finding.cases)
     if not models:
-        return {"": NOTHING_TO_TEST[finding.claim]}
+        in_nats = study.results.unit is not POINTS and finding.claim in OF_ANSWERS
+        return {"": (NOT_IN_NATS if in_nats else NOTHING_TO_TEST)[finding.claim]}
     return {
         model: say[finding.claim](study, finding, [c for c in finding.cases if c.model == model], titles)
         for model in models
@@ -96,6 +99,18 @@ NOTHING_TO_TEST = {
     "6b": "No runs of sublayers without a cornerstone were removed together.",
 }
 """What is said of a claim without cases."""
+ASK_AGAIN = "Ask again with an accuracy for the score: nothing is evaluated for it."
+CHANCE_IN_NATS = (
+    "Chance is something to fall to for the part of right answers. A mean in nats may lie below that of guessing while "
+    f"most answers are right, because a few are very surely wrong. {ASK_AGAIN}"
+)
+NOT_IN_NATS = {
+    "2": CHANCE_IN_NATS,
+    "3": f"Little is less than {percent(LITTLE, 0)} points of accuracy here; in nats nothing is known to be little. "
+    f"{ASK_AGAIN}",
+    "5": CHANCE_IN_NATS,
+}
+"""What is said of OF_ANSWERS where the score is in nats."""
 
 
 def _concentration(study: Study, finding: Finding, cases: Sequence[Case], titles: Titles) -> str:
@@ -169,14 +184,15 @@ def _resistance(study: Study, finding: Finding, cases: Sequence[Case], titles: T
 def _overlap(study: Study, finding: Finding, cases: Sequence[Case], titles: Titles) -> str:
     case = cases[0]
     tasks = len(study.tasks[case.model])
+    unit = study.results.unit
     low, high = interval(case.draws)
     which = "more" if case.estimate >= 0 else "less"
     sign = 1 if case.estimate >= 0 else -1
     ends = sorted((sign * low, sign * high))
     return (
-        f"{titles.model(case.model)}: removed together, neighbouring sublayers cost {points(sign * case.estimate)} "
-        f"points ({points(ends[0])} – {points(ends[1])}) {which} than the sum of their single removals, on "
-        f"average over {case.sublayers} and {counted(tasks, 'task')}."
+        f"{titles.model(case.model)}: removed together, neighbouring sublayers cost {unit.text(sign * case.estimate)} "
+        f"{unit.of_differences} ({unit.interval(*ends)}) {which} than the sum of their single removals, on average "
+        f"over {case.sublayers} and {counted(tasks, 'task')}."
     )
 
 

@@ -15,6 +15,8 @@ Which sublayers are cornerstones is estimated on the same documents. So one that
 than 95 % of the resampled sets of documents contradicts nothing that is claimed of cornerstones, and one
 that is in more than 5 % of them nothing that is claimed of the others.
 
+Claims 2, 3 and 5 are about the part of right answers, and are not decidable by other scores: see OF_ANSWERS.
+
 Guessing is the better of chance and the best constant answer. Left out are tasks on which the full model
 is not surely more than MARGIN better than guessing, for there no removal can tell anything, and those of
 fewer than MIN_DOCUMENTS documents.
@@ -35,6 +37,7 @@ import pandas as pd
 from cornerstone.per_document import DocumentNumbers, common_documents, task_draws
 from cornerstone.resampling import LEVEL, interval
 from cornerstone.tables import MEAN, Results, joint_and_single
+from cornerstone.units import POINTS, unit_of
 
 SUPPORTED, CONTRADICTED, NOT_DECIDABLE = "supported", "contradicted", "not decidable"
 LEFT_OUT = "left out"
@@ -63,6 +66,11 @@ CLAIMS = {
     "single removals.",
 }
 """The paper's claims (6 is two hypotheses of its)."""
+OF_ANSWERS = ("2", "3", "5")
+"""Claims with a bound in points of accuracy. In nats nothing is known to be little, and a mean below that of guessing
+does not say that a model guesses (see `scores`)."""
+OF_SHARES = ("1", "4")
+"""Claims whose numbers are parts of a sum, whatever the score is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +155,8 @@ def judge_claims(study: Study) -> dict[str, Finding]:
         "6a": lambda _: Finding("6a", NOT_DECIDABLE),
         "6b": overlap,
     }
+    if study.results.unit is not POINTS:
+        judges |= {claim: lambda _, claim=claim: Finding(claim, NOT_DECIDABLE) for claim in OF_ANSWERS}
     return {claim: judge(study) for claim, judge in judges.items()}
 
 
@@ -178,12 +188,17 @@ def guessing(numbers: DocumentNumbers) -> float:
     return max(numbers.chance, numbers.constant)
 
 
+def in_points(numbers: DocumentNumbers) -> bool:
+    """Whether the score is a part of right answers."""
+    return unit_of(numbers.metric) is POINTS
+
+
 def reason_left_out(numbers: DocumentNumbers) -> str | None:
     """Why no claim can be tested with this model on this task, None where claims can."""
     if len(numbers.documents) < MIN_DOCUMENTS:
         return f"fewer than {MIN_DOCUMENTS} documents"
     draws = task_draws(numbers.full, numbers.task)[0]
-    if decide(draws, guessing(numbers) + MARGIN, above=True) != SUPPORTED:
+    if in_points(numbers) and decide(draws, guessing(numbers) + MARGIN, above=True) != SUPPORTED:
         return "not surely better than guessing"
     return None
 
@@ -453,7 +468,7 @@ def evidence_table(study: Study, findings: Mapping[str, Finding]) -> pd.DataFram
         told = (
             numbers.full.mean(),
             draws,
-            guessing(numbers) + MARGIN,
+            guessing(numbers) + MARGIN if in_points(numbers) else np.nan,
             True,
             numbers.chance,
             numbers.constant,

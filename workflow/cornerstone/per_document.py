@@ -25,7 +25,7 @@ from cornerstone.scores import ScoredTask
 
 @dataclass(frozen=True, eq=False)
 class DocumentNumbers:
-    """A column per document in each array; in full, effects, joint and single 1 is one right answer.
+    """A column per document in each array; of acc and acc_norm, 1 in full, effects, joint and single is one answer.
 
     documents: Document.index of each.
     full:      shape (documents,): the full model's score.
@@ -34,9 +34,10 @@ class DocumentNumbers:
     windows:   the runs of consecutive sublayers that were removed together.
     joint:     shape (windows, documents): full − score without the window.
     single:    shape (windows, documents): sum of the effects of its sublayers.
-    chance:    score of a random choice. constant: of the best answer that is always the same.
+    chance:    score of a random choice. constant: of the best answer that is always the same; NaN in nats.
     available: documents of the task's scored split; 0 where it is not known.
     seconds:   that evaluating each design took.
+    metric:    the score: see `scores.Scores`.
     """
 
     model: str
@@ -53,6 +54,7 @@ class DocumentNumbers:
     constant: float
     available: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
+    metric: str = "acc"
 
 
 def document_numbers(study: ScoredTask, *, max_removed: int, edges: str = "both") -> DocumentNumbers:
@@ -78,6 +80,7 @@ def document_numbers(study: ScoredTask, *, max_removed: int, edges: str = "both"
         constant=scores.constant,
         available=study.available,
         seconds=study.seconds,
+        metric=scores.metric,
     )
 
 

@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cornerstone.numbers_in_words import percent
 from cornerstone.per_document import DocumentNumbers, document_numbers
 from cornerstone.scores import read_scores
+from cornerstone.units import NATS, POINTS, Unit, unit_of
 
-WIDTHS = (0.05, 0.02, 0.01)
-"""Half-widths that documents are counted for, in parts of 1."""
+WIDTHS = {POINTS: (0.05, 0.02, 0.01), NATS: (0.1, 0.05, 0.02)}
+"""Half-widths that documents are counted for, by the score's unit: in parts of 1, and in nats."""
 NORMAL = 1.959964
 """The quantile of the normal distribution that leaves 2.5 % above it."""
 RULE_OF_THREE = 3.0
@@ -37,12 +37,13 @@ def half_widths(per_document: np.ndarray) -> np.ndarray:
     return NORMAL * per_document.std(axis=1, ddof=1) / np.sqrt(n)
 
 
-def documents_needed(width_now: float, documents: int, width: float) -> int:
+def documents_needed(width_now: float, documents: int, width: float, unit: Unit = POINTS) -> int:
     """How many documents like these a half-width takes that is `width_now` with `documents` of them.
 
-    Never fewer than what could show an effect of that size at all: 3 / width.
+    Never fewer than what could show an effect of that size at all on right answers: 3 / width.
     """
-    return int(np.ceil(max(documents * (width_now / width) ** 2, RULE_OF_THREE / width)))
+    least = RULE_OF_THREE / width if unit is POINTS else 2
+    return int(np.ceil(max(documents * (width_now / width) ** 2, least)))
 
 
 def documents_needed_of(population: int, like_these: int) -> int:
@@ -57,9 +58,9 @@ def precision_table(measured: Sequence[DocumentNumbers]) -> pd.DataFrame:
     """A row per model, task and number ("effect", "value").
 
     documents, available: evaluated, and in the task's scored split (0: not known). median, widest: half-width
-    now over the sublayers. For each of WIDTHS, w in points, so that no sublayer's is wider: documents_{w}, of
-    documents like these; own_{w}, of the split's own, for what is said of that split alone; seconds_{w}: what
-    evaluating documents_{w} takes on the devices that were used so far (NaN: not known).
+    now over the sublayers. For each of the unit's WIDTHS, w in points or nats, so that no sublayer's is wider:
+    documents_{w}, of documents like these; own_{w}, of the split's own, for what is said of that split alone;
+    seconds_{w}: what evaluating documents_{w} takes on the devices that were used so far (NaN: not known).
     """
     return pd.DataFrame([_row(numbers, kind) for numbers in measured for kind in DESIGNS_OF])
 
@@ -77,13 +78,14 @@ def _row(numbers: DocumentNumbers, kind: str) -> dict[str, float | str]:
         "widest": float(widths.max()),
     }
     seconds = sum(numbers.seconds.get(design, np.nan) for design in DESIGNS_OF[kind]) / n
-    for width in WIDTHS if n > 1 else ():
-        needed = documents_needed(widths.max(), n, width)
-        row[f"documents_{percent(width, 0)}"] = needed
-        row[f"own_{percent(width, 0)}"] = (
+    unit = unit_of(numbers.metric)
+    for width in WIDTHS[unit] if n > 1 else ():
+        needed = documents_needed(widths.max(), n, width, unit)
+        row[f"documents_{unit.exact(width)}"] = needed
+        row[f"own_{unit.exact(width)}"] = (
             documents_needed_of(numbers.available, needed) if numbers.available else np.nan
         )
-        row[f"seconds_{percent(width, 0)}"] = seconds * needed
+        row[f"seconds_{unit.exact(width)}"] = seconds * needed
     return row
 
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cornerstone.units import POINTS, unit_of
+
 CORNERSTONES = 3
 """How many sublayers of a model the paper calls cornerstones."""
 
@@ -23,6 +25,7 @@ class Published:
     numbers: config/paper.yaml, parsed; empty to show none.
     ids:     model of the study -> its id on the hub (a local folder's name, which is no such id).
     tasks:   task of the study -> lm-eval's name of it.
+    score:   of the study; the paper's numbers are accuracies.
 
     What the paper does not say of a model, a task or another number of cornerstones is None.
     """
@@ -30,6 +33,7 @@ class Published:
     numbers: Mapping[str, Any] = field(default_factory=dict)
     ids: Mapping[str, str] = field(default_factory=dict)
     tasks: Mapping[str, str] = field(default_factory=dict)
+    score: str = "paper"
 
     def top_share(self, model: str, top_k: int) -> float | None:
         """Table 1: share of the top_k sublayers, mean over the paper's six tasks."""
@@ -54,6 +58,8 @@ class Published:
         return None if percent is None else percent / 100
 
     def _of_model(self, table: str, model: str) -> Any:
+        if unit_of(self.score) is not POINTS:
+            return None
         name = {hub: name for name, hub in self.numbers.get("hub", {}).items()}.get(self.ids.get(model))
         return self.numbers.get(table, {}).get(name)
 

@@ -28,7 +28,7 @@ from cornerstone.numbers_in_words import duration
 from cornerstone.parts import read_metadata
 from cornerstone.report_page import STYLE, details, figure, page, table, tag, verdict
 from cornerstone.report_words import Study, caption, cautions, method, summary
-from cornerstone.table_text import NOTES, claim_text, read_table, sections
+from cornerstone.table_text import NOTES, Section, claim_text, note_of, read_table, sections
 from cornerstone.tables import Titles
 
 MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
@@ -126,7 +126,10 @@ def _claims(study: Study) -> list[str]:
         row = next(rows.itertuples())
         parts.append(tag("h3", f"{escape(claim_text(row))} {verdict(row.verdict)}"))
         parts += [tag("p", _unbroken(text)) for text in rows["finding"]]
-    return [tag("p", escape(NOTES["claims"]), class_="note"), tag("div", "\n".join(parts), class_="claims")]
+    return [
+        tag("p", escape(note_of("claims", study.unit)), class_="note"),
+        tag("div", "\n".join(parts), class_="claims"),
+    ]
 
 
 def _unbroken(text: str) -> str:
@@ -138,13 +141,17 @@ def _tables(study: Study) -> list[str]:
     """Every table but the claims, which stand further up; the long ones folded."""
     parts = []
     for name in NOTES:
-        for section in sections(name, study.tables[name], study.titles) if name != "claims" else ():
+        for section in _sections(study, name) if name != "claims" else ():
             content = tag("p", escape(section.note), class_="note") + table(section.table)
             if name in FOLDED_TABLES:
                 parts.append(details(section.title, content))
             else:
                 parts.append(tag("h3", escape(section.title)) + content)
     return parts
+
+
+def _sections(study: Study, name: str) -> list[Section]:
+    return sections(name, study.tables[name], study.titles, study.unit)
 
 
 def _provenance(study: Study) -> list[str]:

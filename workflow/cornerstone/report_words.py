@@ -10,8 +10,21 @@ from typing import Any
 import pandas as pd
 
 from cornerstone.documents import DocumentSet
-from cornerstone.numbers_in_words import counted, interval_text, listed, percent
+from cornerstone.numbers_in_words import counted, listed, percent
 from cornerstone.tables import Titles
+from cornerstone.units import POINTS, Unit, unit_of
+
+LARGEST = (
+    "the answer is the choice with the largest log-likelihood (acc), or the largest per character (acc_norm)"
+)
+HOW_SCORED = {
+    "paper": f"{LARGEST}; acc_norm where the task reports it, as in the paper",
+    "acc": LARGEST,
+    "acc_norm": LARGEST,
+    "logprob": "the log-probability of the gold choice among the choices, in nats, mean over documents (logprob)",
+    "margin": "how far the gold choice's log-likelihood is ahead of the best other choice's, in nats, mean over "
+    "documents (margin)",
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +47,11 @@ class Study:
     manifests: Mapping[str, Mapping[str, Any]]
 
     @property
+    def unit(self) -> Unit:
+        """Of the scores."""
+        return unit_of(self.config["score"])
+
+    @property
     def models(self) -> list[str]:
         return list(self.tables["values"]["model"].unique())
 
@@ -51,9 +69,8 @@ def method(study: Study) -> list[str]:
         "A sublayer is one attention, FFN or mixture-of-experts (MoE) module of a decoder block. "
         "Removing it leaves the skip connection: x + f(x) becomes x. Each model answered "
         f"multiple-choice questions whole, and again without every run of 1 to {max_removed} "
-        "consecutive sublayers. The questions, prompts and scores are those of "
-        "lm-evaluation-harness: the answer is the choice with the largest log-likelihood (acc), or "
-        "the largest per character (acc_norm).",
+        "consecutive sublayers. The questions and prompts are those of lm-evaluation-harness. The score: "
+        f"{HOW_SCORED[study.config['score']]}.",
         "The value of a sublayer estimates its Shapley value: the mean of how much the score falls "
         "when it is removed from the full model, and when it is removed beside every run whose "
         f"{which} sublayer it is. Its share is its part of the sum of the positive values. The "
@@ -67,6 +84,14 @@ def method(study: Study) -> list[str]:
 def cautions(study: Study) -> list[str]:
     """What the numbers do not say."""
     sizes = study.tables["shares_by_task"].groupby("model")[["sublayers", "documents"]].first()
+    near_chance = (
+        "A score near chance is no proof of guessing: a collapsed model may give one answer always, "
+        "which scores as much as the best constant answer in the table of scores."
+    )
+    far_below = (
+        "A score in nats has no lower end. One below chance is no proof of guessing: most answers may be right and a "
+        "few very surely wrong."
+    )
     notes = [
         "Shares set negative values to 0, which keeps the upside of noise and drops its downside: "
         "the fewer documents and the more sublayers, the more the sum is noise and the smaller the "
@@ -74,8 +99,7 @@ def cautions(study: Study) -> list[str]:
         "the share that noise alone would give stands beside it.",
         "The values rest on removing few, neighbouring sublayers. They equal Shapley values where "
         "effects add up, and otherwise estimate them; they need not sum to the score.",
-        "A score near chance is no proof of guessing: a collapsed model may give one answer always, "
-        "which scores as much as the best constant answer in the table of scores.",
+        near_chance if study.unit is POINTS else far_below,
         "Which sublayers are cornerstones is estimated on the same documents as what they do: the table of "
         "cornerstones says how often other documents would name them.",
         "Removing a sublayer can raise the score: negative values and effects are signal or noise, "
@@ -109,7 +133,7 @@ def caption(study: Study, path: Path) -> tuple[str, str]:
         ),
         "values": (
             f"Values of {name}",
-            "Signed values in points of score, with 95 % intervals. Below zero: the model scored "
+            f"Signed values in {study.unit.of_values}, with 95 % intervals. Below zero: the model scored "
             f"better without the sublayer. Values from runs of at most {max_removed} removed "
             f"sublayers; {_measured(study, model)}.",
         ),
@@ -131,6 +155,7 @@ def _summary_of(study: Study, model: str) -> str:
     found = _of(study.tables["cornerstones"], model)
     held = [f"{row.label} ({percent(row.share)} %)" for row in found[found["ours"]].itertuples()]
     drop = _of(study.tables["drops"], model).iloc[0]
+    unit = study.unit
     top_k, n_sublayers = int(share["top_k"]), int(share["sublayers"])
     noise = (
         f"{top_k} of {n_sublayers} sublayers that all do nothing would seem to hold "
@@ -146,16 +171,17 @@ def _summary_of(study: Study, model: str) -> str:
         )
     mean = " on average" if several else ""
     return (
-        f"{study.titles.model(model)} has {n_sublayers} sublayers and scores {_range(scores['full'])} % whole "
-        f"({counted(len(scores), 'task')}){_near_chance(scores)}. The {shares} {listed(held)}. The {top} "
+        f"{study.titles.model(model)} has {n_sublayers} sublayers and scores "
+        f"{_range(scores['full'], unit)} {unit.of_scores} whole ({counted(len(scores), 'task')})"
+        f"{_near_chance(scores) if unit is POINTS else ''}. The {shares} {listed(held)}. The {top} "
         f"{percent(share['top_share'])} %{mean}; {noise}. Removing "
-        f"{'it' if top_k == 1 else 'one of the sublayers named'} {_change(drop, 'cornerstone')} on average"
-        f"{_and_another(drop)}."
+        f"{'it' if top_k == 1 else 'one of the sublayers named'} {_change(drop, 'cornerstone', unit)} on average"
+        f"{_and_another(drop, unit)}."
     )
 
 
-def _and_another(drop: pd.Series) -> str:
-    return "" if pd.isna(drop["other_drop"]) else f", removing another {_change(drop, 'other')}"
+def _and_another(drop: pd.Series, unit: Unit) -> str:
+    return "" if pd.isna(drop["other_drop"]) else f", removing another {_change(drop, 'other', unit)}"
 
 
 def _near_chance(scores: pd.DataFrame) -> str:
@@ -167,20 +193,20 @@ def _near_chance(scores: pd.DataFrame) -> str:
     return f", {where} {clearly} above chance, where values say little"
 
 
-def _change(drops: pd.Series, which: str) -> str:
+def _change(drops: pd.Series, which: str, unit: Unit) -> str:
     """ "lowers the score by 1.6 points (1.2 – 2.0)"; the interval is that of what is said."""
     drop, low, high = (drops[f"{which}_{what}"] for what in ("drop", "low", "high"))
     if drop >= 0:
-        return f"lowers the score by {percent(drop)} points ({interval_text(low, high)})"
-    return f"raises the score by {percent(-drop)} points ({interval_text(-high, -low)})"
+        return f"lowers the score by {unit.text(drop)} {unit.of_differences} ({unit.interval(low, high)})"
+    return f"raises the score by {unit.text(-drop)} {unit.of_differences} ({unit.interval(-high, -low)})"
 
 
 def _of(table: pd.DataFrame, model: str) -> pd.DataFrame:
     return table[table["model"] == model]
 
 
-def _range(numbers: pd.Series) -> str:
-    low, high = percent(numbers.min()), percent(numbers.max())
+def _range(numbers: pd.Series, unit: Unit) -> str:
+    low, high = unit.text(numbers.min()), unit.text(numbers.max())
     return low if low == high else f"{low} to {high}"
 
 

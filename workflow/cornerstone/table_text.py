@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from cornerstone.claim_words import claims_table
-from cornerstone.claims import MARGIN, Study, evidence_table, judge_claims
+from cornerstone.claims import MARGIN, OF_SHARES, Study, evidence_table, judge_claims
 from cornerstone.errors import CornerstoneError
 from cornerstone.numbers_in_words import duration, interval_text, percent
 from cornerstone.precision import WIDTHS, precision_so_far
 from cornerstone.resampling import RESAMPLES
 from cornerstone.tables import Results, Titles, study_tables
+from cornerstone.units import NATS, POINTS, Unit, unit_of
 
 if TYPE_CHECKING:
     from cornerstone.config import StudyConfig
@@ -65,6 +67,25 @@ NOTES = {
     "ablation": "Full score less the score without this sublayer, with its paired 95 % interval.",
 }
 
+UNBOUNDED = (
+    "Nats have no lower end: a few documents that are very surely wrong may weigh as much as all others."
+)
+NOTES_IN_NATS = {
+    "claims": "With these models, these tasks and these documents; a verdict is on all models together. "
+    "Surely means: the whole 95 % interval says so; a claim is not decidable where intervals lie on both "
+    "sides of its bound. Claims on the part of right answers are not decided by a score in nats. Cornerstones are "
+    "those of the table of cornerstones: found on the same documents, not given.",
+    "scores": "Score of the full model. The interval is the 95 % percentile interval of a bootstrap over documents. "
+    f"Chance is where all choices are alike. {UNBOUNDED}",
+    "drops_by_task": "The paper's Table 4 (drops without one other sublayer), beside the cornerstones' drops; see the "
+    f"note of Table 3. {UNBOUNDED}",
+    "joint": "Runs of neighbouring sublayers that hold no cornerstone, removed together and one by one: drops of the "
+    "score, means over runs and tasks. Above zero, the difference means that they can stand in for each other. Surely "
+    "more, less: how many runs, counted on each task, have an interval of the difference above or below zero. "
+    f"{UNBOUNDED}",
+}
+"""Where points and right answers are spoken of, for scores in nats."""
+
 
 @dataclass(frozen=True)
 class Section:
@@ -93,7 +114,7 @@ def write_tables(results: Results, folder: Path, *, ids: Mapping[str, str], titl
         table = read_table(folder / f"{name}.csv")
         text = "\n".join(
             f"## {section.title}\n\n{section.note}\n\n{markdown(section.table)}"
-            for section in sections(name, table, titles)
+            for section in sections(name, table, titles, results.unit)
         )
         (folder / f"{name}.md").write_text(text, encoding="utf-8")
 
@@ -120,33 +141,38 @@ def print_precision(study: StudyConfig) -> None:
     titles = Titles(
         {model.name: model.title for model in study.models}, {task.name: task.title for task in study.tasks}
     )
-    (section,) = sections("precision", table, titles)
+    (section,) = sections("precision", table, titles, unit_of(study.score))
     print(f"{section.table.to_string(index=False)}\n\n{section.note}", flush=True)
 
 
-def sections(name: str, table: pd.DataFrame, titles: Titles) -> list[Section]:
-    """A table of the study as people read it: titles for names, numbers in percent."""
+def note_of(name: str, unit: Unit) -> str:
+    """What is said under a table's title."""
+    return NOTES_IN_NATS.get(name, NOTES[name]) if unit is NATS else NOTES[name]
+
+
+def sections(name: str, table: pd.DataFrame, titles: Titles, unit: Unit = POINTS) -> list[Section]:
+    """A table of the study as people read it: titles for names, shares in percent, the rest in the score's unit."""
     views: dict[str, Callable[[pd.DataFrame, Titles], tuple[str, pd.DataFrame]]] = {
         "claims": _claims_view,
-        "evidence": _evidence_view,
-        "scores": _scores_view,
+        "evidence": partial(_evidence_view, unit=unit),
+        "scores": partial(_scores_view, unit=unit),
         "shares": _shares_view,
         "shares_by_task": _shares_by_task_view,
         "cornerstones": _cornerstones_view,
-        "drops": _drops_view,
-        "drops_by_task": _drops_by_task_view,
-        "joint": _joint_view,
-        "precision": _precision_view,
+        "drops": partial(_drops_view, unit=unit),
+        "drops_by_task": partial(_drops_by_task_view, unit=unit),
+        "joint": partial(_joint_view, unit=unit),
+        "precision": partial(_precision_view, unit=unit),
     }
     if name in views:
         title, view = views[name](table, titles)
-        return [Section(title, NOTES[name], view)]
+        return [Section(title, note_of(name, unit), view)]
     number, what = {"values": ("value", "values"), "ablation": ("effect", "effects of removal")}[name]
     return [
         Section(
-            f"{titles.model(model)}: {what} (points of score)",
-            NOTES[name],
-            _by_sublayer(rows, number, titles),
+            f"{titles.model(model)}: {what} ({unit.of_values})",
+            note_of(name, unit),
+            _by_sublayer(rows, number, titles, unit),
         )
         for model, rows in table.groupby("model", sort=False)
     ]
@@ -171,7 +197,10 @@ def _claims_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFrame
     return "The paper's claims", pd.DataFrame(rows)
 
 
-def _evidence_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFrame]:
+def _evidence_view(table: pd.DataFrame, titles: Titles, unit: Unit) -> tuple[str, pd.DataFrame]:
+    def write(row, number: float) -> str:
+        return (POINTS if row.claim in OF_SHARES else unit).text(number)
+
     rows = [
         {
             "Claim": row.claim,
@@ -179,11 +208,11 @@ def _evidence_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFra
             "Task": titles.task(row.task),
             "Sublayers": "" if pd.isna(row.sublayers) else row.sublayers,
             "Number": row.quantity,
-            "Estimate": percent(row.estimate),
-            "95 % interval": interval_text(row.low, row.high),
-            "Claimed": f"{row.claimed} {percent(row.bound)}",
-            "Chance": percent(row.chance),
-            "Best constant answer": percent(row.constant),
+            "Estimate": write(row, row.estimate),
+            "95 % interval": "" if pd.isna(row.low) else f"{write(row, row.low)} – {write(row, row.high)}",
+            "Claimed": "" if pd.isna(row.bound) else f"{row.claimed} {write(row, row.bound)}",
+            "Chance": write(row, row.chance),
+            "Best constant answer": write(row, row.constant),
             "Verdict": row.verdict,
         }
         for row in table.itertuples()
@@ -204,17 +233,17 @@ def _evidence_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFra
     )
 
 
-def _scores_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFrame]:
+def _scores_view(table: pd.DataFrame, titles: Titles, unit: Unit) -> tuple[str, pd.DataFrame]:
     rows = [
         {
             "Model": titles.model(row.model),
             "Task": titles.task(row.task),
             "Score": row.score,
             "Documents": row.documents,
-            "Full model %": percent(row.full),
-            "95 % interval": interval_text(row.full_low, row.full_high),
-            "Chance %": percent(row.chance),
-            "Best constant answer %": percent(row.constant),
+            f"Full model {unit.of_scores}": unit.text(row.full),
+            "95 % interval": unit.interval(row.full_low, row.full_high),
+            f"Chance {unit.of_scores}": unit.text(row.chance),
+            **({"Best constant answer %": percent(row.constant)} if unit is POINTS else {}),
         }
         for row in table.itertuples()
     ]
@@ -288,13 +317,13 @@ def _words_of_paper(row) -> dict[str, str]:
     return {"Cornerstone": "yes" if row.ours else "no", "In the paper": paper}
 
 
-def _drops_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFrame]:
+def _drops_view(table: pd.DataFrame, titles: Titles, unit: Unit) -> tuple[str, pd.DataFrame]:
     rows = [
         {
             "Model": titles.model(row.model),
             "Cornerstones": row.cornerstones,
-            **_drop_cells(row, "cornerstone", "Drop without a cornerstone (points)"),
-            **_drop_cells(row, "other", "Drop without another (points)"),
+            **_drop_cells(row, "cornerstone", "Drop without a cornerstone", unit),
+            **_drop_cells(row, "other", "Drop without another", unit),
             "Tasks": row.tasks,
         }
         for row in table.itertuples()
@@ -302,13 +331,13 @@ def _drops_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFrame]
     return "Table 3: drop of the score when one sublayer is removed, mean over tasks", pd.DataFrame(rows)
 
 
-def _drops_by_task_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFrame]:
+def _drops_by_task_view(table: pd.DataFrame, titles: Titles, unit: Unit) -> tuple[str, pd.DataFrame]:
     rows = [
         {
             "Model": titles.model(row.model),
             "Task": titles.task(row.task),
-            **_drop_cells(row, "other", "Drop without another (points)"),
-            **_drop_cells(row, "cornerstone", "Drop without a cornerstone (points)"),
+            **_drop_cells(row, "other", "Drop without another", unit),
+            **_drop_cells(row, "cornerstone", "Drop without a cornerstone", unit),
             "Documents": f"{row.documents:,}",
         }
         for row in table.itertuples()
@@ -316,22 +345,22 @@ def _drops_by_task_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.Da
     return "Table 4: drop of the score when one sublayer is removed, by task", pd.DataFrame(rows)
 
 
-def _drop_cells(row, which: str, title: str) -> dict[str, str]:
+def _drop_cells(row, which: str, title: str, unit: Unit) -> dict[str, str]:
     number, low, high = (getattr(row, f"{which}_{what}") for what in ("drop", "low", "high"))
-    ours = {title: _with_interval(number, low, high)}
+    ours = {f"{title} ({unit.of_differences})": _with_interval(number, low, high, unit)}
     return ours | _paper(row, f"paper_{which}_drop", f"{which.capitalize()}, in the paper")
 
 
-def _joint_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFrame]:
+def _joint_view(table: pd.DataFrame, titles: Titles, unit: Unit) -> tuple[str, pd.DataFrame]:
     rows = [
         {
             "Model": titles.model(row.model),
             "Sublayers removed": row.size,
             "Runs": row.windows,
-            "Together (points)": percent(row.joint),
-            "Sum one by one (points)": percent(row.single),
-            "Difference (points)": percent(row.excess),
-            "95 % interval": interval_text(row.low, row.high),
+            f"Together ({unit.of_differences})": unit.text(row.joint),
+            f"Sum one by one ({unit.of_differences})": unit.text(row.single),
+            f"Difference ({unit.of_differences})": unit.text(row.excess),
+            "95 % interval": unit.interval(row.low, row.high),
             "Surely more": row.more,
             "Surely less": row.less,
         }
@@ -341,28 +370,27 @@ def _joint_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFrame]
     return "Removing other sublayers together", pd.DataFrame(rows) if rows else none
 
 
-def _precision_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFrame]:
+def _precision_view(table: pd.DataFrame, titles: Titles, unit: Unit) -> tuple[str, pd.DataFrame]:
     names = {"effect": "Effect", "value": "Value"}
+    widths = [unit.exact(width) for width in WIDTHS[unit]]
     rows = [
         {
             "Model": titles.model(row["model"]),
             "Task": titles.task(row["task"]),
             "Number": names[row["number"]],
             "Documents": f"{row['documents']:,}" + (f" of {row['available']:,}" if row["available"] else ""),
-            "Median now (points)": f"±{percent(row['median'])}",
-            "Widest now (points)": f"±{percent(row['widest'])}",
-            **{f"Documents for ±{percent(width, 0)}": _documents_cell(row, width) for width in WIDTHS},
+            f"Median now ({unit.of_differences})": f"±{unit.text(row['median'])}",
+            f"Widest now ({unit.of_differences})": f"±{unit.text(row['widest'])}",
+            **{f"Documents for ±{width}": _documents_cell(row, width) for width in widths},
         }
         for row in table.to_dict("records")
     ]
     return "How many documents are enough", pd.DataFrame(rows)
 
 
-def _documents_cell(row: Mapping[str, float], width: float) -> str:
+def _documents_cell(row: Mapping[str, float], width: str) -> str:
     """ "1,240 (890), 3 min": of documents like these, of the task's own, and the time."""
-    needed, own, seconds = (
-        row.get(f"{what}_{percent(width, 0)}") for what in ("documents", "own", "seconds")
-    )
+    needed, own, seconds = (row.get(f"{what}_{width}") for what in ("documents", "own", "seconds"))
     if pd.isna(needed):  # a single document tells no spread
         return ""
     own = "" if pd.isna(own) else f" ({own:,.0f})"
@@ -374,13 +402,13 @@ def _paper(row, column: str, title: str) -> dict[str, str]:
     return {title: percent(getattr(row, column))} if hasattr(row, column) else {}
 
 
-def _with_interval(number: float, low: float, high: float) -> str:
-    return "" if pd.isna(number) else f"{percent(number)} ({interval_text(low, high)})"
+def _with_interval(number: float, low: float, high: float, unit: Unit) -> str:
+    return "" if pd.isna(number) else f"{unit.text(number)} ({unit.interval(low, high)})"
 
 
-def _by_sublayer(rows: pd.DataFrame, number: str, titles: Titles) -> pd.DataFrame:
+def _by_sublayer(rows: pd.DataFrame, number: str, titles: Titles, unit: Unit) -> pd.DataFrame:
     """A row per sublayer, a column per task: "12.3 (11.0 – 13.4)"."""
-    cells = [_with_interval(*numbers) for numbers in rows[[number, "low", "high"]].to_numpy()]
+    cells = [_with_interval(*numbers, unit) for numbers in rows[[number, "low", "high"]].to_numpy()]
     wide = rows.assign(cell=cells).pivot(index=["sublayer", "label"], columns="task", values="cell")
     wide = wide[list(rows["task"].unique())].rename(columns=titles.task).reset_index()
     return wide.drop(columns="sublayer").rename(columns={"label": "Sublayer"}).rename_axis(columns=None)

@@ -32,6 +32,7 @@ from cornerstone.published import Published
 from cornerstone.resampling import interval
 from cornerstone.scores import read_scores
 from cornerstone.shares import shares
+from cornerstone.units import Unit, unit_of
 
 MEAN = "mean"
 """In the column task: the mean over the tasks."""
@@ -71,6 +72,11 @@ class Results:
     @property
     def models(self) -> list[str]:
         return list(self.values["model"].unique())
+
+    @property
+    def unit(self) -> Unit:
+        """Of the study's scores."""
+        return unit_of(self.measured[0].metric)
 
     @cached_property
     def cornerstones(self) -> dict[str, list[str]]:

@@ -24,6 +24,7 @@ rule tables:
             "per_document.py",
             "precision.py",
             "published.py",
+            "units.py",
         ),
     output:
         csv=expand("<results>/tables/{table}.csv", table=TABLES),

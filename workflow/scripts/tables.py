@@ -31,7 +31,7 @@ def main(snakemake):
         joint=read_rows(paths("joint")),
         measured=measured,
         top_k=params.top_k,
-        published=Published(params.paper, params.ids, params.lm_eval_tasks),
+        published=Published(params.paper, params.ids, params.lm_eval_tasks, params.score),
     )
     write_tables(
         results, Path(snakemake.output.csv[0]).parent, ids=params.ids, titles=Titles(**params.titles)

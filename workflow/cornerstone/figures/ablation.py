@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from cornerstone.figures import style
 from cornerstone.figures.panels import Panels, task_panels
 from cornerstone.tables import Titles
+from cornerstone.units import unit_of
 
 FULL = {"color": "#1A1A1A", "linestyle": (0, (5, 2)), "linewidth": 0.9}
 CHANCE = {"color": "#8C8C8C", "linestyle": (0, (1.5, 1.5)), "linewidth": 1.1}
@@ -29,7 +30,9 @@ def draw_ablation(effects: pd.DataFrame, output: Path, titles: Titles) -> None:
 
 def make_ablation(effects: pd.DataFrame, titles: Titles) -> Figure:
     """The figure that `draw_ablation` saves."""
-    panels = task_panels(effects, titles, "score after removal (%)", "block of the removed sublayer")
+    unit = unit_of(effects["score"].iloc[0])
+    y_name = f"score after removal ({unit.of_scores})"
+    panels = task_panels(effects, titles, y_name, "block of the removed sublayer")
     for axes, rows in panels.each(effects):
         _draw_panel(axes, rows, panels)
     panels.legend([*style.kind_handles(effects["kind"]), *_baselines()])
@@ -37,12 +40,13 @@ def make_ablation(effects: pd.DataFrame, titles: Titles) -> Figure:
 
 
 def _draw_panel(axes: Axes, rows: pd.DataFrame, panels: Panels) -> None:
-    axes.axhline(100 * rows["full"].iloc[0], zorder=1, **FULL)
-    axes.axhline(100 * rows["chance"].iloc[0], zorder=1, **CHANCE)
+    factor = unit_of(rows["score"].iloc[0]).factor
+    axes.axhline(factor * rows["full"].iloc[0], zorder=1, **FULL)
+    axes.axhline(factor * rows["chance"].iloc[0], zorder=1, **CHANCE)
     size = max(1.8, min(4.5, 0.6 * panels.pitch(rows)))
     for kind, points in rows.groupby("kind"):
-        score = 100 * points["removed_score"]
-        low, high = 100 * (points["full"] - points["high"]), 100 * (points["full"] - points["low"])
+        score = factor * points["removed_score"]
+        low, high = factor * (points["full"] - points["high"]), factor * (points["full"] - points["low"])
         colour, edge = style.colour(kind), style.edge_colour(kind)
         axes.vlines(points["sublayer"], low, high, color=edge, alpha=0.35, linewidth=0.35 * size, zorder=2)
         axes.plot(points["sublayer"], score, color=edge, alpha=0.3, linewidth=0.5, zorder=2)

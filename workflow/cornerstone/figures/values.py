@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from cornerstone.figures import style
 from cornerstone.figures.panels import Panels, task_panels
 from cornerstone.tables import Titles
+from cornerstone.units import unit_of
 
 HATCH_FROM = 4.0  # points: narrower bars have no room for a hatch and rely on lightness
 
@@ -25,7 +26,8 @@ def draw_values(values: pd.DataFrame, output: Path, titles: Titles) -> None:
 
 def make_values(values: pd.DataFrame, titles: Titles) -> Figure:
     """The figure that `draw_values` saves."""
-    panels = task_panels(values, titles, "value (points of score)", "block of the sublayer")
+    unit = unit_of(values["score"].iloc[0])
+    panels = task_panels(values, titles, f"value ({unit.of_values})", "block of the sublayer")
     for axes, rows in panels.each(values):
         _draw_panel(axes, rows, panels)
     panels.legend(style.kind_handles(values["kind"], patches=True))
@@ -34,11 +36,11 @@ def make_values(values: pd.DataFrame, titles: Titles) -> Figure:
 
 def _draw_panel(axes: Axes, rows: pd.DataFrame, panels: Panels) -> None:
     axes.axhline(0, color=style.GREY, linewidth=0.5, zorder=1)
-    pitch = panels.pitch(rows)
+    pitch, factor = panels.pitch(rows), unit_of(rows["score"].iloc[0]).factor
     for kind, bars in rows.groupby("kind"):
         hatched = kind != "attn" and pitch >= HATCH_FROM
         look = {"facecolor": style.colour(kind), "edgecolor": style.edge_colour(kind)}
         width = {"width": 0.8, "linewidth": 0.3 if pitch >= HATCH_FROM else 0}
-        axes.bar(bars["sublayer"], 100 * bars["value"], hatch="////" if hatched else None, **look, **width)
+        axes.bar(bars["sublayer"], factor * bars["value"], hatch="////" if hatched else None, **look, **width)
     whiskers = {"color": "#1A1A1A", "alpha": 0.7, "linewidth": min(0.7, 0.25 * pitch)}
-    axes.vlines(rows["sublayer"], 100 * rows["low"], 100 * rows["high"], zorder=3, **whiskers)
+    axes.vlines(rows["sublayer"], factor * rows["low"], factor * rows["high"], zorder=3, **whiskers)
