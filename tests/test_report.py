@@ -9,13 +9,14 @@ import pytest
 
 import synthetic
 from cornerstone.ablation import ablation_effects
+from cornerstone.agreement import compare_scores
 from cornerstone.claims import CLAIMS
 from cornerstone.coalitions import ablation, windows
 from cornerstone.config import TABLES
 from cornerstone.documents import DocumentSet, digest_documents, read_documents, write_documents
 from cornerstone.errors import CornerstoneError
 from cornerstone.evaluations import Evaluation, write_evaluation
-from cornerstone.figures import draw_ablation, draw_pies, draw_scheme, draw_values
+from cornerstone.figures import draw_ablation, draw_agreement, draw_pies, draw_scheme, draw_values
 from cornerstone.joint import joint_effects
 from cornerstone.manifests import write_manifest
 from cornerstone.report import build_report
@@ -27,7 +28,7 @@ from cornerstone.values import estimate_values
 
 TITLES = Titles({"small": "Small & <Beautiful>", "mix": "Mix"}, {"boolq": "BoolQ", "piqa": "PIQA"})
 CONFIG = {"max_removed": 2, "edges": "both", "score": "paper", "top_k": 3}
-PATHS = ("evaluations", "documents", "manifests", "values", "ablation", "joint", "figures")
+PATHS = ("evaluations", "documents", "manifests", "values", "ablation", "joint", "agreement", "figures")
 MODELS = {"small": (6, "FFN"), "mix": (8, "MoE")}
 PROVENANCE = {
     "evaluated_pairs": 400,
@@ -85,6 +86,8 @@ def study(tmp_path_factory):
             paths["values"].append(values)
             paths["ablation"].append(effects)
             paths["joint"].append(folder / f"{model}_{task}_joint.csv")
+            paths["agreement"].append(folder / f"{model}_{task}_agreement.csv")
+            compare_scores(files[0], documents, paths["agreement"][-1])
         manifest = folder / f"{model}.json"
         files = [{"path": "model.safetensors", "size": 4_000_000, "sha256": "0" * 64}]
         digests = {"weights": "a1b2" * 16, "config": "c" * 64, "tokenizer": "d" * 64}
@@ -93,18 +96,19 @@ def study(tmp_path_factory):
         paths["manifests"].append(manifest)
     write_tables(read_results(paths), folder, ids={}, titles=TITLES)
     paths["tables"] = [folder / f"{name}.csv" for name in TABLES]
-    paths["figures"] = write_figures(folder, read_rows(paths["values"]), read_rows(paths["ablation"]))
+    rows = (read_rows(paths[name]) for name in ("values", "ablation", "agreement"))
+    paths["figures"] = write_figures(folder, *rows)
     return folder, paths
 
 
 def read_results(paths):
     evaluations, documents = paths["evaluations"], paths["documents"]
     pairs = [evaluations[i : i + 2] for i in range(0, len(evaluations), 2)]
-    rows = {name: read_rows(paths[name]) for name in ("values", "ablation", "joint")}
+    rows = {name: read_rows(paths[name]) for name in ("values", "ablation", "joint", "agreement")}
     return Results(**rows, measured=read_measured(pairs, [*documents, *documents], max_removed=2), top_k=3)
 
 
-def write_figures(folder, values, effects):
+def write_figures(folder, values, effects, agreement):
     draw_scheme(folder / "ablation_scheme.svg")
     draw_pies(values, folder / "pie_all.svg", TITLES)
     for model in MODELS:
@@ -112,10 +116,12 @@ def write_figures(folder, values, effects):
         draw_pies(of_model, folder / f"pie_{model}.svg", TITLES)
         draw_values(of_model, folder / f"values_{model}.png", TITLES)
         draw_ablation(effects[effects["model"] == model], folder / f"ablation_{model}.svg", TITLES)
+        draw_agreement(agreement[agreement["model"] == model], folder / f"agreement_{model}.svg", TITLES)
     kinds = (
         [f"pie_{m}.svg" for m in MODELS]
         + [f"ablation_{m}.svg" for m in MODELS]
         + [f"values_{m}.png" for m in MODELS]
+        + [f"agreement_{m}.svg" for m in MODELS]
     )
     return [folder / name for name in ("ablation_scheme.svg", "pie_all.svg", *kinds)]
 
@@ -277,6 +283,7 @@ def test_one_model_and_one_task_are_told_in_correct_english():
     assert text.startswith("Small has 6 sublayers and scores ") and "% whole (1 task)." in text
     assert "The largest share of value is that of " in text and "The top 1 holds " in text
     assert "Removing it lowers the score by " in text
+    assert re.search(r" Of 6 single removals, (none|\d) shows? no loss in the score while the log-prob", text)
     assert "tasks" not in text
 
 

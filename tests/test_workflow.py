@@ -27,7 +27,7 @@ STUDY = {
     "tasks": {"boolq": {"data": "boolq.jsonl"}, "piqa": {"data": "piqa.jsonl"}},
     "max_removed": 2,
 }
-FIGURES = ("pie_all", "pie_tiny", "ablation_tiny", "values_tiny", "ablation_scheme")
+FIGURES = ("pie_all", "pie_tiny", "ablation_tiny", "values_tiny", "agreement_tiny", "ablation_scheme")
 
 
 def run(folder: Path, *arguments: str, succeeds: bool = True, **environment: str) -> str:
@@ -215,8 +215,8 @@ def test_a_changed_colour_draws_the_figures_again_and_evaluates_nothing(study):
     style.write_text(re.sub("#[0-9A-F]{6}", "#123456", style.read_text()))
     before = (study / "results" / "figures" / "pie_tiny.svg").read_text()
     jobs = planned(study, "all")
-    figures = {"pie_model": 1, "pie_all": 1, "ablation": 1, "values": 1, "ablation_scheme": 1}
-    assert jobs == {**figures, "report": 1, "all": 1, "total": 7}
+    figures = {"pie_model": 1, "pie_all": 1, "ablation": 1, "values": 1, "agreement": 1, "ablation_scheme": 1}
+    assert jobs == {**figures, "report": 1, "all": 1, "total": 8}
     make(study, "results/figures/pie_tiny.pdf")
     assert (study / "results" / "figures" / "pie_tiny.svg").read_text() != before
 
@@ -231,7 +231,7 @@ def test_a_title_changes_pictures_and_tables_only(study):
 def test_another_score_is_arithmetic_only(study):
     configure(study, score="acc")
     jobs = planned(study, "all")
-    assert jobs["estimate_values"] == jobs["ablation_effects"] == 2
+    assert jobs["estimate_values"] == jobs["ablation_effects"] == jobs["compare_scores"] == 2
     assert not {"evaluate", "build_documents", "download_model"} & set(jobs)
 
 

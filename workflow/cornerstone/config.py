@@ -31,7 +31,7 @@ from cornerstone.model_folder import check_model_folder, count_sublayers_from_co
 
 SCHEMA_PATH = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
 FIGURE_ENDINGS = ("pdf", "png", "svg")
-MODEL_FIGURES = ("pie", "ablation", "values")
+MODEL_FIGURES = ("pie", "ablation", "values", "agreement")
 """Figure kinds that there are for each model."""
 WHOLE_FIGURES = ("pie_all", "ablation_scheme")
 """Figures that there are once a study."""
@@ -43,6 +43,7 @@ TABLES = (
     "claims",
     "evidence",
     "scores",
+    "scores_side_by_side",
     "shares",
     "shares_by_task",
     "cornerstones",
@@ -668,6 +669,7 @@ _FOLDER_CHECKS = {
     "values": _check_model_task_csv,
     "ablation": _check_model_task_csv,
     "joint": _check_model_task_csv,
+    "agreement": _check_model_task_csv,
     "evaluations": _check_evaluation,
     "documents": _check_documents,
     "models": _check_manifest,

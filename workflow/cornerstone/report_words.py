@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from cornerstone.agreement import YARDSTICK
 from cornerstone.documents import DocumentSet
 from cornerstone.numbers_in_words import counted, listed, percent
 from cornerstone.tables import Titles
@@ -138,6 +139,13 @@ def caption(study: Study, path: Path) -> tuple[str, str]:
             f"sublayers; {_measured(study, model)}.",
         ),
     }
+    captions["agreement"] = (
+        f"Two scores of {name}",
+        "What removing one sublayer costs in the study's score (along x; an accuracy where the study's score is the "
+        "log-probability), and in the log-probability of the gold choice (along y): circles attention, squares FFN or "
+        "MoE, with 95 % intervals. Both axes are linear near zero and logarithmic beyond. Ringed: the score's interval "
+        "tells no loss, but the log-probability surely fell (Holm over sublayers).",
+    )
     if path.stem == "pie_all":
         return "Shares of all models", f"{share}. Rows are models, columns tasks."
     if path.stem == "ablation_scheme":
@@ -176,7 +184,20 @@ def _summary_of(study: Study, model: str) -> str:
         f"{_near_chance(scores) if unit is POINTS else ''}. The {shares} {listed(held)}. The {top} "
         f"{percent(share['top_share'])} %{mean}; {noise}. Removing "
         f"{'it' if top_k == 1 else 'one of the sublayers named'} {_change(drop, 'cornerstone', unit)} on average"
-        f"{_and_another(drop, unit)}."
+        f"{_and_another(drop, unit)}.{_unseen(_of(study.tables['scores_side_by_side'], model))}"
+    )
+
+
+def _unseen(side_by_side: pd.DataFrame) -> str:
+    """A sentence on the losses that the study's score does not show, nothing where the log-probability is the score."""
+    chosen = side_by_side[side_by_side["chosen"] & (side_by_side["score"] != YARDSTICK)]
+    if chosen.empty:
+        return ""
+    removals, unseen = chosen["sublayers"].sum(), chosen["unseen"].sum()
+    tasks = "" if len(chosen) == 1 else f" (a sublayer on one of {len(chosen)} tasks)"
+    return (
+        f" Of {counted(removals, 'single removal')}{tasks}, {unseen or 'none'} show{'s' if unseen <= 1 else ''} no loss "
+        "in the score while the log-probability of the right answer surely falls."
     )
 
 

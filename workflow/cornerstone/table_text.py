@@ -37,6 +37,10 @@ NOTES = {
     "scores": "Score of the full model. The interval is the 95 % percentile interval of a bootstrap over "
     "documents. A model that collapsed may give one answer always: compare with the best constant answer, "
     "not with chance alone.",
+    "scores_side_by_side": "Every score of the same evaluation; the study's own is marked. Lost: without how many of "
+    "the sublayers it surely falls (Holm over sublayers, at 5 %). Unseen: of how many its interval tells no loss, "
+    "though the log-probability surely falls: accuracies move only where an answer changes. The last column is "
+    "Spearman's correlation of the effects of all single removals with those on the log-probability; noise lowers it.",
     "shares": "The paper's Table 1. Share: what each task's own top sublayers hold of the positive "
     "values, mean over tasks. It has no honest interval, as negative values are set to 0; noise alone is "
     "what it would be on average if every value were zero and only the noise of having few documents were "
@@ -85,6 +89,9 @@ NOTES_IN_NATS = {
     f"{UNBOUNDED}",
 }
 """Where points and right answers are spoken of, for scores in nats."""
+
+MOST_NAMES = 4
+"""Of a list of sublayers in a table."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +163,7 @@ def sections(name: str, table: pd.DataFrame, titles: Titles, unit: Unit = POINTS
         "claims": _claims_view,
         "evidence": partial(_evidence_view, unit=unit),
         "scores": partial(_scores_view, unit=unit),
+        "scores_side_by_side": _side_by_side_view,
         "shares": _shares_view,
         "shares_by_task": _shares_by_task_view,
         "cornerstones": _cornerstones_view,
@@ -248,6 +256,33 @@ def _scores_view(table: pd.DataFrame, titles: Titles, unit: Unit) -> tuple[str, 
         for row in table.itertuples()
     ]
     return "Scores of the full models", pd.DataFrame(rows)
+
+
+def _side_by_side_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFrame]:
+    rows = [
+        {
+            "Model": titles.model(row.model),
+            "Task": titles.task(row.task),
+            "Score": f"{row.score} (the study's)" if row.chosen else row.score,
+            "Unit": unit_of(row.score).of_scores,
+            "Full model": unit_of(row.score).text(row.full),
+            "95 % interval": unit_of(row.score).interval(row.low, row.high),
+            "Chance": unit_of(row.score).text(row.chance),
+            "Lost": f"{row.lost} of {row.sublayers}",
+            "Unseen": f"{row.unseen}" + _names(row.unseen_labels),
+            "Rank correlation": "" if pd.isna(row.rank_correlation) else f"{row.rank_correlation:.2f}",
+        }
+        for row in table.itertuples()
+    ]
+    return "Scores side by side", pd.DataFrame(rows)
+
+
+def _names(labels: str) -> str:
+    """ ": Attn 4, FFN 5 and 7 more", of a list as CSV files have it; nothing where it is empty."""
+    if pd.isna(labels) or not labels:
+        return ""
+    first, left_out = labels.split(", ")[:MOST_NAMES], labels.count(", ") + 1 - MOST_NAMES
+    return f": {', '.join(first)}" + (f" and {left_out} more" if left_out > 0 else "")
 
 
 def _shares_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFrame]:

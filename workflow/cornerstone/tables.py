@@ -1,10 +1,10 @@
 """Tables of a whole study, as CSV (numbers, by name) and Markdown (text, by title).
 
-    values/, ablation/, joint/{model}/{task}.csv + evaluations/{model}/{task}/{ablation,windows}.parquet
+    values/, ablation/, joint/, agreement/{model}/{task}.csv + evaluations/{model}/{task}/{ablation,windows}.parquet
         -> tables/{name}.{csv,md}
 
     claims, evidence            what the data say of the paper's claims, and every number behind that
-    scores                      the full models
+    scores, scores_side_by_side  the full models, by the study's score and by every other
     shares, shares_by_task      the paper's Table 1
     cornerstones                Table 2
     drops, drops_by_task        Tables 3 and 4
@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cornerstone.agreement import scores_side_by_side
 from cornerstone.errors import CornerstoneError
 from cornerstone.per_document import DocumentNumbers, document_numbers, task_draws
 from cornerstone.precision import precision_table
@@ -56,7 +57,7 @@ class Titles:
 class Results:
     """What the tables are made of.
 
-    values, ablation, joint: the rows of those CSV files of every model and task.
+    values, ablation, joint, agreement: the rows of those CSV files of every model and task.
     measured:  the same document by document, for averages with intervals.
     top_k:     how many sublayers of each model are its cornerstones.
     published: the paper's numbers, where they concern this study.
@@ -65,6 +66,7 @@ class Results:
     values: pd.DataFrame
     ablation: pd.DataFrame
     joint: pd.DataFrame
+    agreement: pd.DataFrame
     measured: tuple[DocumentNumbers, ...]
     top_k: int
     published: Published = field(default_factory=Published)
@@ -302,6 +304,7 @@ def study_tables(results: Results) -> dict[str, pd.DataFrame]:
     """Every table of numbers by its name; `claims` adds its own two."""
     return {
         "scores": scores_table(results.ablation),
+        "scores_side_by_side": scores_side_by_side(results.agreement),
         "shares": shares_table(results.values, results.top_k, results.published),
         "shares_by_task": shares_by_task_table(results.values, results.top_k),
         "cornerstones": cornerstones_table(results),

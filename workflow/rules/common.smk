@@ -8,7 +8,15 @@ from itertools import product
 
 from snakemake_interface_executor_plugins.settings import ExecMode
 
-from cornerstone.config import DESIGNS, TABLES, check_models, check_places, check_targets, resolve
+from cornerstone.config import (
+    DESIGNS,
+    MODEL_FIGURES,
+    TABLES,
+    check_models,
+    check_places,
+    check_targets,
+    resolve,
+)
 from cornerstone.errors import CornerstoneError
 from cornerstone.documents import check_documents_file
 from cornerstone.evaluations import Expected, count_rejected, set_aside_if_bad, set_aside_unless
@@ -175,8 +183,7 @@ def of_tasks(path):
 
 def all_figures(ending):
     """Every figure of the study, in the order of the report."""
-    kinds = ["pie", "ablation", "values"]
-    of_models = [f"{kind}_{model}" for kind in kinds for model in study.model_names]
+    of_models = [f"{kind}_{model}" for kind in MODEL_FIGURES for model in study.model_names]
     return [f"<results>/figures/{name}.{ending}" for name in ("ablation_scheme", "pie_all", *of_models)]
 
 
@@ -272,7 +279,7 @@ TITLES = {
 }
 WHOLE_MODELS = names(model for model in study.model_names if study.shards_of(model) == 1)
 SHARDED_MODELS = names(model for model in study.model_names if study.shards_of(model) > 1)
-FIGURE_CODE = library("figures/*.py", "tables.py", "units.py")
+FIGURE_CODE = library("figures/*.py", "tables.py", "units.py", "agreement.py")
 
 
 wildcard_constraints:

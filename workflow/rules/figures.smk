@@ -121,6 +121,36 @@ rule values:
         "../scripts/values.py"
 
 
+rule agreement:
+    input:
+        agreement=of_tasks("<results>/agreement/{model}/{task}.csv"),
+        code=FIGURE_CODE,
+    output:
+        pdf="<results>/figures/agreement_{model}.pdf",
+        png="<results>/figures/agreement_{model}.png",
+        svg=report(
+            "<results>/figures/agreement_{model}.svg",
+            category="Scores",
+            labels={"model": "{model}"},
+            caption="../report/agreement.rst",
+        ),
+    log:
+        "<logs>/agreement/{model}.log",
+    benchmark:
+        "<benchmarks>/agreement/{model}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        titles=TITLES,
+    message:
+        "Draw how the scores of {wildcards.model} agree"
+    script:
+        "../scripts/agreement.py"
+
+
 rule ablation_scheme:
     input:
         code=FIGURE_CODE,

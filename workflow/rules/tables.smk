@@ -11,6 +11,7 @@ rule tables:
         values=of_all("<results>/values/{model}/{task}.csv"),
         ablation=of_all("<results>/ablation/{model}/{task}.csv"),
         joint=of_all("<results>/joint/{model}/{task}.csv"),
+        agreement=of_all("<results>/agreement/{model}/{task}.csv"),
         evaluations=[
             f"<results>/evaluations/{model}/{task}/{design}.parquet"
             for model, task, design in all_evaluations()
@@ -19,6 +20,7 @@ rule tables:
         paper=os.path.relpath(PAPER),
         code=library(
             "table*.py",
+            "agreement.py",
             "claim*.py",
             "numbers_in_words.py",
             "per_document.py",

@@ -1,4 +1,5 @@
-# From log-likelihoods to numbers: each sublayer's value, the effect of removing it alone, and of removing runs.
+# From log-likelihoods to numbers: each sublayer's value, the effect of removing it alone, in every score, and of
+# removing runs.
 
 
 rule estimate_values:
@@ -83,3 +84,28 @@ rule joint_removals:
         "Work out the effects of joint removals of {wildcards.model} on {wildcards.task}"
     script:
         "../scripts/joint_removals.py"
+
+
+rule compare_scores:
+    input:
+        evaluation="<results>/evaluations/{model}/{task}/ablation.parquet",
+        documents="<results>/documents/{task}.parquet",
+        code=library("agreement.py", "ablation.py", "resampling.py", "scores.py", "significance.py"),
+    output:
+        agreement="<results>/agreement/{model}/{task}.csv",
+    log:
+        "<logs>/compare_scores/{model}/{task}.log",
+    benchmark:
+        "<benchmarks>/compare_scores/{model}/{task}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        score=study.score,
+        rejected=rejected,
+    message:
+        "Hold the scores of {wildcards.model} on {wildcards.task} side by side"
+    script:
+        "../scripts/compare_scores.py"

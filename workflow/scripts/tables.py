@@ -29,6 +29,7 @@ def main(snakemake):
         values=read_rows(paths("values")),
         ablation=read_rows(paths("ablation")),
         joint=read_rows(paths("joint")),
+        agreement=read_rows(paths("agreement")),
         measured=measured,
         top_k=params.top_k,
         published=Published(params.paper, params.ids, params.lm_eval_tasks, params.score),

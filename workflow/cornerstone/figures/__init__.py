@@ -7,8 +7,9 @@ and shape as well as in hue, for greyscale print and for colour-blind readers.
 """
 
 from cornerstone.figures.ablation import draw_ablation
+from cornerstone.figures.agreement import draw_agreement
 from cornerstone.figures.pie import draw_pies
 from cornerstone.figures.scheme import draw_scheme
 from cornerstone.figures.values import draw_values
 
-__all__ = ["draw_ablation", "draw_pies", "draw_scheme", "draw_values"]
+__all__ = ["draw_ablation", "draw_agreement", "draw_pies", "draw_scheme", "draw_values"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, inf
 
 import numpy as np
 import pandas as pd
@@ -17,10 +17,11 @@ from cornerstone.tables import Titles
 
 TOP = 0.3  # inches, like every length here: above the panels, for the model's title
 BOTTOM = 0.75  # for the numbers and name of x, and the legend
-LEFT = 0.55
+LEFT = 0.62
 RIGHT = 0.1
 GAP_X = 0.18
 HEAD = 0.2  # a line of a panel's title
+NOTE = 0.15  # a line between title and panel
 PANEL_HEIGHT = 1.3
 
 
@@ -50,17 +51,37 @@ class Panels:
 
 
 def task_panels(rows: pd.DataFrame, titles: Titles, y_name: str, x_name: str) -> Panels:
-    """Empty panels for one model's rows (columns model, task, label), titled and with the axes named."""
-    tasks = list(rows["task"].unique())
+    """Empty panels for one model's rows (columns model, task, label) with the sublayers along x, in blocks."""
     labels = list(rows["label"].unique())
-    columns = style.panel_columns(len(tasks), len(labels))
+    narrow = max(2.6, 0.1 * len(labels))  # of a single task
+    panels = titled_panels(
+        rows, titles, y_name, x_name, style.panel_columns(rows["task"].nunique(), len(labels)), narrow
+    )
+    for axes in panels.axes.values():
+        _number_blocks(axes, labels, panels.width)
+    return panels
+
+
+def titled_panels(
+    rows: pd.DataFrame,
+    titles: Titles,
+    y_name: str,
+    x_name: str,
+    columns: int,
+    widest: float = inf,
+    notes: Mapping[str, str] | None = None,
+) -> Panels:
+    """Empty panels for one model's rows (columns model, task), titled and with the axes named.
+
+    widest: inches of the panel of a single task. notes: by task, what stands under its title.
+    """
+    tasks = list(rows["task"].unique())
     width = (style.WIDTH - LEFT - RIGHT - (columns - 1) * GAP_X) / columns
     if len(tasks) == 1:
-        width = min(width, max(2.6, 0.1 * len(labels)))
+        width = min(width, widest)
     heads = {task: style.wrapped(titles.task(task), width, style.FONT, "bold") for task in tasks}
-    panels = _empty_panels(tasks, heads, columns, width, titles.model(rows["model"].iloc[0]))
+    panels = _empty_panels(tasks, heads, columns, width, titles.model(rows["model"].iloc[0]), notes or {})
     for n, axes in enumerate(panels.axes.values()):
-        _number_blocks(axes, labels, width)
         in_last_row = n + columns >= len(tasks)
         axes.tick_params(labelleft=n % columns == 0)
         axes.set_xlabel(x_name if in_last_row else "")
@@ -69,9 +90,16 @@ def task_panels(rows: pd.DataFrame, titles: Titles, y_name: str, x_name: str) ->
     return panels
 
 
-def _empty_panels(tasks: list[str], heads: dict[str, str], columns: int, width: float, title: str) -> Panels:
+def _empty_panels(
+    tasks: list[str],
+    heads: dict[str, str],
+    columns: int,
+    width: float,
+    title: str,
+    notes: Mapping[str, str],
+) -> Panels:
     n_rows = ceil(len(tasks) / columns)
-    head = HEAD * max(text.count("\n") + 1 for text in heads.values())
+    head = HEAD * max(text.count("\n") + 1 for text in heads.values()) + (NOTE if notes else 0)
     pitch = PANEL_HEIGHT + head + 0.25
     figure_width = LEFT + RIGHT + columns * width + (columns - 1) * GAP_X
     title = style.wrapped(title, figure_width - 0.2, style.FONT + 1, "bold")
@@ -88,7 +116,9 @@ def _empty_panels(tasks: list[str], heads: dict[str, str], columns: int, width: 
         place = (left / figure_width, bottom / height, width / figure_width, PANEL_HEIGHT / height)
         first = next(iter(made.values()), None)
         made[task] = figure.add_axes(place, sharex=first, sharey=first)
-        made[task].set_title(heads[task], fontweight="bold", pad=4)
+        made[task].set_title(heads[task], fontweight="bold", pad=4 + (NOTE * style.POINTS if notes else 0))
+        place = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "center", "va": "bottom"}
+        made[task].annotate(notes.get(task, ""), (0.5, 1), xytext=(0, 4), fontsize=style.FONT - 1, **place)
     return Panels(figure, made, width)
 
 
