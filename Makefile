@@ -9,6 +9,7 @@
 # make bench              the speed against lm-eval and against the machine's limit
 # make bench-streaming    the speed of streamed weights against that of resident ones
 # make bench-scaling      how the cost grows with blocks, coalitions and documents
+# make bench-coverage     how often the intervals hold the truth, on games whose truth is known
 # make bench-real-shapes  the paper's models at their real shapes, on a GPU
 # make lint               format and lint checks
 #
@@ -18,7 +19,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: demo test test-slow test-environments test-study test-hub test-slurm test-slurm-demo bench bench-streaming bench-scaling bench-real-shapes lint environment dev-environment
+.PHONY: demo test test-slow test-environments test-study test-hub test-slurm test-slurm-demo bench bench-streaming bench-scaling bench-coverage bench-real-shapes lint environment dev-environment
 
 demo: environment
 	@$(RUN) snakemake all --configfile config/demo.yaml
@@ -59,6 +60,9 @@ bench-streaming: dev-environment
 
 bench-scaling: dev-environment
 	@$(VENV)/bin/python benchmarks/scaling.py
+
+bench-coverage: dev-environment
+	@$(VENV)/bin/python benchmarks/coverage.py
 
 bench-real-shapes: dev-environment
 	@$(VENV)/bin/python benchmarks/real_shapes.py

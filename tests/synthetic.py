@@ -110,6 +110,7 @@ def value_rows(
         frame["rank"], frame["noise_share"] = rank, (noise / noise.sum())[rank - 1]
         frame["signed_share"] = value / value.sum()
         frame["signed_low"], frame["signed_high"] = frame["signed_share"] - 0.02, frame["signed_share"] + 0.02
+        frame["top_k_stability"] = np.where(rank <= 3, 0.9, 0.3 / (n_sublayers - 3))
         frame["top_signed_share"] = (np.sort(value)[::-1].cumsum() / value.sum())[rank - 1]
         frame["top_signed_low"], frame["top_signed_high"] = (
             frame["top_signed_share"] - 0.05,
@@ -137,6 +138,14 @@ def effect_rows(
         frame["low"], frame["high"] = effect - 0.015, effect + 0.015
         frame["chance"], frame["documents"] = chance, 300
         frame["full_low"], frame["full_high"], frame["constant"] = full - 0.04, full + 0.04, chance + 0.05
+        frame["constant_low"], frame["constant_high"] = chance + 0.02, chance + 0.08
+        frame["removed_low"], frame["removed_high"] = full - effect - 0.04, full - effect + 0.04
+        above_guessing = full - effect - chance
+        frame["state"] = np.select(
+            [above_guessing > 0.12, above_guessing > 0.06, above_guessing > -0.04],
+            ["above", "undecided", "collapsed"],
+            "below",
+        )
         parts.append(frame)
     return pd.concat(parts, ignore_index=True)
 
@@ -199,7 +208,7 @@ def known_task(
         tuple(range(n_documents)),
         matrix.astype(float),
         np.full(n_documents, chance),
-        chance if constant is None else constant,
+        np.full(n_documents, chance if constant is None else constant),
     )
     return ScoredTask(model, task, labels(n_sublayers, ffn), scores)
 
@@ -214,7 +223,7 @@ def as_log_probabilities(study: ScoredTask, sure: float = 0.8, seed: int = 0) ->
         metric="logprob",
         matrix=np.log(np.where(right == 1, given, 1 - given)),
         chance=np.full(right.shape[1], np.log(0.5)),
-        constant=np.nan,
+        constant=np.full(len(study.scores.documents), np.nan),
     )
     return replace(study, scores=scores)
 

@@ -35,13 +35,15 @@ def test_paired_intervals_are_narrower_than_unpaired_ones():
     full = (rng.random(400) < 0.6).astype(float)
     removed = full.copy()
     removed[np.flatnonzero(full)[:2]] = 0
-    scores = Scores("acc", ((), (0,)), tuple(range(400)), np.stack([full, removed]), np.full(400, 0.5), 0.5)
+    scores = Scores(
+        "acc", ((), (0,)), tuple(range(400)), np.stack([full, removed]), np.full(400, 0.5), np.full(400, 0.5)
+    )
     row = effect_table(scores, ["Attn 0"]).iloc[0]
     assert row["effect"] == pytest.approx(0.005)
     assert row["high"] - row["low"] < 0.02 < row["full_high"] - row["full_low"]
 
 
 def test_a_missing_removal_is_named():
-    scores = Scores("acc", ((), (0,)), (0,), np.ones((2, 1)), np.ones(1), 0.5)
+    scores = Scores("acc", ((), (0,)), (0,), np.ones((2, 1)), np.ones(1), np.ones(1))
     with pytest.raises(CornerstoneError, match=r"\(1,\)"):
         effect_table(scores, ["Attn 0", "FFN 0"])

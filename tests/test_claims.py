@@ -117,7 +117,7 @@ def test_a_sublayer_that_is_not_surely_a_cornerstone_contradicts_nothing():
 
 
 def test_experts_that_stay_above_guessing_support_claim_5_and_dense_models_say_nothing():
-    keys = {"top_k": 1, "n_documents": 300}
+    keys = {"top_k": 1, "n_documents": 2000}
     assert verdict("5", [0.5, *NOTHING[:5]], SIX, ffn="MoE", **keys) == SUPPORTED
     assert verdict("5", [1.0, *NOTHING[:5]], SIX, ffn="MoE", **keys) == CONTRADICTED
     dense = study([0.5, *NOTHING[:5]], SIX, **keys)
@@ -129,7 +129,7 @@ def test_experts_that_stay_above_guessing_support_claim_5_and_dense_models_say_n
 def test_claim_5_is_one_of_five_of_six_tasks(falling, expected):
     games = [
         synthetic.known_task(
-            [1.0 if t < falling else 0.5, *NOTHING[:5]], task=task, seed=t, ffn="MoE", n_documents=600
+            [1.0 if t < falling else 0.5, *NOTHING[:5]], task=task, seed=t, ffn="MoE", n_documents=2000
         )
         for t, task in enumerate(SIX)
     ]

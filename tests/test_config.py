@@ -180,6 +180,7 @@ MISTAKES = [
     (a_study(edges="last"), "edges is 'last': give one of both, first"),
     (a_study(score="f1"), "score is 'f1': give one of paper, acc, acc_norm"),
     (a_study(top_k=None), "top_k is None: give a whole number"),
+    (a_study(collapse_margin=0), "collapse_margin is 0: give more than 0"),
     (a_study(seed=-1), "seed is -1: give 0 or more"),
     (a_study(seed=2**32), "seed is 4294967296: give 4294967295 or less"),
     (a_study(sample=0), "sample is 0: give 1 or more"),

@@ -96,7 +96,9 @@ def early_slices(n_sublayers, shares):
 def test_captions_of_neighbouring_slices_do_not_meet(drawn, shares):
     figure, boxes = drawn(lambda: make_pies(early_slices(160, shares), PLAIN))
     assert_tidy(figure, boxes)
-    captions = [text.get_text() for text in boxes if "%" in text.get_text()]
+    captions = [
+        text.get_text() for text in boxes if "%" in text.get_text() and "noise" not in text.get_text()
+    ]
     assert len(captions) == 4
     assert f"Attn 0\n{100 * shares[0]:.1f} %" in captions
 
@@ -105,8 +107,21 @@ def test_pies_of_models_and_tasks_are_tidy_at_160_sublayers_and_with_long_names(
     values = pd.concat([synthetic.value_rows("m", 160), synthetic.value_rows("n", 64, ffn="MoE", seed=1)])
     figure, boxes = drawn(lambda: make_pies(values, LONG))
     assert_tidy(figure, boxes)
-    assert sum("%" in text.get_text() for text in boxes) == 2 * 6 * 4
+    assert sum("%" in text.get_text() for text in boxes) == 2 * 6 * (4 + 1)
     assert any(text.get_text() == "FFN / MoE" for text in boxes)
+
+
+def test_under_each_pie_stands_what_the_top_hold_and_what_noise_alone_would_give(drawn):
+    rows = synthetic.value_rows("m", 12, ["boolq"])
+    rows = rows.assign(
+        share=[0.4, 0.3, 0.2, *[0.1 / 9] * 9], rank=range(1, 13), noise_share=[0.2, 0.1, 0.08] + [0.062] * 9
+    )
+    _, boxes = drawn(lambda: make_pies(rows, PLAIN))
+    assert "top 3 hold 90 %; noise alone 38 %" in {text.get_text().replace("\n", " ") for text in boxes}
+    _, boxes = drawn(lambda: make_pies(rows, PLAIN, top_k=1))
+    assert "top 1 holds 40 %; noise alone 20 %" in {text.get_text().replace("\n", " ") for text in boxes}
+    _, boxes = drawn(lambda: make_pies(rows.assign(share=0.0), PLAIN))
+    assert not any("noise" in text.get_text() for text in boxes)
 
 
 def test_captions_keep_off_the_pies(drawn):
@@ -204,15 +219,47 @@ def test_panels_share_y_and_number_blocks(drawn):
 def test_ablation_draws_scores_and_baselines_in_percent(drawn):
     effects = synthetic.effect_rows("m", 12, ["boolq"])
     figure, boxes = drawn(lambda: make_ablation(effects, PLAIN))
-    heights = [line.get_ydata()[0] for line in figure.axes[0].lines if len(set(line.get_ydata())) == 1]
+    heights = [line.get_ydata()[0] for line in figure.axes[0].lines if list(line.get_xdata()) == [0, 1]]
     assert heights == pytest.approx([100 * effects["full"].iloc[0], 50])
-    markers = {
-        line.get_marker(): line for line in figure.axes[0].lines if line.get_marker() not in ("None", "")
-    }
-    attention = effects[effects["kind"] == "attn"]
-    np.testing.assert_allclose(markers["o"].get_ydata(), 100 * attention["removed_score"])
-    assert set(markers) == {"o", "s"}
+    drawn_scores = {"o": {}, "s": {}}
+    for line in figure.axes[0].lines:
+        if line.get_marker() in drawn_scores:
+            drawn_scores[line.get_marker()] |= dict(zip(line.get_xdata(), line.get_ydata(), strict=True))
+    for marker, kind in (("o", "attn"), ("s", "ffn")):
+        rows = effects[effects["kind"] == kind]
+        assert drawn_scores[marker] == pytest.approx(
+            dict(zip(rows["sublayer"], 100 * rows["removed_score"], strict=True))
+        )
     assert {"attention", "FFN", "full model", "chance"} <= {text.get_text() for text in boxes}
+
+
+def test_markers_tell_collapsed_and_undecided_from_above(drawn):
+    states = ["collapsed", "undecided", "above", "below", *["above"] * 8]
+    effects = synthetic.effect_rows("m", 12, ["boolq"]).assign(state=states)
+    figure, boxes = drawn(lambda: make_ablation(effects, PLAIN))
+    faces = {
+        x: matplotlib.colors.to_hex(line.get_markerfacecolor())
+        for line in figure.axes[0].lines
+        if line.get_marker() in ("o", "s")
+        for x in line.get_xdata()
+    }
+    black, white = "#1a1a1a", "#ffffff"
+    assert [faces[i] for i in range(4)] == [black, white, style.ATTENTION.lower(), black]
+    assert {"collapsed", "undecided"} <= {text.get_text() for text in boxes}
+    _, boxes = drawn(lambda: make_ablation(effects.assign(state="above"), PLAIN))
+    assert not {"collapsed", "undecided"} & {text.get_text() for text in boxes}
+
+
+def test_the_full_models_interval_is_a_band_and_values_have_whiskers(drawn):
+    effects, values = (f("m", 12, ["boolq"]) for f in (synthetic.effect_rows, synthetic.value_rows))
+    figure, _ = drawn(lambda: make_ablation(effects, PLAIN))
+    (band,) = figure.axes[0].patches
+    assert [band.get_y(), band.get_y() + band.get_height()] == pytest.approx(
+        [100 * effects["full_low"].iloc[0], 100 * effects["full_high"].iloc[0]]
+    )
+    figure, _ = drawn(lambda: make_values(values, PLAIN))
+    whiskers = figure.axes[0].collections[0].get_segments()
+    np.testing.assert_allclose([w[:, 1] for w in whiskers], 100 * values[["low", "high"]])
 
 
 def test_values_are_drawn_signed(drawn):

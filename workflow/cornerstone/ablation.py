@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.coalitions import ablation
-from cornerstone.resampling import bootstrap, interval
+from cornerstone.collapse import guessing_tests
+from cornerstone.resampling import bootstrap, bounded, interval
 from cornerstone.scores import Scores, read_scores, rows_of, write_table
 from cornerstone.sublayer_table import sublayer_columns
 
@@ -27,19 +28,24 @@ def document_effects(scores: Scores, n_sublayers: int) -> tuple[np.ndarray, np.n
     return full, full - np.array(removed)
 
 
-def effect_table(scores: Scores, labels: Sequence[str]) -> pd.DataFrame:
+def effect_table(scores: Scores, labels: Sequence[str], margin: float = 0.05) -> pd.DataFrame:
     """A row per sublayer: sublayer, label, kind, full, removed_score, effect, low, high, and the baselines.
 
-    full: score of the full model, with full_low and full_high. effect = full − removed_score, with the
-    paired interval low, high (95 %, bootstrap over documents). chance: a random choice's score.
-    constant: the best score of always giving one choice. documents: how many.
+    full, removed_score, constant: scores of the full model, without the sublayer, and of the best answer that is
+    always the same, each with its interval …_low, …_high. effect = full − removed_score, with the paired
+    interval low, high (95 %, bootstrap over documents). An effect that no document shows gets ± 3 / documents:
+    so many of all documents it may still affect. chance: a random choice's score, the same whichever
+    documents of so many choices were asked. documents: how many. state: whether what is left is guessing, at
+    this margin, tested over all sublayers together (see `collapse`).
     """
     full, effects = document_effects(scores, len(labels))
-    (full_low,), (full_high,) = interval(bootstrap(full[None]))
+    removed = full - effects
+    (full_low, constant_low), (full_high, constant_high) = _score_interval(np.array([full, scores.constant]))
+    removed_low, removed_high = _score_interval(removed)
     low, high = interval(bootstrap(effects))
     return sublayer_columns(labels).assign(
         full=full.mean(),
-        removed_score=(full - effects).mean(axis=1),
+        removed_score=removed.mean(axis=1),
         effect=np.round(effects.mean(axis=1), 12),
         low=low,
         high=high,
@@ -47,15 +53,26 @@ def effect_table(scores: Scores, labels: Sequence[str]) -> pd.DataFrame:
         documents=len(scores.documents),
         full_low=full_low,
         full_high=full_high,
-        constant=scores.constant,
+        constant=scores.constant.mean(),
+        constant_low=constant_low,
+        constant_high=constant_high,
+        removed_low=removed_low,
+        removed_high=removed_high,
+        state=guessing_tests(removed, scores.chance, scores.constant, margin).states,
     )
 
 
-def ablation_effects(evaluation: Path, documents: Path, output: Path, *, score: str = "paper") -> None:
+def _score_interval(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return interval(bounded(bootstrap(scores), scores))
+
+
+def ablation_effects(
+    evaluation: Path, documents: Path, output: Path, *, score: str = "paper", margin: float = 0.05
+) -> None:
     """Write ablation/{model}/{task}.csv from the evaluation of the design ablation.
 
-    `score` is the configuration's.
+    `score` is the configuration's, margin its collapse_margin.
     Raises CornerstoneError where a coalition, a row or the metric is missing.
     """
     study = read_scores([evaluation], documents, score)
-    write_table(effect_table(study.scores, study.labels), study, output)
+    write_table(effect_table(study.scores, study.labels, margin), study, output)

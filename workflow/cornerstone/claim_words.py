@@ -15,7 +15,6 @@ from cornerstone.claims import (
     DISPROPORTIONATE,
     LEFT_OUT,
     LITTLE,
-    MARGIN,
     MIN_DOCUMENTS,
     MOST_TASKS,
     NOT_DECIDABLE,
@@ -131,11 +130,12 @@ def _collapse(study: Study, finding: Finding, cases: Sequence[Case], titles: Tit
     means = {label: mean_case([case for case in cases if case.sublayers == label]) for label in labels}
     scores = listed([f"{_estimate(case, percent)} % without {label}" for label, case in means.items()])
     mean = mean_case(cases)
+    guessing = f"surely at most {points(study.results.margin)} points above guessing"
     return (
         f"{titles.model(cases[0].model)} scores {scores}{_on_average(cases)}, where chance is "
         f"{percent(mean.chance)} % and the best constant answer {percent(mean.constant)} %. Of "
         f"{counted(len(cases), 'case')} (cornerstone × task), "
-        f"{_cases(cases, 'guessing', 'better than guessing')}.{_uncertain(study, cases)}"
+        f"{_cases(cases, guessing, 'surely more')}.{_uncertain(study, cases)}"
     )
 
 
@@ -174,8 +174,8 @@ def _resistance(study: Study, finding: Finding, cases: Sequence[Case], titles: T
     named = study.results.cornerstones[model]
     which = f"whichever of {listed(named)} is removed" if len(named) > 1 else f"without {named[0]}"
     text = (
-        f"{titles.model(model)} surely stays more than {points(MARGIN, 0)} points above guessing on {holds} of "
-        f"{counted(n_tasks, 'task')} {which}, and surely falls to guessing on {falls}."
+        f"{titles.model(model)} surely stays more than {points(study.results.margin)} points above guessing on "
+        f"{holds} of {counted(n_tasks, 'task')} {which}, and surely falls to guessing on {falls}."
     )
     few = f" The claim needs {MOST_TASKS[1]} tasks." if n_tasks < MOST_TASKS[1] else ""
     return text + few + _uncertain(study, cases)

@@ -3,9 +3,11 @@
     findings = judge_claims(Study(results, ids))
     findings["2"].verdict, findings["2"].cases
 
-Every decision is made by intervals. A claim is cut into cases: each is a number with a 95 % interval
+Every decision is made by intervals or tests. A claim is cut into cases: each is a number with a 95 % interval
 (bootstrap over documents) that is held against a bound. A case is supported where the whole interval lies
-on the claim's side of the bound, contradicted where all of it lies on the other, else not decidable.
+on the claim's side of the bound, contradicted where all of it lies on the other, else not decidable. Whether a
+score without a sublayer is guessing is decided by the paired tests of `collapse` instead, over all sublayers of
+the model, as in the table of ablation: collapsed, or below guessing; above; else not decidable.
 
 A claim about every case is supported if all its cases are. It is contradicted if one of them is by an
 interval so wide that all the cases' intervals hold together (level 1 − 0.05 / number of cases), because of
@@ -17,9 +19,9 @@ that is in more than 5 % of them nothing that is claimed of the others.
 
 Claims 2, 3 and 5 are about the part of right answers, and are not decidable by other scores: see OF_ANSWERS.
 
-Guessing is the better of chance and the best constant answer. Left out are tasks on which the full model
-is not surely more than MARGIN better than guessing, for there no removal can tell anything, and those of
-fewer than MIN_DOCUMENTS documents.
+Guessing is chance or the best constant answer; collapse_margin of the configuration says how near to it is still
+guessing. Left out are tasks on which the full model is not surely more than this margin better than both, for there
+no removal can tell anything, and those of fewer than MIN_DOCUMENTS documents.
 """
 
 from __future__ import annotations
@@ -34,16 +36,16 @@ from math import ceil, isnan
 import numpy as np
 import pandas as pd
 
-from cornerstone.per_document import DocumentNumbers, common_documents, task_draws
+from cornerstone.collapse import guessing_tests, tails
+from cornerstone.per_document import DocumentNumbers, common_documents, score_draws, task_draws
 from cornerstone.resampling import LEVEL, interval
-from cornerstone.tables import MEAN, Results, joint_and_single
+from cornerstone.significance import holm
+from cornerstone.tables import MEAN, Results, joint_and_single, mean_over_tasks
 from cornerstone.units import POINTS, unit_of
 
 SUPPORTED, CONTRADICTED, NOT_DECIDABLE = "supported", "contradicted", "not decidable"
 LEFT_OUT = "left out"
 
-MARGIN = 0.05
-"""A score is guessing up to this far above guessing."""
 LITTLE = 0.05
 """A drop below this is little."""
 EARLY = 0.25
@@ -53,7 +55,7 @@ DISPROPORTIONATE = 2
 MOST_TASKS = 5, 6
 """Five of six tasks."""
 MIN_DOCUMENTS = 60
-"""What happened on none of n documents may still happen on 3 / n of all: on 60, that is MARGIN."""
+"""What happened on none of n documents may still happen on 3 / n of all: on 60, that is 0.05."""
 
 CLAIMS = {
     "1": "A few early sublayers hold a disproportionate share, on every model and task.",
@@ -83,6 +85,7 @@ class Case:
     bound:     what it is held against; the claim says that it is above the bound if `above`, else below.
     chance, constant: scores of a random choice and of the best constant answer, where they matter.
     certain:   False for a cornerstone that is not surely one: it cannot contradict.
+    p_values:  of a case that is decided by tests, one-sided: that the claim's side is shown by luck, the other side.
     """
 
     claim: str
@@ -97,14 +100,19 @@ class Case:
     chance: float = np.nan
     constant: float = np.nan
     certain: bool = True
+    p_values: tuple[float, float] | None = None
 
     @property
     def verdict(self) -> str:
         return self.verdict_at(LEVEL)
 
     def verdict_at(self, level: float) -> str:
-        """The verdict by intervals of another level."""
-        verdict = decide(self.draws, self.bound, self.above, level)
+        """The verdict by intervals of another level, or by tests at half of what it leaves."""
+        if self.p_values is None:
+            verdict = decide(self.draws, self.bound, self.above, level)
+        else:
+            shown, refuted = (p <= (1 - level) / 2 for p in self.p_values)
+            verdict = SUPPORTED if shown else CONTRADICTED if refuted else NOT_DECIDABLE
         return verdict if self.certain or verdict == SUPPORTED else NOT_DECIDABLE
 
 
@@ -138,10 +146,25 @@ class Study:
     def tasks(self) -> dict[str, list[DocumentNumbers]]:
         """Each model's tasks that tell something; models without any are left out."""
         told = {
-            model: [numbers for numbers in self.results.of_model(model) if reason_left_out(numbers) is None]
+            model: [
+                numbers for numbers in self.results.of_model(model) if self.reason_left_out(numbers) is None
+            ]
             for model in self.results.models
         }
         return {model: tasks for model, tasks in told.items() if tasks}
+
+    def reason_left_out(self, numbers: DocumentNumbers) -> str | None:
+        """Why no claim can be tested with this model on this task, None where claims can."""
+        if len(numbers.documents) < MIN_DOCUMENTS:
+            return f"fewer than {MIN_DOCUMENTS} documents"
+        if not in_points(numbers):
+            return None
+        tests = guessing_tests(numbers.full[None], numbers.chance, numbers.constant, self.results.margin)
+        return None if tests.above[0] <= (1 - LEVEL) / 2 else "not surely better than guessing"
+
+    def guessing_bound(self, numbers: DocumentNumbers) -> float:
+        """What a score must be above to be more than guessing; not a number in nats."""
+        return np.maximum(numbers.chance.mean(), numbers.constant.mean()) + self.results.margin
 
 
 def judge_claims(study: Study) -> dict[str, Finding]:
@@ -183,24 +206,9 @@ def is_contradicted(case: Case, n_cases: int) -> bool:
     return case.verdict_at(1 - (1 - LEVEL) / n_cases) == CONTRADICTED
 
 
-def guessing(numbers: DocumentNumbers) -> float:
-    """The better of chance and the best constant answer."""
-    return max(numbers.chance, numbers.constant)
-
-
 def in_points(numbers: DocumentNumbers) -> bool:
     """Whether the score is a part of right answers."""
     return unit_of(numbers.metric) is POINTS
-
-
-def reason_left_out(numbers: DocumentNumbers) -> str | None:
-    """Why no claim can be tested with this model on this task, None where claims can."""
-    if len(numbers.documents) < MIN_DOCUMENTS:
-        return f"fewer than {MIN_DOCUMENTS} documents"
-    draws = task_draws(numbers.full, numbers.task)[0]
-    if in_points(numbers) and decide(draws, guessing(numbers) + MARGIN, above=True) != SUPPORTED:
-        return "not surely better than guessing"
-    return None
 
 
 # Claim 1
@@ -254,10 +262,9 @@ def chosen_share(numbers: DocumentNumbers, candidates: np.ndarray, k: int) -> tu
 def collapse(study: Study) -> Finding:
     """Without any one cornerstone the score is guessing.
 
-    A case is a cornerstone × task: the score without it, which is guessing where the whole interval is less
-    than MARGIN above guessing, and is not where all of it is more. Being not clearly different from chance
-    is no evidence of chance. A score far below chance, such as that of the worst constant answer, is
-    guessing, too.
+    A case is a cornerstone × task: the score without it, by the tests of `collapse`. Being not clearly
+    different from chance is no evidence of chance. A score surely below guessing, such as that of the worst
+    constant answer, has dropped to it, too.
     """
     cases = tuple(
         case for model, tasks in study.tasks.items() for case in _without(study, model, tasks, "2", False)
@@ -298,16 +305,20 @@ def _without(
     study: Study, model: str, tasks: Sequence[DocumentNumbers], claim: str, above: bool
 ) -> list[Case]:
     """Scores without one cornerstone: a case per cornerstone × task."""
+    margin = study.results.margin
+    tests_of = [guessing_tests(n.full - n.effects, n.chance, n.constant, margin) for n in tasks]
     cases = []
     for label in study.results.cornerstones[model]:
         sublayer = tasks[0].labels.index(label)
         certain = bool(study.results.found[model][sublayer] >= LEVEL)
-        for numbers in tasks:
+        for numbers, tests in zip(tasks, tests_of, strict=True):
             left = numbers.full - numbers.effects[sublayer]
-            draws = task_draws(left, numbers.task)[0]
-            told = (left.mean(), draws, guessing(numbers) + MARGIN, above)
+            told = (left.mean(), score_draws(left, numbers.task), study.guessing_bound(numbers), above)
             about = (claim, model, numbers.task, label, "score without it")
-            cases.append(Case(*about, *told, numbers.chance, numbers.constant, certain))
+            guessing = min(tests.collapsed[sublayer], tests.below[sublayer])
+            p_values = (tests.above[sublayer], guessing)
+            baselines = (numbers.chance.mean(), numbers.constant.mean())
+            cases.append(Case(*about, *told, *baselines, certain, p_values if above else p_values[::-1]))
     return cases
 
 
@@ -336,28 +347,27 @@ def little_loss(study: Study) -> Finding:
 
     A case is a model: the drop without one sublayer, mean over the others and over tasks, against LITTLE.
     Supported if that is so for every model. Contradicted if it is not for one, or if a single other
-    sublayer surely costs more than LITTLE on a task, by an interval that holds together with all others'.
+    sublayer surely costs more than LITTLE on a task, by a paired test that allows for all the others (Holm).
     """
     cases, singles, certain = [], {}, []
     for model, tasks in study.tasks.items():
         others = ~study.results.is_cornerstone(model)
         if others.any():
             about = ("all but the cornerstones", "drop without one of them")
-            mean, draws = _mean_over_tasks([(n.effects[others].mean(axis=0), n.task) for n in tasks])
-            cases.append(Case("3", model, MEAN, *about, mean, draws, LITTLE, above=False))
+            drop = mean_over_tasks([(n.effects[others].mean(axis=0), n.task) for n in tasks])
+            cases.append(Case("3", model, MEAN, *about, drop.estimate, drop.draws, LITTLE, above=False))
             of_each = [task_draws(n.effects[others], n.task) for n in tasks]
             low, high = interval(np.concatenate(of_each))
             singles[model] = Singles(len(low), int((high < LITTLE).sum()), int((low > LITTLE).sum()))
-            surely_other = study.results.found[model][others] <= 1 - LEVEL
-            certain += [draws[surely_other] for draws in of_each]
+            surely_other = others & (study.results.found[model] <= 1 - LEVEL)
+            certain += [tails(LITTLE - n.effects[surely_other]) for n in tasks]
     verdict = CONTRADICTED if _one_costs_more(certain) else in_every(cases)
     return Finding("3", verdict, tuple(cases), singles)
 
 
-def _one_costs_more(drops: Sequence[np.ndarray]) -> bool:
-    """Whether a single drop is surely above LITTLE; drops: draws, shape (sublayers, resamples) each."""
-    number = sum(map(len, drops))
-    return any((interval(draws, 1 - (1 - LEVEL) / number)[0] > LITTLE).any() for draws in drops if len(draws))
+def _one_costs_more(p_values: Sequence[np.ndarray]) -> bool:
+    """Whether a single drop is surely above LITTLE, from the p-values of each model's and task's drops."""
+    return bool((holm(np.concatenate([np.empty(0), *p_values])) <= (1 - LEVEL) / 2).any())
 
 
 # Claim 4
@@ -445,9 +455,9 @@ def overlap(study: Study) -> Finding:
         is_cornerstone = study.results.is_cornerstone(model)
         free = [window for window in tasks[0].windows if not is_cornerstone[list(window)].any()]
         if free:
-            joint, single, draws = joint_and_single(tasks, free)
+            *_, excess = joint_and_single(tasks, free)
             about = (f"{len(free)} runs without a cornerstone", "joint drop less the sum of single drops")
-            cases.append(Case("6b", model, MEAN, *about, joint - single, draws, 0.0, above=True))
+            cases.append(Case("6b", model, MEAN, *about, excess.estimate, excess.draws, 0.0, above=True))
     return Finding("6b", in_every(cases), tuple(cases))
 
 
@@ -463,17 +473,15 @@ def evidence_table(study: Study, findings: Mapping[str, Finding]) -> pd.DataFram
     """
     rows = []
     for numbers, reason in left_out(study):
-        draws = task_draws(numbers.full, numbers.task)[0]
         about = ("all", numbers.model, numbers.task, "", f"full score: {reason}")
         told = (
             numbers.full.mean(),
-            draws,
-            guessing(numbers) + MARGIN if in_points(numbers) else np.nan,
+            score_draws(numbers.full, numbers.task),
+            study.guessing_bound(numbers),
             True,
-            numbers.chance,
-            numbers.constant,
         )
-        rows.append(_case_row(Case(*about, *told)) | {"verdict": LEFT_OUT})
+        case = Case(*about, *told, numbers.chance.mean(), numbers.constant.mean())
+        rows.append(_case_row(case) | {"verdict": LEFT_OUT})
     rows += [_case_row(case) for finding in findings.values() for case in finding.cases]
     columns = "claim model task sublayers quantity estimate low high claimed bound chance constant verdict"
     return pd.DataFrame(rows, columns=columns.split())
@@ -481,7 +489,7 @@ def evidence_table(study: Study, findings: Mapping[str, Finding]) -> pd.DataFram
 
 def left_out(study: Study) -> list[tuple[DocumentNumbers, str]]:
     """The models and tasks that no claim is tested on, each with the reason."""
-    reasons = [(numbers, reason_left_out(numbers)) for numbers in study.results.measured]
+    reasons = [(numbers, study.reason_left_out(numbers)) for numbers in study.results.measured]
     return [(numbers, reason) for numbers, reason in reasons if reason is not None]
 
 
@@ -509,9 +517,3 @@ def _case_row(case: Case) -> dict:
         "constant": case.constant,
         "verdict": case.verdict,
     }
-
-
-def _mean_over_tasks(rows: Sequence[tuple[np.ndarray, str]]) -> tuple[float, np.ndarray]:
-    """Mean over tasks of rows (per document, task), and its draws."""
-    draws = [task_draws(per_document, task)[0] for per_document, task in rows]
-    return float(np.mean([row.mean() for row, _ in rows])), np.mean(draws, axis=0)

@@ -149,6 +149,7 @@ class StudyConfig:
     edges: str
     score: str
     top_k: int
+    collapse_margin: float
     shards: Mapping[str, int]
     max_runtime: int | None
     gpu_tflops: float

@@ -40,10 +40,12 @@ def joint_table(scores: Scores, labels: Sequence[str], max_removed: int) -> pd.D
     """A row per window: removed, labels, size, joint, single, excess, low, high, documents.
 
     joint: full score − score without the window. single: the sum of its sublayers' effects. excess = joint
-    − single, with its paired interval low, high (95 %, bootstrap over documents).
+    − single. Each with its paired interval (95 %, bootstrap over documents), that of the excess in low, high.
     """
     windows, joint, single = document_joint(scores, len(labels), max_removed)
-    low, high = interval(bootstrap(joint - single))
+    (joint_low, joint_high), (single_low, single_high), (low, high) = (
+        interval(bootstrap(rows)) for rows in (joint, single, joint - single)
+    )
     return pd.DataFrame(
         {
             "removed": [designs.removed_text(window) for window in windows],
@@ -54,6 +56,10 @@ def joint_table(scores: Scores, labels: Sequence[str], max_removed: int) -> pd.D
             "excess": np.round((joint - single).mean(axis=1), 12),
             "low": low,
             "high": high,
+            "joint_low": joint_low,
+            "joint_high": joint_high,
+            "single_low": single_low,
+            "single_high": single_high,
             "documents": len(scores.documents),
         }
     )

@@ -19,7 +19,7 @@ from cornerstone.ablation import document_effects
 from cornerstone.coalitions import Removed
 from cornerstone.estimators import document_values, window_estimator
 from cornerstone.joint import document_joint
-from cornerstone.resampling import SEED, bootstrap
+from cornerstone.resampling import SEED, bootstrap, bounded, resampled_means
 from cornerstone.scores import ScoredTask
 
 
@@ -34,7 +34,8 @@ class DocumentNumbers:
     windows:   the runs of consecutive sublayers that were removed together.
     joint:     shape (windows, documents): full − score without the window.
     single:    shape (windows, documents): sum of the effects of its sublayers.
-    chance:    score of a random choice. constant: of the best answer that is always the same; NaN in nats.
+    chance:    shape (documents,): score of a random choice. constant: of the best answer that is always the same;
+               NaN in nats.
     available: documents of the task's scored split; 0 where it is not known.
     seconds:   that evaluating each design took.
     metric:    the score: see `scores.Scores`.
@@ -50,8 +51,8 @@ class DocumentNumbers:
     windows: tuple[Removed, ...]
     joint: np.ndarray
     single: np.ndarray
-    chance: float
-    constant: float
+    chance: np.ndarray
+    constant: np.ndarray
     available: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
     metric: str = "acc"
@@ -76,7 +77,7 @@ def document_numbers(study: ScoredTask, *, max_removed: int, edges: str = "both"
         windows=windows,
         joint=joint,
         single=single,
-        chance=float(scores.chance.mean()),
+        chance=scores.chance,
         constant=scores.constant,
         available=study.available,
         seconds=study.seconds,
@@ -91,18 +92,32 @@ def common_documents(one: DocumentNumbers, other: DocumentNumbers) -> tuple[Docu
 
 
 def task_draws(per_document: np.ndarray, task: str) -> np.ndarray:
-    """Means over resampled documents, shape (rows, resamples); see `bootstrap`.
+    """Draws for intervals of the rows' means, shape (rows, resamples); see `bootstrap`.
 
     Tasks are resampled independently of each other, whatever their order, so means over tasks may be taken
     of the draws; the same number of documents of one task is resampled alike for every model.
     """
-    return bootstrap(np.atleast_2d(per_document), seed=(SEED, zlib.crc32(task.encode())))
+    return bootstrap(np.atleast_2d(per_document), seed=_seed(task))
+
+
+def score_draws(per_document: np.ndarray, task: str) -> np.ndarray:
+    """`task_draws` of one score, shape (resamples,)."""
+    return bounded(task_draws(per_document, task)[0], per_document)
+
+
+def task_means(per_document: np.ndarray, task: str) -> np.ndarray:
+    """Means over the same resampled documents alone, for ranks and shares; see `resampled_means`."""
+    return resampled_means(np.atleast_2d(per_document), seed=_seed(task))
+
+
+def _seed(task: str) -> tuple[int, int]:
+    return SEED, zlib.crc32(task.encode())
 
 
 def _only(numbers: DocumentNumbers, documents: Sequence[int]) -> DocumentNumbers:
     column = {document: i for i, document in enumerate(numbers.documents)}
     columns = [column[document] for document in documents]
-    arrays = ("full", "effects", "values", "joint", "single")
+    arrays = ("full", "effects", "values", "joint", "single", "chance", "constant")
     return replace(
         numbers,
         documents=tuple(documents),

@@ -2,9 +2,10 @@
 
     precision_table(measured)        # a row per model, task and kind of number; `snakemake precision` prints it
 
-A half-width is that of the 95 % interval of a sublayer's effect or value, 1.96 · s / √n, where s is the
-standard deviation over documents. As the tables' intervals it speaks of documents like these; of the task's
-own scored split alone one knows more, and all of it leaves no doubt (the finite-population correction).
+A half-width is that of the 95 % interval of a sublayer's effect or value, 1.96 · √(s² + 2 c² / n) / √n, where s is
+the standard deviation over documents and c the change on a made-up document (see `resampling`). As the tables'
+intervals it speaks of documents like these; of the task's own scored split alone one knows more, and all of it
+leaves no doubt (the finite-population correction).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.per_document import DocumentNumbers, document_numbers
+from cornerstone.resampling import typical_change
 from cornerstone.scores import read_scores
 from cornerstone.units import NATS, POINTS, Unit, unit_of
 
@@ -34,7 +36,7 @@ def half_widths(per_document: np.ndarray) -> np.ndarray:
     n = per_document.shape[1]
     if n < 2:
         return np.full(len(per_document), np.inf)
-    return NORMAL * per_document.std(axis=1, ddof=1) / np.sqrt(n)
+    return NORMAL * np.sqrt(per_document.var(axis=1) + 2 * typical_change(per_document) ** 2 / n) / np.sqrt(n)
 
 
 def documents_needed(width_now: float, documents: int, width: float, unit: Unit = POINTS) -> int:

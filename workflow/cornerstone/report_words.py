@@ -57,6 +57,12 @@ class Study:
         return list(self.tables["values"]["model"].unique())
 
 
+BLACK_AND_HOLLOW = (
+    ". Black: what is left is surely guessing (collapsed, or below guessing); hollow: that is undecided"
+)
+"""What the markers of ablation figures say of scores that guessing can be told by."""
+
+
 def summary(study: Study) -> list[str]:
     """What was found, a paragraph per model, made from the tables."""
     return [_summary_of(study, model) for model in study.models]
@@ -66,7 +72,7 @@ def method(study: Study) -> list[str]:
     """How values, effects and intervals were measured, with the study's own settings."""
     max_removed, edges = study.config["max_removed"], study.config["edges"]
     which = "first or last" if edges == "both" else "first"
-    return [
+    told = [
         "A sublayer is one attention, FFN or mixture-of-experts (MoE) module of a decoder block. "
         "Removing it leaves the skip connection: x + f(x) becomes x. Each model answered "
         f"multiple-choice questions whole, and again without every run of 1 to {max_removed} "
@@ -77,17 +83,31 @@ def method(study: Study) -> list[str]:
         f"{which} sublayer it is. Its share is its part of the sum of the positive values. The "
         "effect of a sublayer is the drop of the score when it alone is removed. Cornerstones are the "
         f"{study.config['top_k']} sublayers of a model with the largest share averaged over tasks.",
-        "Intervals are 95 % percentile intervals of a bootstrap over documents; all coalitions "
-        "share the resampled documents, so differences between them are paired.",
+        "Intervals are of 95 %, by a bootstrap over documents; all coalitions share the resampled documents, so "
+        "differences between them are paired. Every resample also draws from two made-up documents, one that raises "
+        "a number and one that lowers it by as much as a document usually does: what few documents show is not known "
+        "as well as what many do. An interval speaks of all documents like these, for the removals that were made.",
     ]
+    return told + ([_how_collapse_is_told(study.config["collapse_margin"])] if study.unit is POINTS else [])
+
+
+def _how_collapse_is_told(margin: float) -> str:
+    return (
+        "Whether a model without a sublayer is guessing is tested, not read off: collapsed means that its score is "
+        f"surely within {percent(margin)} points of chance or of the best constant answer, above that it is surely "
+        "more than this above both, below that it is surely more than this below both, and all else is undecided. The "
+        "tests are paired over documents and allow for all sublayers of a model on a task (Holm)."
+    )
 
 
 def cautions(study: Study) -> list[str]:
     """What the numbers do not say."""
     sizes = study.tables["shares_by_task"].groupby("model")[["sublayers", "documents"]].first()
     near_chance = (
-        "A score near chance is no proof of guessing: a collapsed model may give one answer always, "
-        "which scores as much as the best constant answer in the table of scores."
+        "A score near chance is no proof of guessing, and one that does not differ from it surely is none either: "
+        "with few documents nothing differs surely. So what is left without a sublayer is undecided until it is shown "
+        "to be collapsed or above. Collapsed takes 1,300 to 2,400 documents where the answers are random, and "
+        "fewer where the model gives one answer always."
     )
     far_below = (
         "A score in nats has no lower end. One below chance is no proof of guessing: most answers may be right and a "
@@ -101,8 +121,10 @@ def cautions(study: Study) -> list[str]:
         "The values rest on removing few, neighbouring sublayers. They equal Shapley values where "
         "effects add up, and otherwise estimate them; they need not sum to the score.",
         near_chance if study.unit is POINTS else far_below,
+        "An effect that no document shows is not known to be zero: it may still be there on up to about 3 of as many "
+        "documents. Nothing in these documents can tell; its interval says that much and no more.",
         "Which sublayers are cornerstones is estimated on the same documents as what they do: the table of "
-        "cornerstones says how often other documents would name them.",
+        "cornerstones says how often resampled documents name them. This is stability, not confidence.",
         "Removing a sublayer can raise the score: negative values and effects are signal or noise, "
         "as their intervals tell.",
     ]
@@ -121,15 +143,17 @@ def caption(study: Study, path: Path) -> tuple[str, str]:
     share = (
         "Each slice is a sublayer's value over the sum of the positive values (negative ones count "
         "as 0), in model order, anticlockwise from the top; the largest are named. Values from runs "
-        f"of at most {max_removed} removed sublayers"
+        f"of at most {max_removed} removed sublayers. Under each pie: what the largest hold together, and what "
+        "they would on average were all values noise"
     )
     captions = {
         "pie": (f"Shares of {name}", f"{share}; {_measured(study, model)}."),
         "ablation": (
             f"Ablation of {name}",
             "Score after removing one sublayer: circles attention, squares FFN or MoE. Dashed: the "
-            "full model; dotted: chance. The light bars are the 95 % interval of the drop: one that "
-            "crosses the dashed line is a drop that cannot be told from none; "
+            "full model, its 95 % interval in grey; dotted: chance. The light bars are the 95 % interval of the "
+            "drop: one that crosses the dashed line is a drop that cannot be told from none"
+            f"{BLACK_AND_HOLLOW if study.unit is POINTS else ''}; "
             f"{_measured(study, model)}.",
         ),
         "values": (
@@ -196,8 +220,8 @@ def _unseen(side_by_side: pd.DataFrame) -> str:
     removals, unseen = chosen["sublayers"].sum(), chosen["unseen"].sum()
     tasks = "" if len(chosen) == 1 else f" (a sublayer on one of {len(chosen)} tasks)"
     return (
-        f" Of {counted(removals, 'single removal')}{tasks}, {unseen or 'none'} show{'s' if unseen <= 1 else ''} no loss "
-        "in the score while the log-probability of the right answer surely falls."
+        f" Of {counted(removals, 'single removal')}{tasks}, {unseen or 'none'} show{'s' if unseen <= 1 else ''} no "
+        "loss in the score while the log-probability of the right answer surely falls."
     )
 
 

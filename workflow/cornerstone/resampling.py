@@ -1,7 +1,20 @@
 """Intervals: the bootstrap over documents, paired, as one matrix product.
 
-draws = bootstrap(per_document)      # (rows, documents) -> (rows, resamples)
-low, high = interval(draws)
+    draws = bootstrap(per_document)      # (rows, documents) -> (rows, resamples)
+    low, high = interval(draws)
+
+An interval speaks of all documents like these, of which these are a random sample: in 95 of 100 such samples
+it holds the number that all of them would give. The removals are fixed, so the interval of a value is about
+what the estimator gives with all documents; how far that is from the Shapley value it does not say.
+
+Plain resampling is wrong where few documents show a number. A sublayer whose removal changes one answer of
+200 gets [0, 1.5] points, one whose removal changes none [0, 0], as if it were sure that none of all documents
+is affected: simulated, such intervals hold the truth 70 and 30 times of 100. So every resample also draws from
+two made-up documents, one on which the number is a typical change larger and one on which it is as much
+smaller (`typical_change`; for right and wrong answers one answer). For a paired difference of right and wrong
+this is the interval of Bonett and Price (2012, J. Educ. Behav. Stat. 37); what no document shows gets ± 3 / n,
+the rule of three. Where many documents show a number it makes next to no difference. `benchmarks/coverage.py`
+measures how often the intervals hold the truth.
 """
 
 from __future__ import annotations
@@ -18,18 +31,62 @@ SEED = 20240922
 def bootstrap(
     per_document: np.ndarray, resamples: int = RESAMPLES, seed: int | tuple[int, ...] = SEED
 ) -> np.ndarray:
-    """Means over resampled documents, shape (rows, resamples), from (rows, documents).
+    """Draws for an interval of each row's mean, shape (rows, resamples), from (rows, documents).
+
+    `resampled_means` with the made-up documents of each row, which are drawn for each row by itself: ratios and
+    means over tasks of these draws have intervals, but of a sum or difference of rows make one more row, then
+    it gets no more than two made-up documents.
+    """
+    return resampled_means(per_document, resamples, seed) + made_up(per_document, resamples, seed)
+
+
+def resampled_means(
+    per_document: np.ndarray, resamples: int = RESAMPLES, seed: int | tuple[int, ...] = SEED
+) -> np.ndarray:
+    """Means over resampled documents alone, shape (rows, resamples): what ranks and shares are told from.
 
     Every row sees the same resampled documents (paired), so differences and sums of rows may be taken. So
     does every other call with this seed and number of documents.
     """
     n_documents = per_document.shape[1]
     counts = _resample(n_documents, resamples, seed)
-    chunks = [  # as floats, 250 resamples of 10,000 documents are 20 MB
-        per_document @ counts[start : start + 250].T.astype(np.float64) / n_documents
-        for start in range(0, resamples, 250)
-    ]
-    return np.concatenate(chunks, axis=1)
+    means = np.empty((len(per_document), resamples))
+    for start in range(0, resamples, 250):  # as floats, 250 resamples of 10,000 documents are 20 MB
+        chunk = counts[start : start + 250].T.astype(np.float64)
+        means[:, start : start + 250] = per_document @ chunk / n_documents
+    return means
+
+
+def made_up(
+    per_document: np.ndarray, resamples: int = RESAMPLES, seed: int | tuple[int, ...] = SEED
+) -> np.ndarray:
+    """What the made-up documents add to each mean, shape (rows, resamples).
+
+    A resample draws a document about as often as a Poisson number of mean 1 says; so does it each made-up one.
+    """
+    n_rows, n_documents = per_document.shape
+    rng = np.random.default_rng((*np.atleast_1d(seed), 1))
+    more, less = rng.poisson(1.0, (2, n_rows, resamples)).astype(np.int8)
+    return typical_change(per_document)[:, None] * (more - less) / n_documents
+
+
+def bounded(draws: np.ndarray, per_document: np.ndarray) -> np.ndarray:
+    """Draws of scores, none below 0 or above 1 where no document scores so: the made-up ones could."""
+    of_answers = (per_document >= 0).all() and (per_document <= 1).all()
+    return draws.clip(0, 1) if of_answers else draws
+
+
+def typical_change(per_document: np.ndarray) -> np.ndarray:
+    """How large each row is on a document that shows it, shape (rows,): Σ x² / Σ |x|, 1 for right and wrong.
+
+    Each row counts one such change of the median row with its own: of a row that one or two documents show, or
+    none, the other rows tell better what it would be on others. 1 where no document shows anything.
+    """
+    total = np.abs(per_document).sum(axis=1)
+    squares = np.einsum("ij,ij->i", per_document, per_document)
+    shown = total > 1e-9 * per_document.shape[1]  # sums of sevenths: 1e-17 is no change
+    usual = np.median(squares[shown] / total[shown]) if shown.any() else 1.0
+    return (squares + usual**2) / (total + usual)
 
 
 @lru_cache(maxsize=16)

@@ -66,8 +66,8 @@ class Scores:
                 0; of logprob and margin nats.
     chance:     float64, shape (documents,): what guessing has: the probability that a random choice is right;
                 its logarithm for logprob; 0 for margin.
-    constant:   the score of always giving one choice, the best one (always "yes" on BoolQ: 0.62). Not a number
-                for logprob and margin: to give one choice always is no statement of how sure one is.
+    constant:   float64, shape (documents,): 1 where the best choice to give always is right ("yes" on BoolQ). Not
+                a number for logprob and margin: to give one choice always is no statement of how sure one is.
     """
 
     metric: str
@@ -75,7 +75,7 @@ class Scores:
     documents: tuple[int, ...]
     matrix: np.ndarray
     chance: np.ndarray
-    constant: float
+    constant: np.ndarray
 
 
 def choose_metric(score: str, metrics: Sequence[str], task: str = "this task") -> str:
@@ -126,8 +126,8 @@ def scores_of(choices: ChoiceTable, metric: str) -> Scores:
     matrix, chance, constant = {
         "acc": lambda: (_answers_right(choices), guessed, _best_constant(choices)),
         "acc_norm": lambda: (_answers_right(choices, by_length=True), guessed, _best_constant(choices)),
-        "logprob": lambda: (_logprob(choices), np.log(guessed), np.nan),
-        "margin": lambda: (_margin(choices), nothing, np.nan),
+        "logprob": lambda: (_logprob(choices), np.log(guessed), nothing + np.nan),
+        "margin": lambda: (_margin(choices), nothing, nothing + np.nan),
     }[metric]()
     return Scores(metric, choices.coalitions, choices.documents, matrix, chance, constant)
 
@@ -147,8 +147,9 @@ def _answers_right(choices: ChoiceTable, by_length: bool = False) -> np.ndarray:
     return choices.right[np.arange(len(choices.documents)), answers].astype(np.float64)
 
 
-def _best_constant(choices: ChoiceTable) -> float:
-    return float(choices.right.mean(axis=0).max())
+def _best_constant(choices: ChoiceTable) -> np.ndarray:
+    """1 where the choice that is right most often is right, else 0."""
+    return choices.right[:, choices.right.mean(axis=0).argmax()].astype(np.float64)
 
 
 def _logprob(choices: ChoiceTable) -> np.ndarray:

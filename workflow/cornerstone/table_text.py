@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from cornerstone.claim_words import claims_table
-from cornerstone.claims import MARGIN, OF_SHARES, Study, evidence_table, judge_claims
+from cornerstone.claims import OF_SHARES, Study, evidence_table, judge_claims
+from cornerstone.collapse import ABOVE
 from cornerstone.errors import CornerstoneError
 from cornerstone.numbers_in_words import duration, interval_text, percent
 from cornerstone.precision import WIDTHS, precision_so_far
@@ -29,14 +30,15 @@ if TYPE_CHECKING:
 NOTES = {
     "claims": "With these models, these tasks and these documents; a verdict is on all models together. "
     "Surely means: the whole 95 % interval says so; a claim is not decidable where intervals lie on both "
-    "sides of its bound. Guessing is the better of chance and the best constant answer; a score up to "
-    f"{percent(MARGIN, 0)} points above it counts as guessing. Cornerstones are those of the table of "
-    "cornerstones: found on the same documents, not given.",
+    "sides of its bound. Guessing is chance or the best constant answer; a score within the configuration's "
+    "collapse_margin of it still is guessing, which is tested as in the table of ablation. Cornerstones are those "
+    "of the table of cornerstones: found on the same documents, not given.",
     "evidence": "The numbers that the claims were decided by. The claim has each number above or below "
-    "its bound; it is supported where the whole interval is on that side.",
-    "scores": "Score of the full model. The interval is the 95 % percentile interval of a bootstrap over "
-    "documents. A model that collapsed may give one answer always: compare with the best constant answer, "
-    "not with chance alone.",
+    "its bound; it is supported where the whole interval is on that side. Scores without a sublayer are decided by "
+    "the tests of the table of ablation instead, which allow for all of the model's sublayers: their bounds are "
+    "above the best constant answer, and an interval on one side may not be enough.",
+    "scores": "Score of the full model, with the 95 % interval of a bootstrap over documents. A model that "
+    "collapsed may give one answer always: compare with the best constant answer, not with chance alone.",
     "scores_side_by_side": "Every score of the same evaluation; the study's own is marked. Lost: without how many of "
     "the sublayers it surely falls (Holm over sublayers, at 5 %). Unseen: of how many its interval tells no loss, "
     "though the log-probability surely falls: accuracies move only where an answer changes. The last column is "
@@ -49,15 +51,16 @@ NOTES = {
     "same documents); left empty where that sum is not surely above zero.",
     "shares_by_task": "The shares of Table 1 task by task, with each task's own top sublayers.",
     "cornerstones": "The paper's Table 2. Cornerstones are found by rank: the largest by share averaged "
-    "over tasks. Which they are is an estimate from these documents: the last column says in how many of "
-    f"{RESAMPLES:,} resampled sets of documents a sublayer is one of them.",
+    "over tasks. Value: mean over tasks, with its 95 % interval; the share has no honest one. "
+    f"The last column says in how many of {RESAMPLES:,} resampled sets of documents a sublayer is among the top. "
+    "This is stability, not confidence: how steadily these documents name it, no probability that it truly is one.",
     "drops": "The paper's Table 3. Full score less the score without one sublayer, mean over sublayers "
     "and over tasks, with 95 % intervals: paired bootstrap over documents, tasks independent. The "
     "cornerstones were found on the same documents and are held fixed, which makes their drops a little "
     "too large and the others' a little too small where the choice is close.",
     "drops_by_task": "The paper's Table 4 (drops without one other sublayer), beside the cornerstones' "
-    "drops; see the note of Table 3. An interval without width means that no answer changed; among as "
-    "many other documents up to 3 still may.",
+    "drops; see the note of Table 3. Where no answer changed the interval is ± 3 / documents: so many of all "
+    "documents may still be affected, and of that no interval can tell more.",
     "joint": "Runs of neighbouring sublayers that hold no cornerstone, removed together and one by one: "
     "drops of the score, means over runs and tasks. Above zero, the difference means that they can stand "
     "in for each other. Surely more, less: how many runs, counted on each task, have an interval of the "
@@ -68,7 +71,8 @@ NOTES = {
     "narrow as said, with the time for them on the devices that were used. In brackets: how many of the task's "
     "own documents, for what is said of these alone. The keys documents and sample of the configuration set it.",
     "values": "Each sublayer's value, with its 95 % interval.",
-    "ablation": "Full score less the score without this sublayer, with its paired 95 % interval.",
+    "ablation": "Full score less the score without this sublayer, with its paired 95 % interval; where no answer "
+    "changed it is ± 3 / documents.",
 }
 
 UNBOUNDED = (
@@ -79,10 +83,11 @@ NOTES_IN_NATS = {
     "Surely means: the whole 95 % interval says so; a claim is not decidable where intervals lie on both "
     "sides of its bound. Claims on the part of right answers are not decided by a score in nats. Cornerstones are "
     "those of the table of cornerstones: found on the same documents, not given.",
-    "scores": "Score of the full model. The interval is the 95 % percentile interval of a bootstrap over documents. "
+    "scores": "Score of the full model, with the 95 % interval of a bootstrap over documents. "
     f"Chance is where all choices are alike. {UNBOUNDED}",
     "drops_by_task": "The paper's Table 4 (drops without one other sublayer), beside the cornerstones' drops; see the "
     f"note of Table 3. {UNBOUNDED}",
+    "ablation": "Full score less the score without this sublayer, with its paired 95 % interval.",
     "joint": "Runs of neighbouring sublayers that hold no cornerstone, removed together and one by one: drops of the "
     "score, means over runs and tasks. Above zero, the difference means that they can stand in for each other. Surely "
     "more, less: how many runs, counted on each task, have an interval of the difference above or below zero. "
@@ -92,6 +97,18 @@ NOTES_IN_NATS = {
 
 MOST_NAMES = 4
 """Of a list of sublayers in a table."""
+
+STABILITY_NOTE = (
+    "In how many of the resampled sets of documents a sublayer is among the largest values. This is stability, not "
+    "confidence: how steadily these documents name it, no probability that it truly is among the largest."
+)
+STATES_NOTE = (
+    "Collapsed: surely guessing, that is, within the configuration's collapse_margin of chance or of the best constant "
+    "answer. Above: surely more than this margin above both. Below: surely more than this margin below both. Undecided "
+    "is all else, and with few documents nearly everything near guessing. Paired tests of equivalence and of "
+    "superiority, Holm over the sublayers of a model on a task, 2.5 % to a side. Sublayers without which all scores "
+    "stay above are left out."
+)
 
 
 @dataclass(frozen=True)
@@ -166,7 +183,7 @@ def sections(name: str, table: pd.DataFrame, titles: Titles, unit: Unit = POINTS
         "scores_side_by_side": _side_by_side_view,
         "shares": _shares_view,
         "shares_by_task": _shares_by_task_view,
-        "cornerstones": _cornerstones_view,
+        "cornerstones": partial(_cornerstones_view, unit=unit),
         "drops": partial(_drops_view, unit=unit),
         "drops_by_task": partial(_drops_by_task_view, unit=unit),
         "joint": partial(_joint_view, unit=unit),
@@ -175,15 +192,7 @@ def sections(name: str, table: pd.DataFrame, titles: Titles, unit: Unit = POINTS
     if name in views:
         title, view = views[name](table, titles)
         return [Section(title, note_of(name, unit), view)]
-    number, what = {"values": ("value", "values"), "ablation": ("effect", "effects of removal")}[name]
-    return [
-        Section(
-            f"{titles.model(model)}: {what} ({unit.of_values})",
-            note_of(name, unit),
-            _by_sublayer(rows, number, titles, unit),
-        )
-        for model, rows in table.groupby("model", sort=False)
-    ]
+    return _sublayer_sections(name, table, titles, unit)
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -251,7 +260,7 @@ def _scores_view(table: pd.DataFrame, titles: Titles, unit: Unit) -> tuple[str, 
             f"Full model {unit.of_scores}": unit.text(row.full),
             "95 % interval": unit.interval(row.full_low, row.full_high),
             f"Chance {unit.of_scores}": unit.text(row.chance),
-            **({"Best constant answer %": percent(row.constant)} if unit is POINTS else {}),
+            **_constant_cell(row, unit),
         }
         for row in table.itertuples()
     ]
@@ -329,7 +338,7 @@ def _share_columns(row) -> dict[str, str]:
     }
 
 
-def _cornerstones_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFrame]:
+def _cornerstones_view(table: pd.DataFrame, titles: Titles, unit: Unit) -> tuple[str, pd.DataFrame]:
     top_k = int(table["ours"].sum() / table["model"].nunique())
     rows = [
         {
@@ -338,7 +347,8 @@ def _cornerstones_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.Dat
             "Sublayer": row.label,
             **_words_of_paper(row),
             "Mean share %": percent(row.share),
-            f"Among the top {top_k} in % of resamples": percent(row.found),
+            f"Mean value ({unit.of_differences})": _with_interval(row.value, row.low, row.high, unit),
+            f"Among the top {top_k} in % of resamples (stability)": percent(row.found),
         }
         for row in table.itertuples()
     ]
@@ -386,14 +396,25 @@ def _drop_cells(row, which: str, title: str, unit: Unit) -> dict[str, str]:
     return ours | _paper(row, f"paper_{which}_drop", f"{which.capitalize()}, in the paper")
 
 
+def _constant_cell(row, unit: Unit) -> dict[str, str]:
+    """What the best constant answer scores: no such thing in nats."""
+    if unit is not POINTS:
+        return {}
+    return {"Best constant answer %": _with_interval(row.constant, row.constant_low, row.constant_high, unit)}
+
+
 def _joint_view(table: pd.DataFrame, titles: Titles, unit: Unit) -> tuple[str, pd.DataFrame]:
     rows = [
         {
             "Model": titles.model(row.model),
             "Sublayers removed": row.size,
             "Runs": row.windows,
-            f"Together ({unit.of_differences})": unit.text(row.joint),
-            f"Sum one by one ({unit.of_differences})": unit.text(row.single),
+            f"Together ({unit.of_differences})": _with_interval(
+                row.joint, row.joint_low, row.joint_high, unit
+            ),
+            f"Sum one by one ({unit.of_differences})": _with_interval(
+                row.single, row.single_low, row.single_high, unit
+            ),
             f"Difference ({unit.of_differences})": unit.text(row.excess),
             "95 % interval": unit.interval(row.low, row.high),
             "Surely more": row.more,
@@ -441,9 +462,46 @@ def _with_interval(number: float, low: float, high: float, unit: Unit) -> str:
     return "" if pd.isna(number) else f"{unit.text(number)} ({unit.interval(low, high)})"
 
 
-def _by_sublayer(rows: pd.DataFrame, number: str, titles: Titles, unit: Unit) -> pd.DataFrame:
-    """A row per sublayer, a column per task: "12.3 (11.0 – 13.4)"."""
-    cells = [_with_interval(*numbers, unit) for numbers in rows[[number, "low", "high"]].to_numpy()]
-    wide = rows.assign(cell=cells).pivot(index=["sublayer", "label"], columns="task", values="cell")
+def _sublayer_sections(name: str, table: pd.DataFrame, titles: Titles, unit: Unit) -> list[Section]:
+    """Of values and ablation: each model's numbers, and then what is said of some of its sublayers in words.
+
+    A mean in nats near that of guessing does not say that a model guesses: no states are told of it.
+    """
+    number, what, of_some = {
+        "values": ("value", "values", _stability),
+        "ablation": ("effect", "effects of removal", _states if unit is POINTS else None),
+    }[name]
+    sections = []
+    for model, rows in table.groupby("model", sort=False):
+        cells = [_with_interval(*numbers, unit) for numbers in rows[[number, "low", "high"]].to_numpy()]
+        of_all = _by_sublayer(rows.assign(cell=cells), titles)
+        title = f"{titles.model(model)}: {what} ({unit.of_values})"
+        sections.append(Section(title, note_of(name, unit), of_all))
+    for model, rows in table.groupby("model", sort=False) if of_some else ():
+        about, note, told = of_some(rows, titles)
+        sections.append(Section(f"{titles.model(model)}: {about}", note, told))
+    return sections
+
+
+def _stability(rows: pd.DataFrame, titles: Titles) -> tuple[str, str, pd.DataFrame]:
+    """The sublayers that are among the top of at least one resample in a hundred on some task."""
+    stability = rows["top_k_stability"]
+    top_k = round(stability.sum() / rows["task"].nunique())
+    ever = rows["sublayer"].isin(rows["sublayer"][stability >= 0.01])
+    told = _by_sublayer(rows.assign(cell=[percent(part, 0) for part in stability])[ever], titles)
+    return f"among the top {top_k} in % of resamples", STABILITY_NOTE, told
+
+
+def _states(rows: pd.DataFrame, titles: Titles) -> tuple[str, str, pd.DataFrame]:
+    """The sublayers without which some task's score is not surely above guessing."""
+    fallen = rows["sublayer"].isin(rows["sublayer"][rows["state"] != ABOVE])
+    told = _by_sublayer(rows.assign(cell=rows["state"])[fallen], titles)
+    none = pd.DataFrame({"Sublayer": ["Without any one of them all scores stay surely above guessing."]})
+    return "what is left without a sublayer", STATES_NOTE, told if fallen.any() else none
+
+
+def _by_sublayer(rows: pd.DataFrame, titles: Titles) -> pd.DataFrame:
+    """A row per sublayer, a column per task, with the text of the column cell."""
+    wide = rows.pivot(index=["sublayer", "label"], columns="task", values="cell")
     wide = wide[list(rows["task"].unique())].rename(columns=titles.task).reset_index()
     return wide.drop(columns="sublayer").rename(columns={"label": "Sublayer"}).rename_axis(columns=None)

@@ -27,12 +27,12 @@ import pandas as pd
 
 from cornerstone.agreement import scores_side_by_side
 from cornerstone.errors import CornerstoneError
-from cornerstone.per_document import DocumentNumbers, document_numbers, task_draws
+from cornerstone.per_document import DocumentNumbers, document_numbers, task_draws, task_means
 from cornerstone.precision import precision_table
 from cornerstone.published import Published
 from cornerstone.resampling import interval
 from cornerstone.scores import read_scores
-from cornerstone.shares import shares
+from cornerstone.shares import shares, top_k_stability
 from cornerstone.units import Unit, unit_of
 
 MEAN = "mean"
@@ -60,6 +60,7 @@ class Results:
     values, ablation, joint, agreement: the rows of those CSV files of every model and task.
     measured:  the same document by document, for averages with intervals.
     top_k:     how many sublayers of each model are its cornerstones.
+    margin:    how far above guessing a score still counts as guessing.
     published: the paper's numbers, where they concern this study.
     """
 
@@ -69,6 +70,7 @@ class Results:
     agreement: pd.DataFrame
     measured: tuple[DocumentNumbers, ...]
     top_k: int
+    margin: float = 0.05
     published: Published = field(default_factory=Published)
 
     @property
@@ -86,7 +88,7 @@ class Results:
 
     @cached_property
     def found(self) -> dict[str, np.ndarray]:
-        """How often each sublayer of each model is a cornerstone, over resampled documents."""
+        """How often each sublayer of each model is a cornerstone of resampled documents: stability, not confidence."""
         return {model: found_in_resamples(self.of_model(model), self.top_k) for model in self.models}
 
     def of_model(self, model: str) -> list[DocumentNumbers]:
@@ -144,8 +146,8 @@ def cornerstones(values: pd.DataFrame, top_k: int) -> dict[str, list[str]]:
 def scores_table(ablation: pd.DataFrame) -> pd.DataFrame:
     """The full model's score: a row per model and task, with interval, chance and best constant answer."""
     first = ablation.drop_duplicates(["model", "task"])
-    columns = ["model", "task", "score", "documents", "full", "full_low", "full_high", "chance", "constant"]
-    return first[columns].reset_index(drop=True)
+    columns = "model task score documents full full_low full_high chance constant constant_low constant_high"
+    return first[columns.split()].reset_index(drop=True)
 
 
 def shares_by_task_table(values: pd.DataFrame, top_k: int) -> pd.DataFrame:
@@ -184,25 +186,34 @@ def shares_table(values: pd.DataFrame, top_k: int, published: Published | None =
 def cornerstones_table(results: Results) -> pd.DataFrame:
     """Table 2: a row per cornerstone, ours by rank and then those that only the paper names.
 
-    rank: by share averaged over tasks. found: the part of the resampled sets of documents in which it is
-    one of the top_k: which sublayers are cornerstones is an estimate, too. paper: where the paper names it.
+    rank: by share averaged over tasks. value, low, high: the value averaged over tasks with its 95 % interval.
+    found: the part of the resampled sets of documents in which it is one of the top_k (stability, not
+    confidence): which sublayers are cornerstones is an estimate, too. paper: where the paper names it.
     """
     rows = []
     for model, values in results.values.groupby("model", sort=False):
         paper = results.published.cornerstones(model)
+        mean, (low, high) = _mean_values(results.of_model(model))
         for rank, ((sublayer, label), share) in enumerate(_mean_shares(values).items(), start=1):
             if rank <= results.top_k or label in paper:
                 row = {"model": model, "rank": rank, "sublayer": sublayer, "label": label, "share": share}
-                rows.append(row | {"found": results.found[model][sublayer], "paper": paper.get(label)})
+                worth = {"value": mean[sublayer], "low": low[sublayer], "high": high[sublayer]}
+                told = {"found": results.found[model][sublayer], "paper": paper.get(label)}
+                rows.append(row | worth | told)
     table = pd.DataFrame(rows).rename(columns={"paper": "paper_names_it"})
     return _without_empty_paper_columns(table.assign(ours=table["rank"] <= results.top_k))
 
 
+def _mean_values(of_tasks: Sequence[DocumentNumbers]) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """A model's values averaged over its tasks, shape (sublayers,), and their intervals."""
+    draws = np.mean([task_draws(numbers.values, numbers.task) for numbers in of_tasks], axis=0)
+    return np.mean([numbers.values.mean(axis=1) for numbers in of_tasks], axis=0), interval(draws)
+
+
 def found_in_resamples(of_tasks: Sequence[DocumentNumbers], top_k: int) -> np.ndarray:
-    """How often each sublayer is one of the top_k by share averaged over tasks, over resampled documents."""
-    mean = np.mean([shares(task_draws(numbers.values, numbers.task)) for numbers in of_tasks], axis=0)
-    order = np.argsort(-mean, axis=0, kind="stable")
-    return np.bincount(order[:top_k].ravel(), minlength=len(mean)) / mean.shape[1]
+    """The `top_k_stability` of each sublayer by share averaged over tasks, over resampled documents."""
+    of_each = [shares(task_means(numbers.values, numbers.task)) for numbers in of_tasks]
+    return top_k_stability(np.mean(of_each, axis=0), top_k)
 
 
 def drops_by_task_table(results: Results) -> pd.DataFrame:
@@ -242,8 +253,8 @@ def removals_together_table(results: Results) -> pd.DataFrame:
     """Removing runs of sublayers that hold no cornerstone: a row per model and size of the runs.
 
     joint: drop of the score, mean over runs and tasks; single: sum of the drops when their sublayers are
-    removed one by one; excess = joint − single, with its 95 % interval. windows: how many runs; more, less:
-    of how many on single tasks the excess has an interval above and below zero.
+    removed one by one; excess = joint − single; each with its 95 % interval, that of the excess in low, high.
+    windows: how many runs; more, less: of how many on single tasks the excess has an interval above and below zero.
     """
     rows = []
     for model in results.models:
@@ -252,8 +263,10 @@ def removals_together_table(results: Results) -> pd.DataFrame:
         signs = results.joint[results.joint["model"] == model].set_index("removed")
         for size in sorted({len(window) for window in free}):
             chosen = [window for window in free if len(window) == size]
-            joint, single, draws = joint_and_single(of_tasks, chosen)
-            low, high = interval(draws)
+            of_runs = joint_and_single(of_tasks, chosen)
+            (joint, joint_low, joint_high), (single, single_low, single_high), (excess, low, high) = (
+                (told.estimate, *interval(told.draws)) for told in of_runs
+            )
             told = signs.loc[signs.index.isin([",".join(map(str, window)) for window in chosen])]
             rows.append(
                 {
@@ -263,41 +276,49 @@ def removals_together_table(results: Results) -> pd.DataFrame:
                     "tasks": len(of_tasks),
                     "joint": joint,
                     "single": single,
-                    "excess": joint - single,
+                    "excess": excess,
                     "low": low,
                     "high": high,
+                    "joint_low": joint_low,
+                    "joint_high": joint_high,
+                    "single_low": single_low,
+                    "single_high": single_high,
                     "more": int((told["low"] > 0).sum()),
                     "less": int((told["high"] < 0).sum()),
                 }
             )
-    columns = [
-        "model",
-        "size",
-        "windows",
-        "tasks",
-        "joint",
-        "single",
-        "excess",
-        "low",
-        "high",
-        "more",
-        "less",
-    ]
-    return pd.DataFrame(rows, columns=columns)
+    columns = (
+        "model size windows tasks joint single excess low high joint_low joint_high single_low single_high"
+    )
+    return pd.DataFrame(rows, columns=[*columns.split(), "more", "less"])
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A number and its draws over resampled documents, shape (resamples,)."""
+
+    estimate: float
+    draws: np.ndarray
 
 
 def joint_and_single(
     of_tasks: Sequence[DocumentNumbers], chosen: Sequence[tuple[int, ...]]
-) -> tuple[float, float, np.ndarray]:
-    """Means over these windows and tasks of the joint and the single drops, and draws of their difference."""
+) -> tuple[Drawn, Drawn, Drawn]:
+    """Means over these windows and tasks of the joint drops, of the single ones and of joint − single."""
     parts = []
     for numbers in of_tasks:
         row = {window: i for i, window in enumerate(numbers.windows)}
         rows = [row[window] for window in chosen]
         joint, single = numbers.joint[rows].mean(axis=0), numbers.single[rows].mean(axis=0)
-        parts.append((joint.mean(), single.mean(), task_draws(joint - single, numbers.task)[0]))
-    joint, single, draws = (np.mean(part, axis=0) for part in zip(*parts, strict=True))
-    return float(joint), float(single), draws
+        parts.append([(each, numbers.task) for each in (joint, single, joint - single)])
+    joint, single, excess = (mean_over_tasks(of_kind) for of_kind in zip(*parts, strict=True))
+    return joint, single, excess
+
+
+def mean_over_tasks(rows: Sequence[tuple[np.ndarray, str]]) -> Drawn:
+    """The mean over tasks of rows (a number per document, the task)."""
+    draws = [task_draws(per_document, task)[0] for per_document, task in rows]
+    return Drawn(float(np.mean([row.mean() for row, _ in rows])), np.mean(draws, axis=0))
 
 
 def study_tables(results: Results) -> dict[str, pd.DataFrame]:

@@ -13,23 +13,24 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.estimators import Estimator, document_values, window_estimator
-from cornerstone.resampling import bootstrap, interval
+from cornerstone.resampling import bootstrap, interval, resampled_means
 from cornerstone.scores import Scores, read_scores, write_table
-from cornerstone.shares import noise_shares, shares, signed_shares
+from cornerstone.shares import noise_shares, shares, signed_shares, top_k_stability
 from cornerstone.sublayer_table import sublayer_columns
 
 
-def value_table(scores: Scores, labels: Sequence[str], estimator: Estimator) -> pd.DataFrame:
+def value_table(scores: Scores, labels: Sequence[str], estimator: Estimator, top_k: int = 3) -> pd.DataFrame:
     """A row per sublayer: sublayer, label, kind, value, low, high, shares, samples, documents, rank.
 
-    low, high: 95 % percentile interval of the value. share: of the positive values (the paper's). rank: 1
-    is the largest value. noise_share: what noise alone would give that rank. For the signed shares see
+    low, high: 95 % interval of the value over documents. share: of the positive values (the paper's). rank: 1
+    is the largest value. noise_share: what noise alone would give that rank. top_k_stability: how often the
+    sublayer is among the top_k of resampled documents; stability, not confidence. For the signed shares see
     `signed_shares`.
     """
     per_document = document_values(scores, estimator)
     values = np.round(per_document.mean(axis=1), 12)  # sums of sevenths: -1e-17 is no negative value
-    draws = bootstrap(per_document)
-    low, high = interval(draws)
+    draws = resampled_means(per_document)
+    low, high = interval(bootstrap(per_document))
     rank = np.argsort(np.argsort(-values, kind="stable"))
     table = sublayer_columns(labels).assign(
         value=values,
@@ -40,8 +41,9 @@ def value_table(scores: Scores, labels: Sequence[str], estimator: Estimator) -> 
         documents=len(scores.documents),
         rank=rank + 1,
         noise_share=noise_shares(draws, values)[rank],
+        top_k_stability=top_k_stability(draws, top_k),
     )
-    return pd.concat([table, signed_shares(values, draws)], axis=1)
+    return pd.concat([table, signed_shares(per_document)], axis=1)
 
 
 def estimate_values(
@@ -52,6 +54,7 @@ def estimate_values(
     max_removed: int,
     edges: str = "both",
     score: str = "paper",
+    top_k: int = 3,
 ) -> None:
     """Write values/{model}/{task}.csv from the evaluations of the designs ablation and windows.
 
@@ -60,4 +63,4 @@ def estimate_values(
     """
     study = read_scores(evaluations, documents, score)
     estimator = window_estimator(len(study.labels), max_removed, edges)
-    write_table(value_table(study.scores, study.labels, estimator), study, output)
+    write_table(value_table(study.scores, study.labels, estimator, top_k), study, output)

@@ -279,7 +279,7 @@ TITLES = {
 }
 WHOLE_MODELS = names(model for model in study.model_names if study.shards_of(model) == 1)
 SHARDED_MODELS = names(model for model in study.model_names if study.shards_of(model) > 1)
-FIGURE_CODE = library("figures/*.py", "tables.py", "units.py", "agreement.py")
+FIGURE_CODE = library("figures/*.py", "tables.py", "units.py", "agreement.py", "collapse.py")
 
 
 wildcard_constraints:

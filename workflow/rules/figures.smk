@@ -25,6 +25,7 @@ rule pie_model:
         runtime=30,
     params:
         titles=TITLES,
+        top_k=study.top_k,
     message:
         "Draw the shares of {wildcards.model}"
     script:
@@ -55,6 +56,7 @@ rule pie_all:
         runtime=30,
     params:
         titles=TITLES,
+        top_k=study.top_k,
     message:
         "Draw the shares of all models"
     script:

@@ -22,10 +22,14 @@ rule tables:
             "table*.py",
             "agreement.py",
             "claim*.py",
+            "collapse.py",
             "numbers_in_words.py",
             "per_document.py",
             "precision.py",
             "published.py",
+            "resampling.py",
+            "shares.py",
+            "significance.py",
             "units.py",
         ),
     output:
@@ -53,6 +57,7 @@ rule tables:
         max_removed=study.max_removed,
         edges=study.edges,
         top_k=study.top_k,
+        margin=study.collapse_margin,
         titles=TITLES,
         # What a model and a task are, whatever they are called in the configuration.
         ids={model.name: model.hub or Path(model.folder).name for model in study.models},

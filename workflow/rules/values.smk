@@ -26,6 +26,7 @@ rule estimate_values:
         rejected=rejected,
         max_removed=study.max_removed,
         edges=study.edges,
+        top_k=study.top_k,
     message:
         "Estimate the values of {wildcards.model} on {wildcards.task}"
     script:
@@ -36,7 +37,7 @@ rule ablation_effects:
     input:
         evaluations=["<results>/evaluations/{model}/{task}/ablation.parquet"],
         documents="<results>/documents/{task}.parquet",
-        code=library("ablation.py", "resampling.py", "scores.py"),
+        code=library("ablation.py", "collapse.py", "significance.py", "resampling.py", "scores.py"),
     output:
         ablation="<results>/ablation/{model}/{task}.csv",
     log:
@@ -51,6 +52,7 @@ rule ablation_effects:
     params:
         score=study.score,
         rejected=rejected,
+        margin=study.collapse_margin,
     message:
         "Work out the effects of single removals of {wildcards.model} on {wildcards.task}"
     script:

@@ -13,6 +13,7 @@ def main(snakemake):
         Path(snakemake.input.documents),
         Path(snakemake.output.ablation),
         score=snakemake.params.score,
+        margin=snakemake.params.margin,
     )
 
 

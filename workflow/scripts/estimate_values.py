@@ -15,6 +15,7 @@ def main(snakemake):
         max_removed=snakemake.params.max_removed,
         edges=snakemake.params.edges,
         score=snakemake.params.score,
+        top_k=snakemake.params.top_k,
     )
 
 

@@ -11,7 +11,7 @@ def main(snakemake):
 
     rows = read_rows([Path(path) for path in snakemake.input.values])
     for path in snakemake.output:
-        draw_pies(rows, Path(path), Titles(**snakemake.params.titles))
+        draw_pies(rows, Path(path), Titles(**snakemake.params.titles), snakemake.params.top_k)
 
 
 run_logged(main, snakemake)

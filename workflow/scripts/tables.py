@@ -32,6 +32,7 @@ def main(snakemake):
         agreement=read_rows(paths("agreement")),
         measured=measured,
         top_k=params.top_k,
+        margin=params.margin,
         published=Published(params.paper, params.ids, params.lm_eval_tasks, params.score),
     )
     write_tables(

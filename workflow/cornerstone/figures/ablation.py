@@ -9,21 +9,27 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from cornerstone.collapse import ABOVE, BELOW, COLLAPSED, UNDECIDED
 from cornerstone.figures import style
 from cornerstone.figures.panels import Panels, task_panels
 from cornerstone.tables import Titles
-from cornerstone.units import unit_of
+from cornerstone.units import POINTS, unit_of
 
 FULL = {"color": "#1A1A1A", "linestyle": (0, (5, 2)), "linewidth": 0.9}
+FULL_BAND = {"color": "#1A1A1A", "alpha": 0.1, "linewidth": 0}
 CHANCE = {"color": "#8C8C8C", "linestyle": (0, (1.5, 1.5)), "linewidth": 1.1}
+STATE_FACES = {ABOVE: None, UNDECIDED: "white", COLLAPSED: "#1A1A1A", BELOW: "#1A1A1A"}
+"""The colour inside of a marker by what is left; None: the kind's."""
+STATE_NAMES = {UNDECIDED: "undecided", COLLAPSED: "collapsed", BELOW: "collapsed"}
 
 
 def draw_ablation(effects: pd.DataFrame, output: Path, titles: Titles) -> None:
     """Draw a panel a task: x the removed sublayer, y the score after removal, with the two baselines.
 
     effects: rows of ablation csv of one model. The light bars are the 95 % interval of the drop, hung on
-    the full model's score: one that reaches the dashed line is a drop that may be none. Raises
-    CornerstoneError for an unknown ending.
+    the full model's score: one that reaches the dashed line is a drop that may be none. The grey band is the
+    interval of the full model's score. A marker is black where the sublayer's removal collapsed the model (or
+    left it below guessing), hollow where that is undecided. Raises CornerstoneError for an unknown ending.
     """
     style.save(lambda: make_ablation(effects, titles), output)
 
@@ -31,16 +37,19 @@ def draw_ablation(effects: pd.DataFrame, output: Path, titles: Titles) -> None:
 def make_ablation(effects: pd.DataFrame, titles: Titles) -> Figure:
     """The figure that `draw_ablation` saves."""
     unit = unit_of(effects["score"].iloc[0])
+    if unit is not POINTS:  # a mean in nats near that of guessing does not say that a model guesses
+        effects = effects.assign(state=ABOVE)
+    handles = [*style.kind_handles(effects["kind"]), *_states(effects["state"]), *_baselines()]
     y_name = f"score after removal ({unit.of_scores})"
-    panels = task_panels(effects, titles, y_name, "block of the removed sublayer")
+    panels = task_panels(effects, titles, y_name, "block of the removed sublayer", handles)
     for axes, rows in panels.each(effects):
         _draw_panel(axes, rows, panels)
-    panels.legend([*style.kind_handles(effects["kind"]), *_baselines()])
     return panels.figure
 
 
 def _draw_panel(axes: Axes, rows: pd.DataFrame, panels: Panels) -> None:
     factor = unit_of(rows["score"].iloc[0]).factor
+    axes.axhspan(*(factor * rows[f"full_{end}"].iloc[0] for end in ("low", "high")), zorder=0, **FULL_BAND)
     axes.axhline(factor * rows["full"].iloc[0], zorder=1, **FULL)
     axes.axhline(factor * rows["chance"].iloc[0], zorder=1, **CHANCE)
     size = max(1.8, min(4.5, 0.6 * panels.pitch(rows)))
@@ -50,10 +59,23 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, panels: Panels) -> None:
         colour, edge = style.colour(kind), style.edge_colour(kind)
         axes.vlines(points["sublayer"], low, high, color=edge, alpha=0.35, linewidth=0.35 * size, zorder=2)
         axes.plot(points["sublayer"], score, color=edge, alpha=0.3, linewidth=0.5, zorder=2)
-        look = {"marker": style.marker(kind), "markerfacecolor": colour, "markeredgecolor": edge}
-        axes.plot(
-            points["sublayer"], score, linestyle="", markersize=size, markeredgewidth=0.3, zorder=3, **look
-        )
+        for state, face in STATE_FACES.items():
+            of_state = points["state"] == state
+            if not of_state.any():
+                continue
+            look = {"marker": style.marker(kind), "markerfacecolor": face or colour, "markeredgecolor": edge}
+            width = {"markersize": size, "markeredgewidth": 0.3 if state == ABOVE else 0.15 * size}
+            axes.plot(points["sublayer"][of_state], score[of_state], linestyle="", zorder=3, **look, **width)
+
+
+def _states(states: pd.Series) -> list[Line2D]:
+    """Legend entries of the states that occur, but for the usual one."""
+    occurring = {STATE_NAMES[state]: STATE_FACES[state] for state in STATE_NAMES if (states == state).any()}
+    look = {"linestyle": "", "marker": "o", "markersize": 4, "markeredgecolor": style.GREY}
+    return [
+        Line2D([], [], label=name, markerfacecolor=face, markeredgewidth=0.6, **look)
+        for name, face in occurring.items()
+    ]
 
 
 def _baselines() -> list[Line2D]:

@@ -48,13 +48,13 @@ def make_agreement(agreement: pd.DataFrame, titles: Titles) -> Figure:
     notes = {task: _note(rows) for task, rows in pairs.groupby("task", sort=False)}
     x_name, y_name = f"effect on the score ({unit.of_differences})", "effect on the log-probability (nats)"
     columns = min(pairs["task"].nunique(), MOST_COLUMNS)
-    panels = titled_panels(pairs, titles, y_name, x_name, columns, WIDEST, notes)
+    handles = [*style.kind_handles(pairs["kind"]), _ring_handle()]
+    panels = titled_panels(pairs, titles, y_name, x_name, handles, columns, WIDEST, notes)
     for axes, rows in panels.each(pairs):
         _scale(axes, rows["score"].iloc[0])
         _draw_points(axes, rows, unit.factor, panels)
     for axes, rows in panels.each(pairs):  # once the scales are known
         _name_unseen(axes, rows, unit.factor, panels)
-    panels.legend([*style.kind_handles(pairs["kind"]), _ring_handle()])
     return panels.figure
 
 

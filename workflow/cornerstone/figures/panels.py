@@ -16,7 +16,9 @@ from cornerstone.figures import style
 from cornerstone.tables import Titles
 
 TOP = 0.3  # inches, like every length here: above the panels, for the model's title
-BOTTOM = 0.75  # for the numbers and name of x, and the legend
+BOTTOM = 0.75  # for the numbers and name of x, and a legend of up to two lines
+LEGEND_LINE = 0.15
+LEGEND_COLUMN = 1.1
 LEFT = 0.62
 RIGHT = 0.1
 GAP_X = 0.18
@@ -42,20 +44,19 @@ class Panels:
         """Points from one sublayer to the next along x."""
         return self.width * style.POINTS / (len(rows) + 1)
 
-    def legend(self, handles: list) -> None:
-        """A legend under the panels, in as many columns as the figure is wide."""
-        columns = min(len(handles), max(1, int(self.figure.get_figwidth() / 1.1)))
-        self.figure.legend(
-            handles=handles, loc="lower center", ncols=columns, frameon=False, bbox_to_anchor=(0.5, 0.0)
-        )
 
-
-def task_panels(rows: pd.DataFrame, titles: Titles, y_name: str, x_name: str) -> Panels:
+def task_panels(rows: pd.DataFrame, titles: Titles, y_name: str, x_name: str, handles: list) -> Panels:
     """Empty panels for one model's rows (columns model, task, label) with the sublayers along x, in blocks."""
     labels = list(rows["label"].unique())
     narrow = max(2.6, 0.1 * len(labels))  # of a single task
     panels = titled_panels(
-        rows, titles, y_name, x_name, style.panel_columns(rows["task"].nunique(), len(labels)), narrow
+        rows,
+        titles,
+        y_name,
+        x_name,
+        handles,
+        style.panel_columns(rows["task"].nunique(), len(labels)),
+        narrow,
     )
     for axes in panels.axes.values():
         _number_blocks(axes, labels, panels.width)
@@ -67,20 +68,24 @@ def titled_panels(
     titles: Titles,
     y_name: str,
     x_name: str,
+    handles: list,
     columns: int,
     widest: float = inf,
     notes: Mapping[str, str] | None = None,
 ) -> Panels:
     """Empty panels for one model's rows (columns model, task), titled and with the axes named.
 
-    widest: inches of the panel of a single task. notes: by task, what stands under its title.
+    handles: entries of the legend under the panels, which is in as many columns as the figure is wide. widest: inches
+    of the panel of a single task. notes: by task, what stands under its title.
     """
     tasks = list(rows["task"].unique())
     width = (style.WIDTH - LEFT - RIGHT - (columns - 1) * GAP_X) / columns
     if len(tasks) == 1:
         width = min(width, widest)
     heads = {task: style.wrapped(titles.task(task), width, style.FONT, "bold") for task in tasks}
-    panels = _empty_panels(tasks, heads, columns, width, titles.model(rows["model"].iloc[0]), notes or {})
+    panels = _empty_panels(
+        tasks, heads, columns, width, titles.model(rows["model"].iloc[0]), handles, notes or {}
+    )
     for n, axes in enumerate(panels.axes.values()):
         in_last_row = n + columns >= len(tasks)
         axes.tick_params(labelleft=n % columns == 0)
@@ -96,6 +101,7 @@ def _empty_panels(
     columns: int,
     width: float,
     title: str,
+    handles: list,
     notes: Mapping[str, str],
 ) -> Panels:
     n_rows = ceil(len(tasks) / columns)
@@ -104,16 +110,20 @@ def _empty_panels(
     figure_width = LEFT + RIGHT + columns * width + (columns - 1) * GAP_X
     title = style.wrapped(title, figure_width - 0.2, style.FONT + 1, "bold")
     top = TOP + 0.16 * title.count("\n")
-    height = top + head + PANEL_HEIGHT + (n_rows - 1) * pitch + BOTTOM
+    legend_columns = min(len(handles), max(1, int(figure_width / LEGEND_COLUMN)))
+    bottom = BOTTOM + LEGEND_LINE * max(0, ceil(len(handles) / legend_columns) - 2)
+    height = top + head + PANEL_HEIGHT + (n_rows - 1) * pitch + bottom
     figure = style.new_figure(figure_width, height)
+    place = {"loc": "lower center", "bbox_to_anchor": (0.5, 0.0), "ncols": legend_columns}
+    figure.legend(handles=handles, frameon=False, **place)
     figure.text(
         0.5, 1 - 0.08 / height, title, ha="center", va="top", fontsize=style.FONT + 1, fontweight="bold"
     )
     made: dict[str, Axes] = {}
     for n, task in enumerate(tasks):
         row, column = divmod(n, columns)
-        left, bottom = LEFT + column * (width + GAP_X), height - top - head - PANEL_HEIGHT - row * pitch
-        place = (left / figure_width, bottom / height, width / figure_width, PANEL_HEIGHT / height)
+        left, low = LEFT + column * (width + GAP_X), height - top - head - PANEL_HEIGHT - row * pitch
+        place = (left / figure_width, low / height, width / figure_width, PANEL_HEIGHT / height)
         first = next(iter(made.values()), None)
         made[task] = figure.add_axes(place, sharex=first, sharey=first)
         made[task].set_title(heads[task], fontweight="bold", pad=4 + (NOTE * style.POINTS if notes else 0))

@@ -1,7 +1,8 @@
 """Pies (figure 2): each sublayer's share of the positive values, models × tasks.
 
 Slices in model order, anticlockwise from the top; the largest are captioned beside the pie with a leader
-line, spread so that no two captions meet.
+line, spread so that no two captions meet. Under each pie stands what its largest slices hold together, and what
+they would if all the values were noise.
 """
 
 from __future__ import annotations
@@ -49,13 +50,14 @@ class Caption:
 
 @dataclass(frozen=True)
 class Cell:
-    """One pie of the grid; `heading` may be empty."""
+    """One pie of the grid; `heading` may be empty, and `under` is where there are no slices."""
 
     row: int
     column: int
     heading: str
     rows: pd.DataFrame
     captions: tuple[Caption, ...]
+    under: str
 
 
 @dataclass(frozen=True)
@@ -72,18 +74,19 @@ class Grid:
     height: float
 
 
-def draw_pies(values: pd.DataFrame, output: Path, titles: Titles, captioned: int = 4) -> None:
+def draw_pies(values: pd.DataFrame, output: Path, titles: Titles, top_k: int = 3, captioned: int = 4) -> None:
     """Draw the pies of every model (a row each) and task (a column each) in `values`.
 
-    values: rows of values csv; models and tasks are drawn in their order there. captioned: how many of
-    a pie's largest slices get label and percent. Raises CornerstoneError for an unknown ending.
+    values: rows of values csv; models and tasks are drawn in their order there. top_k: how many of a pie's
+    largest slices are summed under it. captioned: how many of them get label and percent. Raises
+    CornerstoneError for an unknown ending.
     """
-    style.save(lambda: make_pies(values, titles, captioned), output)
+    style.save(lambda: make_pies(values, titles, top_k, captioned), output)
 
 
-def make_pies(values: pd.DataFrame, titles: Titles, captioned: int = 4) -> Figure:
+def make_pies(values: pd.DataFrame, titles: Titles, top_k: int = 3, captioned: int = 4) -> Figure:
     """The figure that `draw_pies` saves."""
-    cells = _cells(values, titles, captioned)
+    cells = _cells(values, titles, top_k, captioned)
     grid = _grid(cells, values, titles)
     figure = style.new_figure(grid.width, grid.height)
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, grid.width), ylim=(0, grid.height))
@@ -103,6 +106,15 @@ def captions_of(rows: pd.DataFrame, captioned: int) -> tuple[Caption, ...]:
     return tuple(Caption(f"{label[i]}\n{100 * share[i]:.1f} %", middle[i]) for i in largest if share[i] > 0)
 
 
+def top_and_noise(rows: pd.DataFrame, top_k: int) -> str:
+    """ "top 3 hold 66 %; noise alone 12 %" of one pie; nothing of one without slices."""
+    if not rows["share"].sum() > 0:
+        return ""
+    top = rows[rows["rank"] <= top_k]
+    hold = "hold" if top_k > 1 else "holds"
+    return f"top {top_k} {hold} {100 * top['share'].sum():.0f} %; noise alone {100 * top['noise_share'].sum():.0f} %"
+
+
 def spread(targets: np.ndarray, gap: float, low: float, high: float) -> np.ndarray:
     """Heights at least `gap` apart and within low..high, as near as can be to `targets` (falling).
 
@@ -118,7 +130,7 @@ def spread(targets: np.ndarray, gap: float, low: float, high: float) -> np.ndarr
     return level.clip(low + steps[-1], high) - steps
 
 
-def _cells(values: pd.DataFrame, titles: Titles, captioned: int) -> list[Cell]:
+def _cells(values: pd.DataFrame, titles: Titles, top_k: int, captioned: int) -> list[Cell]:
     models, tasks = list(values["model"].unique()), list(values["task"].unique())
     cells = []
     for (model, task), rows in values.groupby(["model", "task"], sort=False):
@@ -127,7 +139,8 @@ def _cells(values: pd.DataFrame, titles: Titles, captioned: int) -> list[Cell]:
         else:
             row, column = models.index(model), tasks.index(task)
         heading = titles.task(task) if row == 0 or len(models) == 1 else ""
-        cells.append(Cell(row, column, heading, rows, captions_of(rows, captioned)))
+        captions = captions_of(rows, captioned)
+        cells.append(Cell(row, column, heading, rows, captions, top_and_noise(rows, top_k)))
     return cells
 
 
@@ -150,10 +163,11 @@ def _grid(cells: list[Cell], values: pd.DataFrame, titles: Titles) -> Grid:
     rooms = 2 * np.minimum(x - starts, starts + widths - x) - PAD
     heading = max(_height(_heading(cell, rooms[cell.column])) for cell in cells)
     title = "" if several else style.wrapped(models[0], width - 2 * PAD, HEADING_FONT + 1, "bold")
-    pitch = pie + PAD + (0 if several else heading)
+    under = max(_height(_under(cell, rooms[cell.column])) for cell in cells)
+    pitch = pie + PAD + under + (0 if several else heading)
     top = PAD + _height(title) + heading + OVERHANG + RADIUS
     note = style.wrapped(NOTE, width - 2 * PAD, NOTE_FONT)
-    height = top + (n_rows - 1) * pitch + RADIUS + OVERHANG + LEGEND + _height(note)
+    height = top + (n_rows - 1) * pitch + RADIUS + OVERHANG + under + LEGEND + _height(note)
     return Grid(
         row_heads=tuple(heads),
         title=title,
@@ -177,6 +191,10 @@ def _heading(cell: Cell, room: float) -> str:
     return style.wrapped(cell.heading, room, HEADING_FONT, "bold")
 
 
+def _under(cell: Cell, room: float) -> str:
+    return style.wrapped(cell.under, room, NOTE_FONT) if cell.under else ""
+
+
 def _height(text: str) -> float:
     """Inches that a heading or note of these lines takes, with the gap under it."""
     return 0.15 * (text.count("\n") + 1) + 0.06 if text else 0.0
@@ -196,6 +214,8 @@ def _draw_cell(axes: Axes, cell: Cell, grid: Grid) -> None:
     for left in (True, False):
         _draw_captions(axes, [caption for caption in cell.captions if caption.left == left], x, y)
     heading = _heading(cell, grid.rooms[cell.column])
+    under = {"ha": "center", "va": "top", "fontsize": NOTE_FONT, "color": style.GREY, "linespacing": 1.1}
+    axes.text(x, y - RADIUS - OVERHANG - 0.02, _under(cell, grid.rooms[cell.column]), **under)
     above = y + RADIUS + OVERHANG + 0.06
     axes.text(x, above, heading, ha="center", va="bottom", fontsize=HEADING_FONT, fontweight="bold")
 

@@ -27,10 +27,10 @@ def draw_values(values: pd.DataFrame, output: Path, titles: Titles) -> None:
 def make_values(values: pd.DataFrame, titles: Titles) -> Figure:
     """The figure that `draw_values` saves."""
     unit = unit_of(values["score"].iloc[0])
-    panels = task_panels(values, titles, f"value ({unit.of_values})", "block of the sublayer")
+    handles = style.kind_handles(values["kind"], patches=True)
+    panels = task_panels(values, titles, f"value ({unit.of_values})", "block of the sublayer", handles)
     for axes, rows in panels.each(values):
         _draw_panel(axes, rows, panels)
-    panels.legend(style.kind_handles(values["kind"], patches=True))
     return panels.figure
 
 
