@@ -6,7 +6,10 @@ pairs(n_sublayers=4, nearest=2, farthest=3)  -> (0,2) (0,3) (1,3)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
+
+import numpy as np
 
 from cornerstone.errors import CornerstoneError
 
@@ -48,6 +51,11 @@ def exact(n_sublayers: int) -> list[Removed]:
     return [c for size in range(n_sublayers + 1) for c in combinations(range(n_sublayers), size)]
 
 
+def paper_budget(n_sublayers: int, max_removed: int) -> int:
+    """How many coalitions the paper's estimator takes: `ablation` and `windows` together."""
+    return 1 + max_removed * n_sublayers - max_removed * (max_removed - 1) // 2
+
+
 def coalitions_of(
     design: str,
     n_sublayers: int,
@@ -70,6 +78,14 @@ def coalitions_of(
         f"no design {design!r} (max_removed {max_removed}, pair_distances {pair_distances}): "
         "give ablation, windows with a max_removed, or pairs with pair_distances"
     )
+
+
+def absence(coalitions: Sequence[Removed], n_sublayers: int) -> np.ndarray:
+    """1 where a sublayer is removed, else 0: float64, shape (coalitions, sublayers)."""
+    absent = np.zeros((len(coalitions), n_sublayers))
+    for row, removed in enumerate(coalitions):
+        absent[row, list(removed)] = 1.0
+    return absent
 
 
 def check_max_removed(n_sublayers: int, max_removed: int) -> None:

@@ -7,13 +7,13 @@ Resampling documents is then one more matrix product, paired over the same docum
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import factorial
 
 import numpy as np
 
 from cornerstone import coalitions as designs
 from cornerstone.coalitions import Removed
 from cornerstone.errors import CornerstoneError
+from cornerstone.game_kernel import coalition_weights
 from cornerstone.scores import Scores, rows_of
 
 
@@ -24,11 +24,14 @@ class Estimator:
     coalitions: what it needs evaluated.
     weights:    float64, shape (players, coalitions).
     samples:    int, shape (players,): marginal contributions that are averaged.
+    sd:         float64, shape (players,): how far the coalitions that were not evaluated may move each value, by the
+                estimator's own account; None where it gives none.
     """
 
     coalitions: tuple[Removed, ...]
     weights: np.ndarray
     samples: np.ndarray
+    sd: np.ndarray | None = None
 
 
 def window_estimator(n_sublayers: int, max_removed: int, edges: str = "both") -> Estimator:
@@ -65,13 +68,7 @@ def exact_estimator(n_sublayers: int) -> Estimator:
     """
     n = n_sublayers
     coalitions = designs.exact(n)
-    absent = np.zeros((len(coalitions), n), dtype=bool)
-    for row, removed in enumerate(coalitions):
-        absent[row, list(removed)] = True
-    present = n - absent.sum(axis=1)
-    # To its members a coalition of s players is S∪{i} (weight of s − 1), to the others S (minus weight of s).
-    weight = np.array([factorial(s) * factorial(n - s - 1) / factorial(n) for s in range(n)] + [0.0])
-    weights = np.where(absent, -weight[present][:, None], weight[present - 1][:, None]).T
+    weights = coalition_weights(designs.absence(coalitions, n))
     return Estimator(tuple(coalitions), weights, np.full(n, 2 ** (n - 1)))
 
 
