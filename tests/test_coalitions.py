@@ -4,7 +4,8 @@ from itertools import combinations
 
 import pytest
 
-from cornerstone.coalitions import ablation, coalitions_of, exact, pairs, windows
+from cornerstone.coalitions import ablation, exact, pairs, windows
+from cornerstone.designs import coalitions_of
 from cornerstone.errors import CornerstoneError
 
 

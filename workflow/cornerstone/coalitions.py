@@ -56,30 +56,6 @@ def paper_budget(n_sublayers: int, max_removed: int) -> int:
     return 1 + max_removed * n_sublayers - max_removed * (max_removed - 1) // 2
 
 
-def coalitions_of(
-    design: str,
-    n_sublayers: int,
-    *,
-    max_removed: int | None = None,
-    pair_distances: tuple[int, int] | None = None,
-) -> list[Removed]:
-    """The coalitions of a design by its name.
-
-    max_removed: of windows. pair_distances: (nearest, farthest) of pairs. Raises CornerstoneError for a name that is
-    none, or without what the design needs.
-    """
-    if design == "ablation":
-        return ablation(n_sublayers)
-    if design == "windows" and max_removed is not None:
-        return windows(n_sublayers, max_removed)
-    if design == "pairs" and pair_distances is not None:
-        return pairs(n_sublayers, *pair_distances)
-    raise CornerstoneError(
-        f"no design {design!r} (max_removed {max_removed}, pair_distances {pair_distances}): "
-        "give ablation, windows with a max_removed, or pairs with pair_distances"
-    )
-
-
 def absence(coalitions: Sequence[Removed], n_sublayers: int) -> np.ndarray:
     """1 where a sublayer is removed, else 0: float64, shape (coalitions, sublayers)."""
     absent = np.zeros((len(coalitions), n_sublayers))

@@ -25,7 +25,8 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from cornerstone.coalitions import Removed, check_max_removed, coalitions_of
+from cornerstone.coalitions import Removed, check_max_removed
+from cornerstone.designs import DESIGN_OF_ESTIMATOR, DESIGNS, check_exact, coalitions_of
 from cornerstone.errors import UNWRITABLE, CornerstoneError, shown
 from cornerstone.model_folder import check_model_folder, count_sublayers_from_config, read_model_config
 
@@ -37,8 +38,6 @@ WHOLE_FIGURES = ("pie_all", "ablation_scheme")
 """Figures that there are once a study."""
 RESERVED_MODEL_NAMES = ("all", "scheme")
 """pie_all.pdf and ablation_scheme.pdf are something else."""
-DESIGNS = ("ablation", "windows", "pairs")
-"""Of the evaluations; those of a model: `StudyConfig.designs_of`."""
 TABLES = (
     "claims",
     "evidence",
@@ -147,6 +146,8 @@ class StudyConfig:
     max_removed: int
     pair_distance: int
     edges: str
+    estimator: str
+    exact: tuple[str, ...]
     score: str
     top_k: int
     collapse_margin: float
@@ -178,8 +179,12 @@ class StudyConfig:
     def designs_of(self, model: str) -> tuple[str, ...]:
         """The designs that the model is evaluated with, in the order of DESIGNS."""
         self.model(model)
-        some = {"ablation": True, "windows": True, "pairs": self.pair_distance > 1}
-        return tuple(design for design in DESIGNS if some[design])
+        some = {"ablation", "windows", DESIGN_OF_ESTIMATOR[self.estimator]}
+        if self.pair_distance > 1:
+            some.add("pairs")
+        if model in self.exact:
+            some.add("exact")
+        return tuple(design for design in DESIGNS if design in some)
 
     @property
     def pair_distances(self) -> tuple[int, int]:
@@ -227,6 +232,7 @@ def resolve(raw: Mapping[str, Any], expand_group: ExpandGroup | None = None) -> 
         more = f"; and {len(mistakes) - MOST_MISTAKES} more mistakes" if len(mistakes) > MOST_MISTAKES else ""
         raise CornerstoneError("config: " + "; ".join(mistakes[:MOST_MISTAKES]) + more)
     filled["results"] = posixpath.normpath(filled["results"])  # as Snakemake would name targets in it
+    filled["exact"] = tuple(filled["exact"])
     return StudyConfig(
         **{key: value for key, value in filled.items() if key not in ("models", "tasks")},
         models=tuple(_model(name, keys) for name, keys in filled["models"].items()),
@@ -262,7 +268,7 @@ def _expanded(
 
 
 def check_models(study: StudyConfig, names: Iterable[str] | None = None) -> None:
-    """Raise CornerstoneError unless the local models are whole and max_removed is below their sublayers.
+    """Raise CornerstoneError unless the local models are whole and have sublayers for what is asked of them.
 
     Models on the hub are checked once they are downloaded. `names` restricts the check to some models.
     """
@@ -271,7 +277,10 @@ def check_models(study: StudyConfig, names: Iterable[str] | None = None) -> None
         if folder is not None:
             try:
                 check_model_folder(folder)
-                check_max_removed(count_sublayers_from_config(read_model_config(folder)), study.max_removed)
+                sublayers = count_sublayers_from_config(read_model_config(folder))
+                check_max_removed(sublayers, study.max_removed)
+                if "exact" in study.designs_of(name):
+                    check_exact(sublayers)
             except CornerstoneError as error:
                 raise CornerstoneError(f"models.{name}: {error}") from error
 
@@ -507,6 +516,10 @@ def _study_mistakes(filled: dict[str, Any]) -> Iterator[str]:
         if name not in filled["models"]:
             known = known_names(_short(name), filled["models"])
             yield f"shards.{_short(name)} is no model of this study: it has {known}"
+    for name in filled["exact"]:
+        if name not in filled["models"]:
+            known = known_names(_short(name), filled["models"])
+            yield f"exact: {_short(name)} is no model of this study: it has {known}"
 
 
 def _place_mistakes(filled: dict[str, Any]) -> Iterator[str]:

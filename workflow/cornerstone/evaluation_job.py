@@ -24,7 +24,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cornerstone.coalitions import Removed, coalitions_of
+from cornerstone.coalitions import Removed
+from cornerstone.designs import coalitions_of
 from cornerstone.documents import DocumentSet, digest_documents, read_documents
 from cornerstone.durable_files import remove_abandoned, write_json
 from cornerstone.errors import CornerstoneError
@@ -55,7 +56,7 @@ class EvaluationJob:
     """One run of the evaluate rule.
 
     manifest, documents, output: files of the study.
-    max_removed:           of the design `windows`.
+    max_removed:           of the design `windows`, and those with as many coalitions.
     pair_distances:        (nearest, farthest) of the design `pairs`.
     limit:                 only the first so many documents; None for all.
     shard, note:           (number from 1, of how many): only these documents; then `note` is written in the

@@ -1,7 +1,7 @@
 """Games: a model's score as a function of the sublayers present, every coalition known, each question counted.
 
-    game = exact_game(scores)              # of an evaluation of the design exact
-    game.score([(), (0, 3)])               # looked up; game.asked has both
+game = exact_game(scores)              # of an evaluation of the design exact
+game.score([(), (0, 3)])               # looked up; game.asked has both
 """
 
 from __future__ import annotations

@@ -58,7 +58,9 @@ def process_estimator(coalitions: Sequence[Removed], scores: np.ndarray, n_subla
     centred = scores - scores[none]
     kernel = fit_kernel(absent, centred)
     weights, sd = _posterior(kernel, absent, _own_variance(kernel, absent, centred))
-    weights[:, none] -= weights.sum(axis=1)  # of the scores themselves, not of what they are above the last one
+    weights[:, none] -= weights.sum(
+        axis=1
+    )  # of the scores themselves, not of what they are above the last one
     samples = np.full(n_sublayers, len(coalitions))
     return Estimator(tuple(coalitions), weights, samples, sd)
 
@@ -68,7 +70,9 @@ def fit_kernel(absent: np.ndarray, scores: np.ndarray) -> GameKernel:
     n = absent.shape[1]
     variance = _mean_square(scores)
     mean, sd = (
-        np.concatenate([[numbers[i] for numbers in SCALES.values()], np.full(n, DECAY[i]), np.full(n, SPREAD[i])])
+        np.concatenate(
+            [[numbers[i] for numbers in SCALES.values()], np.full(n, DECAY[i]), np.full(n, SPREAD[i])]
+        )
         for i in (0, 1)
     )
     mean[: len(SCALES)] = np.log(mean[: len(SCALES)])
@@ -80,9 +84,7 @@ def fit_kernel(absent: np.ndarray, scores: np.ndarray) -> GameKernel:
         away = (numbers - mean) / sd
         return -likelihood + 0.5 * away @ away, -gradient + away / sd
 
-    found = minimize(
-        loss, mean, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": MOST_STEPS}
-    )
+    found = minimize(loss, mean, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": MOST_STEPS})
     return _kernel(found.x, n, variance)
 
 

@@ -33,7 +33,9 @@ def informative(n_sublayers: int, count: int, seed: int = SEED) -> list[Removed]
     """
     known = absence([*ablation(n_sublayers), tuple(range(n_sublayers))], n_sublayers)
     candidates = _candidates(n_sublayers, np.random.default_rng(seed))
-    chosen = candidates[_choose(_prior(n_sublayers), known, candidates, count - 1)] if count > 1 else known[:0]
+    chosen = (
+        candidates[_choose(_prior(n_sublayers), known, candidates, count - 1)] if count > 1 else known[:0]
+    )
     first = [known[-1]] if count > 0 else []
     return [tuple(np.flatnonzero(row).tolist()) for row in [*first, *chosen]]
 
@@ -81,4 +83,3 @@ def _choose(kernel: GameKernel, known: np.ndarray, candidates: np.ndarray, count
 
 def _values_with_noise(kernel: GameKernel, absent: np.ndarray) -> np.ndarray:
     return value_covariance(kernel, absent) + kernel.noise * coalition_weights(absent)
-

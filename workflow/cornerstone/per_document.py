@@ -16,8 +16,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from cornerstone.ablation import document_effects
+from cornerstone.chosen_estimator import chosen_estimator
 from cornerstone.coalitions import Removed
-from cornerstone.estimators import document_values, window_estimator
+from cornerstone.estimators import document_values
 from cornerstone.joint import document_joint
 from cornerstone.resampling import SEED, bootstrap, bounded, resampled_means
 from cornerstone.scores import ScoredTask
@@ -39,6 +40,7 @@ class DocumentNumbers:
     available: documents of the task's scored split; 0 where it is not known.
     seconds:   that evaluating each design took.
     metric:    the score: see `scores.Scores`.
+    estimator: the configuration's name of what estimated the values.
     """
 
     model: str
@@ -56,16 +58,20 @@ class DocumentNumbers:
     available: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
     metric: str = "acc"
+    estimator: str = "windows"
 
 
-def document_numbers(study: ScoredTask, *, max_removed: int, edges: str = "both") -> DocumentNumbers:
-    """The numbers of a model on a task, from its evaluations of the designs ablation and windows.
+def document_numbers(
+    study: ScoredTask, *, max_removed: int, edges: str = "both", estimator: str = "windows"
+) -> DocumentNumbers:
+    """The numbers of a model on a task, from its evaluations of the designs ablation, windows and the estimator's.
 
     Raises CornerstoneError where a coalition is missing.
     """
     scores, n_sublayers = study.scores, len(study.labels)
     windows, joint, single = document_joint(scores, n_sublayers, max_removed)
     full, effects = document_effects(scores, n_sublayers)
+    chosen = chosen_estimator(estimator, scores, n_sublayers, max_removed, edges)
     return DocumentNumbers(
         model=study.model,
         task=study.task,
@@ -73,7 +79,7 @@ def document_numbers(study: ScoredTask, *, max_removed: int, edges: str = "both"
         documents=scores.documents,
         full=full,
         effects=effects,
-        values=document_values(scores, window_estimator(n_sublayers, max_removed, edges)),
+        values=document_values(scores, chosen),
         windows=windows,
         joint=joint,
         single=single,
@@ -82,6 +88,7 @@ def document_numbers(study: ScoredTask, *, max_removed: int, edges: str = "both"
         available=study.available,
         seconds=study.seconds,
         metric=scores.metric,
+        estimator=estimator,
     )
 
 

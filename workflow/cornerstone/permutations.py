@@ -43,14 +43,18 @@ def balanced_orders(n_sublayers: int, seed: int) -> Iterator[Order]:
             yield order[start:] + order[:start]
 
 
-def order_coalitions(orders: Iterator[Order], n_sublayers: int, count: int) -> tuple[list[Removed], list[Order]]:
+def order_coalitions(
+    orders: Iterator[Order], n_sublayers: int, count: int
+) -> tuple[list[Removed], list[Order]]:
     """The first `count` distinct coalitions that orders pass, full and bare model first, and the orders begun.
 
     Fewer where the orders end, or pass nothing new any more.
     """
     seen: dict[Removed, None] = {(): None, tuple(range(n_sublayers)): None}
     begun: list[Order] = []
-    most_orders = 2 * count + factorial(min(n_sublayers, 7))  # of few sublayers the later orders pass nothing new
+    most_orders = 2 * count + factorial(
+        min(n_sublayers, 7)
+    )  # of few sublayers the later orders pass nothing new
     for order in islice(orders, most_orders):
         if len(seen) >= min(count, 2**n_sublayers) and n_sublayers > 7:
             break

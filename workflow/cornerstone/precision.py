@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cornerstone.designs import DESIGN_OF_ESTIMATOR
 from cornerstone.per_document import DocumentNumbers, document_numbers
 from cornerstone.resampling import typical_change
 from cornerstone.scores import read_scores
@@ -27,8 +28,6 @@ NORMAL = 1.959964
 """The quantile of the normal distribution that leaves 2.5 % above it."""
 RULE_OF_THREE = 3.0
 """What was seen on none of n documents may, at 95 %, still happen on 3/n of them (Hanley & Lippman-Hand 1983)."""
-DESIGNS_OF = {"effect": ("ablation",), "value": ("ablation", "windows")}
-"""What must be evaluated for a number."""
 
 
 def half_widths(per_document: np.ndarray) -> np.ndarray:
@@ -56,6 +55,11 @@ def documents_needed_of(population: int, like_these: int) -> int:
     return min(population, int(np.ceil(like_these / (1 + (like_these - 1) / population))))
 
 
+def designs_of(estimator: str) -> dict[str, tuple[str, ...]]:
+    """What must be evaluated for each kind of number."""
+    return {"effect": ("ablation",), "value": ("ablation", DESIGN_OF_ESTIMATOR[estimator])}
+
+
 def precision_table(measured: Sequence[DocumentNumbers]) -> pd.DataFrame:
     """A row per model, task and number ("effect", "value").
 
@@ -64,10 +68,12 @@ def precision_table(measured: Sequence[DocumentNumbers]) -> pd.DataFrame:
     documents_{w}, of documents like these; own_{w}, of the split's own, for what is said of that split alone;
     seconds_{w}: what evaluating documents_{w} takes on the devices that were used so far (NaN: not known).
     """
-    return pd.DataFrame([_row(numbers, kind) for numbers in measured for kind in DESIGNS_OF])
+    return pd.DataFrame(
+        [_row(numbers, *one) for numbers in measured for one in designs_of(numbers.estimator).items()]
+    )
 
 
-def _row(numbers: DocumentNumbers, kind: str) -> dict[str, float | str]:
+def _row(numbers: DocumentNumbers, kind: str, designs: Sequence[str]) -> dict[str, float | str]:
     n = len(numbers.documents)
     widths = half_widths({"effect": numbers.effects, "value": numbers.values}[kind])
     row = {
@@ -79,7 +85,7 @@ def _row(numbers: DocumentNumbers, kind: str) -> dict[str, float | str]:
         "median": float(np.median(widths)),
         "widest": float(widths.max()),
     }
-    seconds = sum(numbers.seconds.get(design, np.nan) for design in DESIGNS_OF[kind]) / n
+    seconds = sum(numbers.seconds.get(design, np.nan) for design in designs) / n
     unit = unit_of(numbers.metric)
     for width in WIDTHS[unit] if n > 1 else ():
         needed = documents_needed(widths.max(), n, width, unit)
@@ -92,16 +98,24 @@ def _row(numbers: DocumentNumbers, kind: str) -> dict[str, float | str]:
 
 
 def precision_so_far(
-    folder: Path, models: Sequence[str], tasks: Sequence[str], *, max_removed: int, edges: str, score: str
+    folder: Path,
+    models: Sequence[str],
+    tasks: Sequence[str],
+    *,
+    max_removed: int,
+    edges: str,
+    estimator: str,
+    score: str,
 ) -> pd.DataFrame:
     """`precision_table` of the models and tasks whose evaluations are finished in this folder of results."""
     measured = []
     for model in models:
         for task in tasks:
-            files = [
-                folder / "evaluations" / model / task / f"{design}.parquet" for design in DESIGNS_OF["value"]
-            ]
+            designs = dict.fromkeys(("ablation", "windows", *designs_of(estimator)["value"]))
+            files = [folder / "evaluations" / model / task / f"{design}.parquet" for design in designs]
             if all(file.is_file() for file in files):
                 scored = read_scores(files, folder / "documents" / f"{task}.parquet", score)
-                measured.append(document_numbers(scored, max_removed=max_removed, edges=edges))
+                measured.append(
+                    document_numbers(scored, max_removed=max_removed, edges=edges, estimator=estimator)
+                )
     return precision_table(measured)

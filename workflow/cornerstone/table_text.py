@@ -156,6 +156,7 @@ def print_precision(study: StudyConfig) -> None:
         study.task_names,
         max_removed=study.max_removed,
         edges=study.edges,
+        estimator=study.estimator,
         score=study.score,
     )
     if table.empty:

@@ -123,14 +123,17 @@ def read_measured(
     *,
     max_removed: int,
     edges: str = "both",
+    estimator: str = "windows",
     score: str = "paper",
 ) -> tuple[DocumentNumbers, ...]:
-    """The numbers of each model and task: evaluations[i] of the designs ablation and windows, documents[i].
+    """The numbers of each model and task: evaluations[i] of its designs, documents[i].
 
     Raises CornerstoneError where a file, a coalition, a row or the metric is missing.
     """
     return tuple(
-        document_numbers(read_scores(files, asked, score), max_removed=max_removed, edges=edges)
+        document_numbers(
+            read_scores(files, asked, score), max_removed=max_removed, edges=edges, estimator=estimator
+        )
         for files, asked in zip(evaluations, documents, strict=True)
     )
 

@@ -1,6 +1,6 @@
 """Values: estimates of each sublayer's Shapley value, with intervals and shares.
 
-evaluations/{model}/{task}/{ablation,windows}.parquet + documents/{task}.parquet
+evaluations/{model}/{task}/{ablation,windows …}.parquet + documents/{task}.parquet
     -> values/{model}/{task}.csv, a row per sublayer
 """
 
@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cornerstone.estimators import Estimator, document_values, window_estimator
+from cornerstone.chosen_estimator import chosen_estimator
+from cornerstone.estimators import Estimator, document_values
 from cornerstone.resampling import bootstrap, interval, resampled_means
 from cornerstone.scores import Scores, read_scores, write_table
 from cornerstone.shares import noise_shares, shares, signed_shares, top_k_stability
@@ -53,14 +54,15 @@ def estimate_values(
     *,
     max_removed: int,
     edges: str = "both",
+    estimator: str = "windows",
     score: str = "paper",
     top_k: int = 3,
 ) -> None:
-    """Write values/{model}/{task}.csv from the evaluations of the designs ablation and windows.
+    """Write values/{model}/{task}.csv from the evaluations of the designs ablation and the estimator's.
 
-    `score` is the configuration's.
+    `estimator` and `score` are the configuration's.
     Raises CornerstoneError where a coalition, a row or the metric is missing.
     """
     study = read_scores(evaluations, documents, score)
-    estimator = window_estimator(len(study.labels), max_removed, edges)
-    write_table(value_table(study.scores, study.labels, estimator, top_k), study, output)
+    chosen = chosen_estimator(estimator, study.scores, len(study.labels), max_removed, edges)
+    write_table(value_table(study.scores, study.labels, chosen, top_k), study, output)

@@ -9,7 +9,6 @@ from itertools import product
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 from cornerstone.config import (
-    DESIGNS,
     MODEL_FIGURES,
     TABLES,
     check_models,
@@ -17,6 +16,7 @@ from cornerstone.config import (
     check_targets,
     resolve,
 )
+from cornerstone.designs import DESIGN_OF_ESTIMATOR, DESIGNS
 from cornerstone.errors import CornerstoneError
 from cornerstone.documents import check_documents_file
 from cornerstone.evaluations import Expected, count_rejected, set_aside_if_bad, set_aside_unless
@@ -150,6 +150,11 @@ def all_evaluations():
     ]
 
 
+def table_evaluations():
+    """Those that tables are made of: not the many of the design exact, unless the values come from it."""
+    return [one for one in all_evaluations() if one[2] != "exact" or study.estimator == "exact"]
+
+
 def rejected(wildcards):
     """How many evaluations were set aside: one more makes the rules that read them run again.
 
@@ -262,7 +267,7 @@ def memory_bytes(wildcards):
 
 
 def max_removed(wildcards):
-    return study.max_removed if wildcards.design == "windows" else None
+    return None if wildcards.design in ("ablation", "pairs", "exact") else study.max_removed
 
 
 def pair_distances(wildcards):

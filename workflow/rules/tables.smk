@@ -14,7 +14,7 @@ rule tables:
         agreement=of_all("<results>/agreement/{model}/{task}.csv"),
         evaluations=[
             f"<results>/evaluations/{model}/{task}/{design}.parquet"
-            for model, task, design in all_evaluations()
+            for model, task, design in table_evaluations()
         ],
         documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
         paper=os.path.relpath(PAPER),
@@ -52,10 +52,11 @@ rule tables:
         score=study.score,
         rejected=lambda wildcards: sum(
             count_rejected(Path(study.results, "evaluations", model, task, f"{design}.parquet"))
-            for model, task, design in all_evaluations()
+            for model, task, design in table_evaluations()
         ),
         max_removed=study.max_removed,
         edges=study.edges,
+        estimator=study.estimator,
         top_k=study.top_k,
         margin=study.collapse_margin,
         titles=TITLES,

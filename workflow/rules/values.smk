@@ -6,10 +6,23 @@ rule estimate_values:
     input:
         evaluations=[
             "<results>/evaluations/{model}/{task}/ablation.parquet",
-            "<results>/evaluations/{model}/{task}/windows.parquet",
+            f"<results>/evaluations/{{model}}/{{task}}/{DESIGN_OF_ESTIMATOR[study.estimator]}.parquet",
         ],
         documents="<results>/documents/{task}.parquet",
-        code=library("values.py", "estimators.py", "resampling.py", "shares.py", "scores.py"),
+        code=library(
+            "values.py",
+            "chosen_estimator.py",
+            "designs.py",
+            "coalitions.py",
+            "estimators.py",
+            "gaussian_process.py",
+            "game_kernel.py",
+            "informative.py",
+            "permutations.py",
+            "resampling.py",
+            "shares.py",
+            "scores.py",
+        ),
     output:
         values="<results>/values/{model}/{task}.csv",
     log:
@@ -26,6 +39,7 @@ rule estimate_values:
         rejected=rejected,
         max_removed=study.max_removed,
         edges=study.edges,
+        estimator=study.estimator,
         top_k=study.top_k,
     message:
         "Estimate the values of {wildcards.model} on {wildcards.task}"

@@ -14,6 +14,7 @@ def main(snakemake):
         Path(snakemake.output.values),
         max_removed=snakemake.params.max_removed,
         edges=snakemake.params.edges,
+        estimator=snakemake.params.estimator,
         score=snakemake.params.score,
         top_k=snakemake.params.top_k,
     )

@@ -23,6 +23,7 @@ def main(snakemake):
         [documents[folder.name] for folder in designs],
         max_removed=params.max_removed,
         edges=params.edges,
+        estimator=params.estimator,
         score=params.score,
     )
     results = Results(
