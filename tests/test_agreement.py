@@ -10,10 +10,10 @@ from cornerstone.agreement import (
     YARDSTICK,
     agreement_table,
     compared_with,
-    rank_correlation,
     scores_side_by_side,
 )
 from cornerstone.coalitions import ablation
+from cornerstone.rank_correlation import spearman
 from cornerstone.scores import choice_table, scores_of
 from cornerstone.table_text import sections
 from cornerstone.tables import Titles
@@ -110,8 +110,8 @@ def test_the_yardstick_itself_is_held_against_the_papers_accuracy():
 
 
 def test_rank_correlation_takes_mean_ranks_of_equal_effects():
-    assert rank_correlation(np.array([1.0, 2, 3, 4]), np.array([10.0, 20, 30, 99])) == pytest.approx(1)
-    assert rank_correlation(np.array([0.0, 0, 1, 2]), np.array([1.0, 2, 3, 4])) == pytest.approx(
+    assert spearman(np.array([1.0, 2, 3, 4]), np.array([10.0, 20, 30, 99])) == pytest.approx(1)
+    assert spearman(np.array([0.0, 0, 1, 2]), np.array([1.0, 2, 3, 4])) == pytest.approx(
         np.corrcoef([1.5, 1.5, 3, 4], [1, 2, 3, 4])[0, 1]
     )
-    assert np.isnan(rank_correlation(np.zeros(4), np.arange(4.0)))
+    assert np.isnan(spearman(np.zeros(4), np.arange(4.0)))

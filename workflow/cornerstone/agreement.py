@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.ablation import document_effects
+from cornerstone.rank_correlation import spearman
 from cornerstone.resampling import LEVEL, bootstrap, interval
 from cornerstone.scores import Scores, choose_metric, read_choices, score_task
 from cornerstone.significance import holm, p_values
@@ -66,14 +67,6 @@ def compared_with(rows: pd.DataFrame) -> str:
     return choose_metric("paper", tuple(rows["score"])) if chosen == YARDSTICK else chosen
 
 
-def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Spearman's, with mean ranks of equal ones; not a number where one of them is the same throughout."""
-    ranks = [pd.Series(numbers).rank().to_numpy() for numbers in (one, other)]
-    if min(np.ptp(rank) for rank in ranks) == 0:
-        return np.nan
-    return float(np.corrcoef(ranks)[0, 1])
-
-
 def scores_side_by_side(agreement: pd.DataFrame) -> pd.DataFrame:
     """A row per model, task and score: what the full model has, and how its effects agree with the log-probability's.
 
@@ -107,7 +100,7 @@ def _side_by_side_row(rows: pd.DataFrame, yardstick: pd.DataFrame) -> dict:
         "lost": int(rows["lost"].sum()),
         "unseen": len(unseen),
         "unseen_labels": ", ".join(named),
-        "rank_correlation": rank_correlation(rows["effect"].to_numpy(), fall),
+        "rank_correlation": spearman(rows["effect"].to_numpy(), fall),
     }
 
 

@@ -34,6 +34,8 @@ SCHEMA_PATH = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
 FIGURE_ENDINGS = ("pdf", "png", "svg")
 MODEL_FIGURES = ("pie", "ablation", "values", "agreement")
 """Figure kinds that there are for each model."""
+EXACT_FIGURES = ("audit",)
+"""Figure kinds that there are for each model whose exact values are worked out."""
 WHOLE_FIGURES = ("pie_all", "ablation_scheme")
 """Figures that there are once a study."""
 RESERVED_MODEL_NAMES = ("all", "scheme")
@@ -54,6 +56,8 @@ TABLES = (
     "ablation",
 )
 """Each is made as .csv and .md."""
+AUDIT_TABLES = ("audit", "audit_games", "audit_positions")
+"""Where the exact values of a model are worked out; the last as .csv alone."""
 REFUSED_KEYS = {
     "chat_template": "questions are asked in lm-eval's plain prompts, as in the paper; leave it out",
     "apply_chat_template": "questions are asked in lm-eval's plain prompts, as in the paper; leave it out",
@@ -171,6 +175,14 @@ class StudyConfig:
     def task(self, name: str) -> TaskConfig:
         """The task of this name. Raises CornerstoneError naming the known ones."""
         return _look_up("task", name, self.tasks)
+
+    @property
+    def table_names(self) -> tuple[str, ...]:
+        return TABLES + (AUDIT_TABLES if self.exact else ())
+
+    def figure_kinds_of(self, model: str) -> tuple[str, ...]:
+        """The figures that there are of this model alone."""
+        return MODEL_FIGURES + (EXACT_FIGURES if model in self.exact else ())
 
     def shards_of(self, model: str) -> int:
         """Into how many jobs the model's documents are cut."""
@@ -633,14 +645,19 @@ def _check_figure(study: StudyConfig, name: str) -> None:
     kind, _, model = stem.partition("_")
     if stem in WHOLE_FIGURES:
         return
-    if kind not in MODEL_FIGURES:
-        kinds = [*(f"{known}_{{model}}" for known in MODEL_FIGURES), *WHOLE_FIGURES]
+    if kind not in (*MODEL_FIGURES, *EXACT_FIGURES):
+        kinds = [*(f"{known}_{{model}}" for known in (*MODEL_FIGURES, *EXACT_FIGURES)), *WHOLE_FIGURES]
         raise CornerstoneError(f"unknown figure {stem!r}: there are {known_names(stem, kinds)}")
     study.model(model)
+    if kind not in study.figure_kinds_of(model):
+        raise CornerstoneError(f"there is no figure {stem}: name {model} in the configuration's exact")
 
 
 def _check_table(study: StudyConfig, name: str) -> None:
-    tables = [f"{table}.{ending}" for table in TABLES for ending in ("csv", "md")]
+    endings = {"audit_positions": ("csv",)}
+    tables = [
+        f"{table}.{ending}" for table in study.table_names for ending in endings.get(table, ("csv", "md"))
+    ]
     if name not in tables:
         raise CornerstoneError(f"unknown table {name!r}: there are {known_names(name, tables)}")
 
@@ -649,6 +666,13 @@ def _check_model_task_csv(study: StudyConfig, path: str) -> None:
     model, task = _split_result(path, "{model}/{task}.csv", ".csv", parts=2)
     study.model(model)
     study.task(task)
+
+
+def _check_exact_csv(study: StudyConfig, path: str) -> None:
+    _check_model_task_csv(study, path)
+    model = path.partition("/")[0]
+    if model not in study.exact:
+        raise CornerstoneError(f"there is no audit of {model}: name it in the configuration's exact")
 
 
 def _check_evaluation(study: StudyConfig, path: str) -> None:
@@ -684,6 +708,8 @@ _FOLDER_CHECKS = {
     "ablation": _check_model_task_csv,
     "joint": _check_model_task_csv,
     "agreement": _check_model_task_csv,
+    "audit": _check_exact_csv,
+    "audit_positions": _check_exact_csv,
     "evaluations": _check_evaluation,
     "documents": _check_documents,
     "models": _check_manifest,

@@ -20,6 +20,7 @@ from typing import Any
 import pandas as pd
 
 from cornerstone import __version__
+from cornerstone.audit_words import audit_finding, audit_sections
 from cornerstone.documents import DocumentSet, read_documents
 from cornerstone.errors import CornerstoneError
 from cornerstone.evaluations import EVALUATION_SCHEMA
@@ -29,7 +30,7 @@ from cornerstone.parts import read_metadata
 from cornerstone.report_page import STYLE, details, figure, page, table, tag, verdict
 from cornerstone.report_words import Study, caption, cautions, method, summary
 from cornerstone.table_text import NOTES, Section, claim_text, note_of, read_table, sections
-from cornerstone.tables import Titles
+from cornerstone.tables import Titles, read_rows
 
 MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 PNG_DPI = 200  # of figures.style
@@ -46,6 +47,7 @@ def build_report(
     titles: Titles,
     figures: Sequence[Path],
     tables: Sequence[Path],
+    audits: Sequence[Path] = (),
     evaluations: Sequence[Path],
     documents: Sequence[Path],
     manifests: Sequence[Path],
@@ -53,6 +55,7 @@ def build_report(
     """Write the report of a study.
 
     figures: SVG or PNG files, shown in this order. tables: the CSV files that `write_tables` wrote.
+    audits: those of `audit.audit`, by model and task.
     Raises CornerstoneError for a figure of another format, a missing table or an unreadable input.
     """
     study = Study(
@@ -60,6 +63,7 @@ def build_report(
         titles=titles,
         figures=tuple(Path(path) for path in figures),
         tables=_read_tables(tables),
+        audits=read_rows(audits) if audits else None,
         evaluations=tuple(read_metadata(Path(path), EVALUATION_SCHEMA, "evaluation") for path in evaluations),
         documents={Path(path).stem: read_documents(path) for path in documents},
         manifests={Path(path).stem: read_manifest(path) for path in manifests},
@@ -73,6 +77,7 @@ def report_html(study: Study) -> str:
     body = [
         tag("h1", "Which sublayers matter"),
         *[tag("p", _unbroken(text), class_="lead") for text in summary(study)],
+        *[tag("p", _unbroken(text), class_="lead") for text in _trust(study)],
         tag("h2", "What this says of the paper's claims"),
         *_claims(study),
         tag("h2", "How it was measured"),
@@ -119,6 +124,13 @@ def _inches_wide(path: Path) -> float:
     return float(points.group(1)) / POINTS if points else DEFAULT_WIDTH
 
 
+def _trust(study: Study) -> list[str]:
+    """What the audit says of the ranks, where there is one."""
+    if study.audits is None:
+        return []
+    return [audit_finding(study.audits, study.config["estimator"], study.titles)]
+
+
 def _claims(study: Study) -> list[str]:
     """Each claim with its verdict, and a paragraph per model on what it rests on."""
     parts = []
@@ -147,6 +159,11 @@ def _tables(study: Study) -> list[str]:
                 parts.append(details(section.title, content))
             else:
                 parts.append(tag("h3", escape(section.title)) + content)
+    if study.audits is not None:
+        for section in audit_sections(study.audits, study.titles):
+            parts.append(
+                details(section.title, tag("p", escape(section.note), class_="note") + table(section.table))
+            )
     return parts
 
 

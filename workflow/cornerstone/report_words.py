@@ -34,6 +34,7 @@ class Study:
 
     config:      the configuration as it was given, defaults filled.
     tables:      the CSV tables by name (see `tables`).
+    audits:      rows of the audits of all models and tasks; None where no exact values are known.
     evaluations: metadata of each evaluation file.
     documents:   document sets by task.
     manifests:   model manifests by name.
@@ -43,6 +44,7 @@ class Study:
     titles: Titles
     figures: tuple[Path, ...]
     tables: Mapping[str, pd.DataFrame]
+    audits: pd.DataFrame | None
     evaluations: tuple[Mapping[str, Any], ...]
     documents: Mapping[str, DocumentSet]
     manifests: Mapping[str, Mapping[str, Any]]

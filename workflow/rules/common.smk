@@ -9,7 +9,7 @@ from itertools import product
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 from cornerstone.config import (
-    MODEL_FIGURES,
+    AUDIT_TABLES,
     TABLES,
     check_models,
     check_places,
@@ -181,6 +181,11 @@ def of_all(path):
     return expand(path, model=study.model_names, task=study.task_names)
 
 
+def of_exact(path):
+    """`path` for every model whose exact values are worked out, and every task."""
+    return expand(path, model=study.exact, task=study.task_names)
+
+
 def of_tasks(path):
     """`path` for every task; {model} stays a wildcard."""
     return expand(path, task=study.task_names, allow_missing=True)
@@ -188,7 +193,13 @@ def of_tasks(path):
 
 def all_figures(ending):
     """Every figure of the study, in the order of the report."""
-    of_models = [f"{kind}_{model}" for kind in MODEL_FIGURES for model in study.model_names]
+    kinds = dict.fromkeys(kind for model in study.model_names for kind in study.figure_kinds_of(model))
+    of_models = [
+        f"{kind}_{model}"
+        for kind in kinds
+        for model in study.model_names
+        if kind in study.figure_kinds_of(model)
+    ]
     return [f"<results>/figures/{name}.{ending}" for name in ("ablation_scheme", "pie_all", *of_models)]
 
 

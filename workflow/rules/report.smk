@@ -5,10 +5,12 @@ rule report:
     input:
         figures=all_figures("svg"),
         tables=rules.tables.output.csv,
+        audits=of_exact("<results>/audit/{model}/{task}.csv"),
+        audit_tables=rules.audit_tables.output.csv if study.exact else [],
         evaluations=rules.tables.input.evaluations,
         documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
         manifests=expand("<results>/models/{model}.json", model=study.model_names),
-        code=library("report*.py", "table*.py", "numbers_in_words.py", "units.py"),
+        code=library("report*.py", "table*.py", "audit_*.py", "numbers_in_words.py", "units.py"),
     output:
         report="<results>/report.html",
     log:

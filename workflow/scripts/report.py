@@ -18,6 +18,7 @@ def main(snakemake):
         titles=Titles(**snakemake.params.titles),
         figures=paths("figures"),
         tables=paths("tables"),
+        audits=paths("audits"),
         evaluations=paths("evaluations"),
         documents=paths("documents"),
         manifests=paths("manifests"),

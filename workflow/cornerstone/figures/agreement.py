@@ -14,10 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, SymmetricalLogLocator
 
-from cornerstone.agreement import YARDSTICK, compared_with, rank_correlation
+from cornerstone.agreement import YARDSTICK, compared_with
 from cornerstone.figures import style
 from cornerstone.figures.panels import Panels, titled_panels
 from cornerstone.figures.pie import spread
+from cornerstone.rank_correlation import spearman
 from cornerstone.tables import Titles
 from cornerstone.units import unit_of
 
@@ -67,7 +68,7 @@ def _side_by_side(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _note(rows: pd.DataFrame) -> str:
-    correlation = rank_correlation(rows["effect"].to_numpy(), rows["y"].to_numpy())
+    correlation = spearman(rows["effect"].to_numpy(), rows["y"].to_numpy())
     told = "" if np.isnan(correlation) else f", rank correlation {correlation:.2f}".replace("-", "−")
     return f"{rows['score'].iloc[0]}{told}"
 

@@ -1,0 +1,183 @@
+"""The audit: what each estimator gets right, on models whose exact values are known.
+
+evaluations/{model}/{task}/exact.parquet + documents/{task}.parquet
+    -> audit/{model}/{task}.csv            a row per score × estimator × budget
+       audit_positions/{model}/{task}.csv  a row per score × estimator × sublayer, at the paper's budget
+
+The budget is the paper's number of coalitions and its multiples; estimators that draw at random run with many seeds.
+What is held against what is one game: the mean over these documents. So the audit speaks of estimation alone; how
+much the documents leave open is what the intervals of the values say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cornerstone.audit_summary import SEEDS
+from cornerstone.audited_estimators import DETERMINISTIC, ESTIMATORS, OURS, AuditedEstimator
+from cornerstone.coalitions import ablation, paper_budget, windows
+from cornerstone.estimators import Estimator, window_estimator
+from cornerstone.games import Game, exact_game
+from cornerstone.rank_correlation import kendall, spearman
+from cornerstone.scores import choose_metric, read_choices, score_task
+from cornerstone.shares import shares
+from cornerstone.sublayer_table import sublayer_columns
+
+MULTIPLES = (1, 2, 4)
+"""Of the paper's budget."""
+BAND = (0.05, 0.95)
+"""Quantiles over seeds."""
+BESIDE = "logprob"
+"""The score that is audited beside the study's."""
+
+
+def measures(values: np.ndarray, exact: np.ndarray, top_k: int) -> dict[str, float]:
+    """How near values, shape (sublayers,), are to the exact ones.
+
+    spearman, kendall: rank correlations (tau-b); 0 where all values are the same. top_overlap: the part of the top_k that are the exact top_k.
+    share_error: half the sum of the absolute errors of the clipped shares, 0 to 1. efficiency_bias: sum of the values
+    less v(all) − v(none), in parts of that. error: mean absolute error, in parts of the largest exact value.
+    """
+    top, exact_top = (set(np.argsort(-each, kind="stable")[:top_k]) for each in (values, exact))
+    total, largest = exact.sum(), np.abs(exact).max()
+    return {
+        "spearman": spearman(values, exact) if np.ptp(values) else 0.0,
+        "kendall": kendall(values, exact) if np.ptp(values) else 0.0,
+        "top_overlap": len(top & exact_top) / len(exact_top),
+        "share_error": np.abs(shares(values) - shares(exact)).sum() / 2,
+        "efficiency_bias": (values.sum() - total) / abs(total) if total else np.nan,
+        "error": np.abs(values - exact).mean() / largest if largest else np.nan,
+    }
+
+
+def audit_table(
+    game: Game, max_removed: int, top_k: int, seeds: int = SEEDS, multiples: Sequence[int] = MULTIPLES
+) -> pd.DataFrame:
+    """A row per estimator and budget: estimator, ours, multiple, budget, evaluations, seeds and the `measures`.
+
+    evaluations: the most coalitions that it asked for. Each measure is a mean over seeds; of spearman there are its
+    quantiles spearman_low, spearman_high too. Budgets beyond all coalitions are left out.
+    """
+    paper = paper_budget(game.n_sublayers, max_removed)
+    budgets = {m: m * paper for m in multiples if m * paper <= len(game.scores)}
+    return pd.DataFrame(
+        [
+            {"estimator": name, "ours": name in OURS, "multiple": multiple, "budget": budget}
+            | _row(*_runs(estimator, game, budget, _seeds(name, seeds)), game.values, top_k)
+            for multiple, budget in budgets.items()
+            for name, estimator in ESTIMATORS.items()
+        ]
+    )
+
+
+def positions_table(game: Game, labels: Sequence[str], max_removed: int, seeds: int = SEEDS) -> pd.DataFrame:
+    """Where the errors are: a row per estimator and sublayer, at the paper's budget.
+
+    exact; value, bias, rmse: mean estimate over seeds, its distance from the exact value, and the root of the mean
+    square of the errors; samples: marginal contributions behind it (of windows; they are fewer near an end). Windows
+    are also split: "windows of 1" to "windows of L" use only those of one size.
+    """
+    budget = paper_budget(game.n_sublayers, max_removed)
+    tables = []
+    for name, estimator in ESTIMATORS.items():
+        values, _ = _runs(estimator, game, budget, _seeds(name, seeds))
+        tables.append(_positions(name, labels, values, game.values))
+    whole = window_estimator(game.n_sublayers, max_removed)
+    tables[0]["samples"] = whole.samples
+    for size in range(1, max_removed + 1):
+        of_size = windows_of_size(game.n_sublayers, size)
+        values = of_size.weights @ game.score(of_size.coalitions)
+        table = _positions(f"windows of {size}", labels, values[None], game.values)
+        tables.append(table.assign(samples=of_size.samples))
+    return pd.concat(tables, ignore_index=True)
+
+
+def windows_of_size(n_sublayers: int, size: int) -> Estimator:
+    """The paper's estimator with the windows of one size alone; size 1 is the single removals."""
+    runs = [*ablation(n_sublayers), *windows(n_sublayers, size)]
+    coalitions = [run for run in runs if len(run) in (size - 1, size)]
+    column = {coalition: i for i, coalition in enumerate(coalitions)}
+    weights, samples = np.zeros((n_sublayers, len(coalitions))), np.zeros(n_sublayers, dtype=int)
+    for removed in (run for run in coalitions if len(run) == size):
+        for sublayer, rest in {removed[0]: removed[1:], removed[-1]: removed[:-1]}.items():
+            weights[sublayer, column[rest]] += 1
+            weights[sublayer, column[removed]] -= 1
+            samples[sublayer] += 1
+    return Estimator(tuple(coalitions), weights / np.maximum(samples, 1)[:, None], samples)
+
+
+def audit(
+    evaluation: Path,
+    documents: Path,
+    output: Path,
+    positions: Path,
+    *,
+    max_removed: int,
+    score: str = "paper",
+    top_k: int = 3,
+    seeds: int = SEEDS,
+) -> None:
+    """Write both tables from the evaluation of the design exact, for the study's score and the log-probability.
+
+    Raises CornerstoneError where a coalition is missing, and where shapiq is not installed.
+    """
+    evaluated = read_choices([evaluation], documents)
+    chosen = choose_metric(score, evaluated.metrics, evaluated.task)
+    games = {m: exact_game(score_task(evaluated, m).scores) for m in dict.fromkeys((chosen, BESIDE))}
+    told = {
+        output: lambda game: audit_table(game, max_removed, top_k, seeds),
+        positions: lambda game: positions_table(game, evaluated.labels, max_removed, seeds),
+    }
+    for path, table_of in told.items():
+        _of_games(
+            games, table_of, evaluated.model, evaluated.task, len(evaluated.designs[0].documents)
+        ).to_csv(path, index=False, float_format="%.10g", lineterminator="\n")
+
+
+def _of_games(
+    games: dict[str, Game], table_of: Callable[[Game], pd.DataFrame], model: str, task: str, documents: int
+) -> pd.DataFrame:
+    tables = []
+    for metric, game in games.items():
+        table = table_of(game)
+        for place, (name, value) in enumerate({"model": model, "task": task, "score": metric}.items()):
+            table.insert(place, name, value)
+        tables.append(table.assign(documents=documents))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _seeds(name: str, seeds: int) -> range:
+    return range(1 if name in DETERMINISTIC else seeds)
+
+
+def _runs(estimator: AuditedEstimator, game: Game, budget: int, seeds: range) -> tuple[np.ndarray, int]:
+    """Values of each seed, shape (seeds, sublayers), and the most coalitions that one asked for."""
+    values, most = [], 0
+    for seed in seeds:
+        fresh = game.asked_anew()
+        values.append(estimator(fresh, budget, seed))
+        most = max(most, len(fresh.asked))
+    return np.array(values), most
+
+
+def _row(values: np.ndarray, evaluations: int, exact: np.ndarray, top_k: int) -> dict[str, float]:
+    each = pd.DataFrame([measures(one, exact, top_k) for one in values])
+    low, high = each["spearman"].quantile(list(BAND))
+    counts = {"evaluations": evaluations, "seeds": len(values)}
+    return counts | each.mean().to_dict() | {"spearman_low": low, "spearman_high": high}
+
+
+def _positions(name: str, labels: Sequence[str], values: np.ndarray, exact: np.ndarray) -> pd.DataFrame:
+    table = sublayer_columns(labels).assign(
+        exact=exact,
+        value=values.mean(axis=0),
+        bias=values.mean(axis=0) - exact,
+        rmse=np.sqrt(((values - exact) ** 2).mean(axis=0)),
+        samples=np.nan,
+    )
+    table.insert(0, "estimator", name)
+    return table

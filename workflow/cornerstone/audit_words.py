@@ -1,0 +1,120 @@
+"""What the audit says, in words and in tables that people read.
+
+write_audit(audits, positions, Path("results/tables"), titles)     # audit.csv, audit_games.csv and their .md
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from cornerstone.audit_summary import SEEDS, audit_summary
+from cornerstone.numbers_in_words import counted, listed, percent
+from cornerstone.table_text import Section, markdown
+from cornerstone.tables import Titles
+
+SURE_ENOUGH = 0.95
+"""A rank correlation from which on ranks are called right."""
+NAME_OF_CHOICE = {
+    "windows": "windows",
+    "gaussian_process": "Gaussian process",
+    "permutations": "permutations",
+}
+"""The configuration's estimators as the audit calls them."""
+
+SUMMARY_NOTE = (
+    "Every estimator against the exact values of the models small enough for all 2^N coalitions, at the paper's number "
+    "of coalitions (budget 1) and multiples of it: means over the audited models, tasks and scores, and over up to "
+    f"{SEEDS} seeds of each. Spearman and Kendall: rank correlation with the exact values. Worst: Spearman on the game "
+    "where it is lowest. Top: the part of the largest that are among the exact largest. Share error: half the sum of "
+    "the absolute errors of the shares. Sum: of the values, less what there is to share out, in per cent of that. "
+    "Error: mean absolute error of a value, in per cent of the largest exact one. Own estimators first named in "
+    "docs/estimators.md; those in italics are shapiq's."
+)
+GAMES_NOTE = (
+    "Spearman's rank correlation with the exact values at the paper's budget, by model, task and score; the mean over "
+    "seeds, the best of each row in bold."
+)
+
+
+def audit_sections(audits: pd.DataFrame, titles: Titles) -> list[Section]:
+    """The summary, and Spearman's correlation game by game."""
+    return [
+        Section("Estimators held against exact values", SUMMARY_NOTE, _summary_view(audit_summary(audits))),
+        Section("Rank correlation with exact values, game by game", GAMES_NOTE, _games_view(audits, titles)),
+    ]
+
+
+def write_audit(audits: pd.DataFrame, positions: pd.DataFrame, folder: Path, titles: Titles) -> None:
+    """Write audit.csv (the summary), audit_games.csv, audit_positions.csv, and audit.md, audit_games.md."""
+    tables = {"audit": audit_summary(audits), "audit_games": audits, "audit_positions": positions}
+    for name, table in tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False, float_format="%.10g", lineterminator="\n")
+    for name, section in zip(("audit", "audit_games"), audit_sections(audits, titles), strict=True):
+        text = f"## {section.title}\n\n{section.note}\n\n{markdown(section.table)}"
+        (folder / f"{name}.md").write_text(text, encoding="utf-8")
+
+
+def audit_finding(audits: pd.DataFrame, estimator: str, titles: Titles) -> str:
+    """How far the ranks of this configuration's estimator can be trusted, as far as the audited models tell."""
+    at_paper = audits[audits["multiple"] == 1]
+    summary = audit_summary(at_paper).set_index("estimator")
+    models = listed([titles.model(model) for model in at_paper["model"].unique()])
+    games = counted(int(summary["games"].iloc[0]), "game")
+    if estimator == "exact":
+        return f"Values are exact: from all coalitions of sublayers. {_best(summary)}"
+    name = NAME_OF_CHOICE[estimator]
+    own = summary.loc[name]
+    trusted = (
+        "so the order can be trusted there"
+        if own["spearman"] >= SURE_ENOUGH
+        else ("so the order of sublayers that matter little is not to be trusted")
+    )
+    return (
+        f"Held against exact values of {models} ({games}: model, task and score), the estimator in use ({name}) ranks "
+        f"sublayers with a rank correlation of {own['spearman']:.2f} on average and {own['spearman_worst']:.2f} at "
+        f"worst, {trusted}; of the largest it finds {percent(own['top_overlap'], 0)} %. {_best(summary)}"
+    )
+
+
+def _best(summary: pd.DataFrame) -> str:
+    best = summary["spearman"].idxmax()
+    return f"The best of all {len(summary)} audited at this budget is {best} ({summary.loc[best, 'spearman']:.2f})."
+
+
+def _summary_view(summary: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "Budget": summary["multiple"],
+            "Estimator": [
+                name if ours else f"*{name}*"
+                for name, ours in zip(summary["estimator"], summary["ours"], strict=True)
+            ],
+            "Spearman": summary["spearman"].map(_two_digits),
+            "Worst": summary["spearman_worst"].map(_two_digits),
+            "Kendall": summary["kendall"].map(_two_digits),
+            "Top (%)": summary["top_overlap"].map(lambda part: percent(part, 0)),
+            "Share error (%)": summary["share_error"].map(percent),
+            "Sum (%)": summary["efficiency_bias"].map(percent),
+            "Error (%)": summary["error"].map(percent),
+        }
+    )
+
+
+def _games_view(audits: pd.DataFrame, titles: Titles) -> pd.DataFrame:
+    at_paper = audits[audits["multiple"] == 1]
+    names = list(audit_summary(at_paper)["estimator"])
+    rows = []
+    for (model, task, score), of_game in at_paper.groupby(["model", "task", "score"], sort=False):
+        found = of_game.set_index("estimator")["spearman"]
+        cells = {
+            name: f"**{found[name]:.2f}**" if name == found.idxmax() else _two_digits(found[name])
+            for name in names
+        }
+        rows.append({"Model": titles.model(model), "Task": titles.task(task), "Score": score} | cells)
+    return pd.DataFrame(rows)
+
+
+def _two_digits(number: float) -> str:
+    return "" if pd.isna(number) else f"{number:.2f}".replace("-", "−")

@@ -1,0 +1,22 @@
+"""Hold every estimator against exact values on one task: audit/{model}/{task}.csv and audit_positions/…."""
+
+from pathlib import Path
+
+from logged import run_logged
+
+
+def main(snakemake):
+    from cornerstone.audit import audit
+
+    audit(
+        Path(snakemake.input.evaluation),
+        Path(snakemake.input.documents),
+        Path(snakemake.output.audit),
+        Path(snakemake.output.positions),
+        max_removed=snakemake.params.max_removed,
+        score=snakemake.params.score,
+        top_k=snakemake.params.top_k,
+    )
+
+
+run_logged(main, snakemake)
