@@ -38,9 +38,10 @@ BESIDE = "logprob"
 def measures(values: np.ndarray, exact: np.ndarray, top_k: int) -> dict[str, float]:
     """How near values, shape (sublayers,), are to the exact ones.
 
-    spearman, kendall: rank correlations (tau-b); 0 where all values are the same. top_overlap: the part of the top_k that are the exact top_k.
-    share_error: half the sum of the absolute errors of the clipped shares, 0 to 1. efficiency_bias: sum of the values
-    less v(all) − v(none), in parts of that. error: mean absolute error, in parts of the largest exact value.
+    spearman, kendall: rank correlations (tau-b); 0 where all values are the same. top_overlap: the part of the top_k
+    that are the exact top_k. share_error: half the sum of the absolute errors of the clipped shares, 0 to 1.
+    efficiency_bias: sum of the values less v(all) − v(none), in parts of that. error: mean absolute error, in parts of
+    the largest exact value.
     """
     top, exact_top = (set(np.argsort(-each, kind="stable")[:top_k]) for each in (values, exact))
     total, largest = exact.sum(), np.abs(exact).max()

@@ -27,6 +27,8 @@ DRAWN = {
 BANDED = ("windows", "Gaussian process", "k-additive SHAP")
 """Of all others bands would cover each other."""
 MOST_COLUMNS = 3
+WIDEST = 3.6  # inches, of a single panel
+RANKS = "rank correlation with exact values"
 
 
 def draw_audit(audits: pd.DataFrame, output: Path, titles: Titles) -> None:
@@ -50,9 +52,8 @@ def make_audit(audits: pd.DataFrame, titles: Titles) -> Figure:
     notes = {task: of_task["score"].iloc[0] for task, of_task in rows.groupby("task", sort=False)}
     order = rows.sort_values("score", kind="stable", key=lambda scores: scores == "logprob")
     columns = min(order["task"].nunique(), MOST_COLUMNS)
-    panels = titled_panels(
-        order, named, "rank correlation with exact values", "coalitions evaluated", columns, 3.6, notes
-    )
+    handles = [_handle(name, *look, rows) for name, look in DRAWN.items()]
+    panels = titled_panels(order, named, RANKS, "coalitions evaluated", handles, columns, WIDEST, notes)
     for axes, of_panel in panels.each(order):
         _draw_lines(axes, of_panel)
     _finish(panels, order)
@@ -78,7 +79,6 @@ def _finish(panels: Panels, rows: pd.DataFrame) -> None:
         axes.minorticks_off()
         axes.set_ylim(min(-0.05, rows["spearman_low"].min()), 1.02)
         axes.axhline(1, color=style.GREY, linewidth=0.5, zorder=0)
-    panels.legend([_handle(name, *look, rows) for name, look in DRAWN.items()])
 
 
 def _handle(name: str, colour: str, line: str, marker: str, rows: pd.DataFrame) -> Line2D:
