@@ -106,14 +106,14 @@ def test_the_best_constant_answer_counts_as_guessing():
     assert verdict("2", [0.75, *NOTHING], **boolq) == CONTRADICTED
 
 
-def test_a_sublayer_that_is_not_surely_a_cornerstone_contradicts_nothing():
+def test_a_cornerstone_that_is_not_stable_contradicts_nothing():
     unsure = study([1.0, 0.1, 0.0, 0.0, 0.1, 0.0, 0.1, *NOTHING[:5]], top_k=2, n_documents=600)
     second = unsure.results.cornerstones["small"][1]
     finding = judge_claims(unsure)["2"]
     assert finding.verdict == NOT_DECIDABLE
     row = evidence_table(unsure, {"2": finding}).set_index("sublayers").loc[second]
     assert row["low"] > row["bound"]  # its removal surely leaves more than guessing
-    assert f"Not every cornerstone is surely one ({second} in " in texts(unsure)["2"]
+    assert f"Not every cornerstone is a stable one ({second} in " in texts(unsure)["2"]
 
 
 def test_experts_that_stay_above_guessing_support_claim_5_and_dense_models_say_nothing():

@@ -102,13 +102,13 @@ def test_cornerstones_are_found_wherever_they_are():
     knock[8], knock[5] = 0.9, 0.7
     table = cornerstones_table(synthetic.results(a_study(knock, n_documents=200), top_k=2))
     assert table["label"].tolist() == ["Attn 4", "FFN 2"]
-    assert table["found"].tolist() == [1, 1]
+    assert table["top_k_stability"].tolist() == [1, 1]
 
 
 def test_how_often_other_documents_would_name_a_cornerstone_is_told():
     # The third and fourth are the same: which of them is the third is chance.
     results = synthetic.results(a_study([0.9, 0.8, 0.2, 0, 0, 0.2, 0, 0], ("piqa",), n_documents=100))
-    found = cornerstones_table(results)["found"]
+    found = cornerstones_table(results)["top_k_stability"]
     assert (found.iloc[:2] == 1).all()
     assert 0.3 < found.iloc[2] < 0.95
     assert results.found["small"].sum() == pytest.approx(3)

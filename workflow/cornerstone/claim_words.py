@@ -197,7 +197,7 @@ def _overlap(study: Study, finding: Finding, cases: Sequence[Case], titles: Titl
 
 
 def _uncertain(study: Study, cases: Sequence[Case]) -> str:
-    """A sentence on the cornerstones that are not surely among them, nothing where all are."""
+    """A sentence on the cornerstones that resamples do not nearly all name, nothing where there are none."""
     unsure = list(dict.fromkeys(case.sublayers for case in cases if not case.certain))
     if not unsure:
         return ""
@@ -208,7 +208,7 @@ def _uncertain(study: Study, cases: Sequence[Case]) -> str:
         for label in unsure
     ]
     return (
-        f" Not every cornerstone is surely one ({listed(told)} of the resampled sets of documents), and "
+        f" Not every cornerstone is a stable one ({listed(told)} of the resampled sets of documents), and "
         f"{'that one contradicts' if len(unsure) == 1 else 'those contradict'} nothing."
     )
 

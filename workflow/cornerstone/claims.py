@@ -84,7 +84,7 @@ class Case:
     draws:     the number over resampled documents, shape (resamples,); not a number where it does not exist.
     bound:     what it is held against; the claim says that it is above the bound if `above`, else below.
     chance, constant: scores of a random choice and of the best constant answer, where they matter.
-    certain:   False for a cornerstone that is not surely one: it cannot contradict.
+    certain:   False for a cornerstone that is not stable: it cannot contradict.
     p_values:  of a case that is decided by tests, one-sided: that the claim's side is shown by luck, the other side.
     """
 

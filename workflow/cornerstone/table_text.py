@@ -349,7 +349,7 @@ def _cornerstones_view(table: pd.DataFrame, titles: Titles, unit: Unit) -> tuple
             **_words_of_paper(row),
             "Mean share %": percent(row.share),
             f"Mean value ({unit.of_differences})": _with_interval(row.value, row.low, row.high, unit),
-            f"Among the top {top_k} in % of resamples (stability)": percent(row.found),
+            f"Among the top {top_k} in % of resamples (stability)": percent(row.top_k_stability),
         }
         for row in table.itertuples()
     ]

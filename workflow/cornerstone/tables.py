@@ -190,7 +190,7 @@ def cornerstones_table(results: Results) -> pd.DataFrame:
     """Table 2: a row per cornerstone, ours by rank and then those that only the paper names.
 
     rank: by share averaged over tasks. value, low, high: the value averaged over tasks with its 95 % interval.
-    found: the part of the resampled sets of documents in which it is one of the top_k (stability, not
+    top_k_stability: the part of the resampled sets of documents in which it is one of the top_k (stability, not
     confidence): which sublayers are cornerstones is an estimate, too. paper: where the paper names it.
     """
     rows = []
@@ -201,7 +201,7 @@ def cornerstones_table(results: Results) -> pd.DataFrame:
             if rank <= results.top_k or label in paper:
                 row = {"model": model, "rank": rank, "sublayer": sublayer, "label": label, "share": share}
                 worth = {"value": mean[sublayer], "low": low[sublayer], "high": high[sublayer]}
-                told = {"found": results.found[model][sublayer], "paper": paper.get(label)}
+                told = {"top_k_stability": results.found[model][sublayer], "paper": paper.get(label)}
                 rows.append(row | worth | told)
     table = pd.DataFrame(rows).rename(columns={"paper": "paper_names_it"})
     return _without_empty_paper_columns(table.assign(ours=table["rank"] <= results.top_k))

@@ -20,7 +20,6 @@ FULL_BAND = {"color": "#1A1A1A", "alpha": 0.1, "linewidth": 0}
 CHANCE = {"color": "#8C8C8C", "linestyle": (0, (1.5, 1.5)), "linewidth": 1.1}
 STATE_FACES = {ABOVE: None, UNDECIDED: "white", COLLAPSED: "#1A1A1A", BELOW: "#1A1A1A"}
 """The colour inside of a marker by what is left; None: the kind's."""
-STATE_NAMES = {UNDECIDED: "undecided", COLLAPSED: "collapsed", BELOW: "collapsed"}
 
 
 def draw_ablation(effects: pd.DataFrame, output: Path, titles: Titles) -> None:
@@ -70,11 +69,14 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, panels: Panels) -> None:
 
 def _states(states: pd.Series) -> list[Line2D]:
     """Legend entries of the states that occur, but for the usual one."""
-    occurring = {STATE_NAMES[state]: STATE_FACES[state] for state in STATE_NAMES if (states == state).any()}
+    occurring = set(states)
+    black = " / ".join(state for state in (COLLAPSED, BELOW) if state in occurring)
+    faces = {UNDECIDED: STATE_FACES[UNDECIDED]} if UNDECIDED in occurring else {}
+    faces |= {black: STATE_FACES[COLLAPSED]} if black else {}
     look = {"linestyle": "", "marker": "o", "markersize": 4, "markeredgecolor": style.GREY}
     return [
         Line2D([], [], label=name, markerfacecolor=face, markeredgewidth=0.6, **look)
-        for name, face in occurring.items()
+        for name, face in faces.items()
     ]
 
 
