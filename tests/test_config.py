@@ -459,3 +459,38 @@ def test_local_models_are_checked_before_anything_runs(tmp_path):
 )
 def test_sublayers_are_counted_from_config_json(config_json, sublayers):
     assert count_sublayers_from_config(config_json) == sublayers
+
+
+TWO = {"models": {"one": {"folder": "models/one"}, "two": {"folder": "models/two"}}}
+
+
+def test_exact_values_and_estimators_add_their_designs():
+    study = resolve(TWO | {"exact": ["one"], "estimator": "gaussian_process"})
+    assert study.designs_of("one") == ("ablation", "windows", "informative", "exact")
+    assert study.designs_of("two") == ("ablation", "windows", "informative")
+    assert study.figure_kinds_of("one")[-1] == "audit"
+    assert "audit" not in study.figure_kinds_of("two")
+    assert "audit" in study.table_names
+    assert len(study.coalitions_of("exact", 12)) == 4096
+    assert len(study.coalitions_of("informative", 12)) + 13 == 43
+
+
+def test_exact_values_of_an_unknown_model_are_refused():
+    with pytest.raises(CornerstoneError, match="exact: other is no model of this study"):
+        resolve(TWO | {"exact": ["other"]})
+
+
+def test_exact_values_of_a_deep_model_are_refused_with_the_numbers():
+    study = resolve(TWO | {"estimator": "exact"})
+    needed = r"64 sublayers need 2\^64 = 1.8e\+19 coalitions.* at most 2\^16 = 65,536"
+    with pytest.raises(CornerstoneError, match=needed):
+        study.coalitions_of("exact", 64)
+
+
+def test_targets_of_the_audit_need_exact_values():
+    study = resolve(TWO | {"exact": ["one"]})
+    check_targets(study, [f"{study.results}/figures/audit_one.pdf", f"{study.results}/tables/audit.md"])
+    with pytest.raises(CornerstoneError, match="name two in the configuration's exact"):
+        check_targets(study, [f"{study.results}/figures/audit_two.pdf"])
+    with pytest.raises(CornerstoneError, match="unknown table 'audit.md'"):
+        check_targets(resolve(TWO), [f"{study.results}/tables/audit.md"])

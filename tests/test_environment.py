@@ -35,6 +35,7 @@ LEFT_OUT = {
     "documents": {"torch", "transformers"},
     "evaluate": {"datasets", "lm-eval", "matplotlib"},
     "analysis": {"torch", "transformers", "datasets", "lm-eval", "huggingface-hub"},
+    "audit": {"torch", "transformers", "datasets", "lm-eval", "huggingface-hub"},
     "demo": {"datasets", "lm-eval", "pandas", "matplotlib"},
 }
 

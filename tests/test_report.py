@@ -279,7 +279,7 @@ def test_models_near_chance_are_said_to_be_and_signs_of_drops_become_words(study
 def test_one_model_and_one_task_are_told_in_correct_english():
     game = synthetic.known_task([0.9, 0.8, 0.1, 0.1, 0.1, 0.1], n_documents=100)
     tables = all_tables(synthetic.results([game], top_k=1), {}, Titles())
-    (text,) = summary(Study(CONFIG, Titles({"small": "Small"}), (), tables, (), {}, {}))
+    (text,) = summary(Study(CONFIG, Titles({"small": "Small"}), (), tables, None, (), {}, {}))
     assert text.startswith("Small has 6 sublayers and scores ") and "% whole (1 task)." in text
     assert "The largest share of value is that of " in text and "The top 1 holds " in text
     assert "Removing it lowers the score by " in text

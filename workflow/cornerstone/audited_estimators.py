@@ -89,7 +89,7 @@ def of_shapiq(game: Game, budget: int, seed: int, *, name: str, **settings: obje
 AuditedEstimator = Callable[[Game, int, int], np.ndarray]
 OURS: dict[str, AuditedEstimator] = {
     "windows": of_windows,
-    "windows, first edge": partial(of_windows, edges="first"),
+    "windows (first edge)": partial(of_windows, edges="first"),
     "permutations": of_permutations,
     "antithetic permutations": partial(of_permutations, antithetic=True),
     "truncated permutations": of_truncated_permutations,
@@ -98,7 +98,7 @@ OURS: dict[str, AuditedEstimator] = {
 }
 SHAPIQ: dict[str, AuditedEstimator] = {
     "KernelSHAP": partial(of_shapiq, name="KernelSHAP"),
-    "KernelSHAP, paired": partial(of_shapiq, name="KernelSHAP", pairing_trick=True),
+    "KernelSHAP (paired)": partial(of_shapiq, name="KernelSHAP", pairing_trick=True),
     "k-additive SHAP": partial(of_shapiq, name="kADDSHAP"),
     "unbiased KernelSHAP": partial(of_shapiq, name="UnbiasedKernelSHAP"),
     "SVARM": partial(of_shapiq, name="SVARM"),
@@ -107,7 +107,7 @@ SHAPIQ: dict[str, AuditedEstimator] = {
     "stratified sampling": partial(of_shapiq, name="StratifiedSamplingSV"),
 }
 ESTIMATORS = OURS | SHAPIQ
-DETERMINISTIC = ("windows", "windows, first edge")
+DETERMINISTIC = ("windows", "windows (first edge)")
 """Whatever the seed."""
 
 

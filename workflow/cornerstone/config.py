@@ -244,7 +244,7 @@ def resolve(raw: Mapping[str, Any], expand_group: ExpandGroup | None = None) -> 
         more = f"; and {len(mistakes) - MOST_MISTAKES} more mistakes" if len(mistakes) > MOST_MISTAKES else ""
         raise CornerstoneError("config: " + "; ".join(mistakes[:MOST_MISTAKES]) + more)
     filled["results"] = posixpath.normpath(filled["results"])  # as Snakemake would name targets in it
-    filled["exact"] = tuple(filled["exact"])
+    filled["exact"] = tuple(dict.fromkeys(filled["exact"]))
     return StudyConfig(
         **{key: value for key, value in filled.items() if key not in ("models", "tasks")},
         models=tuple(_model(name, keys) for name, keys in filled["models"].items()),
@@ -428,6 +428,7 @@ _PATTERN_PHRASES = {
 def _type_phrase(types: str | list[str]) -> str:
     phrases = {
         "object": "a mapping of keys to values",
+        "array": "a list in brackets, such as [one, other]",
         "string": "text (in quotes where YAML reads it as something else)",
         "integer": "a whole number",
         "number": "a number",

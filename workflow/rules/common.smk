@@ -170,10 +170,11 @@ def library(*modules):
     return [os.path.relpath(path) for module in modules for path in sorted(folder.glob(module))]
 
 
-def evaluations_of(wildcards):
-    """The evaluations of a model on a task, one of each of its designs."""
+def value_evaluations(wildcards):
+    """The evaluations that the values of a model on a task are estimated from."""
+    designs = ["ablation", DESIGN_OF_ESTIMATOR[study.estimator]]
     path = "<results>/evaluations/{model}/{task}/{design}.parquet"
-    return expand(path, model=wildcards.model, task=wildcards.task, design=study.designs_of(wildcards.model))
+    return expand(path, model=wildcards.model, task=wildcards.task, design=designs)
 
 
 def of_all(path):

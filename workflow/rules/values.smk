@@ -4,10 +4,7 @@
 
 rule estimate_values:
     input:
-        evaluations=[
-            "<results>/evaluations/{model}/{task}/ablation.parquet",
-            f"<results>/evaluations/{{model}}/{{task}}/{DESIGN_OF_ESTIMATOR[study.estimator]}.parquet",
-        ],
+        evaluations=value_evaluations,
         documents="<results>/documents/{task}.parquet",
         code=library(
             "values.py",

@@ -19,7 +19,7 @@ DRAWN = {
     "antithetic permutations": ("#7A5195", "-", "^"),
     "stratified": ("#4D4D4D", "-", "D"),
     "k-additive SHAP": ("#E69F00", "--", "v"),
-    "KernelSHAP, paired": ("#56A36C", "--", "<"),
+    "KernelSHAP (paired)": ("#56A36C", "--", "<"),
     "SVARM": ("#C77CA5", "--", ">"),
     "permutation sampling": ("#8C8C8C", "--", "x"),
 }
