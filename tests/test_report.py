@@ -27,7 +27,14 @@ from cornerstone.units import POINTS
 from cornerstone.values import estimate_values
 
 TITLES = Titles({"small": "Small & <Beautiful>", "mix": "Mix"}, {"boolq": "BoolQ", "piqa": "PIQA"})
-CONFIG = {"max_removed": 2, "edges": "both", "score": "paper", "top_k": 3, "collapse_margin": 0.05}
+CONFIG = {
+    "max_removed": 2,
+    "edges": "both",
+    "score": "paper",
+    "top_k": 3,
+    "collapse_margin": 0.05,
+    "estimator": "windows",
+}
 PATHS = ("evaluations", "documents", "manifests", "values", "ablation", "joint", "agreement", "figures")
 MODELS = {"small": (6, "FFN"), "mix": (8, "MoE")}
 PROVENANCE = {
@@ -238,10 +245,63 @@ def test_the_first_words_are_made_from_the_data(page, study):
     shares = pd.read_csv(folder / "shares.csv")
     mean = shares[shares["model"] == "mix"].iloc[0]
     cornerstones = pd.read_csv(folder / "cornerstones.csv").query("model == 'mix'")
+    plain = page.replace("&nbsp;", " ")
+    lead = re.findall(r'<p class="lead">(.*?)</p>', plain)
+    assert len(lead) == len(MODELS) + 2
+    values = pd.read_csv(folder / "values.csv").query("model == 'mix' and rank <= 3")
+    for row in cornerstones[cornerstones["ours"]].itertuples():
+        on = int((values["label"] == row.label).sum())
+        told = (
+            f"{row.label} (among the largest on {'all 2' if on == 2 else f'{on} of 2'} tasks, named again in "
+        )
+        assert f"{told}{100 * row.top_k_stability:.0f} %" in lead[1]
+    assert "not how near the estimates are to exact Shapley values" in lead[2]
+    assert lead[3].endswith("claims 1, 2, 3, 4, 5, 6a and 6b cannot be decided.")
+    numbers = plain[plain.index("<h2>In numbers</h2>") : plain.index("<h2>What this says")]
+    assert f"hold {100 * mean['top_share']:.1f} % on average" in numbers
+    assert all(label in numbers for label in cornerstones["label"])
+
+
+def test_the_report_reads_answer_then_figures_and_tables_then_method(page):
+    heads = re.findall(r"<h2>(.*?)</h2>", page)
+    assert heads == [
+        "In numbers",
+        "What this says of the paper&#x27;s claims"
+        if "&#x27;" in page
+        else "What this says of the paper's claims",
+        "Figures",
+        "Tables",
+        "How it was measured",
+        "What to keep in mind",
+        "Where the numbers come from",
+    ]
+
+
+def test_what_the_audit_says_opens_the_report_and_its_tables_are_folded(study):
+    folder, paths = study
+    rows = [
+        {"estimator": name, "ours": name != "SVARM", "multiple": 1, "budget": 11, "spearman": rank}
+        | dict.fromkeys(("kendall", "top_overlap", "share_error", "efficiency_bias", "error"), 0.5)
+        for name, rank in (("windows", 0.61), ("Gaussian process", 0.87), ("SVARM", 0.4))
+    ]
+    audit = pd.DataFrame(rows).assign(model="mix", task="piqa", score="acc")
+    audit.to_csv(folder / "audit.csv", index=False)
+    build_report(
+        folder / "audited.html",
+        config=CONFIG,
+        titles=TITLES,
+        figures=paths["figures"],
+        tables=paths["tables"],
+        audits=[folder / "audit.csv"],
+        evaluations=paths["evaluations"],
+        documents=paths["documents"],
+        manifests=paths["manifests"],
+    )
+    page = (folder / "audited.html").read_text()
     lead = re.findall(r'<p class="lead">(.*?)</p>', page.replace("&nbsp;", " "))
-    assert len(lead) == 2
-    assert f"hold {100 * mean['top_share']:.1f} % on average" in lead[1]
-    assert all(label in lead[1] for label in cornerstones["label"])
+    assert "the estimator in use (windows) ranks sublayers with a rank correlation of 0.61" in lead[2]
+    assert "The best of all 3 audited at this budget is Gaussian process (0.87)." in lead[2]
+    assert "<summary>Estimators held against exact values</summary>" in page
 
 
 def test_every_claim_has_its_verdict_and_its_reasons_before_the_figures(page, study):

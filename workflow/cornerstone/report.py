@@ -20,12 +20,13 @@ from typing import Any
 import pandas as pd
 
 from cornerstone import __version__
-from cornerstone.audit_words import audit_finding, audit_sections
+from cornerstone.audit_words import audit_sections
 from cornerstone.documents import DocumentSet, read_documents
 from cornerstone.errors import CornerstoneError
 from cornerstone.evaluations import EVALUATION_SCHEMA
 from cornerstone.manifests import read_manifest
 from cornerstone.numbers_in_words import duration
+from cornerstone.opening_words import answer, claims_in_short, trust
 from cornerstone.parts import read_metadata
 from cornerstone.report_page import STYLE, details, figure, page, table, tag, verdict
 from cornerstone.report_words import Study, caption, cautions, method, summary
@@ -76,16 +77,18 @@ def report_html(study: Study) -> str:
     names = " and ".join(study.titles.model(model) for model in study.models)
     body = [
         tag("h1", "Which sublayers matter"),
-        *[tag("p", _unbroken(text), class_="lead") for text in summary(study)],
-        *[tag("p", _unbroken(text), class_="lead") for text in _trust(study)],
+        *[tag("p", _unbroken(text), class_="lead") for text in answer(study)],
+        *[tag("p", _unbroken(text), class_="lead") for text in (trust(study), claims_in_short(study))],
+        tag("h2", "In numbers"),
+        *[tag("p", _unbroken(text)) for text in summary(study)],
         tag("h2", "What this says of the paper's claims"),
         *_claims(study),
-        tag("h2", "How it was measured"),
-        *[tag("p", escape(text)) for text in method(study)],
         tag("h2", "Figures"),
         *[_figure(study, path) for path in study.figures],
         tag("h2", "Tables"),
         *_tables(study),
+        tag("h2", "How it was measured"),
+        *[tag("p", escape(text)) for text in method(study)],
         tag("h2", "What to keep in mind"),
         tag("ul", "".join(tag("li", escape(text)) for text in cautions(study))),
         tag("h2", "Where the numbers come from"),
@@ -122,13 +125,6 @@ def _inches_wide(path: Path) -> float:
         return int.from_bytes(content[16:20], "big") / PNG_DPI  # the header's first field
     points = re.search(rb'<svg[^>]*? width="([\d.]+)pt"', content)
     return float(points.group(1)) / POINTS if points else DEFAULT_WIDTH
-
-
-def _trust(study: Study) -> list[str]:
-    """What the audit says of the ranks, where there is one."""
-    if study.audits is None:
-        return []
-    return [audit_finding(study.audits, study.config["estimator"], study.titles)]
 
 
 def _claims(study: Study) -> list[str]:
