@@ -266,9 +266,7 @@ def test_the_report_reads_answer_then_figures_and_tables_then_method(page):
     heads = re.findall(r"<h2>(.*?)</h2>", page)
     assert heads == [
         "In numbers",
-        "What this says of the paper&#x27;s claims"
-        if "&#x27;" in page
-        else "What this says of the paper's claims",
+        "What this says of the paper's claims",
         "Figures",
         "Tables",
         "How it was measured",
