@@ -172,8 +172,21 @@ def caption(study: Study, path: Path) -> tuple[str, str]:
         "MoE, with 95 % intervals. Both axes are linear near zero and logarithmic beyond. Ringed: the score's interval "
         "tells no loss, but the log-probability surely fell (Holm over sublayers).",
     )
+    captions["interactions"] = (
+        f"Interactions of {name}",
+        "Two sublayers removed together, against one by one: v(−∅) − v(−i) − v(−j) + v(−{i, j}). Orange, below zero: "
+        "together they cost more than the sum, so each stood in for the other. Purple, above zero: they cost less, "
+        "because one is of no use without the other, or because nothing is left to lose. Colours are linear near zero "
+        "and logarithmic beyond. Dots: surely not zero (Benjamini and Hochberg over the pairs of a task, 5 %).",
+    )
     if path.stem == "pie_all":
         return "Shares of all models", f"{share}. Rows are models, columns tasks."
+    if path.stem == "totals_all":
+        return (
+            "Attention against FFN or MoE, and depth",
+            f"Sums of the sublayers' signed values in {study.unit.of_values}, with 95 % intervals: left by kind, right "
+            "by thirds of the model's blocks.",
+        )
     if path.stem == "ablation_scheme":
         return (
             "What removing a sublayer is",
@@ -219,11 +232,12 @@ def _unseen(side_by_side: pd.DataFrame) -> str:
     chosen = side_by_side[side_by_side["chosen"] & (side_by_side["score"] != YARDSTICK)]
     if chosen.empty:
         return ""
-    removals, unseen = chosen["sublayers"].sum(), chosen["unseen"].sum()
+    unseen = chosen["unseen"].sum()
+    removals = counted(chosen["sublayers"].sum(), "single removal")
     tasks = "" if len(chosen) == 1 else f" (a sublayer on one of {len(chosen)} tasks)"
     return (
-        f" Of {counted(removals, 'single removal')}{tasks}, {unseen or 'none'} show{'s' if unseen <= 1 else ''} no "
-        "loss in the score while the log-probability of the right answer surely falls."
+        f" Of {removals}{tasks}, {unseen or 'none'} show{'s' if unseen <= 1 else ''} no loss in the score "
+        "while the log-probability of the right answer surely falls."
     )
 
 
