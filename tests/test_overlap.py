@@ -113,9 +113,10 @@ def test_the_claim_on_overlap_says_where(results):
     told = claims_table(study, judge_claims(study), Titles()).set_index("claim").loc["6b", "finding"]
     excess = 100 * overlap_table(results).set_index("group").loc["last third", "excess"]
     assert re.search(
-        r"Pairs alone, in points beyond the sum of both: 0\.0 \([^)]*\) in the first third, ", told
+        r"Pairs alone, in points beyond the sum of both: by depth 0\.0 \([^)]*\) in the first third, ", told
     )
-    assert f"{excess:.1f} (" in told.partition("middle third and ")[2]
+    assert f"{excess:.1f} (" in told.partition("middle third and ")[2].partition("by kind")[0]
+    assert re.search(r"by kind .*0\.0 \([^)]*\) for Attn and FFN of one block", told)
 
 
 # Totals

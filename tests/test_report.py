@@ -310,6 +310,11 @@ def test_one_model_and_one_task_are_told_in_correct_english():
     assert text.startswith("Small has 6 sublayers and scores ") and "% whole (1 task)." in text
     assert "The largest share of value is that of " in text and "The top 1 holds " in text
     assert "Removing it lowers the score by " in text
+    told = re.search(
+        r"All attention is worth (\S+) points, all FFN (\S+): a difference of (\S+) \(.* – .*\)\.", text
+    )
+    attention, ffn, difference = (float(number.replace("−", "-")) for number in told.groups())
+    assert attention - ffn == pytest.approx(difference, abs=0.11)
     assert re.search(r" Of 6 single removals, (none|\d) shows? no loss in the score while the log-prob", text)
     assert "tasks" not in text
 

@@ -193,21 +193,25 @@ def _overlap(study: Study, finding: Finding, cases: Sequence[Case], titles: Titl
     return (
         f"{titles.model(case.model)}: removed together, neighbouring sublayers cost {unit.text(sign * case.estimate)} "
         f"{unit.of_differences} ({unit.interval(*ends)}) {which} than the sum of their single removals, on average "
-        f"over {case.sublayers} and {counted(tasks, 'task')}.{_pairs_by_depth(study, case.model)}"
+        f"over {case.sublayers} and {counted(tasks, 'task')}.{_pairs_told(study, case.model)}"
     )
 
 
-def _pairs_by_depth(study: Study, model: str) -> str:
-    """A sentence on where pairs cost more together, nothing where none were removed."""
+def _pairs_told(study: Study, model: str) -> str:
+    """A sentence on which pairs cost how much more together, by depth and by kind; nothing where none were removed."""
     tasks, unit = study.tasks[model], study.results.unit
-    told = []
+    told: dict[str, list[str]] = {"depth": [], "kinds": []}
     for (by, group), pairs in pair_groups(study.results, model).items():
-        if by == "depth":
+        if by in told:
             joint, single, draws = pair_excess(tasks, pairs)
-            told.append(f"{unit.text(joint - single)} ({unit.interval(*interval(draws))}) in the {group}")
-    if not told:
+            excess = f"{unit.text(joint - single)} ({unit.interval(*interval(draws))})"
+            told[by].append(f"{excess} {'in the' if by == 'depth' else 'for'} {group}")
+    if not told["depth"]:
         return ""
-    return f" Pairs alone, in {unit.of_differences} beyond the sum of both: {listed(told)} of the model."
+    return (
+        f" Pairs alone, in {unit.of_differences} beyond the sum of both: by depth {listed(told['depth'])}, by kind "
+        f"{listed(told['kinds'])}."
+    )
 
 
 def _uncertain(study: Study, cases: Sequence[Case]) -> str:

@@ -12,7 +12,8 @@ import pandas as pd
 from cornerstone.agreement import YARDSTICK
 from cornerstone.documents import DocumentSet
 from cornerstone.numbers_in_words import counted, listed, percent
-from cornerstone.tables import Titles
+from cornerstone.tables import MEAN, Titles
+from cornerstone.totals import DIFFERENCE
 from cornerstone.units import POINTS, Unit, unit_of
 
 LARGEST = (
@@ -223,7 +224,22 @@ def _summary_of(study: Study, model: str) -> str:
         f"{_near_chance(scores) if unit is POINTS else ''}. The {shares} {listed(held)}. The {top} "
         f"{percent(share['top_share'])} %{mean}; {noise}. Removing "
         f"{'it' if top_k == 1 else 'one of the sublayers named'} {_change(drop, 'cornerstone', unit)} on average"
-        f"{_and_another(drop, unit)}.{_unseen(_of(study.tables['scores_side_by_side'], model))}"
+        f"{_and_another(drop, unit)}."
+        f"{_kinds_told(_of(study.tables['totals'], model), unit)}"
+        f"{_unseen(_of(study.tables['scores_side_by_side'], model))}"
+    )
+
+
+def _kinds_told(totals: pd.DataFrame, unit: Unit) -> str:
+    """A sentence on attention against the others, averaged over tasks where there are several."""
+    task = MEAN if MEAN in set(totals["task"]) else totals["task"].iloc[0]
+    of = totals[(totals["task"] == task) & (totals["by"] == "kind")].set_index("part")
+    others = next(part for part in of.index if part not in ("attention", DIFFERENCE))
+    difference = of.loc[DIFFERENCE]
+    return (
+        f" All attention is worth {unit.text(of.loc['attention', 'value'])} {unit.of_differences}, all {others} "
+        f"{unit.text(of.loc[others, 'value'])}: a difference of {unit.text(difference['value'])} "
+        f"({unit.interval(difference['value_low'], difference['value_high'])})."
     )
 
 
