@@ -10,19 +10,21 @@ import pandas as pd
 
 from cornerstone.ablation import effect_table
 from cornerstone.agreement import agreement_table
-from cornerstone.coalitions import Removed, ablation, removed_text, windows
+from cornerstone.coalitions import Removed, ablation, pairs, removed_text, windows
 from cornerstone.documents import Document, Request
 from cornerstone.estimators import window_estimator
+from cornerstone.interactions import interaction_table
 from cornerstone.joint import joint_table
 from cornerstone.per_document import document_numbers
 from cornerstone.published import Published
 from cornerstone.scores import ScoredTask, Scores
+from cornerstone.sublayer_table import sublayer_columns
 from cornerstone.tables import Results
 from cornerstone.values import value_table
 
 
 def labels(n_sublayers: int, ffn: str = "FFN") -> tuple[str, ...]:
-    return tuple(f"{kind} {block}" for block in range(n_sublayers // 2) for kind in ("Attn", ffn))
+    return tuple(f"{('Attn', ffn)[sublayer % 2]} {sublayer // 2}" for sublayer in range(n_sublayers))
 
 
 def documents(n_documents: int, n_choices: int | Sequence[int] = 4, seed: int = 0) -> tuple[Document, ...]:
@@ -170,6 +172,32 @@ def agreement_rows(
     return pd.concat(parts, ignore_index=True)
 
 
+def interaction_rows(
+    model: str,
+    n_sublayers: int,
+    distance: int = 1,
+    tasks: Sequence[str] = tuple(TASKS),
+    ffn: str = "FFN",
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Rows of interactions csv for figures and tables: the first sublayers have nothing left to lose together."""
+    rng = np.random.default_rng(seed)
+    of, parts = sublayer_columns(labels(n_sublayers, ffn)), []
+    first, second = np.array(pairs(n_sublayers, 1, distance)).T
+    for task in tasks:
+        interaction = rng.normal(-0.002, 0.006, len(first))
+        interaction[(first < 2) & (second < 4)] = rng.uniform(0.1, 0.4)
+        frame = pd.DataFrame({"model": model, "task": task, "score": "acc", "first": first, "second": second})
+        for end, of_end in {"first": first, "second": second}.items():
+            frame[f"{end}_label"] = of["label"].to_numpy()[of_end]
+            frame[f"{end}_kind"] = of["kind"].to_numpy()[of_end]
+        frame["distance"], frame["interaction"] = second - first, interaction
+        frame["low"], frame["high"] = interaction - 0.01, interaction + 0.01
+        frame["sure"], frame["documents"] = np.abs(interaction) > 0.014, 300
+        parts.append(frame)
+    return pd.concat(parts, ignore_index=True)
+
+
 def known_task(
     knock: Sequence[float],
     *,
@@ -248,6 +276,7 @@ def results(studies: Sequence[ScoredTask], top_k: int = 3, max_removed: int = 2,
         agreement=pd.concat(
             [agreement(s).assign(model=s.model, task=s.task) for s in studies], ignore_index=True
         ),
+        interactions=rows(lambda s: interaction_table(s.scores, s.labels)),
         joint=rows(lambda s: joint_table(s.scores, s.labels, max_removed)),
         measured=tuple(document_numbers(s, max_removed=max_removed) for s in studies),
         top_k=top_k,

@@ -355,6 +355,14 @@ def test_a_target_that_cannot_be_made_names_the_known_ones(target, expected):
     assert expected in message
 
 
+def test_a_study_of_single_removals_has_no_heat_map_of_pairs():
+    raw = {"models": {"mine": {"hub": "a/b"}}, "tasks": {"piqa": {}}, "max_removed": 1}
+    target = "results/figures/interactions_mine.pdf"
+    assert "give max_removed or pair_distance 2 or more" in message_of(check_targets, resolve(raw), [target])
+    for more in ({"max_removed": 2}, {"pair_distance": 2}):
+        check_targets(resolve(raw | more), [target])
+
+
 def test_pairs_are_evaluated_only_beyond_neighbours():
     raw = {"models": {"mine": {"hub": "a/b"}}, "tasks": {"piqa": {}}, "max_removed": 2}
     assert resolve(raw).designs_of("mine") == ("ablation", "windows")

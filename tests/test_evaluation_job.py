@@ -132,6 +132,18 @@ def test_what_earlier_runs_took_is_still_told_by_the_last(tmp_path):
     )
 
 
+def test_a_farther_pair_distance_evaluates_only_the_new_pairs(tmp_path):
+    job = replace(write_study(tmp_path), design="pairs", pair_distances=(2, 2))
+    job = replace(job, output=job.output.with_stem("pairs"))
+    run(job)
+    near = read_evaluation(job.output)
+    assert near.design == "pairs" and set(near.table["removed"]) == {"0,2", "1,3", "2,4", "3,5"}
+    run(replace(job, pair_distances=(2, 3)))
+    far = read_evaluation(job.output)
+    assert set(far.table["removed"]) - set(near.table["removed"]) == {"0,3", "1,4", "2,5"}
+    assert (far.provenance["evaluated_pairs"], far.provenance["reused_pairs"]) == (36, 48)
+
+
 def test_a_higher_max_removed_evaluates_only_the_longer_windows(tmp_path):
     job = write_study(tmp_path)
     run(job)

@@ -64,6 +64,21 @@ def test_what_an_earlier_configuration_made_does_not_count_as_done(jobs):
     assert share(documents=4, dtype="bfloat16") == 0
 
 
+def test_pairs_count_where_they_are_asked_for(jobs):
+    for job in jobs.values():
+        run_evaluation_job(job, FakeEngine().engine())
+    two_apart = len(LABELS) - 2
+    assert share(pair_distance=2) == pytest.approx(1 - two_apart / (SINGLES + WINDOWS + two_apart))
+    pairs = replace(
+        jobs["windows"],
+        design="pairs",
+        pair_distances=(2, 2),
+        output=jobs["windows"].output.with_stem("pairs"),
+    )
+    run_evaluation_job(pairs, FakeEngine().engine())
+    assert share(pair_distance=2) == 1
+
+
 def test_other_prompts_are_not_done(jobs):
     for job in jobs.values():
         run_evaluation_job(job, FakeEngine().engine())

@@ -16,7 +16,16 @@ from cornerstone.config import TABLES
 from cornerstone.documents import DocumentSet, digest_documents, read_documents, write_documents
 from cornerstone.errors import CornerstoneError
 from cornerstone.evaluations import Evaluation, write_evaluation
-from cornerstone.figures import draw_ablation, draw_agreement, draw_pies, draw_scheme, draw_values
+from cornerstone.figures import (
+    draw_ablation,
+    draw_agreement,
+    draw_interactions,
+    draw_pies,
+    draw_scheme,
+    draw_totals,
+    draw_values,
+)
+from cornerstone.interactions import pair_interactions
 from cornerstone.joint import joint_effects
 from cornerstone.manifests import write_manifest
 from cornerstone.report import build_report
@@ -35,7 +44,17 @@ CONFIG = {
     "collapse_margin": 0.05,
     "estimator": "windows",
 }
-PATHS = ("evaluations", "documents", "manifests", "values", "ablation", "joint", "agreement", "figures")
+PATHS = (
+    "evaluations",
+    "documents",
+    "manifests",
+    "values",
+    "ablation",
+    "joint",
+    "agreement",
+    "interactions",
+    "figures",
+)
 MODELS = {"small": (6, "FFN"), "mix": (8, "MoE")}
 PROVENANCE = {
     "evaluated_pairs": 400,
@@ -93,6 +112,8 @@ def study(tmp_path_factory):
             paths["values"].append(values)
             paths["ablation"].append(effects)
             paths["joint"].append(folder / f"{model}_{task}_joint.csv")
+            paths["interactions"].append(folder / f"{model}_{task}_interactions.csv")
+            pair_interactions(files, documents, paths["interactions"][-1])
             paths["agreement"].append(folder / f"{model}_{task}_agreement.csv")
             compare_scores(files[0], documents, paths["agreement"][-1])
         manifest = folder / f"{model}.json"
@@ -103,7 +124,7 @@ def study(tmp_path_factory):
         paths["manifests"].append(manifest)
     write_tables(read_results(paths), folder, ids={}, titles=TITLES)
     paths["tables"] = [folder / f"{name}.csv" for name in TABLES]
-    rows = (read_rows(paths[name]) for name in ("values", "ablation", "agreement"))
+    rows = (read_rows(paths[name]) for name in ("values", "ablation", "agreement", "interactions"))
     paths["figures"] = write_figures(folder, *rows)
     return folder, paths
 
@@ -111,26 +132,32 @@ def study(tmp_path_factory):
 def read_results(paths):
     evaluations, documents = paths["evaluations"], paths["documents"]
     pairs = [evaluations[i : i + 2] for i in range(0, len(evaluations), 2)]
-    rows = {name: read_rows(paths[name]) for name in ("values", "ablation", "joint", "agreement")}
+    rows = {
+        name: read_rows(paths[name]) for name in ("values", "ablation", "joint", "agreement", "interactions")
+    }
     return Results(**rows, measured=read_measured(pairs, [*documents, *documents], max_removed=2), top_k=3)
 
 
-def write_figures(folder, values, effects, agreement):
+def write_figures(folder, values, effects, agreement, interactions):
     draw_scheme(folder / "ablation_scheme.svg")
     draw_pies(values, folder / "pie_all.svg", TITLES)
+    draw_totals(pd.read_csv(folder / "totals.csv"), folder / "totals_all.svg", TITLES, POINTS)
     for model in MODELS:
         of_model = values[values["model"] == model]
         draw_pies(of_model, folder / f"pie_{model}.svg", TITLES)
         draw_values(of_model, folder / f"values_{model}.png", TITLES)
         draw_ablation(effects[effects["model"] == model], folder / f"ablation_{model}.svg", TITLES)
         draw_agreement(agreement[agreement["model"] == model], folder / f"agreement_{model}.svg", TITLES)
+        of_pairs = interactions[interactions["model"] == model]
+        draw_interactions(of_pairs, folder / f"interactions_{model}.svg", TITLES)
     kinds = (
         [f"pie_{m}.svg" for m in MODELS]
         + [f"ablation_{m}.svg" for m in MODELS]
         + [f"values_{m}.png" for m in MODELS]
         + [f"agreement_{m}.svg" for m in MODELS]
+        + [f"interactions_{m}.svg" for m in MODELS]
     )
-    return [folder / name for name in ("ablation_scheme.svg", "pie_all.svg", *kinds)]
+    return [folder / name for name in ("ablation_scheme.svg", "pie_all.svg", "totals_all.svg", *kinds)]
 
 
 def build(study, **changed):
@@ -341,6 +368,11 @@ def test_one_model_and_one_task_are_told_in_correct_english():
     assert text.startswith("Small has 6 sublayers and scores ") and "% whole (1 task)." in text
     assert "The largest share of value is that of " in text and "The top 1 holds " in text
     assert "Removing it lowers the score by " in text
+    told = re.search(
+        r"All attention is worth (\S+) points, all FFN (\S+): a difference of (\S+) \(.* – .*\)\.", text
+    )
+    attention, ffn, difference = (float(number.replace("−", "-")) for number in told.groups())
+    assert attention - ffn == pytest.approx(difference, abs=0.11)
     assert re.search(r" Of 6 single removals, (none|\d) shows? no loss in the score while the log-prob", text)
     assert "tasks" not in text
 

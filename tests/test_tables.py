@@ -325,13 +325,14 @@ def test_the_largest_model_on_the_largest_task_takes_seconds():
     half = np.full(n_documents, 0.5)
     numbers = DocumentNumbers(
         "small", "piqa", labels, tuple(range(n_documents)), np.ones(n_documents), effects,
-        effects, windows, joint, joint, half, half,
+        effects, windows, joint, joint, half, half, pairs=windows, interactions=joint,
     )  # fmt: skip
     results = Results(
         values=synthetic.value_rows("small", n_sublayers, ("piqa",)),
         ablation=synthetic.effect_rows("small", n_sublayers, ("piqa",)),
         joint=pd.DataFrame({"model": "small", "removed": ["0,1"], "low": [0.0], "high": [0.0]}),
         agreement=synthetic.agreement_rows("small", n_sublayers, ("piqa",)),
+        interactions=synthetic.interaction_rows("small", n_sublayers, 1, ("piqa",)),
         measured=(numbers,),
         top_k=3,
     )

@@ -27,7 +27,16 @@ STUDY = {
     "tasks": {"boolq": {"data": "boolq.jsonl"}, "piqa": {"data": "piqa.jsonl"}},
     "max_removed": 2,
 }
-FIGURES = ("pie_all", "pie_tiny", "ablation_tiny", "values_tiny", "agreement_tiny", "ablation_scheme")
+FIGURES = (
+    "pie_all",
+    "totals_all",
+    "pie_tiny",
+    "ablation_tiny",
+    "values_tiny",
+    "agreement_tiny",
+    "interactions_tiny",
+    "ablation_scheme",
+)
 
 
 def run(folder: Path, *arguments: str, succeeds: bool = True, **environment: str) -> str:
@@ -215,8 +224,17 @@ def test_a_changed_colour_draws_the_figures_again_and_evaluates_nothing(study):
     style.write_text(re.sub("#[0-9A-F]{6}", "#123456", style.read_text()))
     before = (study / "results" / "figures" / "pie_tiny.svg").read_text()
     jobs = planned(study, "all")
-    figures = {"pie_model": 1, "pie_all": 1, "ablation": 1, "values": 1, "agreement": 1, "ablation_scheme": 1}
-    assert jobs == {**figures, "report": 1, "all": 1, "total": 8}
+    figures = {
+        "pie_model": 1,
+        "pie_all": 1,
+        "totals_all": 1,
+        "ablation": 1,
+        "values": 1,
+        "agreement": 1,
+        "interactions": 1,
+        "ablation_scheme": 1,
+    }
+    assert jobs == {**figures, "report": 1, "all": 1, "total": 10}
     make(study, "results/figures/pie_tiny.pdf")
     assert (study / "results" / "figures" / "pie_tiny.svg").read_text() != before
 
@@ -263,6 +281,25 @@ def test_an_added_task_and_larger_windows_evaluate_only_what_is_new(study):
         runs_of_two * N_DOCUMENTS,
     )
     assert counts(evaluation(study, "winogrande", "ablation")) == ((N_SUBLAYERS + 1) * N_DOCUMENTS, 0)
+
+
+def test_farther_pairs_evaluate_only_themselves_and_draw_a_heat_map_of_all(study):
+    configure(study, pair_distance=2)
+    jobs = planned(study, "all")
+    assert (jobs["evaluate"], jobs["pair_interactions"], jobs["interactions"]) == (2, 2, 1)
+    assert not {"estimate_values", "compare_scores", "ablation_effects", "download_model"} & set(jobs)
+    table = study / "results" / "interactions" / "tiny" / "boolq.csv"
+    neighbours, two_apart = N_SUBLAYERS - 1, N_SUBLAYERS - 2
+    assert len(pd.read_csv(table)) == neighbours
+    make(study, str(table.relative_to(study)))
+    assert pd.read_csv(table)["distance"].value_counts().to_dict() == {1: neighbours, 2: two_apart}
+    assert counts(evaluation(study, "boolq", "pairs")) == (two_apart * N_DOCUMENTS, 0)
+    configure(study, pair_distance=3)
+    make(study, str(evaluation(study, "boolq", "pairs").relative_to(study)))
+    assert counts(evaluation(study, "boolq", "pairs")) == (
+        (N_SUBLAYERS - 3) * N_DOCUMENTS,
+        two_apart * N_DOCUMENTS,
+    )
 
 
 def test_shards_are_evaluated_side_by_side_then_put_together_and_once_done_another_number_evaluates_nothing(
@@ -419,15 +456,20 @@ def test_the_papers_study_is_planned_from_its_configuration(first_run, tmp_path)
         "estimate_values": "18",
         "ablation_effects": "18",
         "joint_removals": "18",
+        "compare_scores": "18",
+        "pair_interactions": "18",
         "tables": "1",
         "pie_model": "3",
         "pie_all": "1",
+        "totals_all": "1",
         "ablation": "3",
         "values": "3",
+        "agreement": "3",
+        "interactions": "3",
         "ablation_scheme": "1",
         "report": "1",
         "all": "1",
-        "total": "113",
+        "total": "156",
     }
 
 

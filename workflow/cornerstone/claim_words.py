@@ -29,6 +29,7 @@ from cornerstone.claims import (
     task_verdict,
 )
 from cornerstone.numbers_in_words import counted, listed, percent, points
+from cornerstone.overlap import pair_excess, pair_groups
 from cornerstone.resampling import interval
 from cornerstone.tables import Titles
 from cornerstone.units import POINTS
@@ -192,7 +193,24 @@ def _overlap(study: Study, finding: Finding, cases: Sequence[Case], titles: Titl
     return (
         f"{titles.model(case.model)}: removed together, neighbouring sublayers cost {unit.text(sign * case.estimate)} "
         f"{unit.of_differences} ({unit.interval(*ends)}) {which} than the sum of their single removals, on average "
-        f"over {case.sublayers} and {counted(tasks, 'task')}."
+        f"over {case.sublayers} and {counted(tasks, 'task')}.{_pairs_told(study, case.model)}"
+    )
+
+
+def _pairs_told(study: Study, model: str) -> str:
+    """A sentence on which pairs cost how much more together, by depth and by kind; nothing where none were removed."""
+    tasks, unit = study.tasks[model], study.results.unit
+    told: dict[str, list[str]] = {"depth": [], "kinds": []}
+    for (by, group), pairs in pair_groups(study.results, model).items():
+        if by in told:
+            joint, single, draws = pair_excess(tasks, pairs)
+            excess = f"{unit.text(joint - single)} ({unit.interval(*interval(draws))})"
+            told[by].append(f"{excess} {'in the' if by == 'depth' else 'for'} {group}")
+    if not told["depth"]:
+        return ""
+    return (
+        f" Pairs alone, in {unit.of_differences} beyond the sum of both: by depth {listed(told['depth'])}, by kind "
+        f"{listed(told['kinds'])}."
     )
 
 

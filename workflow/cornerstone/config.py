@@ -32,14 +32,14 @@ from cornerstone.model_folder import check_model_folder, count_sublayers_from_co
 
 SCHEMA_PATH = Path(__file__).parents[1] / "schemas" / "config.schema.yaml"
 FIGURE_ENDINGS = ("pdf", "png", "svg")
-MODEL_FIGURES = ("pie", "ablation", "values", "agreement")
+MODEL_FIGURES = ("pie", "ablation", "values", "agreement", "interactions")
 """Figure kinds that there are for each model."""
 EXACT_FIGURES = ("audit",)
 """Figure kinds that there are for each model whose exact values are worked out."""
-WHOLE_FIGURES = ("pie_all", "ablation_scheme")
+WHOLE_FIGURES = ("pie_all", "totals_all", "ablation_scheme")
 """Figures that there are once a study."""
 RESERVED_MODEL_NAMES = ("all", "scheme")
-"""pie_all.pdf and ablation_scheme.pdf are something else."""
+"""pie_all.pdf, totals_all.pdf and ablation_scheme.pdf are something else."""
 TABLES = (
     "claims",
     "evidence",
@@ -51,6 +51,8 @@ TABLES = (
     "drops",
     "drops_by_task",
     "joint",
+    "overlap",
+    "totals",
     "precision",
     "values",
     "ablation",
@@ -181,8 +183,10 @@ class StudyConfig:
         return TABLES + (AUDIT_TABLES if self.exact else ())
 
     def figure_kinds_of(self, model: str) -> tuple[str, ...]:
-        """The figures that there are of this model alone."""
-        return MODEL_FIGURES + (EXACT_FIGURES if model in self.exact else ())
+        """The figures that there are of this model alone: interactions only where pairs are removed."""
+        some = MODEL_FIGURES + (EXACT_FIGURES if model in self.exact else ())
+        has_pairs = self.max_removed > 1 or {"pairs", "exact"} & set(self.designs_of(model))
+        return tuple(kind for kind in some if kind != "interactions" or has_pairs)
 
     def shards_of(self, model: str) -> int:
         """Into how many jobs the model's documents are cut."""
@@ -651,6 +655,10 @@ def _check_figure(study: StudyConfig, name: str) -> None:
         raise CornerstoneError(f"unknown figure {stem!r}: there are {known_names(stem, kinds)}")
     study.model(model)
     if kind not in study.figure_kinds_of(model):
+        if kind == "interactions":
+            raise CornerstoneError(
+                "no two sublayers are removed together: give max_removed or pair_distance 2 or more"
+            )
         raise CornerstoneError(f"there is no figure {stem}: name {model} in the configuration's exact")
 
 
@@ -711,6 +719,7 @@ _FOLDER_CHECKS = {
     "agreement": _check_model_task_csv,
     "audit": _check_exact_csv,
     "audit_positions": _check_exact_csv,
+    "interactions": _check_model_task_csv,
     "evaluations": _check_evaluation,
     "documents": _check_documents,
     "models": _check_manifest,

@@ -21,6 +21,8 @@ DESIGN_OF_ESTIMATOR = {
     "exact": "exact",
 }
 """What each estimator that the configuration may name needs besides `ablation`."""
+PAIR_DESIGNS = ("windows", "pairs", "exact")
+"""Those that hold all pairs of some distance; others hold some by chance."""
 MOST_EXACT_SUBLAYERS = 16
 
 

@@ -19,6 +19,7 @@ from cornerstone.ablation import document_effects
 from cornerstone.chosen_estimator import chosen_estimator
 from cornerstone.coalitions import Removed
 from cornerstone.estimators import document_values
+from cornerstone.interactions import document_interactions
 from cornerstone.joint import document_joint
 from cornerstone.resampling import SEED, bootstrap, bounded, resampled_means
 from cornerstone.scores import ScoredTask
@@ -41,6 +42,8 @@ class DocumentNumbers:
     seconds:   that evaluating each design took.
     metric:    the score: see `scores.Scores`.
     estimator: the configuration's name of what estimated the values.
+    pairs:     of sublayers that were removed together, by any design.
+    interactions: shape (pairs, documents): see `interactions`.
     """
 
     model: str
@@ -59,12 +62,14 @@ class DocumentNumbers:
     seconds: Mapping[str, float] = field(default_factory=dict)
     metric: str = "acc"
     estimator: str = "windows"
+    pairs: tuple[Removed, ...] = ()
+    interactions: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
 
 
 def document_numbers(
     study: ScoredTask, *, max_removed: int, edges: str = "both", estimator: str = "windows"
 ) -> DocumentNumbers:
-    """The numbers of a model on a task, from its evaluations of the designs ablation, windows and the estimator's.
+    """The numbers of a model on a task, from its evaluations: of ablation, windows and the estimator's, and what more.
 
     Raises CornerstoneError where a coalition is missing.
     """
@@ -72,6 +77,7 @@ def document_numbers(
     windows, joint, single = document_joint(scores, n_sublayers, max_removed)
     full, effects = document_effects(scores, n_sublayers)
     chosen = chosen_estimator(estimator, scores, n_sublayers, max_removed, edges)
+    pairs, interactions = document_interactions(scores, n_sublayers)
     return DocumentNumbers(
         model=study.model,
         task=study.task,
@@ -89,6 +95,8 @@ def document_numbers(
         seconds=study.seconds,
         metric=scores.metric,
         estimator=estimator,
+        pairs=pairs,
+        interactions=interactions,
     )
 
 
@@ -124,7 +132,7 @@ def _seed(task: str) -> tuple[int, int]:
 def _only(numbers: DocumentNumbers, documents: Sequence[int]) -> DocumentNumbers:
     column = {document: i for i, document in enumerate(numbers.documents)}
     columns = [column[document] for document in documents]
-    arrays = ("full", "effects", "values", "joint", "single", "chance", "constant")
+    arrays = ("full", "effects", "values", "joint", "single", "chance", "constant", "interactions")
     return replace(
         numbers,
         documents=tuple(documents),

@@ -38,7 +38,7 @@ PNG_DPI = 200  # of figures.style
 POINTS = 72  # per inch
 ANALYSIS_LIBRARIES = ("numpy", "pandas", "matplotlib", "seaborn")
 DEFAULT_WIDTH = 7.2  # inches, of an SVG that does not tell
-FOLDED_TABLES = ("evidence", "scores_side_by_side", "shares_by_task", "values", "ablation")
+FOLDED_TABLES = ("evidence", "scores_side_by_side", "shares_by_task", "totals", "values", "ablation")
 
 
 def build_report(

@@ -12,7 +12,8 @@ import pandas as pd
 from cornerstone.agreement import YARDSTICK
 from cornerstone.documents import DocumentSet
 from cornerstone.numbers_in_words import counted, listed, percent
-from cornerstone.tables import Titles
+from cornerstone.tables import MEAN, Titles
+from cornerstone.totals import DIFFERENCE
 from cornerstone.units import POINTS, Unit, unit_of
 
 LARGEST = (
@@ -172,8 +173,21 @@ def caption(study: Study, path: Path) -> tuple[str, str]:
         "MoE, with 95 % intervals. Both axes are linear near zero and logarithmic beyond. Ringed: the score's interval "
         "tells no loss, but the log-probability surely fell (Holm over sublayers).",
     )
+    captions["interactions"] = (
+        f"Interactions of {name}",
+        "Two sublayers removed together, against one by one: v(−∅) − v(−i) − v(−j) + v(−{i, j}). Orange, below zero: "
+        "together they cost more than the sum, so each stood in for the other. Purple, above zero: they cost less, "
+        "because one is of no use without the other, or because nothing is left to lose. Colours are linear near zero "
+        "and logarithmic beyond. Dots: surely not zero (Benjamini and Hochberg over the pairs of a task, 5 %).",
+    )
     if path.stem == "pie_all":
         return "Shares of all models", f"{share}. Rows are models, columns tasks."
+    if path.stem == "totals_all":
+        return (
+            "Attention against FFN or MoE, and depth",
+            f"Sums of the sublayers' signed values in {study.unit.of_values}, with 95 % intervals: left by kind, right "
+            "by thirds of the model's blocks.",
+        )
     if path.stem == "ablation_scheme":
         return (
             "What removing a sublayer is",
@@ -210,7 +224,22 @@ def _summary_of(study: Study, model: str) -> str:
         f"{_near_chance(scores) if unit is POINTS else ''}. The {shares} {listed(held)}. The {top} "
         f"{percent(share['top_share'])} %{mean}; {noise}. Removing "
         f"{'it' if top_k == 1 else 'one of the sublayers named'} {_change(drop, 'cornerstone', unit)} on average"
-        f"{_and_another(drop, unit)}.{_unseen(_of(study.tables['scores_side_by_side'], model))}"
+        f"{_and_another(drop, unit)}."
+        f"{_kinds_told(_of(study.tables['totals'], model), unit)}"
+        f"{_unseen(_of(study.tables['scores_side_by_side'], model))}"
+    )
+
+
+def _kinds_told(totals: pd.DataFrame, unit: Unit) -> str:
+    """A sentence on attention against the others, averaged over tasks where there are several."""
+    task = MEAN if MEAN in set(totals["task"]) else totals["task"].iloc[0]
+    of = totals[(totals["task"] == task) & (totals["by"] == "kind")].set_index("part")
+    others = next(part for part in of.index if part not in ("attention", DIFFERENCE))
+    difference = of.loc[DIFFERENCE]
+    return (
+        f" All attention is worth {unit.text(of.loc['attention', 'value'])} {unit.of_differences}, all {others} "
+        f"{unit.text(of.loc[others, 'value'])}: a difference of {unit.text(difference['value'])} "
+        f"({unit.interval(difference['value_low'], difference['value_high'])})."
     )
 
 
@@ -219,11 +248,12 @@ def _unseen(side_by_side: pd.DataFrame) -> str:
     chosen = side_by_side[side_by_side["chosen"] & (side_by_side["score"] != YARDSTICK)]
     if chosen.empty:
         return ""
-    removals, unseen = chosen["sublayers"].sum(), chosen["unseen"].sum()
+    unseen = chosen["unseen"].sum()
+    removals = counted(chosen["sublayers"].sum(), "single removal")
     tasks = "" if len(chosen) == 1 else f" (a sublayer on one of {len(chosen)} tasks)"
     return (
-        f" Of {counted(removals, 'single removal')}{tasks}, {unseen or 'none'} show{'s' if unseen <= 1 else ''} no "
-        "loss in the score while the log-probability of the right answer surely falls."
+        f" Of {removals}{tasks}, {unseen or 'none'} show{'s' if unseen <= 1 else ''} no loss in the score "
+        "while the log-probability of the right answer surely falls."
     )
 
 

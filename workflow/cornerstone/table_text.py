@@ -19,9 +19,11 @@ from cornerstone.claims import OF_SHARES, Study, evidence_table, judge_claims
 from cornerstone.collapse import ABOVE
 from cornerstone.errors import CornerstoneError
 from cornerstone.numbers_in_words import duration, interval_text, percent
+from cornerstone.overlap import overlap_table
 from cornerstone.precision import WIDTHS, precision_so_far
 from cornerstone.resampling import RESAMPLES
 from cornerstone.tables import Results, Titles, study_tables
+from cornerstone.totals import totals_table
 from cornerstone.units import NATS, POINTS, Unit, unit_of
 
 if TYPE_CHECKING:
@@ -66,6 +68,14 @@ NOTES = {
     "in for each other. Surely more, less: how many runs, counted on each task, have an interval of the "
     "difference above or below zero. Scores hardly fall below guessing: joint removals that reach it cost "
     "less than the sum.",
+    "overlap": "Pairs of sublayers removed together and one by one: drops of the score, means over pairs and tasks, "
+    "all but the first rows of pairs without a cornerstone. Above zero, the difference means that they can stand in "
+    "for each other; below zero that one is of no use without the other, or that nothing was left to lose. Depth is "
+    "the third of the model that the pair's middle is in. Surely more, less: on how many pair × task the difference is "
+    "surely above or below zero (Benjamini and Hochberg over a task's pairs, 5 %).",
+    "totals": "Sums over the sublayers of a part of the model, with 95 % intervals: paired bootstrap over documents, "
+    "tasks independent. The difference is attention less the others. Values count what a sublayer does beside others "
+    "that are removed, too; effects are of its removal alone. Depth is in thirds of the blocks.",
     "precision": "Half-width of the 95 % interval of a sublayer's effect of removal, and of its value: the median "
     "over sublayers and the widest now, and how many documents like these it takes until the widest is as "
     "narrow as said, with the time for them on the devices that were used. In brackets: how many of the task's "
@@ -128,7 +138,9 @@ def all_tables(results: Results, ids: Mapping[str, str], titles: Titles) -> dict
         "claims": claims_table(study, findings, titles),
         "evidence": evidence_table(study, findings),
     }
-    return claims | study_tables(results)
+    return (
+        claims | study_tables(results) | {"overlap": overlap_table(results), "totals": totals_table(results)}
+    )
 
 
 def write_tables(results: Results, folder: Path, *, ids: Mapping[str, str], titles: Titles) -> None:
@@ -188,6 +200,8 @@ def sections(name: str, table: pd.DataFrame, titles: Titles, unit: Unit = POINTS
         "drops": partial(_drops_view, unit=unit),
         "drops_by_task": partial(_drops_by_task_view, unit=unit),
         "joint": partial(_joint_view, unit=unit),
+        "overlap": partial(_overlap_view, unit=unit),
+        "totals": partial(_totals_view, unit=unit),
         "precision": partial(_precision_view, unit=unit),
     }
     if name in views:
@@ -425,6 +439,46 @@ def _joint_view(table: pd.DataFrame, titles: Titles, unit: Unit) -> tuple[str, p
     ]
     none = pd.DataFrame({"Model": ["No such runs were removed."]})
     return "Removing other sublayers together", pd.DataFrame(rows) if rows else none
+
+
+def _overlap_view(table: pd.DataFrame, titles: Titles, unit: Unit) -> tuple[str, pd.DataFrame]:
+    rows = [
+        {
+            "Model": titles.model(row.model),
+            "By": row.by,
+            "Pairs": row.group,
+            "Number": row.pairs,
+            f"Together ({unit.of_differences})": unit.text(row.joint),
+            f"Sum one by one ({unit.of_differences})": unit.text(row.single),
+            f"Difference ({unit.of_differences})": unit.text(row.excess),
+            "95 % interval": unit.interval(row.low, row.high),
+            "Surely more": row.more,
+            "Surely less": row.less,
+        }
+        for row in table.itertuples()
+    ]
+    none = pd.DataFrame({"Model": ["No two sublayers were removed together."]})
+    return "Where pairs overlap", pd.DataFrame(rows) if rows else none
+
+
+def _totals_view(table: pd.DataFrame, titles: Titles, unit: Unit) -> tuple[str, pd.DataFrame]:
+    rows = [
+        {
+            "Model": titles.model(row.model),
+            "Task": titles.task(row.task),
+            "By": row.by,
+            "Part": row.part,
+            "Sublayers": row.sublayers,
+            f"Sum of values ({unit.of_differences})": _with_interval(
+                row.value, row.value_low, row.value_high, unit
+            ),
+            f"Sum of effects ({unit.of_differences})": _with_interval(
+                row.effect, row.effect_low, row.effect_high, unit
+            ),
+        }
+        for row in table.itertuples()
+    ]
+    return "Attention against FFN or MoE, and by depth", pd.DataFrame(rows)
 
 
 def _precision_view(table: pd.DataFrame, titles: Titles, unit: Unit) -> tuple[str, pd.DataFrame]:

@@ -1,6 +1,6 @@
 """Tables of a whole study, as CSV (numbers, by name) and Markdown (text, by title).
 
-    values/, ablation/, joint/, agreement/{model}/{task}.csv + evaluations/{model}/{task}/{ablation,windows}.parquet
+    {values,ablation,joint,agreement,interactions}/{model}/{task}.csv + evaluations/{model}/{task}/{design}.parquet
         -> tables/{name}.{csv,md}
 
     claims, evidence            what the data say of the paper's claims, and every number behind that
@@ -9,6 +9,7 @@
     cornerstones                Table 2
     drops, drops_by_task        Tables 3 and 4
     joint                       removing runs of sublayers together
+    overlap, totals             pairs and where they overlap; attention against FFN, and by depth (modules of their own)
     precision                   how wide the intervals are, and what narrower ones take
     values, ablation            every sublayer
 
@@ -57,7 +58,7 @@ class Titles:
 class Results:
     """What the tables are made of.
 
-    values, ablation, joint, agreement: the rows of those CSV files of every model and task.
+    values, ablation, joint, agreement, interactions: the rows of those CSV files of every model and task.
     measured:  the same document by document, for averages with intervals.
     top_k:     how many sublayers of each model are its cornerstones.
     margin:    how far above guessing a score still counts as guessing.
@@ -68,6 +69,7 @@ class Results:
     ablation: pd.DataFrame
     joint: pd.DataFrame
     agreement: pd.DataFrame
+    interactions: pd.DataFrame
     measured: tuple[DocumentNumbers, ...]
     top_k: int
     margin: float = 0.05

@@ -16,7 +16,7 @@ from cornerstone.config import (
     check_targets,
     resolve,
 )
-from cornerstone.designs import DESIGN_OF_ESTIMATOR, DESIGNS
+from cornerstone.designs import DESIGN_OF_ESTIMATOR, DESIGNS, PAIR_DESIGNS
 from cornerstone.errors import CornerstoneError
 from cornerstone.documents import check_documents_file
 from cornerstone.evaluations import Expected, count_rejected, set_aside_if_bad, set_aside_unless
@@ -177,6 +177,15 @@ def value_evaluations(wildcards):
     return expand(path, model=wildcards.model, task=wildcards.task, design=designs)
 
 
+def pair_evaluations(wildcards):
+    """The evaluations of a model on a task whose pairs have interactions: all of some distance, none by chance."""
+    designs = [
+        design for design in study.designs_of(wildcards.model) if design in {"ablation", *PAIR_DESIGNS}
+    ]
+    path = "<results>/evaluations/{model}/{task}/{design}.parquet"
+    return expand(path, model=wildcards.model, task=wildcards.task, design=designs)
+
+
 def of_all(path):
     """`path` for every model and task of the study."""
     return expand(path, model=study.model_names, task=study.task_names)
@@ -201,7 +210,10 @@ def all_figures(ending):
         for model in study.model_names
         if kind in study.figure_kinds_of(model)
     ]
-    return [f"<results>/figures/{name}.{ending}" for name in ("ablation_scheme", "pie_all", *of_models)]
+    return [
+        f"<results>/figures/{name}.{ending}"
+        for name in ("ablation_scheme", "pie_all", "totals_all", *of_models)
+    ]
 
 
 def as_input(paths):
@@ -296,7 +308,9 @@ TITLES = {
 }
 WHOLE_MODELS = names(model for model in study.model_names if study.shards_of(model) == 1)
 SHARDED_MODELS = names(model for model in study.model_names if study.shards_of(model) > 1)
-FIGURE_CODE = library("figures/*.py", "tables.py", "units.py", "agreement.py", "collapse.py")
+FIGURE_CODE = library(
+    "figures/*.py", "tables.py", "units.py", "agreement.py", "collapse.py", "totals.py", "overlap.py"
+)
 
 
 wildcard_constraints:

@@ -153,6 +153,67 @@ rule agreement:
         "../scripts/agreement.py"
 
 
+rule interactions:
+    input:
+        interactions=of_tasks("<results>/interactions/{model}/{task}.csv"),
+        code=FIGURE_CODE,
+    output:
+        pdf="<results>/figures/interactions_{model}.pdf",
+        png="<results>/figures/interactions_{model}.png",
+        svg=report(
+            "<results>/figures/interactions_{model}.svg",
+            category="Interactions",
+            labels={"model": "{model}"},
+            caption="../report/interactions.rst",
+        ),
+    log:
+        "<logs>/interactions/{model}.log",
+    benchmark:
+        "<benchmarks>/interactions/{model}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        titles=TITLES,
+    message:
+        "Draw the interactions of {wildcards.model}"
+    script:
+        "../scripts/interactions.py"
+
+
+rule totals_all:
+    input:
+        totals="<results>/tables/totals.csv",
+        code=FIGURE_CODE,
+    output:
+        pdf="<results>/figures/totals_all.pdf",
+        png="<results>/figures/totals_all.png",
+        svg=report(
+            "<results>/figures/totals_all.svg",
+            category="Values",
+            labels={"model": "all"},
+            caption="../report/totals_all.rst",
+        ),
+    log:
+        "<logs>/totals_all.log",
+    benchmark:
+        "<benchmarks>/totals_all.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        titles=TITLES,
+        score=study.score,
+    message:
+        "Draw the totals of all models"
+    script:
+        "../scripts/totals_all.py"
+
+
 rule ablation_scheme:
     input:
         code=FIGURE_CODE,

@@ -12,6 +12,7 @@ rule tables:
         ablation=of_all("<results>/ablation/{model}/{task}.csv"),
         joint=of_all("<results>/joint/{model}/{task}.csv"),
         agreement=of_all("<results>/agreement/{model}/{task}.csv"),
+        interactions=of_all("<results>/interactions/{model}/{task}.csv"),
         evaluations=[
             f"<results>/evaluations/{model}/{task}/{design}.parquet"
             for model, task, design in table_evaluations()
@@ -21,6 +22,8 @@ rule tables:
         code=library(
             "table*.py",
             "agreement.py",
+            "overlap.py",
+            "totals.py",
             "claim*.py",
             "collapse.py",
             "numbers_in_words.py",

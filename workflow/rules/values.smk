@@ -1,5 +1,5 @@
 # From log-likelihoods to numbers: each sublayer's value, the effect of removing it alone, in every score, and of
-# removing runs.
+# removing runs and pairs.
 
 
 rule estimate_values:
@@ -122,3 +122,28 @@ rule compare_scores:
         "Hold the scores of {wildcards.model} on {wildcards.task} side by side"
     script:
         "../scripts/compare_scores.py"
+
+
+rule pair_interactions:
+    input:
+        evaluations=pair_evaluations,
+        documents="<results>/documents/{task}.parquet",
+        code=library("interactions.py", "ablation.py", "resampling.py", "scores.py", "significance.py"),
+    output:
+        interactions="<results>/interactions/{model}/{task}.csv",
+    log:
+        "<logs>/pair_interactions/{model}/{task}.log",
+    benchmark:
+        "<benchmarks>/pair_interactions/{model}/{task}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        score=study.score,
+        rejected=rejected,
+    message:
+        "Work out the interactions of pairs of {wildcards.model} on {wildcards.task}"
+    script:
+        "../scripts/pair_interactions.py"

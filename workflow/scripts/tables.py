@@ -31,6 +31,7 @@ def main(snakemake):
         ablation=read_rows(paths("ablation")),
         joint=read_rows(paths("joint")),
         agreement=read_rows(paths("agreement")),
+        interactions=read_rows(paths("interactions")),
         measured=measured,
         top_k=params.top_k,
         margin=params.margin,

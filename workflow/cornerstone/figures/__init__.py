@@ -8,8 +8,18 @@ and shape as well as in hue, for greyscale print and for colour-blind readers.
 
 from cornerstone.figures.ablation import draw_ablation
 from cornerstone.figures.agreement import draw_agreement
+from cornerstone.figures.interactions import draw_interactions
 from cornerstone.figures.pie import draw_pies
 from cornerstone.figures.scheme import draw_scheme
+from cornerstone.figures.totals import draw_totals
 from cornerstone.figures.values import draw_values
 
-__all__ = ["draw_ablation", "draw_agreement", "draw_pies", "draw_scheme", "draw_values"]
+__all__ = [
+    "draw_ablation",
+    "draw_agreement",
+    "draw_interactions",
+    "draw_pies",
+    "draw_scheme",
+    "draw_totals",
+    "draw_values",
+]

@@ -59,7 +59,7 @@ def task_panels(rows: pd.DataFrame, titles: Titles, y_name: str, x_name: str, ha
         narrow,
     )
     for axes in panels.axes.values():
-        _number_blocks(axes, labels, panels.width)
+        number_blocks(axes, labels, panels.width)
     return panels
 
 
@@ -72,20 +72,22 @@ def titled_panels(
     columns: int,
     widest: float = inf,
     notes: Mapping[str, str] | None = None,
+    height: float | None = PANEL_HEIGHT,
+    left: float = LEFT,
 ) -> Panels:
     """Empty panels for one model's rows (columns model, task), titled and with the axes named.
 
     handles: entries of the legend under the panels, which is in as many columns as the figure is wide. widest: inches
-    of the panel of a single task. notes: by task, what stands under its title.
+    of the panel of a single task. notes: by task, what stands under its title. height: of a panel; None for squares.
+    left: room for the names along y.
     """
     tasks = list(rows["task"].unique())
-    width = (style.WIDTH - LEFT - RIGHT - (columns - 1) * GAP_X) / columns
+    width = (style.WIDTH - left - RIGHT - (columns - 1) * GAP_X) / columns
     if len(tasks) == 1:
         width = min(width, widest)
     heads = {task: style.wrapped(titles.task(task), width, style.FONT, "bold") for task in tasks}
-    panels = _empty_panels(
-        tasks, heads, columns, width, titles.model(rows["model"].iloc[0]), handles, notes or {}
-    )
+    title, size = titles.model(rows["model"].iloc[0]), (width, width if height is None else height)
+    panels = _empty_panels(tasks, heads, columns, size, left, title, handles, notes or {})
     for n, axes in enumerate(panels.axes.values()):
         in_last_row = n + columns >= len(tasks)
         axes.tick_params(labelleft=n % columns == 0)
@@ -99,31 +101,35 @@ def _empty_panels(
     tasks: list[str],
     heads: dict[str, str],
     columns: int,
-    width: float,
+    size: tuple[float, float],
+    left_room: float,
     title: str,
     handles: list,
     notes: Mapping[str, str],
 ) -> Panels:
     n_rows = ceil(len(tasks) / columns)
+    width, panel_height = size
     head = HEAD * max(text.count("\n") + 1 for text in heads.values()) + (NOTE if notes else 0)
-    pitch = PANEL_HEIGHT + head + 0.25
-    figure_width = LEFT + RIGHT + columns * width + (columns - 1) * GAP_X
+    pitch = panel_height + head + 0.25
+    figure_width = left_room + RIGHT + columns * width + (columns - 1) * GAP_X
     title = style.wrapped(title, figure_width - 0.2, style.FONT + 1, "bold")
     top = TOP + 0.16 * title.count("\n")
-    legend_columns = min(len(handles), max(1, int(figure_width / LEGEND_COLUMN)))
+    legend_columns = max(1, min(len(handles), int(figure_width / LEGEND_COLUMN)))
     bottom = BOTTOM + LEGEND_LINE * max(0, ceil(len(handles) / legend_columns) - 2)
-    height = top + head + PANEL_HEIGHT + (n_rows - 1) * pitch + bottom
+    height = top + head + panel_height + (n_rows - 1) * pitch + bottom
     figure = style.new_figure(figure_width, height)
     place = {"loc": "lower center", "bbox_to_anchor": (0.5, 0.0), "ncols": legend_columns}
-    figure.legend(handles=handles, frameon=False, **place)
+    if handles:
+        figure.legend(handles=handles, frameon=False, **place)
     figure.text(
         0.5, 1 - 0.08 / height, title, ha="center", va="top", fontsize=style.FONT + 1, fontweight="bold"
     )
     made: dict[str, Axes] = {}
     for n, task in enumerate(tasks):
         row, column = divmod(n, columns)
-        left, low = LEFT + column * (width + GAP_X), height - top - head - PANEL_HEIGHT - row * pitch
-        place = (left / figure_width, low / height, width / figure_width, PANEL_HEIGHT / height)
+        left = left_room + column * (width + GAP_X)
+        low = height - top - head - panel_height - row * pitch
+        place = (left / figure_width, low / height, width / figure_width, panel_height / height)
         first = next(iter(made.values()), None)
         made[task] = figure.add_axes(place, sharex=first, sharey=first)
         made[task].set_title(heads[task], fontweight="bold", pad=4 + (NOTE * style.POINTS if notes else 0))
@@ -132,15 +138,17 @@ def _empty_panels(
     return Panels(figure, made, width)
 
 
-def _number_blocks(axes: Axes, labels: list[str], width: float) -> None:
-    """Number the blocks along x: every one, every 2nd, 5th, … so that the numbers stand apart.
+def number_blocks(axes: Axes, labels: list[str], length: float, along: str = "x") -> None:
+    """Number the blocks along x (or y): every one, every 2nd, 5th, … so that the numbers stand apart.
 
-    Sublayers stand at 0, 1, 2, …; a block's number stands under the middle of its sublayers.
+    Sublayers stand at 0, 1, 2, …; a block's number stands at the middle of its sublayers. length: of the axis.
     """
     blocks = np.array([int(label.split()[1]) for label in labels])
     numbers = np.unique(blocks)
-    room = width / (style.text_width(str(numbers.max()), style.FONT - 1) + 0.08)
+    size = style.text_width(str(numbers.max()), style.FONT - 1) if along == "x" else 0.11
+    room = length / (size + 0.08)
     step = next(n for n in (1, 2, 4, 5, 8, 10, 20, 40, 50, 100, 200, 500) if len(numbers) / n <= room)
     places = [np.flatnonzero(blocks == number).mean() for number in numbers[::step]]
-    axes.set_xticks(places, [str(number) for number in numbers[::step]])
-    axes.set_xlim(-1, len(labels))
+    axis = axes.xaxis if along == "x" else axes.yaxis
+    axis.set_ticks(places, [str(number) for number in numbers[::step]])
+    axes.set(**{f"{along}lim": (-1, len(labels))})

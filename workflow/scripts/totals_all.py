@@ -1,0 +1,18 @@
+"""Draw the sums of values by kind and by depth of all models: figures/totals_all.{pdf,png,svg}."""
+
+from pathlib import Path
+
+from logged import run_logged
+
+
+def main(snakemake):
+    from cornerstone.figures.totals import draw_totals
+    from cornerstone.tables import Titles, read_rows
+    from cornerstone.units import unit_of
+
+    rows, unit = read_rows([Path(snakemake.input.totals)]), unit_of(snakemake.params.score)
+    for path in snakemake.output:
+        draw_totals(rows, Path(path), Titles(**snakemake.params.titles), unit)
+
+
+run_logged(main, snakemake)
