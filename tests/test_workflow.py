@@ -419,15 +419,17 @@ def test_the_papers_study_is_planned_from_its_configuration(first_run, tmp_path)
         "estimate_values": "18",
         "ablation_effects": "18",
         "joint_removals": "18",
+        "compare_scores": "18",
         "tables": "1",
         "pie_model": "3",
         "pie_all": "1",
         "ablation": "3",
+        "agreement": "3",
         "values": "3",
         "ablation_scheme": "1",
         "report": "1",
         "all": "1",
-        "total": "113",
+        "total": "134",
     }
 
 
