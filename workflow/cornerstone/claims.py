@@ -359,8 +359,8 @@ def little_loss(study: Study) -> Finding:
             of_each = [task_draws(n.effects[others], n.task) for n in tasks]
             low, high = interval(np.concatenate(of_each))
             singles[model] = Singles(len(low), int((high < LITTLE).sum()), int((low > LITTLE).sum()))
-            surely_other = others & (study.results.found[model] <= 1 - LEVEL)
-            certain += [tails(LITTLE - n.effects[surely_other]) for n in tasks]
+            stable_other = others & (study.results.found[model] <= 1 - LEVEL)
+            certain += [tails(LITTLE - n.effects[stable_other]) for n in tasks]
     verdict = CONTRADICTED if _one_costs_more(certain) else in_every(cases)
     return Finding("3", verdict, tuple(cases), singles)
 

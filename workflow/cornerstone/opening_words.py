@@ -55,11 +55,10 @@ def _cornerstones(study: Study, model: str) -> str:
     among = values[values["rank"] <= top_k].groupby("label", sort=False).size()
     named = study.tables["cornerstones"]
     named = named[(named["model"] == model) & named["ours"]]
-    parts = [
-        f"{row.label} ({_on_tasks(int(among.get(row.label, 0)), n_tasks)}named again in {percent(row.top_k_stability, 0)} % of "
-        "resampled sets of documents)"
-        for row in named.itertuples()
-    ]
+    parts = []
+    for row in named.itertuples():
+        again = f"named again in {percent(row.top_k_stability, 0)} % of resampled sets of documents"
+        parts.append(f"{row.label} ({_on_tasks(int(among.get(row.label, 0)), n_tasks)}{again})")
     sublayers = values["label"].nunique()
     called = "cornerstone" if len(parts) == 1 else "cornerstones"
     return (
