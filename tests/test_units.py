@@ -97,7 +97,7 @@ def test_precision_counts_documents_for_widths_in_nats_without_a_rule_for_rare_a
 def test_the_report_says_nats(in_nats):
     config = {"max_removed": 2, "edges": "both", "score": "logprob", "top_k": 3}
     tables = all_tables(in_nats, {}, Titles())
-    study = ReportStudy(config, Titles({"small": "Small"}), (), tables, (), {}, {})
+    study = ReportStudy(config, Titles({"small": "Small"}), (), tables, None, (), {}, {})
     (text,) = summary(study)
     assert " nats whole (2 tasks). The largest" in text and "points" not in text
     assert "log-probability of the gold choice" in method(study)[0]
@@ -123,5 +123,5 @@ def test_the_caption_of_values_has_the_scores_unit(in_nats, tmp_path):
     config = {"max_removed": 2, "edges": "both", "top_k": 3}
     tables = {"scores": pd.DataFrame({"model": ["small"], "documents": [40], "score": ["logprob"]})}
     for score, word in (("paper", "in points of score,"), ("margin", "in nats,")):
-        study = ReportStudy({**config, "score": score}, Titles(), (), tables, (), {}, {})
+        study = ReportStudy({**config, "score": score}, Titles(), (), tables, None, (), {}, {})
         assert word in caption(study, tmp_path / "values_small.svg")[1]
