@@ -500,5 +500,5 @@ def test_targets_of_the_audit_need_exact_values():
     check_targets(study, [f"{study.results}/figures/audit_one.pdf", f"{study.results}/tables/audit.md"])
     with pytest.raises(CornerstoneError, match="name two in the configuration's exact"):
         check_targets(study, [f"{study.results}/figures/audit_two.pdf"])
-    with pytest.raises(CornerstoneError, match=r"unknown table .audit"):
+    with pytest.raises(CornerstoneError, match=r"unknown table 'audit\.md'"):
         check_targets(resolve(TWO), [f"{study.results}/tables/audit.md"])

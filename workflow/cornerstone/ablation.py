@@ -40,8 +40,9 @@ def effect_table(scores: Scores, labels: Sequence[str], margin: float = 0.05) ->
     """
     full, effects = document_effects(scores, len(labels))
     removed = full - effects
-    (full_low, constant_low), (full_high, constant_high) = _score_interval(np.array([full, scores.constant]))
-    removed_low, removed_high = _score_interval(removed)
+    (full_low,), (full_high,) = score_interval(full[None])
+    (constant_low,), (constant_high,) = score_interval(scores.constant[None])
+    removed_low, removed_high = score_interval(removed)
     low, high = interval(bootstrap(effects))
     return sublayer_columns(labels).assign(
         full=full.mean(),
@@ -62,7 +63,8 @@ def effect_table(scores: Scores, labels: Sequence[str], margin: float = 0.05) ->
     )
 
 
-def _score_interval(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def score_interval(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The intervals of rows of scores, shape (rows, documents): those of answers do not leave 0 to 1."""
     return interval(bounded(bootstrap(scores), scores))
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cornerstone.ablation import document_effects
+from cornerstone.ablation import document_effects, score_interval
 from cornerstone.rank_correlation import spearman
 from cornerstone.resampling import LEVEL, bootstrap, interval
 from cornerstone.scores import Scores, choose_metric, read_choices, score_task
@@ -43,7 +43,7 @@ def agreement_table(scores: Sequence[Scores], labels: Sequence[str], chosen: str
 
 def _effects(scores: Scores, labels: Sequence[str]) -> pd.DataFrame:
     full, effects = document_effects(scores, len(labels))
-    (full_low,), (full_high,) = interval(bootstrap(full[None]))
+    (full_low,), (full_high,) = score_interval(full[None])
     low, high = interval(bootstrap(effects))
     mean = np.round(effects.mean(axis=1), 12)
     table = sublayer_columns(labels).assign(

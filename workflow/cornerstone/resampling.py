@@ -66,7 +66,10 @@ def made_up(
     """
     n_rows, n_documents = per_document.shape
     rng = np.random.default_rng((*np.atleast_1d(seed), 1))
-    more, less = rng.poisson(1.0, (2, n_rows, resamples)).astype(np.int8)
+    drawn = rng.poisson(1.0, (n_rows, 2, resamples)).astype(
+        np.int8
+    )  # a row's do not depend on how many follow
+    more, less = drawn[:, 0], drawn[:, 1]
     return typical_change(per_document)[:, None] * (more - less) / n_documents
 
 
