@@ -307,6 +307,17 @@ def test_a_study_by_log_probability_is_held_against_accuracy(drawn):
     one, other = (drawn(lambda rows=rows: make_agreement(rows, PLAIN))[0] for rows in (agreement, turned))
     for ours, theirs in zip(one.axes[0].lines, other.axes[0].lines, strict=True):
         np.testing.assert_array_equal(ours.get_xydata(), theirs.get_xydata())
+    assert one.axes[0].get_xlabel() == other.axes[0].get_xlabel() == "effect on the accuracy (points)"
+
+
+def test_a_study_by_margin_is_drawn_in_nats(drawn):
+    agreement = synthetic.agreement_rows("m", 12, ["boolq"]).replace({"score": {"acc": "margin"}})
+    figure, boxes = drawn(lambda: make_agreement(agreement, PLAIN))
+    assert figure.axes[0].get_xlabel() == "effect on the margin (nats)"
+    assert "loss that the margin does not see" in {text.get_text() for text in boxes}
+    attention = agreement[agreement["chosen"] & (agreement["kind"] == "attn")]
+    dots = next(line for line in figure.axes[0].lines if line.get_marker() == "o")
+    np.testing.assert_allclose(dots.get_xdata(), attention["effect"])
 
 
 def test_the_scheme_is_tidy(drawn):

@@ -138,7 +138,7 @@ rule pair_interactions:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=8000,
         runtime=30,
     params:
         score=study.score,

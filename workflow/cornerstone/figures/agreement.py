@@ -30,6 +30,7 @@ CROWDED = 24  # so many sublayers have whiskers that are well seen; those of mor
 LINEAR = {"acc": 1.0, "acc_norm": 1.0, "logprob": 0.01, "margin": 0.1}
 """Up to here the axis of a score is linear, in its unit."""
 MOST_TICKS = 6
+MARGIN = "margin"
 ZERO = {"color": style.GREY, "linewidth": 0.5, "zorder": 1}
 
 
@@ -47,9 +48,10 @@ def make_agreement(agreement: pd.DataFrame, titles: Titles) -> Figure:
     pairs = pd.concat([_side_by_side(rows) for _, rows in agreement.groupby("task", sort=False)])
     unit = unit_of(pairs["score"].iloc[0])
     notes = {task: _note(rows) for task, rows in pairs.groupby("task", sort=False)}
-    x_name, y_name = f"effect on the score ({unit.of_differences})", "effect on the log-probability (nats)"
+    name = MARGIN if pairs["score"].iloc[0] == MARGIN else "accuracy"
+    x_name, y_name = f"effect on the {name} ({unit.of_differences})", "effect on the log-probability (nats)"
     columns = min(pairs["task"].nunique(), MOST_COLUMNS)
-    handles = [*style.kind_handles(pairs["kind"]), _ring_handle()]
+    handles = [*style.kind_handles(pairs["kind"]), _ring_handle(name)]
     panels = titled_panels(pairs, titles, y_name, x_name, handles, columns, WIDEST, notes)
     for axes, rows in panels.each(pairs):
         _scale(axes, rows["score"].iloc[0])
@@ -132,5 +134,5 @@ RING = {
 }
 
 
-def _ring_handle() -> Line2D:
-    return Line2D([], [], label="loss that the score does not see", markersize=6, **RING)
+def _ring_handle(name: str) -> Line2D:
+    return Line2D([], [], label=f"loss that the {name} does not see", markersize=6, **RING)
