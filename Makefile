@@ -62,7 +62,7 @@ bench-scaling: dev-environment
 	@$(VENV)/bin/python benchmarks/scaling.py
 
 bench-coverage: dev-environment
-	@$(VENV)/bin/python benchmarks/coverage.py
+	@$(VENV)/bin/python benchmarks/interval_coverage.py
 
 bench-real-shapes: dev-environment
 	@$(VENV)/bin/python benchmarks/real_shapes.py

@@ -13,7 +13,7 @@ is affected: simulated, such intervals hold the truth 70 and 30 times of 100. So
 two made-up documents, one on which the number is a typical change larger and one on which it is as much
 smaller (`typical_change`; for right and wrong answers one answer). For a paired difference of right and wrong
 this is the interval of Bonett and Price (2012, J. Educ. Behav. Stat. 37); what no document shows gets ± 3 / n,
-the rule of three. Where many documents show a number it makes next to no difference. `benchmarks/coverage.py`
+the rule of three. Where many documents show a number it makes next to no difference. `benchmarks/interval_coverage.py`
 measures how often the intervals hold the truth.
 """
 

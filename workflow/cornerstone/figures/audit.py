@@ -73,11 +73,12 @@ def _draw_lines(axes: Axes, rows: pd.DataFrame) -> None:
 
 def _finish(panels: Panels, rows: pd.DataFrame) -> None:
     budgets = sorted(rows["budget"].unique())
+    lowest = rows["spearman"][rows["estimator"].isin(DRAWN)].min()
     for axes in panels.axes.values():
         axes.set_xscale("log", base=2)
         axes.set_xticks(budgets, [str(budget) for budget in budgets])
         axes.minorticks_off()
-        axes.set_ylim(min(-0.05, rows["spearman_low"].min()), 1.02)
+        axes.set_ylim(min(0.0, lowest - 0.05), 1.02)
         axes.axhline(1, color=style.GREY, linewidth=0.5, zorder=0)
 
 

@@ -19,6 +19,7 @@ TOP = 0.3  # inches, like every length here: above the panels, for the model's t
 BOTTOM = 0.75  # for the numbers and name of x, and a legend of up to two lines
 LEGEND_LINE = 0.15
 LEGEND_COLUMN = 1.1
+LEGEND_KEY = 0.5  # line, marker and the space around a legend's entry
 LEFT = 0.62
 RIGHT = 0.1
 GAP_X = 0.18
@@ -114,7 +115,7 @@ def _empty_panels(
     figure_width = left_room + RIGHT + columns * width + (columns - 1) * GAP_X
     title = style.wrapped(title, figure_width - 0.2, style.FONT + 1, "bold")
     top = TOP + 0.16 * title.count("\n")
-    legend_columns = max(1, min(len(handles), int(figure_width / LEGEND_COLUMN)))
+    legend_columns = max(1, min(len(handles), int(figure_width / _legend_column(handles))))
     bottom = BOTTOM + LEGEND_LINE * max(0, ceil(len(handles) / legend_columns) - 2)
     height = top + head + panel_height + (n_rows - 1) * pitch + bottom
     figure = style.new_figure(figure_width, height)
@@ -152,3 +153,9 @@ def number_blocks(axes: Axes, labels: list[str], length: float, along: str = "x"
     axis = axes.xaxis if along == "x" else axes.yaxis
     axis.set_ticks(places, [str(number) for number in numbers[::step]])
     axes.set(**{f"{along}lim": (-1, len(labels))})
+
+
+def _legend_column(handles: list) -> float:
+    """Inches that the longest entry of a legend takes."""
+    longest = max((style.text_width(handle.get_label(), style.FONT - 1) for handle in handles), default=0)
+    return max(LEGEND_COLUMN, longest + LEGEND_KEY)

@@ -1,7 +1,7 @@
 """How often the 95 % intervals hold the truth: games whose truth is known, drawn again and again.
 
-    python benchmarks/coverage.py
-    python benchmarks/coverage.py --sublayers 12 --documents 200 --trials 1000
+    python benchmarks/interval_coverage.py
+    python benchmarks/interval_coverage.py --sublayers 12 --documents 200 --trials 1000
 
 A game is a large population of documents. Each has its own difficulty; every sublayer that is present adds its
 own amount to the document's margin, some neighbours add one together, and the answer is right where the margin

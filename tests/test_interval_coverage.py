@@ -1,6 +1,5 @@
 """Intervals hold the truth as often as they say, on games whose truth is known; the whole grid is a benchmark."""
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -10,12 +9,8 @@ import pytest
 
 from cornerstone.resampling import resampled_means
 
-# By its path: a package that measures which lines tests run is called coverage, too.
-SPEC = importlib.util.spec_from_file_location(
-    "interval_coverage", Path(__file__).parents[1] / "benchmarks" / "coverage.py"
-)
-coverage = sys.modules["interval_coverage"] = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(coverage)
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+import interval_coverage as coverage
 
 
 @pytest.fixture(scope="module", params=[12, 64])
@@ -56,7 +51,7 @@ def test_plain_resampling_would_not_do(monkeypatch):
 def test_the_benchmark_prints_a_table_and_ends_in_one_json_line(monkeypatch, capsys):
     monkeypatch.setattr(coverage, "POPULATION", 4000)
     monkeypatch.setattr(
-        sys, "argv", ["coverage.py", "--sublayers", "12", "--documents", "100", "--trials", "3"]
+        sys, "argv", ["interval_coverage.py", "--sublayers", "12", "--documents", "100", "--trials", "3"]
     )
     coverage.main()
     *lines, last = capsys.readouterr().out.splitlines()
