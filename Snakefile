@@ -43,7 +43,13 @@ include: "workflow/rules/documents.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/values.smk"
 include: "workflow/rules/tables.smk"
-include: "workflow/rules/audit.smk"
+
+
+if study.exact:
+
+    include: "workflow/rules/audit.smk"
+
+
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/demo.smk"

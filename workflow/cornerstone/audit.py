@@ -19,9 +19,9 @@ import pandas as pd
 
 from cornerstone.audit_summary import SEEDS
 from cornerstone.audited_estimators import DETERMINISTIC, ESTIMATORS, OURS, AuditedEstimator
-from cornerstone.coalitions import ablation, paper_budget, windows
-from cornerstone.estimators import Estimator, window_estimator
-from cornerstone.games import Game, exact_game
+from cornerstone.coalitions import paper_budget
+from cornerstone.estimators import window_estimator, windows_of_size
+from cornerstone.games import Game, exact_game, rounded
 from cornerstone.rank_correlation import kendall, spearman
 from cornerstone.scores import choose_metric, read_choices, score_task
 from cornerstone.shares import shares
@@ -43,16 +43,22 @@ def measures(values: np.ndarray, exact: np.ndarray, top_k: int) -> dict[str, flo
     efficiency_bias: sum of the values less v(all) − v(none), in parts of that. error: mean absolute error, in parts of
     the largest exact value.
     """
-    top, exact_top = (set(np.argsort(-each, kind="stable")[:top_k]) for each in (values, exact))
     total, largest = exact.sum(), np.abs(exact).max()
     return {
         "spearman": spearman(values, exact) if np.ptp(values) else 0.0,
         "kendall": kendall(values, exact) if np.ptp(values) else 0.0,
-        "top_overlap": len(top & exact_top) / len(exact_top),
+        "top_overlap": (_in_top(values, top_k) * _in_top(exact, top_k)).sum() / min(top_k, len(exact)),
         "share_error": np.abs(shares(values) - shares(exact)).sum() / 2,
         "efficiency_bias": (values.sum() - total) / abs(total) if total else np.nan,
         "error": np.abs(values - exact).mean() / largest if largest else np.nan,
     }
+
+
+def _in_top(values: np.ndarray, top_k: int) -> np.ndarray:
+    """How likely each is one of the top_k largest, where lots are drawn among equal ones."""
+    bound = np.sort(values)[::-1][min(top_k, len(values)) - 1]
+    above, equal = values > bound, values == bound
+    return above + equal * (min(top_k, len(values)) - above.sum()) / equal.sum()
 
 
 def audit_table(
@@ -84,31 +90,19 @@ def positions_table(game: Game, labels: Sequence[str], max_removed: int, seeds: 
     """
     budget = paper_budget(game.n_sublayers, max_removed)
     tables = []
+    of_windows = {"windows": "both", "windows (first edge)": "first"}
     for name, estimator in ESTIMATORS.items():
         values, _ = _runs(estimator, game, budget, _seeds(name, seeds))
-        tables.append(_positions(name, labels, values, game.values))
-    whole = window_estimator(game.n_sublayers, max_removed)
-    tables[0]["samples"] = whole.samples
+        table = _positions(name, labels, values, game.values)
+        if name in of_windows:
+            table["samples"] = window_estimator(game.n_sublayers, max_removed, of_windows[name]).samples
+        tables.append(table)
     for size in range(1, max_removed + 1):
         of_size = windows_of_size(game.n_sublayers, size)
         values = of_size.weights @ game.score(of_size.coalitions)
         table = _positions(f"windows of {size}", labels, values[None], game.values)
         tables.append(table.assign(samples=of_size.samples))
     return pd.concat(tables, ignore_index=True)
-
-
-def windows_of_size(n_sublayers: int, size: int) -> Estimator:
-    """The paper's estimator with the windows of one size alone; size 1 is the single removals."""
-    runs = [*ablation(n_sublayers), *windows(n_sublayers, size)]
-    coalitions = [run for run in runs if len(run) in (size - 1, size)]
-    column = {coalition: i for i, coalition in enumerate(coalitions)}
-    weights, samples = np.zeros((n_sublayers, len(coalitions))), np.zeros(n_sublayers, dtype=int)
-    for removed in (run for run in coalitions if len(run) == size):
-        for sublayer, rest in {removed[0]: removed[1:], removed[-1]: removed[:-1]}.items():
-            weights[sublayer, column[rest]] += 1
-            weights[sublayer, column[removed]] -= 1
-            samples[sublayer] += 1
-    return Estimator(tuple(coalitions), weights / np.maximum(samples, 1)[:, None], samples)
 
 
 def audit(
@@ -156,11 +150,14 @@ def _seeds(name: str, seeds: int) -> range:
 
 
 def _runs(estimator: AuditedEstimator, game: Game, budget: int, seeds: range) -> tuple[np.ndarray, int]:
-    """Values of each seed, shape (seeds, sublayers), and the most coalitions that one asked for."""
+    """Values of each seed, shape (seeds, sublayers), and the most coalitions that one asked for.
+
+    Rounded: equal values that differ in the last digit must not be ranked by it.
+    """
     values, most = [], 0
     for seed in seeds:
         fresh = game.asked_anew()
-        values.append(estimator(fresh, budget, seed))
+        values.append(rounded(estimator(fresh, budget, seed), game.scores))
         most = max(most, len(fresh.asked))
     return np.array(values), most
 

@@ -6,15 +6,16 @@ import pandas as pd
 
 SEEDS = 20
 """Of each estimator that draws at random, on each game and budget."""
-MEASURES = ["spearman", "kendall", "top_overlap", "share_error", "efficiency_bias", "error"]
+MEASURES = ["evaluations", "spearman", "kendall", "top_overlap", "share_error", "efficiency_bias", "error"]
 
 
 def audit_summary(audits: pd.DataFrame) -> pd.DataFrame:
     """A row per estimator and multiple of the budget, means over the audited models, tasks and scores: the columns of
-    `audit_table`, games, and spearman_worst, that of the game where it is lowest; the best first."""
+    `audit_table` (of the biases their size), games, and spearman_worst, that of the game where it is lowest; the best
+    first."""
     rows = []
     for (multiple, name, ours), of_one in audits.groupby(["multiple", "estimator", "ours"], sort=False):
-        means = of_one[MEASURES].mean()
+        means = of_one.assign(efficiency_bias=of_one["efficiency_bias"].abs())[MEASURES].mean()
         row = {"multiple": multiple, "estimator": name, "ours": ours, "games": len(of_one)}
         rows.append(row | means.to_dict() | {"spearman_worst": of_one["spearman"].min()})
     table = pd.DataFrame(rows)

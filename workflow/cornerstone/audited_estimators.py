@@ -130,7 +130,7 @@ def _stratified_estimator(n: int, budget: int, seed: int) -> Estimator:
 
 @cache
 def _informative(n: int, budget: int, seed: int) -> tuple:
-    return (*ablation(n), *informative(n, budget - n - 1, seed))
+    return (*ablation(n), *informative(n, max(1, budget - n - 1), seed))
 
 
 def _game_of_shapiq(game: Game) -> object:

@@ -58,6 +58,13 @@ TABLES = (
     "ablation",
 )
 """Each is made as .csv and .md."""
+DESIGN_REASONS = {
+    "pairs": ", pairs where pair_distance is 2 or more",
+    "exact": ", exact of the models that exact names",
+    "informative": ", informative with estimator: gaussian_process",
+    "permutations": ", permutations with estimator: permutations",
+}
+"""When there is a design that a study has not."""
 AUDIT_TABLES = ("audit", "audit_games", "audit_positions")
 """Where the exact values of a model are worked out; the last as .csv alone."""
 REFUSED_KEYS = {
@@ -689,7 +696,7 @@ def _check_evaluation(study: StudyConfig, path: str) -> None:
     study.model(model)
     study.task(task)
     if design not in (there := study.designs_of(model)):
-        why = ", pairs where pair_distance is 2 or more" if design == "pairs" else ""
+        why = DESIGN_REASONS.get(design, "")
         raise CornerstoneError(f"unknown design {design!r}: there are {known_names(design, there)}{why}")
 
 

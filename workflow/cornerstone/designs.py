@@ -35,7 +35,8 @@ def coalitions_of(
 ) -> list[Removed]:
     """The coalitions of a design by its name.
 
-    max_removed: of windows; informative and permutations have as many coalitions as those windows.
+    max_removed: of windows; informative and permutations have as many coalitions as those windows, and at least the
+    model without any sublayer.
     pair_distances: (nearest, farthest) of pairs. Raises CornerstoneError for a name that is none, without what the
     design needs, and for exact values of too many sublayers.
     """
@@ -70,7 +71,7 @@ def _exact(n_sublayers: int) -> list[Removed]:
 
 
 def _informative(n_sublayers: int, max_removed: int) -> list[Removed]:
-    return informative(n_sublayers, len(windows(n_sublayers, max_removed)))
+    return list(informative(n_sublayers, max(1, len(windows(n_sublayers, max_removed)))))
 
 
 def _permutations(n_sublayers: int, max_removed: int) -> list[Removed]:

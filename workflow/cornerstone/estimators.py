@@ -1,11 +1,12 @@
 """Estimators of the Shapley value: from evaluated coalitions to values.
 
-An estimator is linear in the scores, so it is a matrix: values = weights @ scores, document by document.
-Resampling documents is then one more matrix product, paired over the same documents.
+An estimator is a matrix: values = weights @ scores, document by document. A Gaussian process is one too, once its
+kernel is known from the scores. Resampling documents is then one more matrix product, paired over the same documents.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,10 +48,23 @@ def window_estimator(n_sublayers: int, max_removed: int, edges: str = "both") ->
     if edges not in ("both", "first"):
         raise CornerstoneError(f"edges is {edges!r}: give both or first")
     coalitions = designs.ablation(n_sublayers) + designs.windows(n_sublayers, max_removed)
+    return _of_runs(n_sublayers, coalitions, coalitions[1:], edges)
+
+
+def windows_of_size(n_sublayers: int, size: int) -> Estimator:
+    """The paper's estimator with the windows of one size alone; size 1 is the single removals."""
+    runs = designs.ablation(n_sublayers) + designs.windows(n_sublayers, size)
+    coalitions = [run for run in runs if len(run) in (size - 1, size)]
+    return _of_runs(n_sublayers, coalitions, [run for run in coalitions if len(run) == size], "both")
+
+
+def _of_runs(
+    n_sublayers: int, coalitions: Sequence[Removed], runs: Sequence[Removed], edges: str
+) -> Estimator:
+    """The mean of what players at the edges of these runs are worth, beside the rest of the run."""
     column = {coalition: i for i, coalition in enumerate(coalitions)}
-    weights = np.zeros((n_sublayers, len(coalitions)))
-    samples = np.zeros(n_sublayers, dtype=int)
-    for removed in coalitions[1:]:
+    weights, samples = np.zeros((n_sublayers, len(coalitions))), np.zeros(n_sublayers, dtype=int)
+    for removed in runs:
         rests = {removed[0]: removed[1:]}
         if edges == "both":
             rests[removed[-1]] = removed[:-1]
@@ -58,7 +72,7 @@ def window_estimator(n_sublayers: int, max_removed: int, edges: str = "both") ->
             weights[player, column[rest]] += 1
             weights[player, column[removed]] -= 1
             samples[player] += 1
-    return Estimator(tuple(coalitions), weights / samples[:, None], samples)
+    return Estimator(tuple(coalitions), weights / np.maximum(samples, 1)[:, None], samples)
 
 
 def exact_estimator(n_sublayers: int) -> Estimator:

@@ -32,7 +32,7 @@ class Game:
 
     def score(self, coalitions: Sequence[Removed]) -> np.ndarray:
         """Of coalitions given by what is removed, shape (coalitions,)."""
-        return self._look_up([sum(1 << sublayer for sublayer in removed) for removed in coalitions])
+        return self._look_up([place_of(removed) for removed in coalitions])
 
     def score_present(self, present: np.ndarray) -> np.ndarray:
         """Of coalitions given by who is present, bool of shape (coalitions, sublayers)."""
@@ -41,7 +41,7 @@ class Game:
 
     def knows(self, removed: Removed) -> bool:
         """Whether this coalition was looked up before."""
-        return sum(1 << sublayer for sublayer in removed) in self.asked
+        return place_of(removed) in self.asked
 
     def asked_anew(self) -> Game:
         """The same game, of which nothing was asked yet."""
@@ -61,6 +61,17 @@ def exact_game(scores: Scores) -> Game:
             f"{2**n_sublayers}: evaluate the design exact"
         )
     by_place = np.zeros(2**n_sublayers)
-    places = [sum(1 << sublayer for sublayer in removed) for removed in scores.coalitions]
-    by_place[places] = scores.matrix.mean(axis=1)
-    return Game(by_place, document_values(scores, exact_estimator(n_sublayers)).mean(axis=1))
+    by_place[[place_of(removed) for removed in scores.coalitions]] = scores.matrix.mean(axis=1)
+    values = document_values(scores, exact_estimator(n_sublayers)).mean(axis=1)
+    return Game(by_place, rounded(values, by_place))
+
+
+def place_of(removed: Removed) -> int:
+    """The number whose binary digits are the removed sublayers."""
+    return sum(1 << sublayer for sublayer in removed)
+
+
+def rounded(values: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """To a part in 10^12 of the largest score."""
+    unit = 1e-12 * np.abs(scores).max() or 1.0
+    return np.round(values / unit) * unit

@@ -10,6 +10,8 @@ sublayers, where half of them removed leaves nothing, coalitions with a few remo
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from cornerstone.coalitions import Removed, ablation, absence
@@ -21,23 +23,26 @@ from cornerstone.game_kernel import (
     variances,
 )
 
-MOST_CANDIDATES = 4096
+FEWEST_CANDIDATES = 4096
+TIE = 1e-6
+"""Gains this near count as equal, and the first is taken: what an arithmetic unit rounds must not choose."""
 SEED = 20240922
 
 
-def informative(n_sublayers: int, count: int, seed: int = SEED) -> list[Removed]:
+@lru_cache(maxsize=64)
+def informative(n_sublayers: int, count: int, seed: int = SEED) -> tuple[Removed, ...]:
     """`count` coalitions, the first of them the model without any sublayer; fewer where there are no more.
 
     The same for every model of so many sublayers, so that nothing needs to be evaluated before. Another seed
     breaks ties in another way and, beyond 12 sublayers, draws other candidates.
     """
     known = absence([*ablation(n_sublayers), tuple(range(n_sublayers))], n_sublayers)
-    candidates = _candidates(n_sublayers, np.random.default_rng(seed))
+    candidates = _candidates(n_sublayers, max(FEWEST_CANDIDATES, 4 * count), np.random.default_rng(seed))
     chosen = (
         candidates[_choose(_prior(n_sublayers), known, candidates, count - 1)] if count > 1 else known[:0]
     )
     first = [known[-1]] if count > 0 else []
-    return [tuple(np.flatnonzero(row).tolist()) for row in [*first, *chosen]]
+    return tuple(tuple(np.flatnonzero(row).tolist()) for row in [*first, *chosen])
 
 
 def _prior(n_sublayers: int) -> GameKernel:
@@ -46,14 +51,14 @@ def _prior(n_sublayers: int) -> GameKernel:
     return GameKernel(offset=1.0, slope=0.0, scale=1.0, noise=0.5, decay=decay, spread=spread)
 
 
-def _candidates(n: int, rng: np.random.Generator) -> np.ndarray:
+def _candidates(n: int, count: int, rng: np.random.Generator) -> np.ndarray:
     """All coalitions of few sublayers; else random ones of every size, and the models of a single sublayer."""
-    if 2**n <= MOST_CANDIDATES:
+    if 2**n <= count:
         everything = np.arange(2**n)[:, None] >> np.arange(n) & 1
         removed = everything.sum(axis=1)
         return rng.permutation(everything[(removed > 1) & (removed < n)]).astype(float)
-    sizes = np.exp(rng.uniform(np.log(2), np.log(n - 1), MOST_CANDIDATES)).round().astype(int)
-    drawn = np.argsort(rng.random((MOST_CANDIDATES, n)), axis=1).argsort(axis=1) < sizes[:, None]
+    sizes = np.exp(rng.uniform(np.log(2), np.log(n - 1), count)).round().astype(int)
+    drawn = np.argsort(rng.random((count, n)), axis=1).argsort(axis=1) < sizes[:, None]
     return np.unique(np.vstack([drawn, ~np.eye(n, dtype=bool)]), axis=0).astype(float)
 
 
@@ -71,7 +76,7 @@ def _choose(kernel: GameKernel, known: np.ndarray, candidates: np.ndarray, count
     for _ in range(min(count, len(candidates))):
         gain = ((open_values - open_values.mean(axis=0)) ** 2).sum(axis=0) / open_variance
         gain[chosen] = -1.0
-        best = int(gain.argmax())
+        best = int(np.flatnonzero(gain >= gain.max() * (1 - TIE))[0])
         chosen.append(best)
         shared = covariance(kernel, candidates[best][None], candidates)[0] - to_known[:, best] @ to_known
         variance = open_variance[best]

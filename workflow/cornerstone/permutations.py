@@ -9,17 +9,19 @@ An order of n sublayers takes n − 1 coalitions besides the full model and the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice, permutations
+from itertools import islice, permutations, takewhile
 from math import factorial
 
 import numpy as np
 
 from cornerstone.coalitions import Removed, absence
-from cornerstone.estimators import Estimator
+from cornerstone.estimators import Estimator, exact_estimator
 
 Order = tuple[int, ...]
 FEW_ORDERS = 5040
 """So many are drawn by shuffling all of them; of more, one that is drawn twice does not matter."""
+ORDERS_TRIED = 10
+"""For each coalition that is wanted."""
 
 
 def random_orders(n_sublayers: int, seed: int, *, antithetic: bool = False) -> Iterator[Order]:
@@ -46,23 +48,24 @@ def balanced_orders(n_sublayers: int, seed: int) -> Iterator[Order]:
 def order_coalitions(
     orders: Iterator[Order], n_sublayers: int, count: int
 ) -> tuple[list[Removed], list[Order]]:
-    """The first `count` distinct coalitions that orders pass, full and bare model first, and the orders begun.
-
-    Fewer where the orders end, or pass nothing new any more.
-    """
+    """The first `count` distinct coalitions that orders pass, full and bare model first, and the orders begun."""
     seen: dict[Removed, None] = {(): None, tuple(range(n_sublayers)): None}
     begun: list[Order] = []
-    most_orders = 2 * count + factorial(
-        min(n_sublayers, 7)
-    )  # of few sublayers the later orders pass nothing new
-    for order in islice(orders, most_orders):
-        if len(seen) >= min(count, 2**n_sublayers) and n_sublayers > 7:
+    for order in islice(
+        orders, ORDERS_TRIED * count
+    ):  # where nearly all coalitions are wanted, few orders are new
+        if len(seen) >= count:
             break
         begun.append(order)
-        for size in range(1, n_sublayers):
+        for removed in passed(order)[1:-1]:
             if len(seen) < count:
-                seen.setdefault(tuple(sorted(order[:size])))
+                seen.setdefault(removed)
     return list(seen), begun
+
+
+def passed(order: Order) -> list[Removed]:
+    """The coalitions that an order passes, from the full to the bare model."""
+    return [tuple(sorted(order[:size])) for size in range(len(order) + 1)]
 
 
 def permutation_estimator(
@@ -70,20 +73,27 @@ def permutation_estimator(
 ) -> Estimator:
     """The mean of the drops that a sublayer causes in the orders, from at most `count` coalitions.
 
-    Of the last order what fits is used. A sublayer that no order reached has the value 0 and 0 samples.
+    The last order is left where the coalitions are used up. A sublayer that no order reached has the value 0 and 0
+    samples. With room for all coalitions these are all orders: the exact values.
     Source: Castro, Gómez, Tejada 2009, Polynomial calculation of the Shapley value based on sampling.
     """
+    if count >= 2**n_sublayers:
+        return exact_estimator(n_sublayers)
     orders = random_orders(n_sublayers, seed, antithetic=antithetic)
     coalitions, begun = order_coalitions(orders, n_sublayers, count)
     column = {coalition: i for i, coalition in enumerate(coalitions)}
+    drops = [
+        (sublayer, column[before], column[after])
+        for order in begun
+        for sublayer, before, after in takewhile(
+            lambda drop: drop[2] in column, zip(order, passed(order), passed(order)[1:], strict=False)
+        )
+    ]
     weights, samples = np.zeros((n_sublayers, len(coalitions))), np.zeros(n_sublayers, dtype=int)
-    for order in begun:
-        passed = [column.get(tuple(sorted(order[:size]))) for size in range(n_sublayers + 1)]
-        for sublayer, before, after in zip(order, passed, passed[1:], strict=False):
-            if before is not None and after is not None:
-                weights[sublayer, before] += 1
-                weights[sublayer, after] -= 1
-                samples[sublayer] += 1
+    for sublayer, before, after in drops:
+        weights[sublayer, before] += 1
+        weights[sublayer, after] -= 1
+        samples[sublayer] += 1
     return Estimator(tuple(coalitions), weights / np.maximum(samples, 1)[:, None], samples)
 
 

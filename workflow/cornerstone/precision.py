@@ -56,8 +56,11 @@ def documents_needed_of(population: int, like_these: int) -> int:
 
 
 def designs_of(estimator: str) -> dict[str, tuple[str, ...]]:
-    """What must be evaluated for each kind of number."""
-    return {"effect": ("ablation",), "value": ("ablation", DESIGN_OF_ESTIMATOR[estimator])}
+    """What is evaluated for each kind of number; windows in any case."""
+    return {
+        "effect": ("ablation",),
+        "value": tuple(dict.fromkeys(("ablation", "windows", DESIGN_OF_ESTIMATOR[estimator]))),
+    }
 
 
 def precision_table(measured: Sequence[DocumentNumbers]) -> pd.DataFrame:
@@ -111,7 +114,7 @@ def precision_so_far(
     measured = []
     for model in models:
         for task in tasks:
-            designs = dict.fromkeys(("ablation", "windows", *designs_of(estimator)["value"]))
+            designs = designs_of(estimator)["value"]
             files = [folder / "evaluations" / model / task / f"{design}.parquet" for design in designs]
             if all(file.is_file() for file in files):
                 scored = read_scores(files, folder / "documents" / f"{task}.parquet", score)

@@ -3,6 +3,8 @@
 
 AUDIT_CODE = library(
     "audit.py",
+    "audit_summary.py",
+    "sublayer_table.py",
     "audited_estimators.py",
     "games.py",
     "designs.py",
@@ -35,7 +37,7 @@ rule audit_estimators:
     conda:
         "../../envs/audit.yaml"
     resources:
-        mem_mb=8000,
+        mem_mb=16000,
         runtime=120,
     params:
         score=study.score,
