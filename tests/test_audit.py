@@ -1,23 +1,28 @@
 """Estimators held against exact values: each right where it must be, counted, and told in tables and words."""
 
+from itertools import islice
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import kendalltau, spearmanr
 
+import cornerstone.audited_estimators as audited
 import synthetic
-from cornerstone.audit import audit_table, measures, positions_table, windows_of_size
+from cornerstone.audit import audit_table, measures, positions_table
 from cornerstone.audit_summary import audit_summary
 from cornerstone.audit_words import audit_finding, audit_sections, write_audit
-from cornerstone.audited_estimators import DETERMINISTIC, ESTIMATORS, OURS
+from cornerstone.audited_estimators import DETERMINISTIC, ESTIMATORS
 from cornerstone.coalitions import absence, exact, paper_budget
 from cornerstone.errors import CornerstoneError
-from cornerstone.estimators import exact_estimator, window_estimator
+from cornerstone.estimators import exact_estimator, window_estimator, windows_of_size
 from cornerstone.figures.audit import make_audit
 from cornerstone.games import Game, exact_game
+from cornerstone.informative import informative
 from cornerstone.permutations import (
     balanced_orders,
     order_coalitions,
+    passed,
     permutation_estimator,
     random_orders,
     stratified_estimator,
@@ -64,23 +69,74 @@ def test_every_estimator_is_exact_on_additive_games(name):
         assert np.allclose(values, worth, atol=2e-3)
 
 
-@pytest.mark.parametrize("name", ["Gaussian process", "stratified", "KernelSHAP", "k-additive SHAP"])
-def test_with_all_coalitions_estimators_agree_with_exact_values(name):
+NEVER_EXACT = {
+    "windows": "they look at few coalitions, however many there may be",
+    "windows (first edge)": "as windows",
+    "truncated permutations": "what is left when an order ends is nobody's",
+    "Owen sampling": "its anchor points are few",
+    "permutation sampling": "shapiq draws orders with replacement",
+    "stratified sampling": "shapiq draws coalitions with replacement",
+}
+
+
+@pytest.mark.parametrize("n", [4, 6, 8])
+@pytest.mark.parametrize("name", sorted(set(ESTIMATORS) - set(NEVER_EXACT)))
+@pytest.mark.filterwarnings("ignore:Not all budget")
+def test_with_all_coalitions_estimators_agree_with_exact_values(name, n):
     rng = np.random.default_rng(5)
-    by_place = rng.random(2**6)
-    game = game_of(lambda absent: by_place[(absent @ (1 << np.arange(6))).astype(int)], 6)
-    budget = 2**6 if name in OURS else 2**8
-    assert np.allclose(ESTIMATORS[name](game, budget, 0), game.values, atol=1e-6 if name in OURS else 0.05)
+    by_place = rng.random(2**n)
+    game = game_of(lambda absent: by_place[(absent @ (1 << np.arange(n))).astype(int)], n)
+    assert np.allclose(ESTIMATORS[name](game, 2**n, 0), game.values, atol=1e-6)
+
+
+def test_orders_that_are_cut_off_by_the_budget_leave_no_bias():
+    rng = np.random.default_rng(6)
+    scores = dict(zip(exact(7), rng.random(2**7), strict=True))
+    truth = exact_estimator(7).weights @ list(scores.values())
+    drawn = [permutation_estimator(7, 18, seed) for seed in range(600)]
+    values = [each.weights @ [scores[c] for c in each.coalitions] for each in drawn]
+    reached = np.array([each.samples > 0 for each in drawn])
+    mean = np.sum(values, axis=0) / reached.sum(axis=0)
+    error = np.std(values, axis=0) / np.sqrt(reached.sum(axis=0))
+    assert (np.abs(mean - truth) < 4 * error).all()
+    assert max(each.samples.max() for each in drawn) <= 6
+
+
+def test_games_that_never_change_their_score_have_no_ranks():
+    game = exact_game(Scores("acc", tuple(exact(4)), (0, 1, 2), np.full((16, 3), 0.1), np.full(3, 0.5), 0.5))
+    table = audit_table(game, 2, 3, seeds=2).assign(model="one", task="boolq", score="acc", documents=3)
+    assert (game.values == 0).all()
+    assert table["error"].isna().all()
+    assert (table["spearman"].fillna(0) == 0).all()
+    assert "one" in audit_finding(table, "windows", "both", "paper", Titles())
+    assert len(audit_sections(table, Titles())) == 2
+    make_audit(table, Titles())
+
+
+def test_who_knows_nothing_finds_the_largest_by_chance_alone():
+    exact_values = gated(8).values
+    assert measures(np.zeros(8), exact_values, 3)["top_overlap"] == pytest.approx(3 / 8)
+    assert measures(exact_values, exact_values, 20)["top_overlap"] == 1
+
+
+def test_biases_of_opposite_signs_do_not_cancel():
+    rows = pd.DataFrame({"efficiency_bias": [0.7, -0.5], "spearman": [0.5, 0.6]})
+    same = dict.fromkeys(("kendall", "top_overlap", "share_error", "error", "evaluations"), 1.0)
+    summary = audit_summary(rows.assign(estimator="windows", ours=True, multiple=1, **same))
+    assert summary["efficiency_bias"].item() == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize("antithetic", [False, True])
 def test_all_orders_give_the_exact_values(antithetic):
     rng = np.random.default_rng(6)
     scores = dict(zip(exact(4), rng.random(16), strict=True))
-    estimator = permutation_estimator(4, 16, antithetic=antithetic)
-    values = estimator.weights @ [scores[coalition] for coalition in estimator.coalitions]
-    assert np.allclose(values, exact_estimator(4).weights @ [scores[c] for c in exact(4)])
-    assert set(estimator.samples) == {24 * (2 if antithetic else 1)}
+    orders = list(islice(random_orders(4, 0, antithetic=antithetic), 100))
+    drops = []
+    for order in orders:
+        steps = zip(order, passed(order), passed(order)[1:], strict=False)
+        drops.append([scores[before] - scores[after] for _, before, after in sorted(steps)])
+    assert len(orders) == 24 * (2 if antithetic else 1)
+    assert np.allclose(np.mean(drops, axis=0), exact_estimator(4).weights @ [scores[c] for c in exact(4)])
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
@@ -96,7 +152,11 @@ def test_no_estimator_asks_for_more_than_its_budget(name, budget):
 @pytest.mark.parametrize("name", sorted(set(ESTIMATORS) - set(DETERMINISTIC)))
 def test_the_same_seed_gives_the_same_values(name):
     game = gated(9)
-    assert np.array_equal(ESTIMATORS[name](game, 40, 3), ESTIMATORS[name](game.asked_anew(), 40, 3))
+    first = ESTIMATORS[name](game, 40, 3)
+    for cached in (audited._permutation_estimator, audited._stratified_estimator, audited._informative):
+        cached.cache_clear()
+    informative.cache_clear()
+    assert np.array_equal(first, ESTIMATORS[name](game.asked_anew(), 40, 3))
 
 
 def test_balanced_orders_have_everyone_at_every_place():
@@ -207,10 +267,13 @@ def test_positions_tell_where_the_errors_are():
 
 def test_the_audit_is_told_in_words_and_tables(audits, tmp_path):
     titles = Titles({"one": "Model One"}, {"boolq": "BoolQ"})
-    told = audit_finding(audits, "windows", titles)
-    found = audit_summary(audits).query("multiple == 1 and estimator == 'windows'").iloc[0]
-    assert f"rank correlation of {found['spearman']:.2f} on average" in told
-    assert "Model One (2 games" in told and "The best of all 15 audited at this budget is" in told
+    told = audit_finding(audits, "windows", "first", "paper", titles)
+    own = audits.query("multiple == 1 and score == 'acc'").set_index("estimator")["spearman"]
+    assert "(windows (first edge)) orders the sublayers of Model One (1 game: model, task and score)" in told
+    assert f"rank correlation of {own['windows (first edge)']:.2f} with exact values" in told
+    assert "the best of all 15 audited" in told
+    assert "Values are exact" in audit_finding(audits, "exact", "both", "paper", titles)
+    assert "(Gaussian process) orders" in audit_finding(audits, "gaussian_process", "both", "logprob", titles)
     summary, games = audit_sections(audits, titles)
     assert len(summary.table) == 3 * len(ESTIMATORS)
     assert games.table["Task"].tolist() == ["BoolQ", "BoolQ"]

@@ -5,7 +5,7 @@ from itertools import combinations
 import pytest
 
 from cornerstone.coalitions import ablation, exact, pairs, windows
-from cornerstone.designs import coalitions_of
+from cornerstone.designs import check_exact_rows, coalitions_of
 from cornerstone.errors import CornerstoneError
 
 
@@ -41,3 +41,18 @@ def test_a_name_that_is_none_or_lacks_its_number_is_refused_in_one_line(design, 
 def test_max_removed_that_the_model_has_not_is_refused():
     with pytest.raises(CornerstoneError, match="give a number from 1 to 3"):
         coalitions_of("windows", 4, max_removed=4)
+
+
+def test_designs_with_as_many_coalitions_as_windows():
+    for design, beside in (("informative", 13), ("permutations", 0)):
+        coalitions = coalitions_of(design, 12, max_removed=4)
+        assert len(set(coalitions)) == len(coalitions) == 43 - beside
+    assert coalitions_of("informative", 12, max_removed=1) == [tuple(range(12))]
+    assert len(coalitions_of("exact", 5)) == 32
+
+
+def test_more_exact_log_likelihoods_than_a_table_may_hold_are_refused_with_the_numbers():
+    check_exact_rows(12, 1000)
+    message = r"need 655,360,000 log-likelihoods, 79 GB to read them; .* at most 1,525 choices in all"
+    with pytest.raises(CornerstoneError, match=message):
+        check_exact_rows(16, 10_000)

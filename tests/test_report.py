@@ -305,7 +305,7 @@ def test_the_report_reads_answer_then_figures_and_tables_then_method(page):
 def test_what_the_audit_says_opens_the_report_and_its_tables_are_folded(study):
     folder, paths = study
     rows = [
-        {"estimator": name, "ours": name != "SVARM", "multiple": 1, "budget": 11, "spearman": rank}
+        {"estimator": name, "ours": name != "SVARM", "multiple": 1, "evaluations": 11, "spearman": rank}
         | dict.fromkeys(("kendall", "top_overlap", "share_error", "efficiency_bias", "error"), 0.5)
         for name, rank in (("windows", 0.61), ("Gaussian process", 0.87), ("SVARM", 0.4))
     ]
@@ -324,8 +324,12 @@ def test_what_the_audit_says_opens_the_report_and_its_tables_are_folded(study):
     )
     page = (folder / "audited.html").read_text()
     lead = re.findall(r'<p class="lead">(.*?)</p>', page.replace("&nbsp;", " "))
-    assert "the estimator in use (windows) ranks sublayers with a rank correlation of 0.61" in lead[2]
-    assert "The best of all 3 audited at this budget is Gaussian process (0.87)." in lead[2]
+    assert (
+        "the estimator in use (windows) orders the sublayers of Mix (1 game: model, task and score)"
+        in lead[2]
+    )
+    assert "rank correlation of 0.61 with exact values; 1 would be the same order" in lead[2]
+    assert "Gaussian process is the best of all 3 audited at this number of coalitions (0.87)." in lead[2]
     assert "<summary>Estimators held against exact values</summary>" in page
 
 

@@ -10,11 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from cornerstone.coalitions import parse_removed
 from cornerstone.evaluations import read_evaluation
 from cornerstone.parts import METADATA_KEY
 
@@ -317,6 +319,48 @@ def test_shards_are_evaluated_side_by_side_then_put_together_and_once_done_anoth
     configure(study, shards={})
     make(study, target)
     assert counts(output)[0] == 0
+
+
+def test_another_estimator_evaluates_its_own_coalitions_and_estimates_anew(study):
+    target = "results/values/tiny/boolq.csv"
+    configure(study, score="logprob")
+    make(study, target)
+    before = pd.read_csv(study / "results" / "values" / "tiny" / "boolq.csv")
+    configure(study, score="logprob", estimator="gaussian_process")
+    assert planned(study, target) == {"evaluate": 1, "estimate_values": 1, "total": 2}
+    make(study, target)
+    values = pd.read_csv(study / "results" / "values" / "tiny" / "boolq.csv")
+    assert values["unseen_sd"].notna().all() and before["unseen_sd"].isna().all()
+    scores = read_evaluation(evaluation(study, "boolq", "informative")).table
+    assert tuple(range(N_SUBLAYERS)) in {parse_removed(text) for text in scores["removed"].unique()}
+    assert not np.allclose(values["value"], before["value"])
+    configure(study, score="logprob", estimator="permutations")
+    make(study, target)
+    samples = pd.read_csv(study / "results" / "values" / "tiny" / "boolq.csv")["samples"]
+    assert samples.sum() == pytest.approx(2 * N_SUBLAYERS, abs=N_SUBLAYERS)
+
+
+def test_named_models_are_audited_from_their_exact_evaluations_in_shards_too(study):
+    asked = {"exact": ["tiny"], "shards": {"tiny": 2}, "tasks": {"boolq": STUDY["tasks"]["boolq"]}}
+    configure(study, **asked)
+    said = make(study, "results/report.html")
+    assert "Hold the estimators against the exact values of tiny on boolq" in said
+    rows = read_evaluation(evaluation(study, "boolq", "exact")).table
+    assert rows["removed"].nunique() == 2**N_SUBLAYERS
+    audit = pd.read_csv(study / "results" / "tables" / "audit.csv")
+    assert {"windows", "Gaussian process", "KernelSHAP"} < set(audit["estimator"])
+    games = pd.read_csv(study / "results" / "tables" / "audit_games.csv")
+    assert set(games["score"]) == {"acc", "logprob"}
+    page = (study / "results" / "report.html").read_text()
+    assert "How far to trust the order: the estimator in use (windows)" in page.replace("&nbsp;", " ")
+    assert (study / "results" / "figures" / "audit_tiny.svg").stat().st_size > 0
+    configure(study, estimator="exact", **asked)
+    assert "evaluate_shard" not in planned(study, "results/tables/values.csv")
+    make(study, "results/values/tiny/boolq.csv")
+    exact = pd.read_csv(study / "results" / "values" / "tiny" / "boolq.csv")["value"]
+    positions = pd.read_csv(study / "results" / "audit_positions" / "tiny" / "boolq.csv")
+    told = positions.query("score == 'acc' and estimator == 'windows'")["exact"]
+    assert np.allclose(exact, told)
 
 
 def test_an_added_model_evaluates_only_itself(study):

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cornerstone.audit_summary import SEEDS
+from cornerstone.audit_summary import BESIDE, SEEDS
 from cornerstone.audited_estimators import DETERMINISTIC, ESTIMATORS, OURS, AuditedEstimator
 from cornerstone.coalitions import paper_budget
 from cornerstone.estimators import window_estimator, windows_of_size
@@ -31,8 +31,6 @@ MULTIPLES = (1, 2, 4)
 """Of the paper's budget."""
 BAND = (0.05, 0.95)
 """Quantiles over seeds."""
-BESIDE = "logprob"
-"""The score that is audited beside the study's."""
 
 
 def measures(values: np.ndarray, exact: np.ndarray, top_k: int) -> dict[str, float]:

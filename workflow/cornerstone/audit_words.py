@@ -9,13 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from cornerstone.audit_summary import SEEDS, audit_summary
+from cornerstone.audit_summary import BESIDE, SEEDS, audit_summary
 from cornerstone.numbers_in_words import counted, listed, percent
 from cornerstone.table_text import Section, markdown
 from cornerstone.tables import Titles
 
-SURE_ENOUGH = 0.95
-"""A rank correlation from which on ranks are called right."""
 NAME_OF_CHOICE = {
     "windows": "windows",
     "gaussian_process": "Gaussian process",
@@ -28,9 +26,10 @@ SUMMARY_NOTE = (
     "of coalitions (budget 1) and multiples of it: means over the audited models, tasks and scores, and over up to "
     f"{SEEDS} seeds of each. Spearman and Kendall: rank correlation with the exact values. Worst: Spearman on the game "
     "where it is lowest. Top: the part of the largest that are among the exact largest. Share error: half the sum of "
-    "the absolute errors of the shares. Sum: of the values, less what there is to share out, in per cent of that. "
-    "Error: mean absolute error of a value, in per cent of the largest exact one. Own estimators first named in "
-    "docs/estimators.md; those in italics are shapiq's."
+    "the absolute errors of the shares. Sum: how far the values' sum is from what there is to share out, in per cent "
+    "of that. Error: mean absolute error of a value, in per cent of the largest exact one. Coalitions: how many were "
+    "evaluated at most, as not every estimator can use its budget up. Those in italics are shapiq's. The Gaussian "
+    "process was tuned on the models that come with Cornerstone (docs/estimators.md has others)."
 )
 GAMES_NOTE = (
     "Spearman's rank correlation with the exact values at the paper's budget, by model, task and score; the mean over "
@@ -56,31 +55,33 @@ def write_audit(audits: pd.DataFrame, positions: pd.DataFrame, folder: Path, tit
         (folder / f"{name}.md").write_text(text, encoding="utf-8")
 
 
-def audit_finding(audits: pd.DataFrame, estimator: str, titles: Titles) -> str:
-    """How far the ranks of this configuration's estimator can be trusted, as far as the audited models tell."""
-    at_paper = audits[audits["multiple"] == 1]
-    summary = audit_summary(at_paper).set_index("estimator")
-    models = listed([titles.model(model) for model in at_paper["model"].unique()])
-    games = counted(int(summary["games"].iloc[0]), "game")
+def audit_finding(audits: pd.DataFrame, estimator: str, edges: str, score: str, titles: Titles) -> str:
+    """How near the configured estimator's ranks are to exact ones, on the audited models and in the study's score."""
+    own_score = audits["score"] == BESIDE if score == BESIDE else audits["score"] != BESIDE
+    summary = audit_summary(audits[(audits["multiple"] == 1) & own_score]).set_index("estimator")
+    best = summary["spearman"].fillna(-1).idxmax()
     if estimator == "exact":
-        return f"Values are exact: from all coalitions of sublayers. {_best(summary)}"
-    name = NAME_OF_CHOICE[estimator]
+        return (
+            "Values are exact: from all coalitions of sublayers. Of estimates at the paper's number of coalitions, "
+            f"{best} comes nearest to their order here (rank correlation {_two_digits(summary.loc[best, 'spearman'])})."
+        )
+    name = "windows (first edge)" if (estimator, edges) == ("windows", "first") else NAME_OF_CHOICE[estimator]
     own = summary.loc[name]
-    trusted = (
-        "so the order can be trusted there"
-        if own["spearman"] >= SURE_ENOUGH
-        else ("so the order of sublayers that matter little is not to be trusted")
-    )
+    models = listed([titles.model(model) for model in audits["model"].unique()])
+    several = own["games"] > 1
     return (
-        f"Held against exact values of {models} ({games}: model, task and score), the estimator in use ({name}) ranks "
-        f"sublayers with a rank correlation of {own['spearman']:.2f} on average and {own['spearman_worst']:.2f} at "
-        f"worst, {trusted}; of the largest it finds {percent(own['top_overlap'], 0)} %. {_best(summary)}"
+        f"How far to trust the order: the estimator in use ({name}) orders the sublayers of {models} "
+        f"({counted(int(own['games']), 'game')}: model, task and score) with a rank correlation of "
+        f"{_two_digits(own['spearman'])} with exact values{' on average' if several else ''}"
+        f"{f', {_two_digits(own.spearman_worst)} in the worst' if several else ''}; 1 would be the same order. Of the "
+        f"largest it finds {percent(own['top_overlap'], 0)} %. "
+        + (
+            f"It is the best of all {len(summary)} audited at this number of coalitions."
+            if best == name
+            else f"{best} is the best of all {len(summary)} audited at this number of coalitions "
+            f"({_two_digits(summary.loc[best, 'spearman'])})."
+        )
     )
-
-
-def _best(summary: pd.DataFrame) -> str:
-    best = summary["spearman"].idxmax()
-    return f"The best of all {len(summary)} audited at this budget is {best} ({summary.loc[best, 'spearman']:.2f})."
 
 
 def _summary_view(summary: pd.DataFrame) -> pd.DataFrame:
@@ -91,6 +92,7 @@ def _summary_view(summary: pd.DataFrame) -> pd.DataFrame:
                 name if ours else f"*{name}*"
                 for name, ours in zip(summary["estimator"], summary["ours"], strict=True)
             ],
+            "Coalitions": summary["evaluations"].map(lambda count: f"{count:,.0f}"),
             "Spearman": summary["spearman"].map(_two_digits),
             "Worst": summary["spearman_worst"].map(_two_digits),
             "Kendall": summary["kendall"].map(_two_digits),
@@ -109,7 +111,7 @@ def _games_view(audits: pd.DataFrame, titles: Titles) -> pd.DataFrame:
     for (model, task, score), of_game in at_paper.groupby(["model", "task", "score"], sort=False):
         found = of_game.set_index("estimator")["spearman"]
         cells = {
-            name: f"**{found[name]:.2f}**" if name == found.idxmax() else _two_digits(found[name])
+            name: f"**{found[name]:.2f}**" if found[name] == found.max() else _two_digits(found[name])
             for name in names
         }
         rows.append({"Model": titles.model(model), "Task": titles.task(task), "Score": score} | cells)

@@ -24,6 +24,9 @@ DESIGN_OF_ESTIMATOR = {
 PAIR_DESIGNS = ("windows", "pairs", "exact")
 """Those that hold all pairs of some distance; others hold some by chance."""
 MOST_EXACT_SUBLAYERS = 16
+MOST_EXACT_ROWS = 100_000_000
+BYTES_OF_ROW = 120
+"""Of main memory, while a table of log-likelihoods is read."""
 
 
 def coalitions_of(
@@ -62,6 +65,17 @@ def check_exact(n_sublayers: int, whose: str = "this model") -> None:
             f"exact values of {whose} with its {n_sublayers} sublayers need 2^{n_sublayers} = {2.0**n_sublayers:.2g} "
             f"coalitions, each with a hidden state per token in memory; at most 2^{MOST_EXACT_SUBLAYERS} = "
             f"{2**MOST_EXACT_SUBLAYERS:,} are evaluated: leave it out of exact, or choose another estimator"
+        )
+
+
+def check_exact_rows(n_sublayers: int, requests: int) -> None:
+    """Raise CornerstoneError where all coalitions of so many requests are more than a table may hold."""
+    rows = 2**n_sublayers * requests
+    if rows > MOST_EXACT_ROWS:
+        raise CornerstoneError(
+            f"exact values of {n_sublayers} sublayers on these documents ({requests:,} choices) need {rows:,} "
+            f"log-likelihoods, {rows * BYTES_OF_ROW / 1e9:.0f} GB to read them; at most {MOST_EXACT_ROWS:,} are "
+            f"evaluated: give documents or sample, at most {MOST_EXACT_ROWS // 2**n_sublayers:,} choices in all"
         )
 
 

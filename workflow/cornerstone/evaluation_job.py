@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from cornerstone.coalitions import Removed
-from cornerstone.designs import coalitions_of
+from cornerstone.designs import check_exact_rows, coalitions_of
 from cornerstone.documents import DocumentSet, digest_documents, read_documents
 from cornerstone.durable_files import remove_abandoned, write_json
 from cornerstone.errors import CornerstoneError
@@ -190,6 +190,8 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
         model = _load(job, engine, folder)
         sublayers = tuple(sublayer.label for sublayer in model.sublayers)
     identity["sublayers"] = list(sublayers)
+    if job.design == "exact":
+        check_exact_rows(len(sublayers), sum(len(d.requests) for d in task.documents[: _limit(job)]))
     grid = _grid_with_parts(job, identity, encoded)
     if model is None:
         _say(_start_line(job, len(sublayers), len(encoded), count_pairs(grid)))

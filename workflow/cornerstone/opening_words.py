@@ -25,7 +25,9 @@ def trust(study: Study) -> str:
     """What is known of how near the estimated values are to exact ones."""
     estimator = study.config["estimator"]
     if study.audits is not None:
-        return audit_finding(study.audits, estimator, study.titles)
+        return audit_finding(
+            study.audits, estimator, study.config["edges"], study.config["score"], study.titles
+        )
     if estimator == "exact":
         return "The values are exact Shapley values: all coalitions of sublayers were evaluated."
     return (

@@ -29,6 +29,17 @@ HOW_SCORED = {
 }
 
 
+HOW_ESTIMATED = {
+    "windows": "estimates its Shapley value: the mean of how much the score falls when it is removed from the full "
+    "model, and when it is removed beside every run whose {which} sublayer it is",
+    "gaussian_process": "estimates its Shapley value: a Gaussian process tells from the scores of coalitions that were "
+    "chosen beforehand what all others would have. The table of values also has how far those may move it",
+    "permutations": "estimates its Shapley value: the mean of how much the score falls when it is its turn, as "
+    "sublayers are removed one after another in random orders",
+    "exact": "is its Shapley value, from the scores of all coalitions of sublayers",
+}
+
+
 @dataclass(frozen=True)
 class Study:
     """All that the report tells.
@@ -81,11 +92,10 @@ def method(study: Study) -> list[str]:
         f"multiple-choice questions whole, and again without every run of 1 to {max_removed} "
         "consecutive sublayers. The questions and prompts are those of lm-evaluation-harness. The score: "
         f"{HOW_SCORED[study.config['score']]}.",
-        "The value of a sublayer estimates its Shapley value: the mean of how much the score falls "
-        "when it is removed from the full model, and when it is removed beside every run whose "
-        f"{which} sublayer it is. Its share is its part of the sum of the positive values. The "
-        "effect of a sublayer is the drop of the score when it alone is removed. Cornerstones are the "
-        f"{study.config['top_k']} sublayers of a model with the largest share averaged over tasks.",
+        f"The value of a sublayer {HOW_ESTIMATED[study.config['estimator']].format(which=which)}. "
+        "Its share is its part of the sum of the positive values. The effect of a sublayer is the drop of the score "
+        f"when it alone is removed. Cornerstones are the {study.config['top_k']} sublayers of a model with the largest "
+        "share averaged over tasks.",
         "Intervals are of 95 %, by a bootstrap over documents; all coalitions share the resampled documents, so "
         "differences between them are paired. Every resample also draws from two made-up documents, one that raises "
         "a number and one that lowers it by as much as a document usually does: what few documents show is not known "

@@ -26,7 +26,8 @@ def value_table(scores: Scores, labels: Sequence[str], estimator: Estimator, top
     low, high: 95 % interval of the value over documents. share: of the positive values (the paper's). rank: 1
     is the largest value. noise_share: what noise alone would give that rank. top_k_stability: how often the
     sublayer is among the top_k of resampled documents; stability, not confidence. For the signed shares see
-    `signed_shares`.
+    `signed_shares`. unseen_sd: how far the coalitions that were not evaluated may move the value, a standard
+    deviation by the estimator's own account; empty where it gives none.
     """
     per_document = document_values(scores, estimator)
     values = np.round(per_document.mean(axis=1), 12)  # sums of sevenths: -1e-17 is no negative value
@@ -43,6 +44,7 @@ def value_table(scores: Scores, labels: Sequence[str], estimator: Estimator, top
         rank=rank + 1,
         noise_share=noise_shares(draws, values)[rank],
         top_k_stability=top_k_stability(draws, top_k),
+        unseen_sd=np.nan if estimator.sd is None else estimator.sd,
     )
     return pd.concat([table, signed_shares(per_document)], axis=1)
 

@@ -62,13 +62,19 @@ def make_audit(audits: pd.DataFrame, titles: Titles) -> Figure:
 
 def _draw_lines(axes: Axes, rows: pd.DataFrame) -> None:
     for name, (colour, line, marker) in DRAWN.items():
-        of_one = rows[rows["estimator"] == name]
+        of_one = rows[rows["estimator"] == name].drop_duplicates("evaluations")
         axes.plot(
-            of_one["budget"], of_one["spearman"], line, color=colour, marker=marker, markersize=3, linewidth=1
+            of_one["evaluations"],
+            of_one["spearman"],
+            line,
+            color=colour,
+            marker=marker,
+            markersize=3,
+            linewidth=1,
         )
         if name in BANDED:
             low, high = of_one["spearman_low"], of_one["spearman_high"]
-            axes.fill_between(of_one["budget"], low, high, color=colour, alpha=0.12, linewidth=0)
+            axes.fill_between(of_one["evaluations"], low, high, color=colour, alpha=0.12, linewidth=0)
 
 
 def _finish(panels: Panels, rows: pd.DataFrame) -> None:
