@@ -251,7 +251,7 @@ def test_a_title_changes_pictures_and_tables_only(study):
 def test_another_score_is_arithmetic_only(study):
     configure(study, score="acc")
     jobs = planned(study, "all")
-    assert jobs["estimate_values"] == jobs["ablation_effects"] == jobs["compare_scores"] == 2
+    assert jobs["estimate_values"] == jobs["removal_effects"] == 2
     assert not {"evaluate", "build_documents", "download_model"} & set(jobs)
 
 
@@ -288,8 +288,8 @@ def test_an_added_task_and_larger_windows_evaluate_only_what_is_new(study):
 def test_farther_pairs_evaluate_only_themselves_and_draw_a_heat_map_of_all(study):
     configure(study, pair_distance=2)
     jobs = planned(study, "all")
-    assert (jobs["evaluate"], jobs["pair_interactions"], jobs["interactions"]) == (2, 2, 1)
-    assert not {"estimate_values", "compare_scores", "ablation_effects", "download_model"} & set(jobs)
+    assert (jobs["evaluate"], jobs["removal_effects"], jobs["interactions"]) == (2, 2, 1)
+    assert not {"estimate_values", "download_model"} & set(jobs)
     table = study / "results" / "interactions" / "tiny" / "boolq.csv"
     neighbours, two_apart = N_SUBLAYERS - 1, N_SUBLAYERS - 2
     assert len(pd.read_csv(table)) == neighbours
@@ -498,10 +498,7 @@ def test_the_papers_study_is_planned_from_its_configuration(first_run, tmp_path)
         "build_documents": "6",
         "evaluate": "36",
         "estimate_values": "18",
-        "ablation_effects": "18",
-        "joint_removals": "18",
-        "compare_scores": "18",
-        "pair_interactions": "18",
+        "removal_effects": "18",
         "tables": "1",
         "pie_model": "3",
         "pie_all": "1",
@@ -513,7 +510,7 @@ def test_the_papers_study_is_planned_from_its_configuration(first_run, tmp_path)
         "ablation_scheme": "1",
         "report": "1",
         "all": "1",
-        "total": "156",
+        "total": "102",
     }
 
 

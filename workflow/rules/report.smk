@@ -10,7 +10,9 @@ rule report:
         evaluations=rules.tables.input.evaluations,
         documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
         manifests=expand("<results>/models/{model}.json", model=study.model_names),
-        code=library("report*.py", "table*.py", "audit_*.py", "opening_words.py", "numbers_in_words.py", "units.py"),
+        code=library(
+            "report*.py", "table*.py", "audit_*.py", "opening_words.py", "numbers_in_words.py", "units.py"
+        ),
     output:
         report="<results>/report.html",
     log:
