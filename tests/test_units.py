@@ -95,7 +95,7 @@ def test_precision_counts_documents_for_widths_in_nats_without_a_rule_for_rare_a
 
 
 def test_the_report_says_nats(in_nats):
-    config = {"max_removed": 2, "edges": "both", "score": "logprob", "top_k": 3}
+    config = {"max_removed": 2, "edges": "both", "score": "logprob", "top_k": 3, "estimator": "windows"}
     tables = all_tables(in_nats, {}, Titles())
     study = ReportStudy(config, Titles({"small": "Small"}), (), tables, None, (), {}, {})
     (text,) = summary(study)
@@ -120,7 +120,7 @@ def test_figures_are_drawn_in_the_scores_unit(score):
 
 
 def test_the_caption_of_values_has_the_scores_unit(in_nats, tmp_path):
-    config = {"max_removed": 2, "edges": "both", "top_k": 3}
+    config = {"max_removed": 2, "edges": "both", "top_k": 3, "estimator": "windows"}
     tables = {"scores": pd.DataFrame({"model": ["small"], "documents": [40], "score": ["logprob"]})}
     for score, word in (("paper", "in points of score,"), ("margin", "in nats,")):
         study = ReportStudy({**config, "score": score}, Titles(), (), tables, None, (), {}, {})

@@ -175,21 +175,23 @@ def test_scores_of_answers_have_no_interval_beyond_0_and_1():
     )
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="a process's peak is read from /proc")
 def test_the_largest_study_is_resampled_in_seconds_and_a_gigabyte():
-    measured = (
-        "import resource, time, numpy as np\n"
+    measured = (  # a process's own peak: what getrusage tells of a child includes what its parent held
+        "import re, time, numpy as np\n"
         "from cornerstone.resampling import bootstrap, interval\n"
         "rows = np.random.default_rng(0).integers(-7, 8, (160, 3000)) / 7\n"
         "start = time.process_time()\n"
         "interval(bootstrap(rows, 2000))\n"
-        "print(time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        "seconds = time.process_time() - start\n"
+        "print(seconds, *re.findall(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read()))"
     )
     done = subprocess.run(
         [sys.executable, "-c", measured], capture_output=True, text=True, check=True, env=ENVIRONMENT
     )
     seconds, peak = map(float, done.stdout.split())
     assert seconds < 20
-    assert peak * (1 if sys.platform == "darwin" else 1024) < 1e9
+    assert peak * 1024 < 1e9
 
 
 def test_stability_is_how_often_resampled_documents_name_a_sublayer():
