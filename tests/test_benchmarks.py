@@ -153,3 +153,24 @@ def test_the_papers_models_at_a_64th_of_their_width_run_resident_and_streamed(tm
         assert row["blocks"] == 2 and 0 < row["share_of_product"] < 1 and row["study_hours"] > 0
         assert (row["lm_eval_study_hours"] is None) == (row["placement"] == "streamed")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_the_audit_on_stories_holds_every_estimator_against_exact_values():
+    models = [
+        BENCHMARK.parents[1] / "resources" / "demo" / "models" / f"demo_{name}"
+        for name in ("llama", "mixtral")
+    ]
+    done = subprocess.run(
+        [sys.executable, BENCHMARK.parent / "story_audit.py", *models, "--documents", "8", "--seeds", "1"],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    games = json.loads(done.stdout.splitlines()[-1])["games"]
+    assert {(game["model"], game["score"]) for game in games} == {
+        (model.name, score) for model in models for score in ("acc_norm", "logprob")
+    }
+    of_process = [game for game in games if game["estimator"] == "Gaussian process" and game["multiple"] == 4]
+    assert len(of_process) == 4 and all(game["spearman"] > 0.5 for game in of_process)

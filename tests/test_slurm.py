@@ -104,7 +104,7 @@ def test_the_demo_runs_by_the_literal_command_with_the_resources_asked_for(clone
         run(clone, "all", "--configfile", "config/demo.yaml", "--config", "documents=6")
     results = clone / "results" / "demo"
     assert (results / "report.html").is_file()
-    assert len(list((results / "figures").glob("*.pdf"))) == 8
+    assert len(list((results / "figures").glob("*.pdf"))) == 13
     by_rule: dict[str, list[Job]] = {}
     for job in jobs.values():
         by_rule.setdefault(job.rule, []).append(job)

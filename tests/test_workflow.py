@@ -340,10 +340,12 @@ def test_another_estimator_evaluates_its_own_coalitions_and_estimates_anew(study
     assert samples.sum() == pytest.approx(2 * N_SUBLAYERS, abs=N_SUBLAYERS)
 
 
-def test_named_models_are_audited_from_their_exact_evaluations_in_shards_too(study):
-    asked = {"exact": ["tiny"], "shards": {"tiny": 2}, "tasks": {"boolq": STUDY["tasks"]["boolq"]}}
-    configure(study, **asked)
-    said = make(study, "results/report.html")
+EXACT = {"exact": ["tiny"], "tasks": {"boolq": STUDY["tasks"]["boolq"]}}
+
+
+def test_named_models_are_audited_from_their_exact_evaluations(study):
+    configure(study, **EXACT)
+    said = make(study, "results/tables/audit.csv", "results/figures/audit_tiny.svg")
     assert "Hold the estimators against the exact values of tiny on boolq" in said
     rows = read_evaluation(evaluation(study, "boolq", "exact")).table
     assert rows["removed"].nunique() == 2**N_SUBLAYERS
@@ -351,16 +353,23 @@ def test_named_models_are_audited_from_their_exact_evaluations_in_shards_too(stu
     assert {"windows", "Gaussian process", "KernelSHAP"} < set(audit["estimator"])
     games = pd.read_csv(study / "results" / "tables" / "audit_games.csv")
     assert set(games["score"]) == {"acc", "logprob"}
-    page = (study / "results" / "report.html").read_text()
-    assert "How far to trust the order: the estimator in use (windows)" in page.replace("&nbsp;", " ")
-    assert (study / "results" / "figures" / "audit_tiny.svg").stat().st_size > 0
-    configure(study, estimator="exact", **asked)
-    assert "evaluate_shard" not in planned(study, "results/tables/values.csv")
+    configure(study, estimator="exact", **EXACT)
+    assert "evaluate" not in planned(study, "results/tables/values.csv")
     make(study, "results/values/tiny/boolq.csv")
     exact = pd.read_csv(study / "results" / "values" / "tiny" / "boolq.csv")["value"]
     positions = pd.read_csv(study / "results" / "audit_positions" / "tiny" / "boolq.csv")
     told = positions.query("score == 'acc' and estimator == 'windows'")["exact"]
     assert np.allclose(exact, told)
+
+
+@pytest.mark.slow
+def test_a_report_tells_how_far_to_trust_estimates_of_exact_evaluations_in_shards(study):
+    configure(study, shards={"tiny": 2}, **EXACT)
+    make(study, "results/report.html")
+    rows = read_evaluation(evaluation(study, "boolq", "exact")).table
+    assert rows["removed"].nunique() == 2**N_SUBLAYERS
+    page = (study / "results" / "report.html").read_text()
+    assert "How far to trust the order: the estimator in use (windows)" in page.replace("&nbsp;", " ")
 
 
 def test_an_added_model_evaluates_only_itself(study):
