@@ -5,7 +5,7 @@
 # make test-study         studies with one model, against a hub on loopback; small benchmarks
 # make test-hub           the whole study from a fresh clone, against a hub on loopback
 # make test-slurm         on a real SLURM, brought up where there is root on Debian
-# make test-slurm-demo    of these the demo by the literal command
+# make test-slurm-smoke   of these a small study by the literal command
 # make bench              the speed against lm-eval and against the machine's limit
 # make bench-streaming    the speed of streamed weights against that of resident ones
 # make bench-scaling      how the cost grows with blocks, coalitions and documents
@@ -19,7 +19,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: demo test test-slow test-environments test-study test-hub test-slurm test-slurm-demo bench bench-streaming bench-scaling bench-coverage bench-real-shapes lint environment dev-environment
+.PHONY: demo test test-slow test-environments test-study test-hub test-slurm test-slurm-smoke bench bench-streaming bench-scaling bench-coverage bench-real-shapes lint environment dev-environment
 
 demo: environment
 	@$(RUN) snakemake all --configfile config/demo.yaml
@@ -49,8 +49,8 @@ test-hub: dev-environment
 test-slurm: dev-environment
 	@$(RUN) pytest -q -m slurm tests/test_slurm.py
 
-test-slurm-demo: dev-environment
-	@$(RUN) pytest -q -m slurm -k literal_command tests/test_slurm.py
+test-slurm-smoke: dev-environment
+	@$(RUN) pytest -q -m slurm -k small_study tests/test_slurm.py
 
 bench: dev-environment
 	@$(VENV)/bin/python benchmarks/speed.py

@@ -1,6 +1,6 @@
 """On a real SLURM: `snakemake --profile slurm all` in a plain clone, and nothing lost whatever breaks.
 
-`make test-slurm` runs all of it, `make test-slurm-demo` the first test: the demo by the literal command.
+`make test-slurm` runs all of it, `make test-slurm-smoke` the first test: a small study by the literal command.
 
 Each test that breaks something lets the same command, or what the command itself says to type, go on to the end;
 then the numbers are those of an undisturbed run, and what was finished was not evaluated again.
@@ -96,7 +96,16 @@ def wait_until(condition: Callable[[], object], seconds: float = 180) -> None:
         time.sleep(0.2)
 
 
-# The demo by the literal command
+# The literal command
+
+
+def test_a_small_study_runs_with_the_resources_asked_for(clone):
+    demo = yaml.safe_load(DEMO.read_text())
+    tasks = {task: demo["tasks"][task] for task in ("boolq", "piqa")}
+    with watched_queue() as jobs:
+        run(clone, "all", *study(clone, tasks=tasks, documents=6, memory_gb=1))
+    assert (clone / "results" / "small" / "report.html").is_file()
+    assert_resources_are_those_asked_for(jobs, evaluations=4)
 
 
 def test_the_demo_runs_by_the_literal_command_with_the_resources_asked_for(clone):
@@ -105,14 +114,18 @@ def test_the_demo_runs_by_the_literal_command_with_the_resources_asked_for(clone
     results = clone / "results" / "demo"
     assert (results / "report.html").is_file()
     assert len(list((results / "figures").glob("*.pdf"))) == 13
+    assert_resources_are_those_asked_for(jobs, evaluations=24)
+
+
+def assert_resources_are_those_asked_for(jobs: dict[str, Job], evaluations: int) -> None:
     by_rule: dict[str, list[Job]] = {}
     for job in jobs.values():
         by_rule.setdefault(job.rule, []).append(job)
     assert not set(by_rule) & set(LOCAL_RULES)
-    evaluations = [job for rule in by_rule if rule.startswith("evaluate") for job in by_rule[rule]]
-    assert len(evaluations) == 24
+    evaluating = [job for rule in by_rule if rule.startswith("evaluate") for job in by_rule[rule]]
+    assert len(evaluating) == evaluations
     demo = yaml.safe_load(DEMO.read_text())["models"]["demo_llama"]["resources"]
-    for job in evaluations:
+    for job in evaluating:
         assert (job.partition, job.gpus, job.memory) == ("gpu", 1, f"{demo['mem_mb']}M"), job
         assert job.cpus == demo["cpus"]
         assert job.time_limit == f"00:{demo['runtime']}:00", job

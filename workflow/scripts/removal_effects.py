@@ -1,4 +1,4 @@
-"""Work out what removals cost, one by one, together and in every score: ablation/, joint/, interactions/, agreement/."""
+"""Work out what removals cost, alone, together and in every score: ablation/, joint/, interactions/, agreement/."""
 
 from pathlib import Path
 
