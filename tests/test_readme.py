@@ -129,6 +129,7 @@ def test_the_estimate_names_every_model_and_task_before_anything_is_downloaded(c
         "PIQA",
         "WinoGrande",
         "OBQA",
+        "stream through it block by block",
     ):
         assert title in said, said
 

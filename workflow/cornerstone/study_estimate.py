@@ -149,6 +149,8 @@ def _notes(study: StudyConfig, estimates: Mapping[str, Estimate]) -> list[str]:
     )
     return [
         f"Disk: {_gigabytes(missing)} GB to download to {place}, {_gigabytes(free)} GB free: {enough}.",
+        "Memory: weights that would leave less than a tenth of a device's free memory stream through it block by block "
+        "(placement in the configuration), about as fast where many documents go together.",
         f"Time: {hours:,.1f} hours on one GPU that reaches {study.gpu_tflops:g} TFLOP/s (gpu_tflops in the "
         "configuration), and less on several: a model × task × design is a job.",
         "Evaluations are coalition × document pairs. Operations are the sublayers' weight products, each done once "
