@@ -19,14 +19,8 @@ from cornerstone.estimators import exact_estimator, window_estimator, windows_of
 from cornerstone.figures.audit import make_audit
 from cornerstone.games import Game, exact_game
 from cornerstone.informative import informative
-from cornerstone.permutations import (
-    balanced_orders,
-    order_coalitions,
-    passed,
-    permutation_estimator,
-    random_orders,
-    stratified_estimator,
-)
+from cornerstone.orders import balanced_orders, order_coalitions, passed, random_orders
+from cornerstone.permutations import permutation_estimator, stratified_estimator
 from cornerstone.rank_correlation import kendall, spearman
 from cornerstone.scores import Scores
 from cornerstone.tables import Titles

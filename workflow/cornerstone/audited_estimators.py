@@ -21,13 +21,8 @@ from cornerstone.estimators import Estimator, window_estimator
 from cornerstone.games import Game
 from cornerstone.gaussian_process import process_estimator
 from cornerstone.informative import informative
-from cornerstone.permutations import (
-    balanced_orders,
-    order_coalitions,
-    permutation_estimator,
-    random_orders,
-    stratified_estimator,
-)
+from cornerstone.orders import balanced_orders, order_coalitions, random_orders
+from cornerstone.permutations import permutation_estimator, stratified_estimator
 
 TOLERANCE = 0.05
 """Of v(all) − v(none): a truncated order ends where so little is left."""

@@ -10,7 +10,7 @@ from functools import partial
 from cornerstone.coalitions import Removed, ablation, exact, pairs, paper_budget, windows
 from cornerstone.errors import CornerstoneError
 from cornerstone.informative import informative
-from cornerstone.permutations import order_coalitions, random_orders
+from cornerstone.orders import order_coalitions, random_orders
 
 DESIGNS = ("ablation", "windows", "pairs", "informative", "permutations", "exact")
 """Of the evaluations."""

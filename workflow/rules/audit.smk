@@ -13,6 +13,7 @@ AUDIT_CODE = library(
     "gaussian_process.py",
     "game_kernel.py",
     "informative.py",
+    "orders.py",
     "permutations.py",
     "rank_correlation.py",
     "shares.py",

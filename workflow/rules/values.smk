@@ -15,6 +15,7 @@ rule estimate_values:
             "gaussian_process.py",
             "game_kernel.py",
             "informative.py",
+            "orders.py",
             "permutations.py",
             "resampling.py",
             "shares.py",
