@@ -14,8 +14,10 @@ from cornerstone.sublayers import first_parameter
 # (state × token) that run together. A GPU wants many; on a CPU a thousand fill the matrix products while their
 # activations stay near the caches.
 CHUNK_TOKENS = {"cpu": 1024, "mps": 8192, "cuda": 32768}
-# Logits of this many bytes at a time: small enough to stay near a CPU's caches.
-LOGIT_BYTES = {"cpu": 16 << 20, "mps": 256 << 20, "cuda": 1 << 30}
+# Logits of this many bytes at a time: the product with the vocabulary wants many rows. The softmax wants few, which
+# stay near a CPU's caches.
+LOGIT_BYTES = {"cpu": 64 << 20, "mps": 256 << 20, "cuda": 1 << 30}
+SOFTMAX_PART = 1 / 4
 # More memory than this gains nothing on a CPU, and jobs run side by side there.
 CPU_CEILING = 2 << 30
 
@@ -32,6 +34,11 @@ class Budget:
     chunk_tokens: int
     max_states: int
     logit_rows: int
+
+    @property
+    def softmax_rows(self) -> int:
+        """Scored tokens whose log-probabilities of the whole vocabulary exist at once, besides the logits."""
+        return max(1, int(self.logit_rows * SOFTMAX_PART))
 
     def within(self, tokens: int, longest: int, leaves: int) -> Budget:
         """No more than so many row tokens for all `leaves` coalitions before work is handed over.

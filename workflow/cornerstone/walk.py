@@ -242,10 +242,16 @@ class _Lane:
 
     def _logprobs(self, states: Tensor, start: int, place: Tensor, target: Tensor) -> Tensor:
         """Log-probabilities (float32) of the targets at the given states: places start, start + 1, …"""
-        ends = torch.tensor([start, start + len(states)], device=place.device)
-        first, last = torch.searchsorted(place, ends).tolist()
-        logprobs = self.decoder.tail(states).log_softmax(-1, dtype=torch.float32)
-        return logprobs[place[first:last] - start, target[first:last]]
+        logits = self.decoder.tail(states)
+        rows = self.budget.softmax_rows
+        begins = range(0, len(states), rows)
+        ends = torch.tensor([start + begin for begin in (*begins, len(states))], device=place.device)
+        bounds = torch.searchsorted(place, ends).tolist()
+        found = []
+        for begin, first, last in zip(begins, bounds, bounds[1:], strict=False):
+            logprobs = logits[begin : begin + rows].log_softmax(-1, dtype=torch.float32)
+            found.append(logprobs[place[first:last] - start - begin, target[first:last]])
+        return torch.cat(found)
 
 
 def _side_by_side(tensors: Sequence[Tensor]) -> Tensor:
