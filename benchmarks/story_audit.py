@@ -1,6 +1,6 @@
 """The audit of estimators on models that tell stories: which way does a story go on?
 
-    python benchmarks/story_audit.py ../shared/data/models/stories260K ../shared/data/models/babyllama-tok361
+    python benchmarks/story_audit.py MODEL_FOLDER OTHER_MODEL_FOLDER
 
 Each model is asked about stories that the next one in the list tells: the first words, then its own next words and
 those of three other stories. All coalitions of its sublayers are evaluated, and every estimator is held against the
@@ -100,7 +100,7 @@ def ask_stories(stories: Sequence[Sequence[str]], rng: random.Random) -> list[Do
 def games_of(folder: Path, documents: Sequence[Document]) -> dict[str, Game]:
     """The exact game of each of SCORES."""
     model = load_model(folder)
-    check_exact(len(model.sublayers), str(folder))
+    check_exact(len(model.sublayers))
     result = evaluate(model, encode_documents(model.encoder, list(documents)), exact(len(model.sublayers)))
     table = pd.DataFrame(
         {

@@ -3,6 +3,7 @@
 import re
 from html import escape
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -29,7 +30,7 @@ from cornerstone.interactions import pair_interactions
 from cornerstone.joint import joint_effects
 from cornerstone.manifests import write_manifest
 from cornerstone.report import build_report
-from cornerstone.report_words import Study, summary
+from cornerstone.report_words import HOW_ESTIMATED, Study, caption, cautions, summary
 from cornerstone.table_text import all_tables, write_tables
 from cornerstone.tables import Results, Titles, read_measured, read_rows
 from cornerstone.units import POINTS
@@ -300,6 +301,20 @@ def test_the_report_reads_answer_then_figures_and_tables_then_method(page):
         "What to keep in mind",
         "Where the numbers come from",
     ]
+
+
+@pytest.mark.parametrize("estimator", HOW_ESTIMATED)
+def test_captions_and_cautions_are_of_the_estimator_in_use(estimator):
+    tables = {
+        "scores": pd.DataFrame({"model": ["mix"], "documents": [40], "score": ["acc"]}),
+        "shares_by_task": pd.DataFrame({"model": ["mix"], "sublayers": [8], "documents": [40]}),
+    }
+    told = Study({**CONFIG, "estimator": estimator}, TITLES, (), tables, None, (), {}, {})
+    of_windows = estimator == "windows"
+    for figure in ("pie_mix.svg", "values_mix.svg"):
+        assert ("runs of at most 2" in caption(told, Path(figure))[1]) == of_windows
+    assert any("neighbouring" in note for note in cautions(told)) == of_windows
+    assert "Rank correlation" in caption(told, Path("audit_mix.svg"))[1]
 
 
 def test_what_the_audit_says_opens_the_report_and_its_tables_are_folded(study):

@@ -59,7 +59,7 @@ def of_truncated_permutations(game: Game, budget: int, seed: int) -> np.ndarray:
             after = score
             if abs(score - bare) > close:
                 removed = tuple(sorted(order[:size]))
-                if len(game.asked) >= budget and game.n_sublayers > size and not game.knows(removed):
+                if len(game.asked) >= budget and not game.knows(removed):
                     return total / np.maximum(samples, 1)
                 after = game.score([removed])[0]
             total[sublayer] += score - after

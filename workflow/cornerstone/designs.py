@@ -58,11 +58,11 @@ def coalitions_of(
     return makers[design]()
 
 
-def check_exact(n_sublayers: int, whose: str = "this model") -> None:
+def check_exact(n_sublayers: int) -> None:
     """Raise CornerstoneError where 2^n coalitions are too many."""
     if n_sublayers > MOST_EXACT_SUBLAYERS:
         raise CornerstoneError(
-            f"exact values of {whose} with its {n_sublayers} sublayers need 2^{n_sublayers} = {2.0**n_sublayers:.2g} "
+            f"exact values of a model with {n_sublayers} sublayers need 2^{n_sublayers} = {2.0**n_sublayers:.2g} "
             f"coalitions, each with a hidden state per token in memory; at most 2^{MOST_EXACT_SUBLAYERS} = "
             f"{2**MOST_EXACT_SUBLAYERS:,} are evaluated: leave it out of exact, or choose another estimator"
         )

@@ -46,11 +46,13 @@ def _cell(study: StudyConfig, model: str, task: str) -> str:
 
 
 def share_done(study: StudyConfig, model: str, task: str) -> float | None:
-    """Share of the pairs of all its designs that are on the disk; None before model and documents are there."""
+    """Share of the pairs of all its designs that are on the disk; None before model and documents are there,
+    and where a design is impossible for the model."""
     try:
         manifest = read_manifest(Path(study.results, "models", f"{model}.json"))
         document_set = read_documents(Path(study.results, "documents", f"{task}.parquet"))
         sublayers = count_sublayers_from_config(read_model_config(manifest["folder"]))
+        coalitions = {design: study.coalitions_of(design, sublayers) for design in study.designs_of(model)}
     except CornerstoneError:
         return None
     documents = document_set.documents[: study.document_limit(model, task)]
@@ -61,7 +63,6 @@ def share_done(study: StudyConfig, model: str, task: str) -> float | None:
         "task_version": document_set.version,
         **{key: manifest[key] for key in DIGESTS},
     }
-    coalitions = {design: study.coalitions_of(design, sublayers) for design in study.designs_of(model)}
     done = 0
     for design in coalitions:
         output = Path(study.results, "evaluations", model, task, f"{design}.parquet")

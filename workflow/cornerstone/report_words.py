@@ -77,6 +77,28 @@ BLACK_AND_HOLLOW = (
 """What the markers of ablation figures say of scores that guessing can be told by."""
 
 
+VALUES_FROM = {
+    "windows": "Values from runs of at most {max_removed} removed sublayers",
+    "permutations": "Values from random orders of removal",
+    "gaussian_process": "Values that a Gaussian process learnt from chosen coalitions",
+    "exact": "Values from all coalitions",
+}
+"""Of captions, by the estimator."""
+
+WHAT_VALUES_ARE = {
+    "windows": "The values rest on removing few, neighbouring sublayers. They equal Shapley values where "
+    "effects add up, and otherwise estimate them; they need not sum to the score.",
+    "permutations": "The values average over few orders of removal. They estimate Shapley values; as the "
+    "last order is cut off, they need not sum to the score.",
+    "gaussian_process": "The values rest on few coalitions and on what these say of all others: they estimate Shapley "
+    "values, and the column unseen_sd has how far the others may move each. They sum to what the whole model scores "
+    "beyond the one without sublayers.",
+    "exact": "The values are the Shapley values themselves, of the scores on these documents. They sum to what the "
+    "whole model scores beyond the one without sublayers.",
+}
+"""Of cautions, by the estimator."""
+
+
 def summary(study: Study) -> list[str]:
     """What was found, a paragraph per model, made from the tables."""
     return [_summary_of(study, model) for model in study.models]
@@ -131,8 +153,7 @@ def cautions(study: Study) -> list[str]:
         "the fewer documents and the more sublayers, the more the sum is noise and the smaller the "
         "share of those that matter. No interval of such a share would be honest, so none is given; "
         "the share that noise alone would give stands beside it.",
-        "The values rest on removing few, neighbouring sublayers. They equal Shapley values where "
-        "effects add up, and otherwise estimate them; they need not sum to the score.",
+        WHAT_VALUES_ARE[study.config["estimator"]],
         near_chance if study.unit is POINTS else far_below,
         "An effect that no document shows is not known to be zero: it may still be there on up to about 3 of as many "
         "documents. Nothing in these documents can tell; its interval says that much and no more.",
@@ -152,11 +173,11 @@ def caption(study: Study, path: Path) -> tuple[str, str]:
     """Title and caption of a figure, by the kind that its file's name tells."""
     kind, _, model = path.stem.partition("_")
     name = study.titles.model(model)
-    max_removed = study.config["max_removed"]
+    source = VALUES_FROM[study.config["estimator"]].format(max_removed=study.config["max_removed"])
     share = (
         "Each slice is a sublayer's value over the sum of the positive values (negative ones count "
-        "as 0), in model order, anticlockwise from the top; the largest are named. Values from runs "
-        f"of at most {max_removed} removed sublayers. Under each pie: what the largest hold together, and what "
+        "as 0), in model order, anticlockwise from the top; the largest are named. "
+        f"{source}. Under each pie: what the largest hold together, and what "
         "they would on average were all values noise"
     )
     captions = {
@@ -172,8 +193,7 @@ def caption(study: Study, path: Path) -> tuple[str, str]:
         "values": (
             f"Values of {name}",
             f"Signed values in {study.unit.of_values}, with 95 % intervals. Below zero: the model scored "
-            f"better without the sublayer. Values from runs of at most {max_removed} removed "
-            f"sublayers; {_measured(study, model)}.",
+            f"better without the sublayer. {source}; {_measured(study, model)}.",
         ),
     }
     captions["agreement"] = (
@@ -182,6 +202,12 @@ def caption(study: Study, path: Path) -> tuple[str, str]:
         "log-probability), and in the log-probability of the gold choice (along y): circles attention, squares FFN or "
         "MoE, with 95 % intervals. Both axes are linear near zero and logarithmic beyond. Ringed: the score's interval "
         "tells no loss, but the log-probability surely fell (Holm over sublayers).",
+    )
+    captions["audit"] = (
+        f"Estimators on {name}",
+        "Rank correlation of each estimator's values with the exact Shapley values, which all coalitions give, against "
+        "the number of coalitions that it may evaluate: the paper's number and multiples of it. Means over seeds; "
+        "bands: 5th to 95th percentile.",
     )
     captions["interactions"] = (
         f"Interactions of {name}",

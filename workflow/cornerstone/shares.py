@@ -56,6 +56,8 @@ def signed_shares(per_document: np.ndarray) -> pd.DataFrame:
             numbers = (part.mean(axis=1) / total, *interval(bootstrap(part) / total_draws))
         for what, number in zip(("share", "low", "high"), numbers, strict=True):
             table.loc[players, f"{name}_{what}"] = number
+    if exists:  # all together are all, whatever documents were made up
+        table.loc[order[-1], ["top_signed_low", "top_signed_high"]] = 1.0
     return table
 
 

@@ -173,7 +173,7 @@ def print_precision(study: StudyConfig) -> None:
     )
     if table.empty:
         raise CornerstoneError(
-            "no model has both evaluations of a task yet: begin with few documents (documents: 50), and ask again"
+            "no model has all evaluations of a task yet: begin with few documents (documents: 50), and ask again"
         )
     titles = Titles(
         {model.name: model.title for model in study.models}, {task.name: task.title for task in study.tasks}

@@ -285,6 +285,12 @@ def placement(wildcards):
     return study.model(wildcards.model).placement
 
 
+def memory_of_scores(wildcards):
+    """MB of a rule that reads evaluations: all coalitions and far pairs are up to 10^8 rows."""
+    many = study.exact or study.estimator == "exact" or len(study.pair_distances) > 1
+    return 16_000 if many else 8_000
+
+
 def memory_bytes(wildcards):
     """0: what is free when the job starts."""
     return math.ceil(1e9 * (study.memory_gb or 0))
@@ -309,7 +315,14 @@ TITLES = {
 WHOLE_MODELS = names(model for model in study.model_names if study.shards_of(model) == 1)
 SHARDED_MODELS = names(model for model in study.model_names if study.shards_of(model) > 1)
 FIGURE_CODE = library(
-    "figures/*.py", "tables.py", "units.py", "agreement.py", "collapse.py", "totals.py", "overlap.py"
+    "figures/*.py",
+    "tables.py",
+    "units.py",
+    "agreement.py",
+    "collapse.py",
+    "totals.py",
+    "overlap.py",
+    "rank_correlation.py",
 )
 
 

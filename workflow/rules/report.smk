@@ -7,7 +7,10 @@ rule report:
         tables=rules.tables.output.csv,
         audits=of_exact("<results>/audit/{model}/{task}.csv"),
         audit_tables=rules.audit_tables.output.csv if study.exact else [],
-        evaluations=rules.tables.input.evaluations,
+        evaluations=[
+            f"<results>/evaluations/{model}/{task}/{design}.parquet"
+            for model, task, design in all_evaluations()
+        ],
         documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
         manifests=expand("<results>/models/{model}.json", model=study.model_names),
         code=library(

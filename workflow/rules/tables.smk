@@ -29,6 +29,8 @@ rule tables:
             "numbers_in_words.py",
             "per_document.py",
             "precision.py",
+            "rank_correlation.py",
+            "sublayer_table.py",
             "published.py",
             "resampling.py",
             "shares.py",
@@ -49,8 +51,9 @@ rule tables:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=memory_of_scores,
+        # A Gaussian process is fitted anew for each model and task, one after another.
+        runtime=lambda wildcards, attempt: attempt * (120 if study.estimator == "gaussian_process" else 30),
     params:
         score=study.score,
         rejected=lambda wildcards: sum(

@@ -11,6 +11,7 @@ rule estimate_values:
             "chosen_estimator.py",
             "designs.py",
             "coalitions.py",
+            "sublayer_table.py",
             "estimators.py",
             "gaussian_process.py",
             "game_kernel.py",
@@ -30,7 +31,7 @@ rule estimate_values:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=memory_of_scores,
         runtime=30,
     params:
         score=study.score,
@@ -53,7 +54,9 @@ rule removal_effects:
         code=library(
             "ablation.py",
             "agreement.py",
+            "coalitions.py",
             "collapse.py",
+            "sublayer_table.py",
             "interactions.py",
             "joint.py",
             "resampling.py",
@@ -72,7 +75,7 @@ rule removal_effects:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=8000,
+        mem_mb=memory_of_scores,
         runtime=30,
     params:
         score=study.score,

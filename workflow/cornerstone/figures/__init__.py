@@ -8,6 +8,7 @@ and shape as well as in hue, for greyscale print and for colour-blind readers.
 
 from cornerstone.figures.ablation import draw_ablation
 from cornerstone.figures.agreement import draw_agreement
+from cornerstone.figures.audit import draw_audit
 from cornerstone.figures.interactions import draw_interactions
 from cornerstone.figures.pie import draw_pies
 from cornerstone.figures.scheme import draw_scheme
@@ -17,6 +18,7 @@ from cornerstone.figures.values import draw_values
 __all__ = [
     "draw_ablation",
     "draw_agreement",
+    "draw_audit",
     "draw_interactions",
     "draw_pies",
     "draw_scheme",
