@@ -286,7 +286,7 @@ def placement(wildcards):
 
 
 def memory_of_scores(wildcards):
-    """MB of a rule that reads evaluations: all coalitions and far pairs are up to 10^8 rows."""
+    """MB to read evaluations with; all coalitions and far pairs are up to 10^8 rows."""
     many = study.exact or study.estimator == "exact" or len(study.pair_distances) > 1
     return 16_000 if many else 8_000
 
