@@ -80,7 +80,7 @@ def make_environments(cache: Path) -> Environments:
     with FileLock(folder / "lock"):
         driver = _make_driver(folder)
         made = Environments(folder, driver, {})
-        study = write_demo_study(folder)
+        study = write_demo_study(folder, audited=True)
         targets = ("all", "train_demo_models", "--configfile", str(study), "--cores", "1")
         only_make = ("--conda-create-envs-only", "--nolock")  # a lock would outlive a run that was killed
         made.snakemake(*targets, *only_make, directory=folder / "study")
@@ -88,9 +88,12 @@ def make_environments(cache: Path) -> Environments:
 
 
 def write_demo_study(
-    folder: Path, *, tasks: Sequence[str] | None = None, documents: int | None = None
+    folder: Path, *, tasks: Sequence[str] | None = None, documents: int | None = None, audited: bool = False
 ) -> Path:
-    """The demo's configuration for a run in `folder`; less of it: only some tasks, the first documents of each."""
+    """The demo's configuration for a run in `folder`; less of it: only some tasks, the first documents of each.
+
+    audited: with exact values and the audit, as config/audit.yaml has them; so every rule has a job.
+    """
     config = yaml.safe_load((REPOSITORY / "config" / "demo.yaml").read_text())
     for model in config["models"].values():
         model["folder"] = str(REPOSITORY / model["folder"])
@@ -98,6 +101,8 @@ def write_demo_study(
     config["tasks"] = {name: task for name, task in config["tasks"].items() if tasks is None or name in tasks}
     for task in config["tasks"].values():
         task["data"] = str(REPOSITORY / task["data"])
+    if audited:
+        config["exact"] = list(config["models"])
     path = folder / "study.yaml"
     path.write_text(yaml.safe_dump({**config, "results": "results"}))
     return path
@@ -143,5 +148,5 @@ def _prefixes(folder: Path) -> dict[str, Path]:
             file.unlink()
         else:
             found[name] = file.with_suffix("")
-    assert sorted(found) == sorted(environments()), "an environment that no rule of the demo's study names"
+    assert sorted(found) == sorted(environments()), "an environment that no rule of the audited demo names"
     return found
