@@ -126,6 +126,17 @@ from cornerstone.figures.scheme import draw_scheme
 ablation_effects(Path("ablation.parquet"), Path("boolq.parquet"), Path("ablation.csv"), score="paper")
 draw_scheme(Path("scheme.pdf"))
 """
+AUDIT = """
+import numpy as np
+from cornerstone.audit import audit_table
+from cornerstone.audited_estimators import ESTIMATORS
+from cornerstone.games import Game
+worth = np.array([0.4, 0.3, 0.2, 0.1, 0.05, 0.02])
+removed = np.arange(2**6)[:, None] >> np.arange(6) & 1
+audit = audit_table(Game(1 - removed @ worth, worth), max_removed=3, top_k=3, seeds=1)
+assert set(audit["estimator"]) == set(ESTIMATORS)
+assert audit.set_index(["estimator", "multiple"])["spearman"]["windows", 1] > 0.999
+"""
 DEMO_MODELS = """
 from cornerstone.demo.training import Plan, new_model, pack, train, train_tokenizer
 from cornerstone.demo.world import build_world, tell
@@ -142,6 +153,7 @@ WORK = {
     "documents": DOCUMENTS,
     "evaluate": EVALUATE,
     "analysis": ANALYSIS,
+    "audit": AUDIT,
     "demo": DEMO_MODELS,
 }
 
