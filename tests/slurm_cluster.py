@@ -84,9 +84,20 @@ def cluster() -> Iterator[None]:
 
 
 def bring_up() -> None:
-    """Start what of SLURM does not run here."""
+    """Start what of SLURM does not run here.
+
+    Jobs that ended while their node's daemon was away keep the node in the state COMPLETING for a minute or two, which
+    the script does not wait for. SLURM is up then, and gives the node its next jobs afterwards.
+    """
     command = ["bash", str(SCRIPTS / "slurm-up.sh")]
-    subprocess.run(command, check=True, timeout=600, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
+    started = subprocess.run(command, timeout=600, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
+    if started.returncode and not _completing():
+        started.check_returncode()
+
+
+def _completing() -> bool:
+    told = subprocess.run(["sinfo", "-h", "-o", "%t"], capture_output=True, text=True)
+    return told.returncode == 0 and re.search(r"^comp$", told.stdout, re.MULTILINE) is not None
 
 
 def kill_slurmd() -> None:
