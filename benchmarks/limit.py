@@ -34,7 +34,7 @@ def product_rate(model: LanguageModel) -> float:
 def synchronize(model: LanguageModel) -> None:
     """Wait until what was asked of the device is done."""
     if model.device.type == "cuda":
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(model.device)
 
 
 def seconds(call: Callable[[], object]) -> float:

@@ -114,7 +114,9 @@ def _write_model(folder: Path, arguments: argparse.Namespace) -> None:
     from safetensors.torch import save_file
     from transformers import LlamaForCausalLM
 
-    if list(folder.glob("*.safetensors")):
+    index_file = folder / "model.safetensors.index.json"  # written last
+    if index_file.is_file():
+        _refuse_another_shape(folder, arguments)
         return
     documents, _ = documents_of(arguments.kind, arguments.documents, None)
     tokenizer_of(documents).save_pretrained(folder)
@@ -137,7 +139,17 @@ def _write_model(folder: Path, arguments: argparse.Namespace) -> None:
         with (folder / file).open("rb") as written:
             os.fsync(written.fileno())
     index = {"metadata": {}, "weight_map": {name: file for file, names in files.items() for name in names}}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    index_file.write_text(json.dumps(index))
+
+
+def _refuse_another_shape(folder: Path, arguments: argparse.Namespace) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    kept, asked = (config["num_hidden_layers"], config["hidden_size"]), (arguments.blocks, arguments.width)
+    if kept != asked:
+        sys.exit(
+            f"{folder} holds a model of {kept[0]} blocks × {kept[1]}, and {asked[0]} × {asked[1]} was asked for: name "
+            "another --folder, or delete this one"
+        )
 
 
 def _coalitions(arguments: argparse.Namespace) -> list[Removed]:

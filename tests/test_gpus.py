@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cornerstone import gpus
 from cornerstone.gpus import free_gpu
 
 WORKFLOW = Path(__file__).parents[1] / "workflow"
@@ -54,6 +55,11 @@ def test_each_job_takes_a_gpu_of_its_own_and_one_that_ends_gives_it_back(take):
 def test_where_all_are_taken_or_there_is_one_it_is_the_first(take):
     assert [take(2)[1] for _ in range(3)] == [0, 1, 0]
     assert take(1)[1] == 0
+
+
+def test_a_process_that_asks_again_has_the_one_that_it_took(tmp_path, monkeypatch):
+    monkeypatch.setattr(gpus, "_held", {})
+    assert [free_gpu(3, tmp_path / "locks") for _ in range(3)] == [0, 0, 0]
 
 
 def test_where_there_are_no_locks_it_says_so(tmp_path, monkeypatch, capsys):

@@ -51,3 +51,10 @@ def test_the_first_version_of_control_groups_is_understood(groups):
 
 def test_this_machine_has_memory():
     assert free_memory(torch.device("cpu")) > 1 << 20
+
+
+def test_what_pytorch_keeps_of_a_gpu_for_later_is_free(monkeypatch):
+    told = {"mem_get_info": (5, 80), "memory_reserved": 40, "memory_allocated": 30}
+    for name, number in told.items():
+        monkeypatch.setattr(torch.cuda, name, lambda device, number=number: number)
+    assert free_memory(torch.device("cuda", 0)) == 15

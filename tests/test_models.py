@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from cornerstone.errors import CornerstoneError
 from cornerstone.model_folder import check_model_folder
+from cornerstone.models import pick_device
 from hub.client import client_environment
 from hub.models import make_model
 from hub.variants import need_remote_code, quantise
@@ -70,3 +72,13 @@ def test_an_encoder_decoder_is_refused(folder):
     config.write_text(json.dumps({**json.loads(config.read_text()), "is_encoder_decoder": True}))
     with pytest.raises(CornerstoneError, match="encoder-decoder"):
         check_model_folder(folder)
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_a_device_that_is_not_here_is_refused(device, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(
+        CornerstoneError, match=f"device {device} was asked for, and PyTorch .* choose device: auto"
+    ):
+        pick_device(device)

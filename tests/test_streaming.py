@@ -19,7 +19,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from cornerstone import models, streaming
-from cornerstone.checkpoint import ALIGNMENT, Checkpoint, block_bytes, put_at
+from cornerstone.checkpoint import ALIGNMENT, Checkpoint, block_bytes
 from cornerstone.coalition_tree import coalition_tree, walk_order
 from cornerstone.coalitions import ablation, windows
 from cornerstone.decoder import Decoder
@@ -83,9 +83,7 @@ def tensors_of(network):
 def test_every_tensor_is_the_one_that_from_pretrained_gives(folder_of, name, dtype):
     whole = tensors_of(resident(folder_of(name), dtype).network)
     model = streamed(folder_of(name), dtype)
-    for number in range(len(model.blocks)):
-        for key, tensor in model.weights.checkpoint.read_block(number).items():
-            put_at(model.network, key, tensor)
+    model.weights.stay()
     found = tensors_of(model.network)
     assert found.keys() == whole.keys()
     for key, tensor in whole.items():
@@ -411,6 +409,20 @@ def test_memory_that_the_loading_lacks_halves_the_batch_too(folder, monkeypatch)
     assert largest_difference(result, expected) < 2e-5
 
 
+def test_a_conversion_that_lacks_memory_says_so(folder_of, monkeypatch):
+    """transformers keeps what goes wrong in a conversion as a text."""
+    weights = streamed(folder_of("mixtral")).weights
+
+    def fail(*arguments, **settings):
+        raise RuntimeError(
+            "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+        )
+
+    monkeypatch.setattr(torch, "stack", fail)
+    with pytest.raises(MemoryError, match="can't allocate memory"):
+        weights.checkpoint.read_block(0)
+
+
 # Loading
 
 
@@ -479,8 +491,9 @@ def load_with_free_memory(monkeypatch, folder, free, placement="auto"):
     return load_model(folder, placement=placement, device="cpu")
 
 
-def test_auto_streams_what_does_not_fit_and_says_why(folder, monkeypatch, caplog):
+def test_auto_streams_what_does_not_fit_and_says_why(tmp_path, monkeypatch, caplog):
     caplog.set_level(logging.INFO, logger="cornerstone")
+    folder = save(random_network("LlamaConfig", {"num_hidden_layers": 6}), tmp_path)
     needed = models.weight_bytes(folder, torch.float32)
     assert load_with_free_memory(monkeypatch, folder, 2 * needed).weights is None
     assert load_with_free_memory(monkeypatch, folder, needed - 1).weights is not None
@@ -501,12 +514,54 @@ def test_resident_weights_that_do_not_fit_are_refused_with_both_numbers_and_a_wa
         load_with_free_memory(monkeypatch, folder, needed - 1, "resident")
 
 
-def test_a_device_without_room_for_two_blocks_is_refused(folder, monkeypatch):
+def test_a_device_without_room_for_a_few_blocks_is_refused(folder, monkeypatch):
+    """What the check takes, too: a place to read into, and copies of the first block and the middle one."""
     weights = streamed(folder).weights
-    enough = weights.outside_bytes + 2 * weights.checkpoint.place_size
+    enough = weights.outside_bytes + weights.checkpoint.place_size + 2 * max(weights.sizes)
     assert load_with_free_memory(monkeypatch, folder, enough).weights is not None
     with pytest.raises(CornerstoneError, match=r"need .* GB even when they are streamed .* free on cpu"):
         load_with_free_memory(monkeypatch, folder, enough - 1)
+
+
+@pytest.mark.parametrize("name", ["llama", "mixtral", "gpt2"])
+def test_a_gpu_gets_resident_weights_block_by_block(folder_of, name, monkeypatch):
+    """Here main memory stands for the GPU's."""
+    expected = evaluate(resident(folder_of(name)), DOCUMENTS, COALITIONS)
+    seen = Seen(monkeypatch)
+    model = as_on_a_gpu(monkeypatch, folder_of(name))
+    assert seen.numbers == [0, 1, 2]
+    assert model.weights is None
+    assert not any(tensor.is_meta for tensor in tensors_of(model.network).values())
+    assert largest_difference(evaluate(model, DOCUMENTS, COALITIONS), expected) == 0
+
+
+def test_weights_that_no_block_can_be_read_of_go_to_a_gpu_as_a_whole(folder, monkeypatch):
+    def refuse(checkpoint):
+        raise CornerstoneError("its blocks share weights")
+
+    monkeypatch.setattr(Checkpoint, "_refuse_shared_between_blocks", refuse)
+    model = as_on_a_gpu(monkeypatch, folder)
+    assert model.weights is None
+    expected = evaluate(resident(folder), DOCUMENTS, COALITIONS)
+    assert largest_difference(evaluate(model, DOCUMENTS, COALITIONS), expected) == 0
+
+
+def as_on_a_gpu(monkeypatch, folder):
+    """Loaded with resident weights as onto a GPU, but into main memory."""
+
+    class Device:
+        type = "cuda"
+
+    monkeypatch.setattr(models, "pick_device", lambda device: Device())
+    monkeypatch.setattr(models, "free_memory", lambda device: 1 << 40)
+    for name in ("_load_streamed", "_load_whole"):
+        load = getattr(models, name)
+        monkeypatch.setattr(
+            models,
+            name,
+            lambda folder, dtype, device, *rest, load=load: load(folder, dtype, torch.device("cpu"), *rest),
+        )
+    return load_model(folder)
 
 
 def test_a_placement_that_is_none_is_refused(folder):
@@ -563,6 +618,14 @@ def test_blocks_that_main_memory_has_room_for_are_read_once(folder, carried):
     # And what the check holds: two blocks of the three.
     assert read[0]["weight_bytes_read"] < 2 * on_disk
     assert read[1]["weight_bytes_read"] < on_disk
+
+
+def test_main_memory_that_another_job_has_taken_is_not_filled(folder, carried, monkeypatch):
+    model = streamed(folder)
+    carrier = carried(model, 1 << 30)
+    monkeypatch.setattr(streaming, "free_memory", lambda device: 100)
+    evaluate(model, DOCUMENTS, COALITIONS)
+    assert not carrier.kept
 
 
 def test_tensors_lie_aligned_in_a_buffer_and_keep_their_kind():

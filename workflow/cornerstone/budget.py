@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from cornerstone.coalition_tree import CoalitionTree
-from cornerstone.memory import free_memory
+from cornerstone.memory import free_memory, says_out_of_memory
 from cornerstone.models import LanguageModel
 from cornerstone.sublayers import first_parameter
 
@@ -78,9 +78,8 @@ class Budget:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an allocation failed, on a GPU or in main memory (a plain RuntimeError there)."""
-    messages = ("can't allocate memory", "not enough memory", "out of memory")
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and any(message in str(error) for message in messages)
+        isinstance(error, RuntimeError) and says_out_of_memory(str(error))
     )
 
 

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from cornerstone.errors import CornerstoneError, one_line
+from cornerstone.memory import says_out_of_memory
 from cornerstone.model_folder import read_weight_header
 from cornerstone.sublayers import find_blocks
 
@@ -232,6 +233,9 @@ class Checkpoint:
                 account = self._convert(self._lazily(source, readers, place), self.settings)
         finally:  # the network is to have them only while they are needed
             tensors = {name: put_at(self.network, name, shadow) for name, shadow in shadows.items()}
+        told = " ".join(map(str, account.conversion_errors.values()))
+        if says_out_of_memory(told):  # which smaller batches help against
+            raise MemoryError(told)
         if account.conversion_errors or any(tensor.is_meta for tensor in tensors.values()):
             raise CornerstoneError(
                 f"block {number} of {type(self.network).__name__} cannot be read by itself: choose placement: resident"

@@ -13,14 +13,19 @@ from pathlib import Path
 from typing import TextIO
 
 LOCKS = Path(".snakemake", "gpus")
-_held: list[TextIO] = []
+_held: dict[int, TextIO] = {}
 """Open until the process ends, however it ends: then the system gives the locks back."""
 
 
 def free_gpu(count: int, locks: Path = LOCKS) -> int:
-    """The first of `count` GPUs that no process has taken here, taken now; the first where all are."""
+    """The first of `count` GPUs that no process has taken here, taken now; the first where all are.
+
+    Asked again, a process has the one that it took.
+    """
     if count < 2:
         return 0
+    if _held:
+        return next(iter(_held))
     locks.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         file = (locks / f"{number}.lock").open("w")
@@ -37,6 +42,6 @@ def free_gpu(count: int, locks: Path = LOCKS) -> int:
                 file=sys.stderr,
             )
             return 0
-        _held.append(file)
+        _held[number] = file
         return number
     return 0

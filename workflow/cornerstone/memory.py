@@ -17,9 +17,13 @@ CONTROL_GROUP_FILES = (
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that are free on a device: a CUDA or Apple GPU's own, else the machine's."""
+    """Bytes that are free on a device: a CUDA or Apple GPU's own, else the machine's.
+
+    What PyTorch keeps of a CUDA GPU for later is free, too.
+    """
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + kept
     if device.type == "mps":
         return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
     return _available_memory()
@@ -28,6 +32,11 @@ def free_memory(device: torch.device) -> int:
 def anonymous_memory() -> int:
     """Bytes of main memory that this process takes now, pages of files not counted; 0 where it cannot be told."""
     return _told_in_proc("self/status", "RssAnon") or 0
+
+
+def says_out_of_memory(message: str) -> bool:
+    """Whether an error's message tells of an allocation that failed, on a GPU or in main memory."""
+    return any(words in message for words in ("can't allocate memory", "not enough memory", "out of memory"))
 
 
 def _available_memory() -> int:

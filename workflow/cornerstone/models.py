@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -77,20 +78,49 @@ def load_model(
     needed, free = weight_bytes(folder, _dtype(dtype)), free_memory(where)
     chosen = choose_placement(placement, needed, free, dtype, where, folder)
     log.info("%s", chosen)
+    told = (folder, dtype, where, name or folder.name, allow_remote_code)
     if chosen.name == "streamed":
-        model = _load_streamed(folder, dtype, where, name or folder.name, allow_remote_code)
-        refuse_too_large(model.weights, folder, free)
-        return model
-    network = _load_network(folder, _dtype(dtype), allow_remote_code).to(where)
+        return _load_streamed(*told, free)
+    if where.type != "cpu":
+        # What cannot be read block by block, and what is wrong with the files, is for from_pretrained.
+        with suppress(CornerstoneError):
+            return _load_by_blocks(*told)
+    return _load_whole(*told)
+
+
+def _load_whole(
+    folder: Path, dtype: str, device: torch.device, name: str, allow_remote_code: bool
+) -> LanguageModel:
+    network = _load_network(folder, _dtype(dtype), allow_remote_code).to(device)
     encoder = load_encoder(folder, network.config, allow_remote_code=allow_remote_code)
-    return language_model(network, encoder, name or folder.name)
+    return language_model(network, encoder, name)
+
+
+def _load_by_blocks(
+    folder: Path, dtype: str, device: torch.device, name: str, allow_remote_code: bool
+) -> LanguageModel:
+    """With resident weights; main memory is needed for one block at a time.
+
+    from_pretrained alone would first have the whole model there, of its own wherever it fuses or casts tensors.
+    """
+    model = _load_streamed(folder, dtype, device, name, allow_remote_code)
+    model.weights.stay()
+    return replace(model, weights=None)
 
 
 def _load_streamed(
-    folder: Path, dtype: str, device: torch.device, name: str, allow_remote_code: bool
+    folder: Path,
+    dtype: str,
+    device: torch.device,
+    name: str,
+    allow_remote_code: bool,
+    free: int | None = None,
 ) -> LanguageModel:
+    """free: bytes on the device that streaming has to do with."""
     with blocks_left_out() as opened:
         network = _load_network(folder, _dtype(dtype), allow_remote_code)
+    if free is not None:
+        refuse_too_large(StreamedWeights(opened[0], device), folder, free)
     network._apply(lambda tensor: tensor if tensor.is_meta else tensor.to(device))
     encoder = load_encoder(folder, network.config, allow_remote_code=allow_remote_code)
     return replace(language_model(network, encoder, name), weights=StreamedWeights(opened[0], device))
@@ -104,8 +134,17 @@ def language_model(network: nn.Module, encoder: Encoder, name: str) -> LanguageM
 
 
 def pick_device(device: str) -> torch.device:
-    """`auto` takes CUDA, else MPS, else the CPU; of several GPUs one that no other job has taken."""
-    if device == "cuda" or (device == "auto" and torch.cuda.is_available()):
+    """`auto` takes CUDA, else MPS, else the CPU; of several GPUs one that no other job has taken.
+
+    Raises CornerstoneError for a device that is not here.
+    """
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device != "auto" and not there.get(torch.device(device).type, True):
+        raise CornerstoneError(
+            f"device {device} was asked for, and PyTorch {torch.__version__} finds none here: choose device: auto or "
+            "cpu, or install a PyTorch for this machine's GPU and driver"
+        )
+    if device == "cuda" or (device == "auto" and there["cuda"]):
         return torch.device("cuda", free_gpu(torch.cuda.device_count()))
     if device != "auto":
         return torch.device(device)
