@@ -285,6 +285,7 @@ def test_an_added_task_and_larger_windows_evaluate_only_what_is_new(study):
     assert counts(evaluation(study, "winogrande", "ablation")) == ((N_SUBLAYERS + 1) * N_DOCUMENTS, 0)
 
 
+@pytest.mark.study
 def test_farther_pairs_evaluate_only_themselves_and_draw_a_heat_map_of_all(study):
     configure(study, pair_distance=2)
     jobs = planned(study, "all")
@@ -321,6 +322,7 @@ def test_shards_are_evaluated_side_by_side_then_put_together_and_once_done_anoth
     assert counts(output)[0] == 0
 
 
+@pytest.mark.study
 def test_another_estimator_evaluates_its_own_coalitions_and_estimates_anew(study):
     target = "results/values/tiny/boolq.csv"
     configure(study, score="logprob")
@@ -343,6 +345,7 @@ def test_another_estimator_evaluates_its_own_coalitions_and_estimates_anew(study
 EXACT = {"exact": ["tiny"], "tasks": {"boolq": STUDY["tasks"]["boolq"]}}
 
 
+@pytest.mark.study
 def test_named_models_are_audited_from_their_exact_evaluations(study):
     configure(study, **EXACT)
     said = make(study, "results/tables/audit.csv", "results/figures/audit_tiny.svg")
