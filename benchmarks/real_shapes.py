@@ -244,7 +244,6 @@ def _measure(
     documents: Sequence,
     arguments: argparse.Namespace,
 ) -> Measured:
-    gc.collect()  # of the model before
     model = load_model(folder, arguments.dtype, arguments.device, name=name, placement=placement)
     encoded = encode_documents(model.encoder, documents)
     coalitions = _coalitions(len(model.sublayers))

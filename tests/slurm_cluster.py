@@ -61,13 +61,15 @@ def reason_without_cluster() -> str | None:
 
 def answers() -> bool:
     """Whether a SLURM is up here and has a partition with GPUs."""
+    return _has_gpus("idle|mix|alloc")
+
+
+def _has_gpus(states: str) -> bool:
+    """Whether a SLURM is up here whose partition with GPUs is in one of these states."""
     if shutil.which("sinfo") is None:
         return False
     told = subprocess.run(["sinfo", "-h", "-o", "%P %D %t"], capture_output=True, text=True)
-    return (
-        told.returncode == 0
-        and re.search(r"^gpu \d+ (idle|mix|alloc)", told.stdout, re.MULTILINE) is not None
-    )
+    return told.returncode == 0 and re.search(rf"^gpu \d+ ({states})", told.stdout, re.MULTILINE) is not None
 
 
 @contextmanager
@@ -91,13 +93,8 @@ def bring_up() -> None:
     """
     command = ["bash", str(SCRIPTS / "slurm-up.sh")]
     started = subprocess.run(command, timeout=600, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
-    if started.returncode and not _completing():
+    if started.returncode and not _has_gpus("comp$"):
         started.check_returncode()
-
-
-def _completing() -> bool:
-    told = subprocess.run(["sinfo", "-h", "-o", "%t"], capture_output=True, text=True)
-    return told.returncode == 0 and re.search(r"^comp$", told.stdout, re.MULTILINE) is not None
 
 
 def kill_slurmd() -> None:

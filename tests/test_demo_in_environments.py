@@ -121,8 +121,8 @@ def test_the_tables_and_values_are_the_same(in_one, in_own):
     assert files == files_in(in_own, "*.csv")
     assert {file.parts[0] for file in files} >= {"tables", "values", "ablation"}
     for file in files:
-        one, own = (without_times(pd.read_csv(results / file)) for results in (in_one, in_own))
-        pd.testing.assert_frame_equal(one, own, check_exact=True, obj=str(file))
+        one, own = (without_times(results / file) for results in (in_one, in_own))
+        assert one == own, file
 
 
 def test_the_figures_are_the_same(in_one, in_own):
@@ -140,9 +140,11 @@ def test_the_log_likelihoods_are_the_same(in_one, in_own):
         pd.testing.assert_frame_equal(one.table, own.table, check_exact=True)
 
 
-def without_times(table: pd.DataFrame) -> pd.DataFrame:
-    """The columns that no clock has a part in."""
-    return table[[name for name in table.columns if not name.startswith("seconds")]]
+def without_times(file: Path) -> bytes | str:
+    """A table as it is written, but for columns that a clock has a part in."""
+    table = pd.read_csv(file, dtype=str, keep_default_na=False)
+    times = [name for name in table.columns if name.startswith("seconds")]
+    return table.drop(columns=times).to_csv(index=False) if times else file.read_bytes()
 
 
 def files_in(folder: Path, pattern: str) -> list[Path]:

@@ -84,7 +84,7 @@ def load_model(
     if where.type != "cpu":
         # What cannot be read block by block, and what is wrong with the files, is for from_pretrained.
         with suppress(CornerstoneError):
-            return _load_by_blocks(*told)
+            return _load_by_blocks(*told, free)
     return _load_whole(*told)
 
 
@@ -97,33 +97,28 @@ def _load_whole(
 
 
 def _load_by_blocks(
-    folder: Path, dtype: str, device: torch.device, name: str, allow_remote_code: bool
+    folder: Path, dtype: str, device: torch.device, name: str, allow_remote_code: bool, free: int
 ) -> LanguageModel:
     """With resident weights; main memory is needed for one block at a time.
 
     from_pretrained alone would first have the whole model there, of its own wherever it fuses or casts tensors.
     """
-    model = _load_streamed(folder, dtype, device, name, allow_remote_code)
+    model = _load_streamed(folder, dtype, device, name, allow_remote_code, free)
     model.weights.stay()
     return replace(model, weights=None)
 
 
 def _load_streamed(
-    folder: Path,
-    dtype: str,
-    device: torch.device,
-    name: str,
-    allow_remote_code: bool,
-    free: int | None = None,
+    folder: Path, dtype: str, device: torch.device, name: str, allow_remote_code: bool, free: int
 ) -> LanguageModel:
     """free: bytes on the device that streaming has to do with."""
     with blocks_left_out() as opened:
         network = _load_network(folder, _dtype(dtype), allow_remote_code)
-    if free is not None:
-        refuse_too_large(StreamedWeights(opened[0], device), folder, free)
-    network._apply(lambda tensor: tensor if tensor.is_meta else tensor.to(device))
     encoder = load_encoder(folder, network.config, allow_remote_code=allow_remote_code)
-    return replace(language_model(network, encoder, name), weights=StreamedWeights(opened[0], device))
+    weights = StreamedWeights(opened[0], device)
+    refuse_too_large(weights, folder, free)
+    network._apply(lambda tensor: tensor if tensor.is_meta else tensor.to(device))
+    return replace(language_model(network, encoder, name), weights=weights)
 
 
 def language_model(network: nn.Module, encoder: Encoder, name: str) -> LanguageModel:
@@ -138,7 +133,7 @@ def pick_device(device: str) -> torch.device:
 
     Raises CornerstoneError for a device that is not here.
     """
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device != "auto" and not there.get(torch.device(device).type, True):
         raise CornerstoneError(
             f"device {device} was asked for, and PyTorch {torch.__version__} finds none here: choose device: auto or "
@@ -148,7 +143,7 @@ def pick_device(device: str) -> torch.device:
         return torch.device("cuda", free_gpu(torch.cuda.device_count()))
     if device != "auto":
         return torch.device(device)
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    return torch.device("mps" if there["mps"] else "cpu")
 
 
 def weight_bytes(folder: Path, dtype: torch.dtype) -> int:
