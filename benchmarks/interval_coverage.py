@@ -37,10 +37,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
-from cornerstone.collapse import ABOVE, COLLAPSED, guessing_tests
-from cornerstone.estimators import window_estimator
-from cornerstone.resampling import bootstrap, interval
-from cornerstone.shares import signed_shares
+from cornerstone.shapley.estimators import window_estimator
+from cornerstone.statistics.collapse import ABOVE, COLLAPSED, guessing_tests
+from cornerstone.statistics.resampling import bootstrap, interval
+from cornerstone.statistics.shares import signed_shares
 
 POPULATION = 30_000
 MAX_REMOVED = 4

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from cornerstone.coalitions import Removed
-from cornerstone.encoding import EncodedDocument
-from cornerstone.engine import EvaluationResult
-from cornerstone.flops import attention_flops, head_flops, sublayer_flops
-from cornerstone.models import DTYPES, LanguageModel
-from cornerstone.token_tree import tree_row
+from cornerstone.engine.evaluate import EvaluationResult
+from cornerstone.engine.token_tree import tree_row
+from cornerstone.loading.encoding import EncodedDocument
+from cornerstone.loading.load import DTYPES, LanguageModel
+from cornerstone.shapley.coalitions import Removed
+from flops import attention_flops, head_flops, sublayer_flops
 
 
 def product_rate(model: LanguageModel) -> float:

@@ -31,15 +31,15 @@ from safetensors.torch import save_file
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
-from cornerstone.coalitions import Removed, ablation, windows
-from cornerstone.encoding import EncodedDocument, EncodedRequest, encode_documents
-from cornerstone.engine import evaluate
-from cornerstone.errors import CornerstoneError
-from cornerstone.flops import attention_flops, head_flops, sublayer_flops
-from cornerstone.memory import free_memory
-from cornerstone.models import DTYPES, LanguageModel, load_model, pick_device
-from cornerstone.reference import sublayers_removed
-from cornerstone.token_tree import tree_row
+from cornerstone.engine.evaluate import evaluate
+from cornerstone.engine.reference import sublayers_removed
+from cornerstone.engine.token_tree import tree_row
+from cornerstone.loading.encoding import EncodedDocument, EncodedRequest, encode_documents
+from cornerstone.loading.load import DTYPES, LanguageModel, load_model, pick_device
+from cornerstone.loading.memory import free_memory
+from cornerstone.shapley.coalitions import Removed, ablation, windows
+from cornerstone.system.errors import CornerstoneError
+from flops import attention_flops, head_flops, sublayer_flops
 from limit import operations_of, product_rate, states_per_sublayer, synchronize
 from workload import KINDS, documents_of, tokenizer_of
 

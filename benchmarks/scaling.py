@@ -24,11 +24,11 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
-from cornerstone.coalitions import Removed, ablation, windows
-from cornerstone.encoding import encode_documents
-from cornerstone.engine import evaluate
-from cornerstone.errors import CornerstoneError
-from cornerstone.models import pick_device
+from cornerstone.engine.evaluate import evaluate
+from cornerstone.loading.encoding import encode_documents
+from cornerstone.loading.load import pick_device
+from cornerstone.shapley.coalitions import Removed, ablation, windows
+from cornerstone.system.errors import CornerstoneError
 from limit import operations_of, product_rate
 from workload import documents_of, random_llama
 

@@ -27,14 +27,14 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
-from cornerstone.coalition_tree import least_evaluations
-from cornerstone.coalitions import Removed, ablation, windows
-from cornerstone.encoding import EncodedDocument, encode_documents
-from cornerstone.engine import EvaluationResult, evaluate
-from cornerstone.errors import CornerstoneError
-from cornerstone.models import DTYPES, LanguageModel, pick_device
-from cornerstone.reference import sublayers_removed
-from cornerstone.token_tree import tree_row
+from cornerstone.engine.evaluate import EvaluationResult, evaluate
+from cornerstone.engine.reference import sublayers_removed
+from cornerstone.engine.token_tree import tree_row
+from cornerstone.loading.encoding import EncodedDocument, encode_documents
+from cornerstone.loading.load import DTYPES, LanguageModel, pick_device
+from cornerstone.shapley.coalition_tree import least_evaluations
+from cornerstone.shapley.coalitions import Removed, ablation, windows
+from cornerstone.system.errors import CornerstoneError
 from limit import operations_of, product_rate, seconds, synchronize
 from workload import KINDS, documents_of, random_llama
 

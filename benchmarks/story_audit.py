@@ -22,17 +22,17 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
-from cornerstone.audit import audit_table
-from cornerstone.audit_summary import SEEDS, audit_summary
-from cornerstone.coalitions import exact, removed_text
-from cornerstone.designs import check_exact
-from cornerstone.documents import Document, Request
-from cornerstone.encoding import encode_documents
-from cornerstone.engine import evaluate
-from cornerstone.errors import CornerstoneError
-from cornerstone.games import Game, exact_game
-from cornerstone.models import load_model
-from cornerstone.scores import choice_table, scores_of
+from cornerstone.documents.document import Document, Request
+from cornerstone.engine.evaluate import evaluate
+from cornerstone.loading.encoding import encode_documents
+from cornerstone.loading.load import load_model
+from cornerstone.shapley.coalitions import exact, removed_text
+from cornerstone.shapley.designs import check_exact
+from cornerstone.shapley.games import Game, exact_game
+from cornerstone.system.errors import CornerstoneError
+from cornerstone.values.audit import audit_table
+from cornerstone.values.audit_summary import SEEDS, audit_summary
+from cornerstone.values.scores import choice_table, scores_of
 
 CONTEXT, CONTINUATION = 14, 8  # words
 CHOICES = 4

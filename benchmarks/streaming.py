@@ -30,14 +30,14 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
-from cornerstone.checkpoint import Checkpoint
-from cornerstone.coalitions import Removed
-from cornerstone.encoding import encode_documents
-from cornerstone.engine import evaluate
-from cornerstone.errors import CornerstoneError
-from cornerstone.model_folder import weight_files
-from cornerstone.models import load_model
-from cornerstone.token_tree import tree_row
+from cornerstone.engine.evaluate import evaluate
+from cornerstone.engine.token_tree import tree_row
+from cornerstone.loading.checkpoint import Checkpoint
+from cornerstone.loading.encoding import encode_documents
+from cornerstone.loading.load import load_model
+from cornerstone.models.folder import weight_files
+from cornerstone.shapley.coalitions import Removed
+from cornerstone.system.errors import CornerstoneError
 from workload import KINDS, documents_of, llama_config, tokenizer_of
 
 SECONDS_BETWEEN_SAMPLES = 0.01

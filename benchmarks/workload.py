@@ -13,9 +13,9 @@ from pathlib import Path
 
 import torch
 
-from cornerstone.documents import Document, Request
-from cornerstone.encoding import Encoder
-from cornerstone.models import LanguageModel, language_model
+from cornerstone.documents.document import Document, Request
+from cornerstone.loading.encoding import Encoder
+from cornerstone.loading.load import LanguageModel, language_model
 
 VOCABULARY = 32_000
 
@@ -50,7 +50,7 @@ def documents_of(kind: str, count: int, folder: Path | None) -> tuple[list[Docum
     """`count` documents of a kind and where they are from: "real" or "generated"."""
     path = folder / f"{kind}.jsonl" if folder else None
     if path is not None and path.is_file():
-        from cornerstone.tasks import build_documents
+        from cornerstone.documents.tasks import build_documents
 
         return list(build_documents(kind, data=path, limit=count).documents), "real"
     return _generated(KINDS[kind], count, random.Random(kind)), "generated"

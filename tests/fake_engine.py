@@ -20,10 +20,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from cornerstone.documents import Document, DocumentSet, Request, digest_documents, write_documents
-from cornerstone.errors import CornerstoneError
-from cornerstone.evaluation_job import Engine, EvaluationJob, run_evaluation_job
-from cornerstone.manifests import write_manifest
+from cornerstone.documents.document import Document, DocumentSet, Request, digest_documents, write_documents
+from cornerstone.evaluations.job import Engine, EvaluationJob, run_evaluation_job
+from cornerstone.models.manifest import write_manifest
+from cornerstone.system.errors import CornerstoneError
 
 LABELS = ("Attn 0", "FFN 0", "Attn 1", "FFN 1", "Attn 2", "FFN 2")
 

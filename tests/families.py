@@ -21,11 +21,11 @@ import tokenizers
 import torch
 import transformers
 
-from cornerstone.coalitions import ablation, windows
-from cornerstone.encoding import EncodedDocument, EncodedRequest, Encoder
-from cornerstone.engine import evaluate
-from cornerstone.errors import CornerstoneError
-from cornerstone.models import language_model
+from cornerstone.engine.evaluate import evaluate
+from cornerstone.loading.encoding import EncodedDocument, EncodedRequest, Encoder
+from cornerstone.loading.load import language_model
+from cornerstone.shapley.coalitions import ablation, windows
+from cornerstone.system.errors import CornerstoneError
 
 # Matrices this small only lose time when threads share them.
 torch.set_num_threads(1)

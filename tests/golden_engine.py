@@ -11,9 +11,9 @@ from pathlib import Path
 from families import PAIRS, as_model, encoded, family_network, some_coalitions
 
 # After families, which puts the library on the path when this file is run.
-from cornerstone.coalitions import removed_text  # isort: skip
-from cornerstone.engine import evaluate  # isort: skip
-from cornerstone.identity import ENGINE_VERSION  # isort: skip
+from cornerstone.shapley.coalitions import removed_text  # isort: skip
+from cornerstone.engine.evaluate import evaluate  # isort: skip
+from cornerstone.evaluations.identity import ENGINE_VERSION  # isort: skip
 
 GOLDEN = Path(__file__).parent / "data" / "golden_engine.json"
 # Tree rows, tree rows under windows, experts, plain rows.

@@ -9,7 +9,7 @@ import lm_eval
 import numpy as np
 from lm_eval.api.model import LM
 
-from cornerstone.documents import Request
+from cornerstone.documents.document import Request
 
 
 class RandomModel(LM):

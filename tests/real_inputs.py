@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from cornerstone.encoding import encode_documents
-from cornerstone.errors import CornerstoneError
-from cornerstone.models import load_model
-from cornerstone.tasks import build_documents
+from cornerstone.documents.tasks import build_documents
+from cornerstone.loading.encoding import encode_documents
+from cornerstone.loading.load import load_model
+from cornerstone.system.errors import CornerstoneError
 
 SHARED = Path(__file__).parents[1] / ".." / "shared" / "data"
 MODELS = ("stories260K", "babyllama-tok361")

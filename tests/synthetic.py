@@ -8,19 +8,19 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from cornerstone.ablation import effect_table
-from cornerstone.agreement import agreement_table
-from cornerstone.coalitions import Removed, ablation, pairs, removed_text, windows
-from cornerstone.documents import Document, Request
-from cornerstone.estimators import window_estimator
-from cornerstone.interactions import interaction_table
-from cornerstone.joint import joint_table
-from cornerstone.per_document import document_numbers
-from cornerstone.published import Published
-from cornerstone.scores import ScoredTask, Scores
-from cornerstone.sublayer_table import sublayer_columns
-from cornerstone.tables import Results
-from cornerstone.values import value_table
+from cornerstone.documents.document import Document, Request
+from cornerstone.shapley.coalitions import Removed, ablation, pairs, removed_text, windows
+from cornerstone.shapley.estimators import window_estimator
+from cornerstone.tables.published import Published
+from cornerstone.tables.results import Results
+from cornerstone.values.ablation import effect_table
+from cornerstone.values.agreement import agreement_table
+from cornerstone.values.document_numbers import document_numbers
+from cornerstone.values.estimates import value_table
+from cornerstone.values.interactions import interaction_table
+from cornerstone.values.joint import joint_table
+from cornerstone.values.rows import sublayer_columns
+from cornerstone.values.scores import ScoredTask, Scores
 
 
 def labels(n_sublayers: int, ffn: str = "FFN") -> tuple[str, ...]:

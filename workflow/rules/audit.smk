@@ -2,22 +2,22 @@
 # only their evaluations of the design exact.
 
 AUDIT_CODE = library(
-    "audit.py",
-    "audit_summary.py",
-    "sublayer_table.py",
-    "audited_estimators.py",
-    "games.py",
-    "designs.py",
-    "coalitions.py",
-    "estimators.py",
-    "gaussian_process.py",
-    "game_kernel.py",
-    "informative.py",
-    "orders.py",
-    "permutations.py",
-    "rank_correlation.py",
-    "shares.py",
-    "scores.py",
+    "values/audit.py",
+    "values/audit_summary.py",
+    "values/rows.py",
+    "shapley/audited_estimators.py",
+    "shapley/games.py",
+    "shapley/designs.py",
+    "shapley/coalitions.py",
+    "shapley/estimators.py",
+    "shapley/gaussian_process.py",
+    "shapley/game_kernel.py",
+    "shapley/informative.py",
+    "shapley/orders.py",
+    "shapley/permutations.py",
+    "statistics/ranks.py",
+    "statistics/shares.py",
+    "values/scores.py",
 )
 
 
@@ -55,7 +55,7 @@ rule audit_tables:
     input:
         audits=of_exact("<results>/audit/{model}/{task}.csv"),
         positions=of_exact("<results>/audit_positions/{model}/{task}.csv"),
-        code=library("audit*.py", "table*.py", "numbers_in_words.py"),
+        code=library("values/audit*.py", "tables/*.py", "tables/text.py"),
     output:
         csv=expand("<results>/tables/{table}.csv", table=AUDIT_TABLES),
         md=report(

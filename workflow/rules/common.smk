@@ -8,7 +8,7 @@ from itertools import product
 
 from snakemake_interface_executor_plugins.settings import ExecMode
 
-from cornerstone.config import (
+from cornerstone.study.config import (
     AUDIT_TABLES,
     TABLES,
     check_models,
@@ -16,12 +16,12 @@ from cornerstone.config import (
     check_targets,
     resolve,
 )
-from cornerstone.designs import DESIGN_OF_ESTIMATOR, DESIGNS, PAIR_DESIGNS
-from cornerstone.errors import CornerstoneError
-from cornerstone.documents import check_documents_file
-from cornerstone.evaluations import Expected, count_rejected, set_aside_if_bad, set_aside_unless
-from cornerstone.identity import ENGINE_VERSION
-from cornerstone.manifests import read_manifest
+from cornerstone.shapley.designs import DESIGN_OF_ESTIMATOR, DESIGNS, PAIR_DESIGNS
+from cornerstone.system.errors import CornerstoneError
+from cornerstone.documents.document import check_documents_file
+from cornerstone.evaluations.evaluation import Expected, count_rejected, set_aside_if_bad, set_aside_unless
+from cornerstone.evaluations.identity import ENGINE_VERSION
+from cornerstone.models.manifest import read_manifest
 
 ASKING = {"estimate", "overview", "precision"}
 DRY_RUN = re.compile(r"-[a-zA-Z]*n[a-zA-Z]*|--dry-?run")
@@ -47,7 +47,7 @@ SMALL_MODEL_BYTES = 100e6
 def expand_group(group, include_path):
     """The tasks of a group of lm-eval's; lm-eval is imported only by a study that has one."""
     try:
-        from cornerstone.task_index import expand_task
+        from cornerstone.documents.task_index import expand_task
     except ImportError as error:
         raise CornerstoneError(
             f"config: the task group {group} can only be looked up where lm-eval is installed beside Snakemake "
@@ -85,7 +85,7 @@ def answer_question():
     if workflow.exec_mode != ExecMode.DEFAULT or len(asked) != 1 or "all" in sys.argv or is_dry_run():
         return
     try:
-        from cornerstone.questions import answer
+        from cornerstone.study.questions import answer
 
         answer(asked.pop(), study)
     except ImportError as error:
@@ -316,13 +316,13 @@ WHOLE_MODELS = names(model for model in study.model_names if study.shards_of(mod
 SHARDED_MODELS = names(model for model in study.model_names if study.shards_of(model) > 1)
 FIGURE_CODE = library(
     "figures/*.py",
-    "tables.py",
-    "units.py",
-    "agreement.py",
-    "collapse.py",
-    "totals.py",
-    "overlap.py",
-    "rank_correlation.py",
+    "tables/results.py",
+    "values/units.py",
+    "values/agreement.py",
+    "statistics/collapse.py",
+    "tables/totals.py",
+    "tables/together.py",
+    "statistics/ranks.py",
 )
 
 

@@ -14,7 +14,12 @@ rule report:
         documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
         manifests=expand("<results>/models/{model}.json", model=study.model_names),
         code=library(
-            "report*.py", "table*.py", "audit_*.py", "opening_words.py", "numbers_in_words.py", "units.py"
+            "report/*.py",
+            "tables/*.py",
+            "tables/audit.py",
+            "report/opening.py",
+            "tables/text.py",
+            "values/units.py",
         ),
     output:
         report="<results>/report.html",

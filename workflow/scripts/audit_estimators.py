@@ -6,7 +6,7 @@ from logged import run_logged
 
 
 def main(snakemake):
-    from cornerstone.audit import audit
+    from cornerstone.values.audit import audit
 
     audit(
         Path(snakemake.input.evaluation),

@@ -1,12 +1,12 @@
 """Build a task's documents from lm-eval's own prompts: documents/{task}.parquet."""
 
-from cornerstone.hub_probe import hub_answers
+from cornerstone.system.hub_probe import hub_answers
 from logged import run_logged
 
 
 def main(snakemake):
-    from cornerstone.documents import write_documents
-    from cornerstone.tasks import build_documents
+    from cornerstone.documents.document import write_documents
+    from cornerstone.documents.tasks import build_documents
 
     document_set = build_documents(
         snakemake.params.task,

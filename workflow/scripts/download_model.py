@@ -6,8 +6,8 @@ from logged import run_logged
 
 
 def main(snakemake):
-    from cornerstone.errors import CornerstoneError
-    from cornerstone.manifests import describe_folder, write_manifest
+    from cornerstone.models.manifest import describe_folder, write_manifest
+    from cornerstone.system.errors import CornerstoneError
 
     model, given = snakemake.wildcards.model, snakemake.params
     manifest = Path(snakemake.output.manifest)
@@ -15,7 +15,7 @@ def main(snakemake):
     folder, commit = given.folder, None
     try:
         if folder is None:
-            from cornerstone.download import download_model, one_at_a_time
+            from cornerstone.models.download import download_model, one_at_a_time
 
             with one_at_a_time(manifest.with_name(".download.lock")):
                 snapshot = download_model(

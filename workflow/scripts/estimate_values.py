@@ -6,7 +6,7 @@ from logged import run_logged
 
 
 def main(snakemake):
-    from cornerstone.values import estimate_values
+    from cornerstone.values.estimates import estimate_values
 
     estimate_values(
         [Path(path) for path in snakemake.input.evaluations],

@@ -6,7 +6,7 @@ from logged import run_logged
 
 
 def main(snakemake):
-    from cornerstone.evaluation_job import EvaluationJob, run_evaluation_job
+    from cornerstone.evaluations.job import EvaluationJob, run_evaluation_job
 
     asked, output = snakemake.wildcards, snakemake.output
     is_shard = hasattr(asked, "shard")

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from cornerstone.errors import CornerstoneError
+from cornerstone.system.errors import CornerstoneError
 
 OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_IMPLICIT_TOKEN")
 TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")

@@ -4,7 +4,7 @@ from logged import run_logged
 
 
 def main(snakemake):
-    from cornerstone.questions import answer
+    from cornerstone.study.questions import answer
 
     answer("overview", snakemake.params.study)
 

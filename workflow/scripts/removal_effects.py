@@ -6,10 +6,10 @@ from logged import run_logged
 
 
 def main(snakemake):
-    from cornerstone.ablation import ablation_effects
-    from cornerstone.agreement import compare_scores
-    from cornerstone.interactions import pair_interactions
-    from cornerstone.joint import joint_effects
+    from cornerstone.values.ablation import ablation_effects
+    from cornerstone.values.agreement import compare_scores
+    from cornerstone.values.interactions import pair_interactions
+    from cornerstone.values.joint import joint_effects
 
     evaluations = {Path(path).stem: Path(path) for path in snakemake.input.evaluations}
     documents, score = Path(snakemake.input.documents), snakemake.params.score

@@ -6,8 +6,8 @@ from logged import run_logged
 
 
 def main(snakemake):
-    from cornerstone.report import build_report
-    from cornerstone.tables import Titles
+    from cornerstone.report.build import build_report
+    from cornerstone.tables.results import Titles
 
     def paths(name):
         return [Path(path) for path in snakemake.input[name]]

@@ -6,9 +6,9 @@ from logged import run_logged
 
 
 def main(snakemake):
-    from cornerstone.published import Published
-    from cornerstone.table_text import write_tables
-    from cornerstone.tables import Results, Titles, read_measured, read_rows
+    from cornerstone.tables.published import Published
+    from cornerstone.tables.results import Results, Titles, read_measured, read_rows
+    from cornerstone.tables.written import write_tables
 
     def paths(name):
         return [Path(path) for path in snakemake.input[name]]

@@ -7,8 +7,8 @@ from logged import run_logged
 
 def main(snakemake):
     from cornerstone.figures.totals import draw_totals
-    from cornerstone.tables import Titles, read_rows
-    from cornerstone.units import unit_of
+    from cornerstone.tables.results import Titles, read_rows
+    from cornerstone.values.units import unit_of
 
     rows, unit = read_rows([Path(snakemake.input.totals)]), unit_of(snakemake.params.score)
     for path in snakemake.output:

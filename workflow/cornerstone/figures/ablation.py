@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from cornerstone.collapse import ABOVE, BELOW, COLLAPSED, UNDECIDED
 from cornerstone.figures import style
 from cornerstone.figures.panels import Panels, task_panels
-from cornerstone.tables import Titles
-from cornerstone.units import POINTS, unit_of
+from cornerstone.statistics.collapse import ABOVE, BELOW, COLLAPSED, UNDECIDED
+from cornerstone.tables.results import Titles
+from cornerstone.values.units import POINTS, unit_of
 
 FULL = {"color": "#1A1A1A", "linestyle": (0, (5, 2)), "linewidth": 0.9}
 FULL_BAND = {"color": "#1A1A1A", "alpha": 0.1, "linewidth": 0}

@@ -14,13 +14,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, SymmetricalLogLocator
 
-from cornerstone.agreement import YARDSTICK, compared_with
 from cornerstone.figures import style
 from cornerstone.figures.panels import Panels, titled_panels
 from cornerstone.figures.pie import spread
-from cornerstone.rank_correlation import spearman
-from cornerstone.tables import Titles
-from cornerstone.units import unit_of
+from cornerstone.statistics.ranks import spearman
+from cornerstone.tables.results import Titles
+from cornerstone.values.agreement import YARDSTICK, compared_with
+from cornerstone.values.units import unit_of
 
 NAMED = 4  # of a panel's unseen sublayers, those of the largest fall
 NAME_FONT = 6.5

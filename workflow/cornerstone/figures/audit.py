@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from cornerstone.figures import style
 from cornerstone.figures.panels import Panels, titled_panels
-from cornerstone.tables import Titles
+from cornerstone.tables.results import Titles
 
 DRAWN = {
     "windows": ("#A81529", "-", "o"),

@@ -22,11 +22,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from cornerstone.errors import CornerstoneError
 from cornerstone.figures import style
 from cornerstone.figures.panels import Panels, number_blocks, titled_panels
-from cornerstone.tables import Titles
-from cornerstone.units import Unit, unit_of
+from cornerstone.system.errors import CornerstoneError
+from cornerstone.tables.results import Titles
+from cornerstone.values.units import Unit, unit_of
 
 COLOURS = "PuOr"  # orange and purple: unlike the kinds' red and blue, and told apart by colour-blind readers
 NOT_REMOVED = "#E4E4E4"

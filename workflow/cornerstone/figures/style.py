@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.textpath import TextPath
 
-from cornerstone.errors import CornerstoneError
+from cornerstone.system.errors import CornerstoneError
 
 ATTENTION = "#A81529"
 ATTENTION_SHADES = ("#8E1022", "#C23A44")

@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from cornerstone.figures import style
-from cornerstone.overlap import THIRDS
-from cornerstone.tables import Titles
-from cornerstone.totals import DIFFERENCE
-from cornerstone.units import Unit
+from cornerstone.tables.results import Titles
+from cornerstone.tables.together import THIRDS
+from cornerstone.tables.totals import DIFFERENCE
+from cornerstone.values.units import Unit
 
 BAR = 0.11  # inches, like every length here
 GAP = 0.1  # between tasks

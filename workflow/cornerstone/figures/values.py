@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from cornerstone.figures import style
 from cornerstone.figures.panels import Panels, task_panels
-from cornerstone.tables import Titles
-from cornerstone.units import unit_of
+from cornerstone.tables.results import Titles
+from cornerstone.values.units import unit_of
 
 HATCH_FROM = 4.0  # points: narrower bars have no room for a hatch and rely on lightness
 

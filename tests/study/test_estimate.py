@@ -1,0 +1,85 @@
+"""The estimate: what it counts from headers alone is what the engine counts on the loaded model."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cornerstone.loading.load import load_model
+from cornerstone.models.facts import ModelFacts, estimate_need, facts_from_folder
+from cornerstone.shapley.coalition_tree import least_evaluations
+from cornerstone.shapley.coalitions import ablation, windows
+from cornerstone.system.errors import CornerstoneError
+from flops import sublayer_flops
+from hub import Hub, client_environment, make_content
+from hub.models import make_model
+
+ROOT = Path(__file__).parents[2]
+FAMILIES = {
+    "meta-llama/Meta-Llama-3-8B": 64,
+    "mistralai/Mixtral-8x7B-v0.1": 64,
+    "Qwen/Qwen3-8B": 6,
+    "EleutherAI/pythia-160m": 6,
+}
+ASK = """
+import json, sys
+from dataclasses import asdict
+from cornerstone.models.facts import facts_from_hub
+print(json.dumps(asdict(facts_from_hub(sys.argv[1], "main"))))
+"""
+
+
+@pytest.mark.parametrize("model_id", FAMILIES)
+def test_headers_tell_the_operations_that_the_loaded_model_does(tmp_path, model_id):
+    folder = make_model(tmp_path, model_id)
+    facts = facts_from_folder(folder)
+    model = load_model(folder)
+    assert facts.sublayers == len(model.sublayers) == FAMILIES[model_id]
+    assert 2 * facts.active_numbers == pytest.approx(sum(sublayer_flops(model)), rel=1e-3)
+    assert facts.numbers >= sum(p.numel() for p in model.network.parameters())
+
+
+@pytest.mark.parametrize("model_id", ["meta-llama/Meta-Llama-3-8B", "EleutherAI/pythia-160m"])
+def test_the_hub_tells_what_the_folder_tells_and_no_weights_are_fetched(tmp_path, model_id):
+    root = make_content(tmp_path / "hub", models=[model_id])
+    with Hub(root) as hub:
+        finished = subprocess.run(
+            [sys.executable, "-c", ASK, model_id],
+            env=client_environment(hub.url, tmp_path / "home", PYTHONPATH=str(ROOT / "workflow")),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        weights = hub.asked("*.safetensors", "GET")
+    assert all(request.range for request in weights)  # headers: the beginnings of the files
+    facts = ModelFacts(**json.loads(finished.stdout))
+    local = facts_from_folder(root / "models" / model_id)
+    assert (facts.sublayers, facts.numbers, facts.active_numbers) == (
+        local.sublayers,
+        local.numbers,
+        local.active_numbers,
+    )
+    assert facts.missing_bytes == facts.disk_bytes == local.disk_bytes
+
+
+def test_a_model_whose_width_has_no_known_name_is_told_in_one_line(tmp_path):
+    folder = make_model(tmp_path, "EleutherAI/pythia-160m")
+    config = json.loads((folder / "config.json").read_text())
+    config["breadth"] = config.pop("hidden_size")
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CornerstoneError, match="no width of the hidden states"):
+        facts_from_folder(folder)
+
+
+def test_operations_are_the_least_work_of_both_designs():
+    facts = ModelFacts(sublayers=4, width=8, numbers=500, active_numbers=400.0, disk_bytes=1, missing_bytes=1)
+    need = estimate_need(facts, "bfloat16", [ablation(4), windows(4, 2)], {"one": 10.0, "two": 5.0})
+    least = least_evaluations(ablation(4), 4) + least_evaluations(windows(4, 2), 4)
+    assert need.operations == least * 2 * 100 * 15
+    assert (need.coalitions, need.weight_bytes, need.state_bytes) == (5 + 3, 1000, 5 * 8 * 2)
+    assert need.hours(need.operations / 3600 / 1e12) == pytest.approx(1.0)

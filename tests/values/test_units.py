@@ -1,0 +1,127 @@
+"""Units: points of a hundred for accuracies, nats for the rest, wherever a number is written."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import synthetic
+from cornerstone.claims.judged import NOT_DECIDABLE, OF_ANSWERS, Study, evidence_table, judge_claims
+from cornerstone.claims.words import claims_table
+from cornerstone.figures import style
+from cornerstone.figures.ablation import make_ablation
+from cornerstone.figures.values import make_values
+from cornerstone.report.findings import Study as ReportStudy
+from cornerstone.report.findings import caption, cautions, method, summary
+from cornerstone.study.config import TABLES
+from cornerstone.tables.precision import precision_table
+from cornerstone.tables.results import Titles
+from cornerstone.tables.written import all_tables, read_table, sections, write_tables
+from cornerstone.values.units import METRICS, NATS, POINTS, unit_of
+
+KNOCK = [0.9, 0.8, 0.05, 0.6, 0.05, 0.05, 0.05, 0.05]
+
+
+def test_accuracies_are_in_points_and_the_rest_in_nats():
+    assert {score: unit_of(score) for score in ("paper", *METRICS)} == {
+        "paper": POINTS,
+        "acc": POINTS,
+        "acc_norm": POINTS,
+        "logprob": NATS,
+        "margin": NATS,
+    }
+
+
+def test_numbers_are_written_with_minus_signs_and_nothing_for_what_does_not_exist():
+    assert (POINTS.text(-0.0123), NATS.text(-0.0123)) == ("−1.2", "−0.012")
+    assert POINTS.text(-1e-17) == "0.0" and NATS.text(-1e-17) == "0.000"
+    assert NATS.text(np.nan) == NATS.interval(np.nan, np.nan) == ""
+    assert NATS.interval(-1, 2.5) == "−1.000 – 2.500"
+    assert (POINTS.exact(0.05), NATS.exact(0.05)) == ("5", "0.05")
+
+
+@pytest.fixture(scope="module")
+def in_nats():
+    """The results of a study scored by log-probability."""
+    games = [synthetic.known_task(KNOCK, task=task, seed=t) for t, task in enumerate(("piqa", "boolq"))]
+    paper = {"numbers": {"hub": {"llama3_8b": "own/x"}, "chance": {"piqa": 0.5, "boolq": 0.5}}}
+    paper["numbers"]["cornerstones"] = {"llama3_8b": ["Attn 0"]}
+    names = {"ids": {"small": "own/x"}, "tasks": {"piqa": "piqa", "boolq": "boolq"}, "score": "logprob"}
+    return synthetic.results([synthetic.as_log_probabilities(game) for game in games], **paper, **names)
+
+
+def test_a_study_in_nats_has_every_table_and_none_speaks_of_points_or_answers(in_nats, tmp_path):
+    write_tables(in_nats, tmp_path, ids={}, titles=Titles())
+    for name in TABLES:
+        text = (tmp_path / f"{name}.md").read_text()
+        assert "nan" not in text and "points" not in text.replace("points of accuracy", ""), name
+        assert not [column for column in read_table(tmp_path / f"{name}.csv") if column.startswith("paper_")]
+    effect = in_nats.ablation.iloc[0]
+    assert f"{effect['effect']:.3f} (" in (tmp_path / "ablation.md").read_text()
+    assert f"{effect['full']:.3f}".replace("-", "−") in (tmp_path / "scores.md").read_text()
+
+
+def test_claims_on_right_answers_are_not_decided_in_nats_and_say_why(in_nats):
+    study = Study(in_nats)
+    findings = judge_claims(study)
+    told = claims_table(study, findings, Titles()).set_index("claim")
+    for claim in OF_ANSWERS:
+        assert findings[claim].verdict == NOT_DECIDABLE and not findings[claim].cases
+        assert "Ask again with an accuracy for the score" in told.loc[claim, "finding"]
+    assert "all" not in told.index  # no task is left out for a mean below that of guessing
+    assert findings["1"].cases or findings["6b"].cases
+    assert " nats (" in told.loc["6b", "finding"]
+
+
+def test_evidence_has_shares_in_percent_whatever_the_score_is(in_nats):
+    study = Study(in_nats)
+    table = evidence_table(study, judge_claims(study))
+    (section,) = sections("evidence", table, Titles(), NATS)
+    text = section.table.set_index("Claim")["Estimate"]
+    assert text["6b"] == NATS.text(table.set_index("claim")["estimate"]["6b"])
+    both = synthetic.results([synthetic.known_task([*KNOCK, *[0.02] * 8])])
+    of_shares = evidence_table(Study(both), {"1": judge_claims(Study(both))["1"]})
+    for unit in (POINTS, NATS):
+        (section,) = sections("evidence", of_shares, Titles(), unit)
+        assert section.table["Estimate"].tolist() == [POINTS.text(of_shares["estimate"].iloc[0])]
+
+
+def test_precision_counts_documents_for_widths_in_nats_without_a_rule_for_rare_answers(in_nats):
+    table = precision_table(in_nats.measured)
+    assert {"documents_0.1", "documents_0.05", "documents_0.02"} < set(table)
+    row = table.iloc[0]
+    assert row["documents_0.1"] == max(2, np.ceil(row["documents"] * (row["widest"] / 0.1) ** 2))
+    (section,) = sections("precision", table, Titles(), NATS)
+    assert "Documents for ±0.02" in section.table and "Widest now (nats)" in section.table
+
+
+def test_the_report_says_nats(in_nats):
+    config = {"max_removed": 2, "edges": "both", "score": "logprob", "top_k": 3, "estimator": "windows"}
+    tables = all_tables(in_nats, {}, Titles())
+    study = ReportStudy(config, Titles({"small": "Small"}), (), tables, None, (), {}, {})
+    (text,) = summary(study)
+    assert " nats whole (2 tasks). The largest" in text and "points" not in text
+    assert "log-probability of the gold choice" in method(study)[0]
+    assert any("no lower end" in note for note in cautions(study))
+
+
+@pytest.mark.parametrize("score", ["acc", "logprob"])
+def test_figures_are_drawn_in_the_scores_unit(score):
+    factor, name = {"acc": (100, "points of score"), "logprob": (1, "nats")}[score]
+    values = synthetic.value_rows("m", 12, ["boolq"]).assign(score=score)
+    effects = synthetic.effect_rows("m", 12, ["boolq"]).assign(score=score)
+    with style.house_style():
+        bars, dots = make_values(values, Titles()), make_ablation(effects, Titles())
+    assert bars.get_supylabel() == f"value ({name})"
+    assert max(bar.get_height() for bar in bars.axes[0].patches) == pytest.approx(
+        factor * values["value"].max()
+    )
+    heights = [line.get_ydata()[0] for line in dots.axes[0].lines if len(set(line.get_ydata())) == 1]
+    assert heights[0] == pytest.approx(factor * effects["full"].iloc[0])
+
+
+def test_the_caption_of_values_has_the_scores_unit(in_nats, tmp_path):
+    config = {"max_removed": 2, "edges": "both", "top_k": 3, "estimator": "windows"}
+    tables = {"scores": pd.DataFrame({"model": ["small"], "documents": [40], "score": ["logprob"]})}
+    for score, word in (("paper", "in points of score,"), ("margin", "in nats,")):
+        study = ReportStudy({**config, "score": score}, Titles(), (), tables, None, (), {}, {})
+        assert word in caption(study, tmp_path / "values_small.svg")[1]

@@ -1,0 +1,203 @@
+"""Documents: benchmark items as requests (context, continuation) with a gold choice, and their file.
+
+    write_documents(document_set, Path("results/documents/boolq.parquet"))
+    read_documents(Path("results/documents/boolq.parquet")) == document_set
+
+What lm-eval's prompts become once they are built; nothing here knows lm-eval, datasets or torch. pyarrow
+is imported only where a file is read or written: the engine needs the nouns alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cornerstone.system.durable_files import durable_file
+from cornerstone.system.errors import CornerstoneError
+
+FORMAT = 1
+"""Number of the file's layout; a change that older readers misread raises it."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One text to be scored: the log-likelihood of `continuation` after `context`."""
+
+    context: str
+    continuation: str
+
+
+@dataclass(frozen=True)
+class Document:
+    """One benchmark item.
+
+    index:          its row in the scored split.
+    requests:       one per choice, in the task's order.
+    gold:           indices of the choices that count as right (usually one).
+    choice_lengths: characters of each choice, the divisor of acc_norm.
+    """
+
+    index: int
+    requests: tuple[Request, ...]
+    gold: tuple[int, ...]
+    choice_lengths: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class DocumentSet:
+    """A task's documents and what is needed to say where they came from.
+
+    task:    the name in the configuration.
+    version: lm-eval's version of the task.
+    split:   the scored split.
+    metrics: those of ("acc", "acc_norm") that the task reports.
+    digest:  sha256 (hex) over all prompts, gold indices and lengths.
+    lm_eval_version, source: what built the prompts, and from which data; provenance only.
+    available: documents of the scored split, before sample and limit; 0 where it is not known.
+    """
+
+    task: str
+    version: str
+    split: str
+    metrics: tuple[str, ...]
+    digest: str
+    documents: tuple[Document, ...]
+    lm_eval_version: str = ""
+    source: str = ""
+    available: int = 0
+
+
+def digest_documents(documents: Iterable[Document]) -> str:
+    """sha256 (hex) over the documents' indices, prompts, gold indices and lengths, in order."""
+    digest = hashlib.sha256()
+    for document in documents:
+        requests = [[request.context, request.continuation] for request in document.requests]
+        line = [document.index, requests, document.gold, document.choice_lengths]
+        digest.update(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def write_documents(document_set: DocumentSet, path: Path | str) -> None:
+    """Write a parquet file, a row a request, its metadata under the key `cornerstone`.
+
+    Columns: document (int32), choice (int16), context, continuation (string), gold (bool),
+    choice_length (int32, characters). The file appears whole or not at all.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [
+        (document.index, choice, request.context, request.continuation, choice in document.gold, length)
+        for document in document_set.documents
+        for choice, (request, length) in enumerate(
+            zip(document.requests, document.choice_lengths, strict=True)
+        )
+    ]
+    schema = _schema(pa).with_metadata({"cornerstone": json.dumps(_metadata(document_set))})
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in schema]
+    table = pa.Table.from_arrays(
+        [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema
+    )
+    with durable_file(path) as unfinished:
+        pq.write_table(table, unfinished, compression="zstd")
+
+
+def read_documents(path: Path | str) -> DocumentSet:
+    """The document set that `write_documents` wrote, verified against its digest.
+
+    Raises CornerstoneError where the file is missing, cut off, foreign, of another format, or altered.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = Path(path)
+    if not path.is_file():
+        raise CornerstoneError(f"{path} does not exist: build the documents first")
+    try:
+        table = pq.read_table(path, partitioning=None)
+        document_set = _document_set(_told(table.schema), table.to_pylist())
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, RecursionError) as error:
+        raise _no_documents(path, error) from error
+    if digest_documents(document_set.documents) != document_set.digest:
+        raise CornerstoneError(f"{path} was altered: its documents do not match its digest; build them again")
+    return document_set
+
+
+def check_documents_file(path: Path | str) -> None:
+    """Raise CornerstoneError unless a file is whole and says that it holds documents; its rows are not read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        _told(pq.read_schema(path))
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, RecursionError) as error:
+        raise _no_documents(path, error) from error
+
+
+def _told(schema: Any) -> dict[str, Any]:
+    """What a file's schema says of its documents. Raises KeyError, ValueError or TypeError where it is another's."""
+    import pyarrow as pa
+
+    metadata = json.loads((schema.metadata or {})[b"cornerstone"])
+    if metadata["kind"] != "documents" or metadata["format"] != FORMAT:
+        raise ValueError(f"kind {metadata['kind']!r}, format {metadata['format']!r}")
+    if not schema.equals(_schema(pa), check_metadata=False):
+        raise ValueError("other columns")
+    return metadata
+
+
+def _no_documents(path: Path | str, error: Exception) -> CornerstoneError:
+    return CornerstoneError(
+        f"{path} is no document file of this version ({' '.join(str(error).split())}): "
+        "remove it and build the documents again"
+    )
+
+
+def _schema(pa: Any) -> Any:
+    return pa.schema(
+        [
+            ("document", pa.int32()),
+            ("choice", pa.int16()),
+            ("context", pa.string()),
+            ("continuation", pa.string()),
+            ("gold", pa.bool_()),
+            ("choice_length", pa.int32()),
+        ]
+    )
+
+
+def _metadata(document_set: DocumentSet) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "kind": "documents",
+        "task": document_set.task,
+        "version": document_set.version,
+        "split": document_set.split,
+        "metrics": document_set.metrics,
+        "digest": document_set.digest,
+        "lm_eval_version": document_set.lm_eval_version,
+        "source": document_set.source,
+        "available": document_set.available,
+    }
+
+
+def _document_set(metadata: dict[str, Any], rows: list[dict[str, Any]]) -> DocumentSet:
+    grouped: dict[int, list[dict[str, Any]]] = {}
+    for row in rows:
+        grouped.setdefault(row["document"], []).append(row)
+    fields = {key: value for key, value in metadata.items() if key not in ("format", "kind", "metrics")}
+    documents = tuple(_document(index, choices) for index, choices in grouped.items())
+    return DocumentSet(**fields, metrics=tuple(metadata["metrics"]), documents=documents)
+
+
+def _document(index: int, choices: list[dict[str, Any]]) -> Document:
+    return Document(
+        index=index,
+        requests=tuple(Request(row["context"], row["continuation"]) for row in choices),
+        gold=tuple(row["choice"] for row in choices if row["gold"]),
+        choice_lengths=tuple(row["choice_length"] for row in choices),
+    )

@@ -1,0 +1,81 @@
+"""How large a task will be, before its data are downloaded: from the metadata of its data set alone.
+
+expected_size("boolq", limit=300)    # TaskSize(documents=300, characters=754.2)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import datasets
+
+from cornerstone.documents.data_set import data_set_arguments, load_builder, on_the_hub
+from cornerstone.documents.document import Document
+from cornerstone.documents.supported_tasks import number_of_shots, scored_split
+from cornerstone.documents.tasks import build_documents, supported_definition
+
+
+@dataclass(frozen=True)
+class TaskSize:
+    """documents: how many are asked. characters: of one document's prompt and choices, on average.
+
+    None where the data set's card does not tell.
+    """
+
+    documents: int | None
+    characters: float | None
+
+
+def expected_size(
+    task: str,
+    *,
+    name: str | None = None,
+    data: Path | str | None = None,
+    shots: int | None = None,
+    sample: int | None = None,
+    limit: int | None = None,
+    include_path: Path | str | None = None,
+) -> TaskSize:
+    """The size of what `build_documents` would build; no data file of the hub is fetched.
+
+    Of a data set on the hub, the characters are the split's bytes by its rows: with the fields that no prompt
+    shows, and without the words that the prompt adds. Expect that within a factor of two. A few-shot example
+    counts as a whole document, though it shows one choice only: expect a factor of three, on the large side.
+    Of local files the documents are built and counted.
+
+    Raises CornerstoneError as `build_documents` does.
+    """
+    definition = supported_definition(task, include_path)
+    if data is None and definition.get("custom_dataset") is not None:
+        return TaskSize(None, None)
+    if data is not None or not on_the_hub(data_set_arguments(task, definition)):
+        built = build_documents(
+            task, name=name, data=data, shots=shots, sample=sample, limit=limit, include_path=include_path
+        )
+        return _size_of(built.documents)
+    split = _split_on_card(task, definition)
+    if split is None or not split.num_examples:
+        return TaskSize(None, None)
+    documents = min(count for count in (split.num_examples, sample, limit) if count is not None)
+    texts = 1 + number_of_shots(definition, shots)
+    characters = split.num_bytes / split.num_examples * texts if split.num_bytes else None
+    return TaskSize(documents, characters)
+
+
+def _split_on_card(task: str, definition: Mapping[str, Any]) -> datasets.SplitInfo | None:
+    """What the data set's card says of the scored split."""
+    splits = load_builder(task, data_set_arguments(task, definition)).info.splits
+    return (splits or {}).get(scored_split(definition))
+
+
+def _size_of(documents: tuple[Document, ...]) -> TaskSize:
+    return TaskSize(len(documents), sum(map(_characters, documents)) / len(documents))
+
+
+def _characters(document: Document) -> int:
+    """Of each context once, and of every choice."""
+    contexts = {request.context for request in document.requests}
+    return sum(map(len, contexts)) + sum(len(request.continuation) for request in document.requests)

@@ -1,0 +1,1 @@
+"""The two trees at work: log-likelihoods of documents under coalitions."""

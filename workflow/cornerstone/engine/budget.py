@@ -1,0 +1,158 @@
+"""How much runs at once: batches and live states sized from memory, and from the time between two saves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from cornerstone.loading.load import LanguageModel
+from cornerstone.loading.memory import free_memory, says_out_of_memory
+from cornerstone.loading.sublayers import first_parameter
+from cornerstone.shapley.coalition_tree import CoalitionTree
+
+# (state × token) that run together. A GPU wants many; on a CPU a thousand fill the matrix products while their
+# activations stay near the caches.
+CHUNK_TOKENS = {"cpu": 1024, "mps": 8192, "cuda": 32768}
+# Logits of this many bytes at a time: the product with the vocabulary wants many rows. The softmax wants few, which
+# stay near a CPU's caches.
+LOGIT_BYTES = {"cpu": 64 << 20, "mps": 256 << 20, "cuda": 1 << 30}
+SOFTMAX_PART = 1 / 4
+# More memory than this gains nothing on a CPU, and jobs run side by side there.
+CPU_CEILING = 2 << 30
+
+
+@dataclass(frozen=True)
+class Budget:
+    """pass_tokens: row tokens, padding included, of the documents that walk the blocks together: one batch, or
+    where the weights are streamed several, side by side; batch_tokens: of one batch;
+    chunk_tokens: (state × token) that run through a block together; max_states: states alive at once;
+    logit_rows: scored tokens whose logits exist at once."""
+
+    pass_tokens: int
+    batch_tokens: int
+    chunk_tokens: int
+    max_states: int
+    logit_rows: int
+
+    @property
+    def softmax_rows(self) -> int:
+        """Scored tokens whose log-probabilities of the whole vocabulary exist at once, besides the logits."""
+        return max(1, int(self.logit_rows * SOFTMAX_PART))
+
+    def within(self, tokens: int, longest: int, leaves: int) -> Budget:
+        """No more than so many row tokens for all `leaves` coalitions before work is handed over.
+
+        Where the largest document alone has more tokens, fewer states are walked to the end at once.
+        """
+        share = min(1.0, tokens / longest)
+        return replace(
+            self,
+            pass_tokens=max(1, min(self.pass_tokens, tokens)),
+            batch_tokens=max(1, min(self.batch_tokens, tokens)),
+            max_states=max(1, min(self.max_states, int(leaves * share))) if share < 1 else self.max_states,
+        )
+
+    def for_group(self, tokens: int, longest: int, most: int) -> Budget:
+        """For documents with so many row tokens that go through streamed blocks together.
+
+        Subtrees take more passes over the weights: all `most` states are alive where there is room, and else as
+        many as `max_states`, which are those of the largest document, stand for.
+        """
+        states = most if tokens <= self.pass_tokens else min(most, self.max_states * longest // tokens)
+        return replace(self, max_states=max(1, states))
+
+    def halved(self, documents: int, tokens: int) -> Budget | None:
+        """What to try after memory ran out with so many documents and tokens; None: nothing is left."""
+        smaller = replace(
+            self, chunk_tokens=max(1, self.chunk_tokens // 2), logit_rows=max(1, self.logit_rows // 2)
+        )
+        if documents > 1:
+            half = max(1, min(self.pass_tokens, tokens) // 2)
+            return replace(smaller, pass_tokens=half, batch_tokens=min(self.batch_tokens, half))
+        if self.max_states > 1:
+            below = max(1, min(self.pass_tokens, tokens - 1))
+            return replace(smaller, max_states=self.max_states // 2, pass_tokens=below)
+        return smaller if self.chunk_tokens > 1 else None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation failed, on a GPU or in main memory (a plain RuntimeError there)."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and says_out_of_memory(str(error))
+    )
+
+
+def memory_budget(device: torch.device, reserved: int = 0) -> int:
+    """Bytes that an evaluation may use besides the weights; `reserved`: for weights that are not there yet."""
+    free = max(0, free_memory(device) - reserved)
+    return {
+        "cuda": int(0.8 * free),
+        "mps": int(0.5 * free),
+        "cpu": min(free // 2, CPU_CEILING),
+    }[device.type]
+
+
+def first_budget(
+    model: LanguageModel,
+    tree: CoalitionTree,
+    memory_bytes: int,
+    longest: int,
+    batch_tokens: int | None = None,
+) -> Budget:
+    """The budget to start with: `longest` is the tokens of the largest document's rows.
+
+    batch_tokens: a wish that the memory may cut down. Without one, a batch is as large as a block runs well; but
+    where the weights are streamed, as many batches as the memory has room for go side by side.
+    """
+    config = getattr(model.network.config, "text_config", None) or model.network.config
+    device = model.device.type
+    bytes_per_number = first_parameter(model.network).element_size()
+    chunk_tokens = CHUNK_TOKENS[device]
+    per_state = config.hidden_size * bytes_per_number
+    working = min(working_bytes(model, chunk_tokens), memory_bytes // 2)
+    state_tokens = max(1, (memory_bytes - working) // per_state)
+    peak = peak_states(tree)
+    wish = batch_tokens or chunk_tokens
+    if model.weights is not None:  # a larger wish makes more batches
+        wish = min(wish, chunk_tokens)
+    batch = max(1, min(wish, state_tokens // peak))
+    room = max(batch, (state_tokens - (peak - _most_states(tree)) * batch) // _most_states(tree))
+    return Budget(
+        pass_tokens=batch if model.weights is None else min(batch_tokens or room, room),
+        batch_tokens=batch,
+        chunk_tokens=chunk_tokens,
+        # Pending subtrees stay alive besides the one at work: half of the room is theirs.
+        max_states=max(1, min(peak, state_tokens // longest // 2)),
+        logit_rows=max(1, LOGIT_BYTES[device] // (4 * config.vocab_size)),
+    )
+
+
+def working_bytes(model: LanguageModel, chunk_tokens: int) -> int:
+    """A block's own activations: a dozen hidden states and a few FFN-wide ones live at once."""
+    config = getattr(model.network.config, "text_config", None) or model.network.config
+    inner = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
+    return (
+        chunk_tokens * (12 * config.hidden_size + 4 * inner) * first_parameter(model.network).element_size()
+    )
+
+
+def state_bytes(model: LanguageModel, tree: CoalitionTree, budget: Budget, tokens: int) -> int:
+    """The most that states of documents with so many row tokens take at once: every batch's that wait between two
+    blocks, and of the batch at work those that enter the block too."""
+    config = getattr(model.network.config, "text_config", None) or model.network.config
+    waiting, peak = _most_states(tree), peak_states(tree)
+    if budget.max_states < waiting:  # subtrees: the one at work, and as many states of those that wait
+        waiting = peak = min(peak, 2 * budget.max_states)
+    alive = waiting * tokens + (peak - waiting) * min(budget.batch_tokens, tokens)
+    return alive * config.hidden_size * first_parameter(model.network).element_size()
+
+
+def _most_states(tree: CoalitionTree) -> int:
+    """The most states that wait together between two blocks."""
+    return max(len(tree.leaves), *(len(steps) for steps in tree.steps))
+
+
+def peak_states(tree: CoalitionTree) -> int:
+    """The most states that are alive while a block runs: those that enter it and those that leave it."""
+    return max(len(steps) + sum(map(len, steps.values())) for steps in tree.steps)

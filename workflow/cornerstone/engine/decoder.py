@@ -1,0 +1,408 @@
+"""A decoder cut at its blocks: head, blocks and tail run the model's own code, ours decides what runs.
+
+    with Decoder(network, blocks) as decoder:
+        hidden, arguments = decoder.head(token_ids)
+        hidden = decoder.run_block(0, hidden, arguments[0], removed=(0,))
+        logits = decoder.tail(hidden[:, -1])
+
+No adapter per family: blocks are replaced by recorders for the head and the tail, and a removed sublayer
+by one that returns zeros of the kind that the real one returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cornerstone.loading.streaming import StreamedWeights
+from cornerstone.loading.sublayers import Block, first_parameter, kinds_of_blocks, one_of_each_kind
+from cornerstone.system.errors import CornerstoneError
+
+
+@dataclass(frozen=True)
+class BlockArguments:
+    """What the model gives a block besides the hidden state.
+
+    batch_dims: for each tensor in them, in order, the dimension that grows with the batch (None: none does).
+    """
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    batch_dims: tuple[int | None, ...] = ()
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> BlockArguments:
+        """The same arguments with every tensor in them changed."""
+        return replace(self, args=_map_tensors(self.args, change), kwargs=_map_tensors(self.kwargs, change))
+
+    def map_batch(self, change: Callable[[Tensor, int], Tensor]) -> BlockArguments:
+        """The same arguments with every tensor that grows with the batch changed, given its dimension."""
+        dims = iter(self.batch_dims)
+        return self.map(lambda tensor: tensor if (dim := next(dims)) is None else change(tensor, dim))
+
+    def tensors(self) -> list[Tensor]:
+        """Every tensor in them, in a fixed order."""
+        found: list[Tensor] = []
+        self.map(lambda tensor: found.append(tensor) or tensor)
+        return found
+
+
+def _map_tensors(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, tuple | list):
+        return type(value)(_map_tensors(item, change) for item in value)
+    if isinstance(value, dict):
+        return {key: _map_tensors(item, change) for key, item in value.items()}
+    return value
+
+
+def _hidden_first(args: tuple, kwargs: dict) -> tuple[Tensor, BlockArguments]:
+    """Split a call of a block or a sublayer into its hidden state and the rest."""
+    if args:
+        return args[0], BlockArguments(args[1:], kwargs)
+    rest = dict(kwargs)
+    return rest.pop("hidden_states"), BlockArguments((), rest)
+
+
+@dataclass(frozen=True)
+class Form:
+    """The kind of output a module returns: a tensor, or a tuple whose first entry is the tensor."""
+
+    length: int | None
+
+    @classmethod
+    def of(cls, output: Any) -> Form:
+        return cls(len(output) if isinstance(output, tuple | list) else None)
+
+    def main(self, output: Any) -> Tensor:
+        return output if self.length is None else output[0]
+
+    def filled(self, main: Tensor) -> Any:
+        return main if self.length is None else (main, *[None] * (self.length - 1))
+
+
+class Switch:
+    """Stands in for a sublayer's forward: runs it, replays an output of it, or returns zeros.
+
+    form:   the kind of its output, learned when it first runs.
+    tokens: how many (state × token) evaluations of the sublayer were made, padding included.
+    kept:   its last output where `keep` asked for it.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.run = module.forward
+        self.form: Form | None = None
+        self.removed = False
+        self.keep = False
+        self.replay: Tensor | None = None
+        self.kept: Tensor | None = None
+        self.tokens = 0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.removed:
+            return self.form.filled(torch.zeros_like(_hidden_first(args, kwargs)[0]))
+        if self.replay is not None:
+            return self.form.filled(self.replay)
+        output = self.run(*args, **kwargs)
+        self.form = self.form or Form.of(output)
+        main = self.form.main(output)
+        self.tokens += main.numel() // main.shape[-1]
+        if self.keep:
+            self.kept = main
+        return output
+
+
+@contextmanager
+def replaced_forward(module: nn.Module, forward: Callable) -> Iterator[None]:
+    """Let a module run another forward; its attributes, which models look at, stay its own."""
+    before = module.__dict__.get("forward")
+    module.forward = forward
+    try:
+        yield
+    finally:
+        del module.forward
+        if before is not None:
+            module.forward = before
+
+
+class Decoder:
+    """A causal language model cut into head, blocks and tail. Use it as a context manager.
+
+    Raises CornerstoneError when the model does something between its blocks, or adds the residual inside a
+    sublayer, so that zeroing that sublayer would lose the stream.
+
+    weights: where the blocks' weights come from when they are not in memory; `weights.loading()` must be on then,
+    and the blocks that the decoder learned from are held in memory when it is entered, for the check.
+    """
+
+    def __init__(
+        self, network: nn.Module, blocks: Sequence[Block], weights: StreamedWeights | None = None
+    ) -> None:
+        self.network = network
+        self.blocks = tuple(blocks)
+        self.weights = weights
+        self.device = first_parameter(network).device
+        self.switches = tuple(tuple(Switch(module) for module in block.modules) for block in self.blocks)
+        self._forms: list[Form] = []
+        self._skips: dict[int, bool] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Decoder:
+        with self._stack as stack:
+            for block, switches in zip(self.blocks, self.switches, strict=True):
+                for module, switch in zip(block.modules, switches, strict=True):
+                    stack.enter_context(replaced_forward(module, switch))
+            self._learn()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._stack.close()
+
+    # -- head ------------------------------------------------------------------------------------------
+
+    def head(
+        self,
+        token_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+    ) -> tuple[Tensor, list[BlockArguments]]:
+        """Run everything before the blocks: the first hidden state (B, T, D) and each block's arguments.
+
+        Which of their dimensions is the batch no shape tells for certain: it is the one that grows when the
+        head runs once more with one row more.
+        """
+        optional = {"attention_mask": attention_mask, "position_ids": position_ids}
+        inputs = {"input_ids": token_ids} | {
+            name: value for name, value in optional.items() if value is not None
+        }
+        record = self._record(inputs)
+        wider = self._record({name: torch.cat([value, value[:1]]) for name, value in inputs.items()})
+        arguments = [
+            replace(one, batch_dims=_grown_dims(one, other))
+            for one, other in zip(record.arguments, wider.arguments, strict=True)
+        ]
+        return record.hidden, arguments
+
+    def _record(self, inputs: dict[str, Tensor]) -> _Record:
+        record = _Record(self._forms)
+        with ExitStack() as stack:
+            for number, block in enumerate(self.blocks):
+                stack.enter_context(replaced_forward(block.module, record.at(number)))
+            self.network.base_model(use_cache=False, **inputs)
+        if record.changed_between is not None:
+            raise CornerstoneError(
+                f"{type(self.network).__name__} changes the hidden state between its blocks (before block "
+                f"{record.changed_between}), outside any sublayer: Cornerstone cannot measure it"
+            )
+        return record
+
+    # -- blocks ----------------------------------------------------------------------------------------
+
+    def run_block(
+        self,
+        number: int,
+        hidden: Tensor,
+        arguments: BlockArguments,
+        removed: Sequence[int] = (),
+        *,
+        keep_first: bool = False,
+        replay_first: Tensor | None = None,
+    ) -> Tensor:
+        """One block on hidden states (B, T, D), without the sublayers at the given places in it (0, 1).
+
+        keep_first leaves the first sublayer's output in `switches[number][0].kept`; replay_first puts such
+        an output in its place instead of computing it.
+        """
+        if self.weights is not None:
+            self.weights.use(number)
+        switches = self.switches[number]
+        for place, switch in enumerate(switches):
+            switch.removed = place in removed
+        switches[0].keep, switches[0].replay = keep_first, replay_first
+        try:
+            output = self.blocks[number].module(hidden, *arguments.args, **arguments.kwargs)
+        finally:
+            for switch in switches:
+                switch.removed, switch.keep, switch.replay = False, False, None
+        return self._forms[number].main(output)
+
+    # -- tail ------------------------------------------------------------------------------------------
+
+    def tail(self, states: Tensor) -> Tensor:
+        """Logits (n, vocabulary) of hidden states (n, D) that leave the last block: the model's own norm,
+        head, scaling and caps."""
+        ids = torch.zeros((states.shape[0], 1), dtype=torch.long, device=states.device)
+        last = len(self.blocks) - 1
+        with ExitStack() as stack:
+            for number, block in enumerate(self.blocks):
+                hand_in = states[:, None] if number == last else None
+                stack.enter_context(replaced_forward(block.module, self._passing(number, hand_in)))
+            return self.network(input_ids=ids, use_cache=False).logits[:, -1]
+
+    def _passing(self, number: int, hand_in: Tensor | None) -> Callable:
+        """A forward that passes the hidden state on, or hands in another one."""
+
+        def forward(*args: Any, **kwargs: Any) -> Any:
+            hidden, _ = _hidden_first(args, kwargs)
+            return self._forms[number].filled(hidden if hand_in is None else hand_in)
+
+        return forward
+
+    # -- learning the model's ways ---------------------------------------------------------------------
+
+    def _learn(self) -> None:
+        """Find, by running it on a few tokens, what the model's blocks return and which ones pass through."""
+        if self.weights is None:
+            self._learn_forms()
+        else:
+            self._learn_forms_by_kind(self.weights)
+        # Not the embeddings: a block may lose the stream where they happen to be zero.
+        hidden, self._probe_arguments = self.head(_some_tokens(self.device))
+        probe = torch.linspace(-1, 1, hidden.numel(), device=hidden.device).to(hidden.dtype)
+        self._probe = probe.view_as(hidden)
+        if self.weights is None:
+            for number in range(len(self.blocks)):
+                self.skips(number)
+
+    def _learn_forms(self) -> None:
+        forms: list[Form] = []
+        hooks = [
+            b.module.register_forward_hook(lambda *call: forms.append(Form.of(call[2]))) for b in self.blocks
+        ]
+        try:
+            self.network(input_ids=_some_tokens(self.device), use_cache=False)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        self._forms = forms
+
+    def _learn_forms_by_kind(self, weights: StreamedWeights) -> None:
+        """As `_learn_forms`, from one block of each kind: a pass over streamed weights takes long."""
+        kinds = kinds_of_blocks(self.network, self.blocks)
+        weights.hold(one_of_each_kind(kinds))
+        for number, kind in enumerate(kinds):
+            if kind == number:
+                self._forms.append(self._form_of(number))
+                continue
+            self._forms.append(self._forms[kind])
+            for switch, known in zip(self.switches[number], self.switches[kind], strict=True):
+                switch.form = known.form
+
+    def _form_of(self, number: int) -> Form:
+        """What a block returns, whose predecessors' forms are known: they pass the hidden state on."""
+
+        def seen(*call: Any) -> None:
+            raise _Seen(Form.of(call[2]))
+
+        hook = self.blocks[number].module.register_forward_hook(seen)
+        try:
+            with self.cut_to(range(number, len(self.blocks))):
+                self.network(input_ids=_some_tokens(self.device), use_cache=False)
+        except _Seen as found:
+            return found.form
+        finally:
+            hook.remove()
+        raise CornerstoneError(
+            f"{type(self.network).__name__} does not call its block {number}: Cornerstone cannot measure it"
+        )
+
+    @contextmanager
+    def cut_to(self, numbers: Sequence[int]) -> Iterator[None]:
+        """Let all other blocks pass the hidden state on: the network is then one of these blocks alone."""
+        with ExitStack() as stack:
+            for number in set(range(len(self.blocks))) - set(numbers):
+                forward = self._passing(number, None)
+                stack.enter_context(replaced_forward(self.blocks[number].module, forward))
+            yield
+
+    def skips(self, number: int) -> bool:
+        """Whether a block may be left out where all its sublayers are removed: it then returns its input."""
+        if number not in self._skips:
+            arguments = self._probe_arguments[number]
+            self._skips[number] = self._is_skippable(number, self._probe, arguments)
+        return self._skips[number]
+
+    def counted(self) -> int:
+        """(state × token × sublayer) evaluations made since `reset_counts`, padding included."""
+        return sum(switch.tokens for switches in self.switches for switch in switches)
+
+    def reset_counts(self) -> None:
+        for switch in (switch for switches in self.switches for switch in switches):
+            switch.tokens = 0
+
+    def _is_skippable(self, number: int, hidden: Tensor, arguments: BlockArguments) -> bool:
+        """Whether the block without its sublayers returns its input exactly."""
+        output = self.run_block(number, hidden, arguments, removed=range(len(self.switches[number])))
+        if not output.any():
+            raise CornerstoneError(
+                f"{type(self.network).__name__} adds the residual inside its sublayers, so removing one "
+                "would lose the residual stream too: Cornerstone cannot measure it, choose another family"
+            )
+        return torch.equal(output, hidden)
+
+
+class _Seen(Exception):
+    """Ends a forward pass once a block's form is known."""
+
+    def __init__(self, form: Form) -> None:
+        self.form = form
+
+
+class _Record:
+    """Recorders for the head of a pass: blocks that keep what they are given and hand the hidden state on."""
+
+    def __init__(self, forms: Sequence[Form]) -> None:
+        self.forms = forms
+        self.hidden: Tensor | None = None
+        self.arguments: list[BlockArguments] = []
+        self.changed_between: int | None = None
+
+    def at(self, number: int) -> Callable:
+        def forward(*args: Any, **kwargs: Any) -> Any:
+            hidden, rest = _hidden_first(args, kwargs)
+            if self.hidden is None:
+                self.hidden = hidden
+            elif hidden is not self.hidden and not torch.equal(hidden, self.hidden):
+                self.changed_between = number
+            self.arguments.append(rest)
+            return self.forms[number].filled(hidden)
+
+        return forward
+
+
+def _some_tokens(device: torch.device) -> Tensor:
+    """A few tokens for probing, which every vocabulary has."""
+    return torch.arange(5, device=device).repeat(2, 1)
+
+
+def _grown_dims(arguments: BlockArguments, wider: BlockArguments) -> tuple[int | None, ...]:
+    return tuple(_grown_dim(a, b) for a, b in zip(arguments.tensors(), wider.tensors(), strict=True))
+
+
+def _grown_dim(tensor: Tensor, wider: Tensor) -> int | None:
+    """The dimension along which a tensor grew with the batch, None where it did not."""
+    grown = [dim for dim, (a, b) in enumerate(zip(tensor.shape, wider.shape, strict=True)) if a != b]
+    return grown[0] if grown else None
+
+
+def widened(arguments: Sequence[BlockArguments], copies: int) -> list[BlockArguments]:
+    """Arguments for `copies` states side by side, state-major: entry s · B + b is batch entry b."""
+    wide: dict[int, Tensor] = {}  # blocks mostly share their arguments: widen each tensor once
+
+    def widen(tensor: Tensor, dim: int) -> Tensor:
+        if id(tensor) not in wide:
+            wide[id(tensor)] = torch.cat([tensor] * copies, dim) if copies > 1 else tensor
+        return wide[id(tensor)]
+
+    return [one.map_batch(widen) for one in arguments]
+
+
+def narrowed(arguments: BlockArguments, rows: int) -> BlockArguments:
+    """The first `rows` batch entries of widened arguments, as views."""
+    return arguments.map_batch(lambda tensor, dim: tensor.narrow(dim, 0, rows))

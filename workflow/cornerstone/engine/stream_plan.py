@@ -1,0 +1,87 @@
+"""What streaming a model's weights will cost, worked out before the run, and what it did cost.
+
+    waiting_seconds([walk_order(tree, most)] * 9, tokens=[1500] * 9, load=[0.6] * 80, pace=2e-6)
+
+A block is loaded while the one before it computes, so a walk waits for what loading takes longer:
+
+    computing    ▐ block 0 ▌▐ block 1 ▌        ▐ block 2 ▌
+    loading      ▐ 1   ▌    ▐ 2              ▌▐ 3   ▌
+    waiting                            ────────
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cornerstone.shapley.coalition_tree import Visit
+
+
+@dataclass(frozen=True)
+class StreamPlan:
+    """documents: in the largest group that goes through the blocks together; groups: how many of these.
+    passes:     over the weights of all blocks, in bytes loaded: one a group, more where subtrees are walked.
+    peak_bytes: on the device (on a CPU: of the process, without file pages), of which are the weights outside
+                the blocks and of two blocks `weight_bytes`, the states `state_bytes`; 0: not known.
+    waiting, computing: seconds.
+    """
+
+    documents: int
+    groups: int
+    passes: float
+    peak_bytes: int
+    weight_bytes: int
+    state_bytes: int
+    waiting: float
+    computing: float
+
+    @property
+    def waiting_share(self) -> float:
+        """Of the time that waiting and computing take together."""
+        return self.waiting / max(1e-9, self.waiting + self.computing)
+
+    def __str__(self) -> str:
+        parts = (
+            f" (weights {_gigabytes(self.weight_bytes)}, states {_gigabytes(self.state_bytes)})"
+            if self.weight_bytes
+            else ""
+        )
+        return (
+            f"{self.documents} documents together, {self.groups} times; {self.passes:.1f} passes over the weights; "
+            f"peak memory {_gigabytes(self.peak_bytes)}{parts}; waiting for weights {self.waiting:,.1f} s, "
+            f"{self.waiting_share:.0%} of {self.waiting + self.computing:,.1f} s"
+        )
+
+
+def waiting_seconds(
+    walks: Sequence[Sequence[Visit]], tokens: Sequence[int], load: Sequence[float], pace: float
+) -> float:
+    """How long walks, one after another, wait for weights.
+
+    tokens: of the documents of each walk; load: seconds that each block takes; pace: seconds per
+    (token × sublayer).
+    """
+    total, before = 0.0, 0.0
+    for visits, group in zip(walks, tokens, strict=True):
+        computing = group * pace * np.array([visit.evaluations for visit in visits], dtype=float)
+        hidden = np.append(before, computing[:-1])
+        total += float(np.maximum(0.0, _of_loads(visits, load) - hidden).sum())
+        before = computing[-1]
+    return total
+
+
+def loaded_bytes(visits: Sequence[Visit], sizes: Sequence[int]) -> int:
+    """What a walk loads of blocks of these sizes."""
+    return int(_of_loads(visits, sizes).sum())
+
+
+def _of_loads(visits: Sequence[Visit], costs: Sequence[float]) -> np.ndarray:
+    """Each visit's cost of loading its block: none where the visit before was to the same block."""
+    blocks = np.array([visit.block for visit in visits])
+    return np.asarray(costs)[blocks] * np.append(True, blocks[1:] != blocks[:-1])
+
+
+def _gigabytes(number: int) -> str:
+    return f"{number / 1e9:.2f} GB"

@@ -1,0 +1,1 @@
+"""The cache of log-likelihoods: identity, parts, files, and the job that fills it."""

@@ -1,0 +1,370 @@
+"""Parts: the progress of an evaluation, in `{evaluation}.parquet.parts/`, which Snakemake does not know.
+
+Snakemake deletes a declared output when its job fails or runs again, so what was evaluated is kept
+beside it, in uniquely named Parquet files that are written once and never changed:
+
+    windows.parquet.parts/
+        3f0c….parquet        rows (removed, document, digest, choice, loglikelihood) of one identity
+        91be….parquet
+
+A row counts only for its identity, coalition and encoded document, and doubled rows are dropped. So
+several jobs may write here at once without a lock, and what another configuration left does no harm.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cornerstone.evaluations.grid import (
+    Grid,
+    evaluated,
+    index_column,
+    removed_column,
+    rows_of_pairs,
+)
+from cornerstone.evaluations.identity import digest_of
+from cornerstone.shapley.coalitions import Removed, parse_removed
+from cornerstone.system.durable_files import durable_file, remove_abandoned, set_aside
+from cornerstone.system.errors import CornerstoneError
+
+FORMAT = 2
+METADATA_KEY = b"cornerstone"
+TEXT = pa.dictionary(pa.int32(), pa.string())
+PART_SCHEMA = pa.schema(
+    [
+        ("removed", TEXT),
+        ("document", pa.int32()),
+        ("digest", TEXT),
+        ("choice", pa.int16()),
+        ("loglikelihood", pa.float64()),
+    ]
+)
+
+
+def parts_folder(output: Path | str) -> Path:
+    """Where the progress of the evaluation `output` is kept."""
+    output = Path(output)
+    return output.with_name(output.name + ".parts")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What rows took: (coalition × document) pairs, seconds of evaluation, the devices it ran on."""
+
+    pairs: int = 0
+    seconds: float = 0.0
+    devices: tuple[str, ...] = ()
+
+    def __add__(self, other: Work) -> Work:
+        devices = sorted({*self.devices, *other.devices})
+        return Work(self.pairs + other.pairs, self.seconds + other.seconds, tuple(devices))
+
+
+def write_part(
+    folder: Path, identity: Mapping[str, Any], grid: Grid, work: Work, prompts: Mapping[str, str]
+) -> int:
+    """Write what is evaluated and not yet saved as one new part; return its number of pairs.
+
+    work: what it took since the last part. prompts: digest of each document's prompts, by that of the encoded one.
+    """
+    pairs = evaluated(grid) & ~grid.saved
+    count = int(pairs.sum())
+    if count:
+        digests = [grid.documents[position].digest for position in np.flatnonzero(pairs.any(axis=0))]
+        own = {digest: prompts[digest] for digest in digests if digest in prompts}
+        _write(folder, identity, _part_table(grid, pairs), replace(work, pairs=count), own)
+        grid.saved[pairs] = True
+    return count
+
+
+def read_parts(folder: Path, identity: Mapping[str, Any], grid: Grid) -> None:
+    """Fill `grid` with what the parts of this identity hold, and mark it as saved.
+
+    Parts of other identities are left alone (the configuration may be switched back). Files that are no
+    parts, or cut off, are set aside as `….rejected`, named in one line.
+    """
+    remove_abandoned(folder)
+    for _, table in _own_parts(folder, identity):
+        _fill(grid, table)
+    grid.saved[evaluated(grid)] = True
+
+
+def compact_parts(folder: Path, identity: Mapping[str, Any]) -> None:
+    """Write the parts of this identity as one, and only then delete those it replaces.
+
+    A part is deleted only after its rows are on the disk in another that this process wrote later. So
+    two jobs that compact at once leave doubled rows at worst.
+    """
+    parts = dict(_own_parts(folder, identity))
+    if len(parts) > 1:
+        told = [_parse_metadata(part.schema.metadata[METADATA_KEY]) for part in parts.values()]
+        work = sum(map(_work, told), Work())
+        prompts = {digest: prompt for each in told for digest, prompt in each["prompts"].items()}
+        tables = [table.replace_schema_metadata() for table in parts.values()]
+        _write(folder, identity, _without_doubles(pa.concat_tables(tables)), work, prompts)
+        for path in parts:
+            with suppress(OSError):  # another job was faster, or it is a colleague's: doubled rows do no harm
+                path.unlink()
+
+
+def work_done(folder: Path, identity: Mapping[str, Any]) -> Work:
+    """What the parts of this identity took together; what two jobs evaluated at once counts twice."""
+    digest = digest_of(identity)
+    ours = (told for _, told in _listed(folder) if digest_of(_identity(told)) == digest)
+    return sum(map(_work, ours), Work())
+
+
+def saved_pairs(
+    folder: Path,
+    is_ours: Callable[[Mapping[str, Any]], bool],
+    coalitions: Sequence[Removed],
+    prompts: Mapping[int, str],
+) -> int:
+    """How many (coalition, document) pairs the parts hold, each counted once; for one that only looks.
+
+    is_ours: whether a part's identity is meant. prompts: digest of each document's prompts, by its index.
+    """
+    row_of = {coalition: row for row, coalition in enumerate(coalitions)}
+    position_of = {index: position for position, index in enumerate(prompts)}
+    found = np.zeros((len(row_of), len(position_of)), dtype=bool)
+
+    def position(told: Mapping[str, Any], index: int, digest: str) -> int:
+        return position_of.get(index, -1) if told["prompts"].get(digest) == prompts.get(index) else -1
+
+    for path, told in _listed(folder):
+        if not is_ours(_identity(told)):
+            continue
+        with suppress(
+            FileNotFoundError, ValueError
+        ):  # compacted meanwhile, or damaged: the job deals with it
+            rows, columns = _places(read_rows(path), row_of, partial(position, told))
+            wanted = (rows >= 0) & (columns >= 0)
+            found[rows[wanted], columns[wanted]] = True
+    return int(found.sum())
+
+
+def _listed(
+    folder: Path, on_bad: Callable[[Path, str], object] = lambda path, reason: None
+) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Each part with what it says of itself; `on_bad` is given those that are none, with the reason.
+
+    Another job may compact meanwhile: it writes first and deletes then, so a new listing finds the rows
+    of a part that vanished under our eyes.
+    """
+    seen: set[Path] = set()
+    while new := [path for path in _list(folder) if path not in seen]:
+        for path in new:
+            seen.add(path)
+            try:
+                told = read_metadata(path, PART_SCHEMA, "part")
+            except FileNotFoundError:
+                continue
+            except ValueError as error:
+                on_bad(path, str(error))
+            else:
+                yield path, told
+
+
+def known_sublayers(folder: Path, identity: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The sublayers' labels, if a part tells them: one whose identity is equal in all else.
+
+    With them a job that finds nothing left to do needs no model.
+    """
+    wanted = digest_of({**identity, "sublayers": None})
+    for _, told in _listed(folder):
+        if digest_of({**_identity(told), "sublayers": None}) == wanted:
+            return tuple(_identity(told)["sublayers"])
+    return None
+
+
+def read_metadata(path: Path, schema: pa.Schema, kind: str) -> dict[str, Any]:
+    """What a Parquet file of ours says of itself; reads its footer only.
+
+    Raises ValueError, saying what is wrong in a few words, unless it is a whole Parquet file of this
+    schema and kind; FileNotFoundError where there is none; CornerstoneError where the system cannot read it.
+    """
+    try:
+        footer = pq.read_metadata(path)
+        found = footer.schema.to_arrow_schema()
+    except FileNotFoundError:
+        raise
+    except (OSError, pa.ArrowException) as error:
+        _raise_unreadable(path, error)
+        raise ValueError(f"cut off, or no Parquet file ({str(error).splitlines()[0][:120]})") from error
+    metadata = _parse_metadata((found.metadata or {}).get(METADATA_KEY))
+    if metadata.get("kind") != kind:
+        raise ValueError(f"no {kind} of Cornerstone (kind {metadata.get('kind')!r})")
+    if metadata.get("format") != FORMAT:
+        raise ValueError(f"written in format {metadata.get('format')!r}, this Cornerstone reads {FORMAT}")
+    if not found.equals(schema):
+        raise ValueError(f"its columns are {', '.join(found.names)}, needed are {', '.join(schema.names)}")
+    if metadata.get("rows") != footer.num_rows:
+        raise ValueError(f"it has {footer.num_rows} rows and says {metadata.get('rows')}")
+    return metadata
+
+
+def read_rows(path: Path) -> pa.Table:
+    """All rows, checksums verified. Raises ValueError where the data are damaged."""
+    try:
+        return pq.read_table(path, page_checksum_verification=True, partitioning=None)
+    except FileNotFoundError:
+        raise
+    except (OSError, pa.ArrowException) as error:
+        _raise_unreadable(path, error)
+        raise ValueError(f"damaged ({str(error).splitlines()[0][:120]})") from error
+
+
+def _raise_unreadable(path: Path, error: Exception) -> None:
+    """Raise CornerstoneError where the system could not read a file, which says nothing of what is in it.
+
+    A damaged file is an error of pyarrow's, without a number of the system's.
+    """
+    if isinstance(error, OSError) and error.errno is not None:
+        raise CornerstoneError(
+            f"{path} could not be read ({os.strerror(error.errno)}): mend that, then type the same command again"
+        ) from error
+
+
+def write_rows(path: Path, table: pa.Table, metadata: Mapping[str, Any]) -> None:
+    """Write a table with its metadata durably, with checksums that `read_rows` verifies."""
+    note = {"format": FORMAT, **metadata, "rows": table.num_rows}
+    table = table.replace_schema_metadata({METADATA_KEY: json.dumps(note, ensure_ascii=False)})
+    with durable_file(path) as temporary:
+        pq.write_table(
+            table,
+            temporary,
+            compression="zstd",
+            use_dictionary=[name for name in table.column_names if name != "loglikelihood"],
+            write_page_checksum=True,
+        )
+
+
+def _parse_metadata(text: bytes | None) -> dict[str, Any]:
+    try:
+        metadata = json.loads(text or b"{}")
+    except ValueError:
+        return {}
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def _write(
+    folder: Path, identity: Mapping[str, Any], table: pa.Table, work: Work, prompts: Mapping[str, str]
+) -> None:
+    note = {"kind": "part", "identity": dict(identity), "work": asdict(work), "prompts": dict(prompts)}
+    write_rows(folder / f"{uuid.uuid4().hex}.parquet", table, note)
+
+
+def _work(metadata: Mapping[str, Any]) -> Work:
+    """What a part says that its rows took."""
+    told = metadata["work"]
+    return Work(told["pairs"], told["seconds"], tuple(told["devices"]))
+
+
+def _part_table(grid: Grid, pairs: np.ndarray) -> pa.Table:
+    """The rows of the chosen pairs (bool, coalitions × documents)."""
+    rows, columns = rows_of_pairs(grid, pairs)
+    digests = pa.array([document.digest for document in grid.documents], pa.string())
+    codes = pa.array(grid.document_of_column[columns], pa.int32())
+    arrays = [
+        removed_column(grid, rows),
+        index_column(grid, columns),
+        pa.DictionaryArray.from_arrays(codes, digests),
+        pa.array(grid.choice_of_column[columns], pa.int16()),
+        pa.array(grid.values[rows, columns]),
+    ]
+    return pa.table(arrays, schema=PART_SCHEMA)
+
+
+def _identity(told: Mapping[str, Any]) -> dict[str, Any]:
+    return told.get("identity") or {}
+
+
+def _list(folder: Path) -> list[Path]:
+    return sorted(folder.glob("[!.]*.parquet"))
+
+
+def _own_parts(folder: Path, identity: Mapping[str, Any]) -> Iterator[tuple[Path, pa.Table]]:
+    """Each part of this identity with its rows; what is no part, or damaged, is set aside."""
+    digest = digest_of(identity)
+    for path, told in _listed(folder, set_aside):
+        if digest_of(_identity(told)) == digest:
+            try:
+                yield path, read_rows(path)
+            except FileNotFoundError:
+                continue
+            except ValueError as error:
+                set_aside(path, str(error))
+
+
+def _fill(grid: Grid, table: pa.Table) -> None:
+    """Put those rows into the grid whose coalition and encoded document it asks for."""
+    position_of = {(document.index, document.digest): p for p, document in enumerate(grid.documents)}
+    row, position = _places(table, grid.row_of, lambda index, digest: position_of.get((index, digest), -1))
+    choice = table["choice"].to_numpy()
+    wanted = (row >= 0) & (position >= 0) & (choice >= 0)
+    wanted[wanted] &= choice[wanted] < np.diff(grid.offsets)[position[wanted]]
+    columns = grid.offsets[position[wanted]] + choice[wanted]
+    grid.values[row[wanted], columns] = table["loglikelihood"].to_numpy()[wanted]
+
+
+def _places(
+    table: pa.Table, row_of: Mapping[Removed, int], position_of: Callable[[int, str], int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each row of a part its coalition's row and its document's position, −1 where it is not asked for.
+
+    position_of: from a document's index and the digest of the encoded document.
+    """
+    table = table.unify_dictionaries().combine_chunks()
+    removed, digest = (_dictionary(table[name]) for name in ("removed", "digest"))
+    row_of_code = np.array(
+        [row_of.get(_parse(text), -1) for text in removed.dictionary.to_pylist()], dtype=np.int64
+    )
+    # A document index has at most a few digests: look each (index, digest) up once, not once a row.
+    documents, digests = table["document"].to_numpy(), _codes(digest)
+    known, code_of = np.unique(documents.astype(np.int64) << 32 | digests, return_inverse=True)
+    texts = digest.dictionary.to_pylist()
+    positions = [position_of(int(k >> 32), texts[k & 0xFFFFFFFF]) for k in known]
+    return row_of_code[_codes(removed)], np.array(positions, dtype=np.int64)[code_of]
+
+
+def _codes(column: pa.DictionaryArray) -> np.ndarray:
+    """A dictionary column's codes."""
+    return column.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _dictionary(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    """A dictionary column of one dictionary, in one piece."""
+    combined = column.combine_chunks()
+    return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined
+
+
+def _parse(text: str) -> tuple[int, ...] | None:
+    try:
+        return parse_removed(text)
+    except ValueError:
+        return None
+
+
+def _without_doubles(table: pa.Table) -> pa.Table:
+    """The rows with each (removed, document, digest, choice) once, the first one found."""
+    table = table.unify_dictionaries().combine_chunks()
+    key = np.zeros(table.num_rows, dtype=np.int64)
+    for name in ("removed", "document", "digest", "choice"):
+        column = table[name]
+        is_text = pa.types.is_dictionary(column.type)
+        codes = _codes(_dictionary(column)) if is_text else column.to_numpy().astype(np.int64)
+        key = key * (int(codes.max(initial=0)) + 1) + codes
+    _, first = np.unique(key, return_index=True)
+    return table if len(first) == table.num_rows else table.take(np.sort(first))

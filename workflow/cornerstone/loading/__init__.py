@@ -1,0 +1,1 @@
+"""A folder becomes a network: tokenizer, weights, devices, streaming."""

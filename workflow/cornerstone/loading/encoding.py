@@ -1,0 +1,240 @@
+"""Texts to tokens exactly as lm-eval's HFLM does it, without lm-eval.
+
+    encoder = load_encoder(Path("resources/demo/models/demo_llama"))
+    encoded = encode_documents(encoder, documents)
+
+Where a request's tokens go (c context, x continuation, the model's input under the line):
+
+    c0 c1 c2 x0 x1        context + continuation, cut from the left to max_length + 1
+    c0 c1 c2 x0           input: its last token is only predicted
+          x0 x1           targets: predicted at the last len(targets) positions of the input
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cornerstone.documents.document import Document, Request
+from cornerstone.system.errors import CornerstoneError, one_line, shown
+
+# What lm-eval assumes where neither config nor tokenizer names a length (HFLM._DEFAULT_MAX_LENGTH),
+# and the number that transformers writes for "no limit".
+DEFAULT_MAX_LENGTH = 2048
+UNLIMITED_LENGTH = 1000000000000000019884624838656
+
+
+@dataclass(frozen=True)
+class EncodedRequest:
+    """tokens: the model's input; targets: continuation tokens, predicted at the input's last positions."""
+
+    tokens: tuple[int, ...]
+    targets: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class EncodedDocument:
+    """A document in tokens. `digest` (sha256, hex) covers tokens, targets, gold and choice lengths."""
+
+    index: int
+    requests: tuple[EncodedRequest, ...]
+    gold: tuple[int, ...]
+    choice_lengths: tuple[int, ...]
+    digest: str
+
+    @property
+    def n_choices(self) -> int:
+        return len(self.requests)
+
+    @property
+    def n_tokens(self) -> int:
+        """About how many tokens its token tree has: the longest request and the others' continuations."""
+        longest = max(self.requests, key=lambda request: len(request.tokens))
+        return len(longest.tokens) + sum(len(r.targets) for r in self.requests if r is not longest)
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A tokenizer with the longest input (tokens) that its model takes."""
+
+    tokenizer: Any
+    max_length: int
+
+    @property
+    def bos_text(self) -> str | None:
+        """The text of the token that lm-eval puts before an empty context; such a text gets no second BOS."""
+        token = prefix_token(self.tokenizer)
+        return None if token is None else self.tokenizer.decode(token)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What besides the tokenizer's files decides the tokens: part of an evaluation's identity."""
+        return {
+            "max_length": self.max_length,
+            "prefix_token": prefix_token(self.tokenizer),
+            "special_tokens_around": self.tokenizer("a")["input_ids"],
+        }
+
+
+def load_encoder(folder: Path, config: Any = None, *, allow_remote_code: bool = False) -> Encoder:
+    """Read a model folder's tokenizer and maximum length; `config` spares reading config.json again.
+
+    allow_remote_code: whether Python code that comes with the tokenizer may be run.
+
+    Raises CornerstoneError when the folder has no readable tokenizer.
+    """
+    from transformers import AutoConfig, AutoTokenizer
+
+    # Said explicitly: where a model comes with code, transformers would ask on the terminal whether to run it.
+    options = {"local_files_only": True, "trust_remote_code": allow_remote_code}
+    try:
+        config = config or AutoConfig.from_pretrained(folder, **options)
+    except Exception as error:  # transformers raises whatever its parsers raise
+        refuse_remote_code(error, folder)
+        raise CornerstoneError(
+            f"{Path(folder, 'config.json')} tells no model that transformers knows ({one_line(error)}): put the "
+            "model's own there"
+        ) from error
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+    except Exception as error:
+        refuse_remote_code(error, folder)
+        raise CornerstoneError(
+            f"no tokenizer could be read from {folder}: put tokenizer.json and tokenizer_config.json there"
+            f"{_ill_tokenizer_files(folder)} ({one_line(error)})"
+        ) from error
+    return Encoder(tokenizer, max_input_length(config, tokenizer))
+
+
+def _ill_tokenizer_files(folder: Path) -> str:
+    """Which of the tokenizer's files are not JSON, in words; transformers does not say."""
+    ill = []
+    for path in sorted(Path(folder).glob("*token*.json")):
+        try:
+            json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            ill.append(path.name)
+    return f"; {' and '.join(ill)} there is no JSON" if ill else ""
+
+
+def refuse_remote_code(error: Exception, folder: Path | str) -> None:
+    """Raise CornerstoneError where transformers failed because the model brings code that it may not run."""
+    if "trust_remote_code" in str(error):
+        raise CornerstoneError(
+            f"{folder} needs Python code that comes with the model, and that is not run unasked: if you trust whoever "
+            "wrote it, give this model `allow_remote_code: true` in the configuration and pin its revision to a commit"
+        ) from error
+
+
+def max_input_length(config: Any, tokenizer: Any) -> int:
+    """The longest input in tokens, looked up in lm-eval's order (`resolve_max_length`)."""
+    text_config = getattr(config, "text_config", None) or config
+    for name in ("n_positions", "max_position_embeddings", "n_ctx"):
+        if (length := getattr(text_config, name, None)) is not None:
+            return int(length)
+    length = getattr(tokenizer, "model_max_length", None)
+    return DEFAULT_MAX_LENGTH if length in (None, UNLIMITED_LENGTH) else int(length)
+
+
+def prefix_token(tokenizer: Any) -> int | None:
+    """The token that stands for an empty context: BOS, else EOS."""
+    return tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+
+
+def encode_documents(encoder: Encoder, documents: Sequence[Document]) -> list[EncodedDocument]:
+    """Documents in tokens, in the same order.
+
+    Raises CornerstoneError naming the document for a continuation that has no tokens or more than
+    the model's maximum length.
+    """
+    texts = {t for d in documents for r in d.requests for t in _texts_needed(r)}
+    tokens_of = _tokenize(encoder, texts)
+    return [_encode_document(encoder, tokens_of, document) for document in documents]
+
+
+def _texts_needed(request: Request) -> tuple[tuple[str, bool], ...]:
+    """The (text, with special tokens) pairs whose tokens a request is made of."""
+    if request.context == "":
+        return ((request.continuation, False),)
+    context, continuation = _move_trailing_spaces(request.context, request.continuation)
+    return ((context + continuation, True), (context, True))
+
+
+def _move_trailing_spaces(context: str, continuation: str) -> tuple[str, str]:
+    """Spaces that end the context begin the continuation: words then tokenize as in running text."""
+    stripped = context.rstrip()
+    return stripped, context[len(stripped) :] + continuation
+
+
+def _tokenize(encoder: Encoder, texts: Iterable[tuple[str, bool]]) -> dict[tuple[str, bool], list[int]]:
+    """Tokens of every (text, with special tokens); a text that starts with BOS gets none added."""
+    bos = encoder.bos_text
+    groups: dict[bool, list[tuple[str, bool]]] = {True: [], False: []}
+    for text, special in texts:
+        groups[special and not (bos is not None and text.startswith(bos))].append((text, special))
+    tokens = {}
+    for special, keys in groups.items():
+        if keys:
+            encoded = encoder.tokenizer([text for text, _ in keys], add_special_tokens=special)["input_ids"]
+            tokens |= dict(zip(keys, encoded, strict=True))
+    return tokens
+
+
+def _encode_document(encoder: Encoder, tokens_of: dict, document: Document) -> EncodedDocument:
+    requests = tuple(
+        _encode_request(encoder, tokens_of, request, f"document {document.index}, choice {choice}")
+        for choice, request in enumerate(document.requests)
+    )
+    content = [[r.tokens, r.targets] for r in requests], document.gold, document.choice_lengths
+    digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    return EncodedDocument(document.index, requests, document.gold, document.choice_lengths, digest)
+
+
+def _encode_request(encoder: Encoder, tokens_of: dict, request: Request, where: str) -> EncodedRequest:
+    context, continuation = _context_and_continuation(encoder, tokens_of, request, where)
+    if not continuation:
+        raise CornerstoneError(
+            f"{where}: the continuation {shown(request.continuation)} has no tokens of its own: "
+            "every choice needs a text that the tokenizer does not merge into the context"
+        )
+    if len(continuation) > encoder.max_length:
+        raise CornerstoneError(
+            f"{where}: the continuation has {len(continuation)} tokens, but the model takes at most "
+            f"{encoder.max_length}: shorten it or choose another model"
+        )
+    tokens = (context + continuation)[-(encoder.max_length + 1) :][:-1]
+    return EncodedRequest(tuple(tokens), tuple(continuation))
+
+
+def _context_and_continuation(
+    encoder: Encoder, tokens_of: dict, request: Request, where: str
+) -> tuple[list[int], list[int]]:
+    if request.context == "":
+        return _after_prefix_token(encoder, tokens_of[request.continuation, False], where)
+    context, continuation = _move_trailing_spaces(request.context, request.continuation)
+    context_tokens = tokens_of[context, True]
+    whole = tokens_of[context + continuation, True]
+    # Split by count, not by text: a token may straddle the border, and lm-eval then keeps it whole.
+    continuation_tokens = whole[len(context_tokens) :]
+    if not context_tokens:
+        raise CornerstoneError(
+            f"{where}: the context {shown(request.context)} has no tokens: leave it empty or give it a text"
+        )
+    return context_tokens, continuation_tokens
+
+
+def _after_prefix_token(encoder: Encoder, continuation: list[int], where: str) -> tuple[list[int], list[int]]:
+    """An empty context becomes the prefix token; a continuation that starts with it gives it up."""
+    prefix = prefix_token(encoder.tokenizer)
+    if prefix is None:
+        raise CornerstoneError(
+            f"{where}: the context is empty and the tokenizer has neither a BOS nor an EOS token to stand "
+            "for it: name one in tokenizer_config.json"
+        )
+    if continuation and continuation[0] == prefix:
+        return continuation[:1], continuation[1:]
+    return [prefix], continuation

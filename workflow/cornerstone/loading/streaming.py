@@ -1,0 +1,363 @@
+"""Streamed weights: a block is in memory only while the live states go through it; meanwhile the next is loaded.
+
+    with weights.loading():
+        weights.expect([0, 1, 2, 3])        # the order in which the walk will want blocks
+        weights.use(0)                      # there once this returns; block 1 is being read
+
+One thread reads ahead, and at most two blocks are in memory: the one in use and the next. Three ways to do this
+were weighed. accelerate's offloading loads each module when it is called, in the thread that computes, and keeps
+a second copy on the disk of every weight that transformers converts (Mixtral's experts). A safetensors memory
+map would read lazily in that thread too, and a file that is cut off then ends the process. So the files are read
+here, the conversion is transformers' own (see `checkpoint`), and the thread hides both behind the computation.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from math import prod
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from cornerstone.loading.checkpoint import Checkpoint, aligned, block_bytes, put_at, tensor_at
+from cornerstone.loading.memory import anonymous_memory, free_memory
+from cornerstone.loading.sublayers import find_blocks, kinds_of_blocks, one_of_each_kind
+from cornerstone.system.errors import CornerstoneError
+
+# Of the main memory that is free: what may be filled with blocks on their way to a GPU.
+HOST_SHARE = 0.5
+# Blocks' worth of memory that making one takes where its tensors are cast and fused, the result included. Measured:
+# 1.6 where they are only fused, 2.3 for the experts of a Qwen3-MoE from bfloat16 to float32.
+CONVERSION = 2.3
+
+
+@dataclass(frozen=True)
+class _Ahead:
+    """A block that is being loaded, and when it is there, its tensors."""
+
+    number: int
+    tensors: Future[dict[str, Tensor]]
+
+
+class StreamedWeights:
+    """The weights of a network's blocks, which lie in files and come into memory one after another.
+
+    sizes:   bytes of each block in memory, in the network's dtype.
+    outside_bytes: of what is always in memory; program_bytes: what else the process had taken before.
+    waited:  seconds for which the walk stood still because a block was not there yet.
+    bytes_loaded: of blocks that came for the walk, each time counted.
+    peak_bytes: the most memory on the device that was seen while blocks were used.
+    held:    blocks that are in memory until `let_go`.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
+        self.checkpoint, self.network, self.device = checkpoint, checkpoint.network, device
+        self.sizes = [block_bytes(self.network, names) for names in checkpoint.names]
+        blocks = {name for names in checkpoint.names for name in names}
+        own = dict(self.network.named_parameters()) | dict(self.network.named_buffers())
+        self.outside_bytes = block_bytes(self.network, [name for name in own if name not in blocks])
+        self.program_bytes = max(0, taken_memory(device) - self.outside_bytes)
+        self.waited = 0.0
+        self.bytes_loaded = self.peak_bytes = 0
+        self._carrier = _GpuCarrier(checkpoint, device) if device.type == "cuda" else None
+        self._pace = _Pace()
+        self._shadows: dict[int, dict[str, Tensor]] = {}
+        self.held: set[int] = set()
+        self._current: int | None = None
+        self._order: list[int] = []
+        self._ahead: _Ahead | None = None
+        self._pool: ThreadPoolExecutor | None = None
+        self._places: list[Tensor] = []
+
+    @property
+    def bytes_read(self) -> int:
+        """From the files so far, of blocks."""
+        return self.checkpoint.bytes_read
+
+    @property
+    def blocks_bytes(self) -> int:
+        """The most that blocks take on the device: the one in use and the next, and what these are made of."""
+        if self.device.type != "cpu":
+            return 2 * max(self.sizes)
+        return 2 * self.checkpoint.place_size + self._made_bytes(in_use=1)
+
+    @property
+    def least_bytes(self) -> int:
+        """What the device must have room for: blocks as they are used, and before that those that a check holds."""
+        held = len(one_of_each_kind(kinds_of_blocks(self.network, find_blocks(self.network))))
+        largest = max(self.sizes)
+        if self.device.type != "cpu":
+            in_check = held * largest
+        else:  # where they were read into a place, they are copies
+            in_check = self.checkpoint.place_size + max(held * largest, self._made_bytes(in_use=held))
+        return self.outside_bytes + max(self.blocks_bytes, in_check)
+
+    def _made_bytes(self, in_use: int) -> int:
+        """Of blocks that were cast or fused in main memory, and of one that is about to be."""
+        return int((in_use + CONVERSION) * max(self.sizes)) if self.checkpoint.copies else 0
+
+    @property
+    def bytes_to_come(self) -> int:
+        """What of this is not there yet."""
+        return 0 if self._carrier is not None and self._carrier.places else self.blocks_bytes
+
+    def seconds_to_load(self, number: int) -> float:
+        """What loading a block takes, judged by those that were loaded so far."""
+        kept = self._carrier is not None and number in self._carrier.kept
+        return self.sizes[number] * self._pace.seconds_per_byte(kept)
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """Have the thread that loads; at the end, after an error too, it is gone and so are the blocks."""
+        self.checkpoint.stopped = False
+        self.waited, self.bytes_loaded, self.peak_bytes, self.checkpoint.bytes_read = 0.0, 0, 0, 0
+        with ThreadPoolExecutor(1, "weights") as pool:
+            self._pool = pool
+            try:
+                yield
+            finally:
+                self.checkpoint.stopped = True
+                self._ahead, self._order, self._pool = None, [], None
+                pool.shutdown(cancel_futures=True)
+                self._release()
+                self.let_go()
+                self._places.clear()
+
+    def stay(self) -> None:
+        """Load every block into the network for good, each through the main memory of one block."""
+        with self.loading():
+            blocks = self._pool.submit(self._load_to_hold, range(len(self.sizes))).result()
+        for name, tensor in (item for tensors in blocks for item in tensors.items()):
+            put_at(self.network, name, tensor)
+
+    def hold(self, numbers: Sequence[int]) -> None:
+        """Load some blocks and keep them beside those in use, until `let_go`."""
+        wanted = sorted(set(numbers) - self.held)
+        for number, tensors in zip(
+            wanted, self._pool.submit(self._load_to_hold, wanted).result(), strict=True
+        ):
+            self._attach(number, tensors)
+            self.held.add(number)
+
+    def let_go(self) -> None:
+        """Drop the blocks that were held."""
+        for number in self.held:
+            self._detach(number)
+        self.held.clear()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def expect(self, order: Sequence[int]) -> None:
+        """Say in which order blocks will be used, each as often as it likes; the first is loaded at once."""
+        self._order = [number for number, _ in groupby(order)]
+        if self._ahead is None and self._order and self._order[0] != self._current:
+            self._load_ahead(self._order[0])
+
+    def use(self, number: int) -> None:
+        """Have a block's weights in the network, those of the one before no more; load the next meanwhile.
+
+        Raises CornerstoneError naming the file that could not be read.
+        """
+        if number == self._current or number in self.held:
+            return
+        self.peak_bytes = max(self.peak_bytes, taken_memory(self.device))
+        if self.device.type == "cuda":
+            # What still computes with the old block must have ended before its place is overwritten, and the
+            # clock below is to run only while nothing computes.
+            torch.cuda.current_stream(self.device).synchronize()
+        self._release()
+        if self._ahead is None or self._ahead.number != number:
+            self._load_ahead(number)
+        ahead, self._ahead = self._ahead, None
+        started = time.monotonic()
+        tensors = ahead.tensors.result()
+        self.waited += time.monotonic() - started
+        self.bytes_loaded += self.sizes[number]
+        self._attach(number, tensors)
+        self._current = number
+        if number in self._order:  # else the walk goes another way than was expected
+            del self._order[: self._order.index(number) + 1]
+            if self._order:
+                self._load_ahead(self._order[0])
+
+    def _load_ahead(self, number: int) -> None:
+        self._ahead = _Ahead(number, self._pool.submit(self._load, number))
+
+    def _load(self, number: int) -> dict[str, Tensor]:
+        kept = self._carrier is not None and number in self._carrier.kept
+        with self._pace.measured(self.sizes[number], kept):
+            if self._carrier is not None:
+                return self._carrier.carry(number)
+            # The other place is of the block that was used before, or was loaded in vain.
+            self._places.append(
+                self._places.pop(0)
+                if len(self._places) == 2
+                else torch.empty(self.checkpoint.place_size, dtype=torch.uint8)
+            )
+            tensors = self._moved(self.checkpoint.read_block(number, self._places[-1]))
+        self.peak_bytes = max(self.peak_bytes, taken_memory(self.device))
+        return tensors
+
+    def _load_to_hold(self, numbers: Sequence[int]) -> list[dict[str, Tensor]]:
+        place = torch.empty(self.checkpoint.place_size, dtype=torch.uint8)
+        found = []
+        for number in numbers:
+            self._pace.forget_files()  # all but the last: the first takes new memory, as no later one does
+            with self._pace.measured(self.sizes[number], kept=False):
+                tensors = self.checkpoint.read_block(number, place)
+            found.append({name: self._kept(tensor, place) for name, tensor in tensors.items()})
+        return found
+
+    def _kept(self, tensor: Tensor, place: Tensor) -> Tensor:
+        """The tensor on the device, out of the place that the next block is read into."""
+        in_place = tensor.untyped_storage().data_ptr() == place.untyped_storage().data_ptr()
+        return _like(tensor, tensor.detach().to(self.device, copy=in_place))
+
+    def _moved(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        if self.device.type == "cpu":
+            return tensors
+        return {name: _like(tensor, tensor.to(self.device)) for name, tensor in tensors.items()}
+
+    def _attach(self, number: int, tensors: dict[str, Tensor]) -> None:
+        self._shadows[number] = {name: put_at(self.network, name, tensor) for name, tensor in tensors.items()}
+
+    def _detach(self, number: int) -> None:
+        for name, shadow in self._shadows.pop(number).items():
+            put_at(self.network, name, shadow)
+
+    def _release(self) -> None:
+        if self._current is not None:
+            self._detach(self._current)
+            self._current = None
+
+
+def _like(old: Tensor, new: Tensor) -> Tensor:
+    """The new tensor as what the old one is: a parameter or a buffer."""
+    return nn.Parameter(new, requires_grad=False) if isinstance(old, nn.Parameter) else new
+
+
+def refuse_too_large(weights: StreamedWeights, folder: Path, free: int) -> None:
+    """Raise CornerstoneError where not even what streaming keeps on the device fits what is free there (bytes)."""
+    needed = weights.least_bytes
+    if needed > free:
+        raise CornerstoneError(
+            f"the weights in {folder} need {needed / 1e9:.1f} GB even when they are streamed (a few blocks, and what "
+            f"is outside the blocks), and {free / 1e9:.1f} GB are free on {weights.device}: choose a device with more "
+            "memory, or a smaller dtype"
+        )
+
+
+def taken_memory(device: torch.device) -> int:
+    """Bytes that this process takes on a device now: on a GPU the most so far, on a CPU without file pages."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if device.type == "mps":
+        return torch.mps.current_allocated_memory()
+    return anonymous_memory()
+
+
+class _Pace:
+    """How fast blocks came: from files, and from main memory where they are kept there."""
+
+    def __init__(self) -> None:
+        self.bytes = {False: 0, True: 0}
+        self.seconds = {False: 0.0, True: 0.0}
+
+    def forget_files(self) -> None:
+        self.bytes[False], self.seconds[False] = 0, 0.0
+
+    @contextmanager
+    def measured(self, size: int, kept: bool) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        self.bytes[kept] += size
+        self.seconds[kept] += time.monotonic() - started
+
+    def seconds_per_byte(self, kept: bool) -> float:
+        kept = kept and self.bytes[True] > 0
+        return self.seconds[kept] / max(1, self.bytes[kept])
+
+
+class _GpuCarrier:
+    """Brings blocks to a GPU: through pinned main memory, on a stream of its own, to two places in turn.
+
+    places: of the largest block's size, on the GPU.
+    kept:   blocks that stay in pinned main memory, as many as have room there, so that later passes read no file.
+
+    Only the thread that loads calls it. A block is whole on the GPU when `carry` returns, and nothing computes
+    with the place that it is put into: the walk lets a block's computation end before it asks for the next.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
+        self.checkpoint, self.device = checkpoint, device
+        self.layouts = [
+            laid_out({name: tensor_at(checkpoint.network, name) for name in names})
+            for names in checkpoint.names
+        ]
+        self.size = max(size for _, size in self.layouts)
+        self.places: list[Tensor] = []
+        self.kept: dict[int, Tensor] = {}
+        self.room = int(HOST_SHARE * free_memory(torch.device("cpu")))
+        self._spare: Tensor | None = None
+        self._scratch: Tensor | None = None
+        self._turn = 0
+
+    def carry(self, number: int) -> dict[str, Tensor]:
+        """A block's parameters and buffers on the GPU."""
+        if not self.places:
+            self.places = [torch.empty(self.size, dtype=torch.uint8, device=self.device) for _ in range(2)]
+            self._stream = torch.cuda.Stream(self.device)
+        layout, size = self.layouts[number]
+        if number not in self.kept:
+            if self._scratch is None:
+                self._scratch = torch.empty(self.checkpoint.place_size, dtype=torch.uint8)
+            self._fill(number, self.checkpoint.read_block(number, self._scratch))
+        pinned = self.kept.get(number, self._spare)
+        place = self.places[self._turn]
+        self._turn = 1 - self._turn
+        with torch.cuda.stream(self._stream):
+            place[:size].copy_(pinned[:size], non_blocking=True)
+        self._stream.synchronize()
+        return {name: view(place) for name, view in layout.items()}
+
+    def _fill(self, number: int, tensors: dict[str, Tensor]) -> None:
+        """Put a block into pinned memory: to stay, or where there is no room for it, until the next comes."""
+        layout, size = self.layouts[number]
+        taken = 1 << (size - 1).bit_length()  # torch rounds pinned memory up to a power of two
+        # Jobs on other GPUs of this machine fill the same main memory: what is free is asked each time.
+        if taken <= min(self.room, HOST_SHARE * free_memory(torch.device("cpu"))):
+            self.room -= taken
+            pinned = self.kept[number] = pinned_bytes(size)
+        else:
+            if self._spare is None:
+                self._spare = pinned_bytes(self.size)
+            pinned = self._spare
+        with torch.no_grad():
+            for name, view in layout.items():
+                view(pinned).copy_(tensors.pop(name))
+
+
+def pinned_bytes(size: int) -> Tensor:
+    """Main memory that a GPU can copy from while it computes."""
+    return torch.empty(size, dtype=torch.uint8, pin_memory=True)
+
+
+def laid_out(tensors: dict[str, Tensor]) -> tuple[dict[str, Callable[[Tensor], Tensor]], int]:
+    """One after another in a buffer of bytes: for each what gives its view of a buffer, and the buffer's size."""
+    layout: dict[str, Callable[[Tensor], Tensor]] = {}
+    end = 0
+    for name, tensor in tensors.items():
+        first, last = end, end + prod(tensor.shape) * tensor.itemsize
+
+        def view(buffer: Tensor, tensor: Tensor = tensor, first: int = first, last: int = last) -> Tensor:
+            return _like(tensor, buffer[first:last].view(tensor.dtype).view(tensor.shape))
+
+        layout[name] = view
+        end = aligned(last)
+    return layout, end

@@ -1,0 +1,351 @@
+"""Downloads: a model from the hub into the Hugging Face cache, whole and verified, or used where it is.
+
+    snapshot = download_model("meta-llama/Meta-Llama-3-8B", "main")
+    snapshot.folder     # …/models--meta-llama--Meta-Llama-3-8B/snapshots/<commit>
+
+    the hub's listing ─► config.json: one we can evaluate? ─► room on the disk? ─► shards, four at a time
+                         ─► every digest equals the hub's (else that file once more)
+
+A file that is finished is never fetched again; whatever stops the download, no partial file stays behind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+from filelock import FileLock, Timeout
+from huggingface_hub import constants
+from tqdm import tqdm
+
+from cornerstone.models.folder import (
+    INDEX,
+    SINGLE,
+    check_config,
+    check_model_folder,
+    is_twin,
+    read_model_config,
+)
+from cornerstone.models.manifest import TOKENIZER_PATTERNS, file_digests
+from cornerstone.system.errors import CornerstoneError
+from cornerstone.system.hub import (
+    HubFile,
+    HubModel,
+    HubUnreachable,
+    explained,
+    find_model,
+    no_room,
+    page_of,
+    persistently,
+)
+from cornerstone.system.progress import Advance, progress
+from cornerstone.system.stopping import stopped_in_order
+
+PARALLEL = 4
+"""Files fetched at a time: one connection rarely fills a line."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A model on the disk: its folder, and the commit on the hub that it is."""
+
+    folder: Path
+    commit: str
+
+
+def download_model(
+    hub_id: str, revision: str, *, allow_remote_code: bool = False, digests: Path | None = None
+) -> Snapshot:
+    """Bring a model into the Hugging Face cache: config, tokenizer and safetensors, nothing else.
+
+    What is there already is used; without a network, a model that is wholly there. Python files come too
+    where `allow_remote_code`. digests: a JSON file that remembers the sha256 of large files.
+    Raises CornerstoneError with one line for what the hub refuses, a model that cannot be evaluated, a disk
+    without room, and files that come damaged twice.
+    """
+    try:
+        model = find_model(hub_id, revision)
+    except HubUnreachable as error:
+        return _cached_snapshot(hub_id, revision, digests, error)
+    small = _small_files(model, allow_remote_code)
+    with explained(hub_id, revision), stopped_in_order():
+        _fetch(model, small)
+        _verify(model, small, digests)
+        folder = _folder(model)
+        check_config(read_model_config(folder), page_of(hub_id))
+        files = [*small, *_weights(model, folder)]
+        _fetch(model, files)
+        _verify(model, files, digests)
+        _note_ref(model)
+    check_model_folder(folder)
+    return Snapshot(folder, model.commit)
+
+
+def weights_of(model: HubModel, index: dict[str, Any] | None) -> list[HubFile]:
+    """The safetensors files that hold the model; `index` is the content of its index, if it has one.
+
+    Raises CornerstoneError where there are none, or the index names one that is not there.
+    """
+    if model.file(SINGLE):
+        names = [SINGLE]
+    elif index is not None:
+        names = sorted(set(index.get("weight_map", {}).values()))
+    else:
+        names = [file.path for file in model.files if fnmatch(file.path, "*.safetensors") and _is_ours(file)]
+    if not names:
+        pickled = any(file.path.endswith((".bin", ".pth", ".pt")) for file in model.files)
+        what = " (pickled ones are never opened)" if pickled else ""
+        raise CornerstoneError(
+            f"{model.id} has no safetensors weights{what}: choose a revision or a repository that has them, "
+            f"see {page_of(model.id)}"
+        )
+    for name in names:
+        if model.file(name) is None:
+            raise CornerstoneError(
+                f"{model.id} lacks {name}, which its {INDEX} names: choose another revision, see {page_of(model.id)}"
+            )
+    return [model.file(name) for name in names]
+
+
+def missing_bytes(model: HubModel, files: Sequence[HubFile]) -> int:
+    """How many bytes of the files are not in the cache yet; another commit's same file counts as there."""
+    places = [(file, (_folder(model) / file.path, _blob(model, file))) for file in files]
+    return sum(file.size for file, paths in places if not any(_is_whole(path, file) for path in paths))
+
+
+def _is_ours(file: HubFile) -> bool:
+    """At the top level and no twin: `*` of a pattern would match across folders too."""
+    return "/" not in file.path and not is_twin(file.path)
+
+
+def _small_files(model: HubModel, allow_remote_code: bool) -> list[HubFile]:
+    patterns = ["config.json", "generation_config.json", INDEX, *TOKENIZER_PATTERNS]
+    patterns += ["*.py"] * allow_remote_code
+    found = [f for f in model.files if _is_ours(f) and any(fnmatch(f.path, pattern) for pattern in patterns)]
+    if model.file("config.json") is None:
+        raise CornerstoneError(
+            f"{model.id} has no config.json, so it is no model in Hugging Face format: see {page_of(model.id)}"
+        )
+    return found
+
+
+def _weights(model: HubModel, folder: Path) -> list[HubFile]:
+    index = folder / INDEX
+    return weights_of(model, json.loads(index.read_text(encoding="utf-8")) if index.is_file() else None)
+
+
+def _storage(hub_id: str) -> Path:
+    return Path(constants.HF_HUB_CACHE, "models--" + hub_id.replace("/", "--"))
+
+
+def _folder(model: HubModel) -> Path:
+    return _storage(model.id) / "snapshots" / model.commit
+
+
+def _blob(model: HubModel, file: HubFile) -> Path:
+    """Where the cache keeps the content: under its digest, which is the hub's etag."""
+    return _storage(model.id) / "blobs" / (file.sha256 or file.git_sha1)
+
+
+def _note_ref(model: HubModel) -> None:
+    """Note which commit a branch or tag is, as huggingface_hub does: so the cache alone can tell it later."""
+    if model.revision != model.commit:
+        ref = _storage(model.id) / "refs" / model.revision
+        ref.parent.mkdir(parents=True, exist_ok=True)
+        ref.write_text(model.commit, encoding="utf-8")
+
+
+def _is_whole(path: Path, file: HubFile) -> bool:
+    return path.is_file() and path.stat().st_size == file.size
+
+
+class _Received:
+    """Bytes received so far by all threads; once `stop` is set, each thread ends at its next piece."""
+
+    def __init__(self, total: int, advance: Advance) -> None:
+        self.total, self.advance = total, advance
+        self.done = 0
+        self.stop = threading.Event()
+        self.lock = threading.Lock()
+
+    def add(self, number: int) -> None:
+        with self.lock:
+            self.done += number
+            self.advance(self.done, self.total)
+
+    @contextmanager
+    def one_try(self) -> Iterator[type[tqdm]]:
+        """What huggingface_hub takes for its progress bar; a try that fails has brought nothing."""
+        received, counted = self, 0
+
+        class Bar(tqdm):
+            def __init__(self, *arguments: Any, **keywords: Any) -> None:
+                super().__init__(disable=True)
+
+            def update(self, n: float | None = 1) -> None:
+                nonlocal counted
+                if received.stop.is_set():
+                    raise InterruptedError("the download was stopped")
+                counted += int(n)
+                received.add(int(n))
+
+            def update_transfer(self, n: float | None = 1) -> None:
+                """Xet tells the network's bytes beside the file's; the file's are counted."""
+
+        try:
+            yield Bar
+        except BaseException:
+            self.add(-counted)
+            raise
+
+
+def _fetch(model: HubModel, files: Sequence[HubFile], force: bool = False) -> None:
+    """Bring the files that the snapshot lacks. The first failure stops the others.
+
+    force: take none from huggingface_hub's store of files that several repositories share.
+    """
+    there = {file: _folder(model) / file.path for file in files if (_folder(model) / file.path).is_file()}
+    _discard(model, [file for file, path in there.items() if not _is_whole(path, file)])
+    _remove_orphans(model, files)
+    missing = [file for file in files if not (_folder(model) / file.path).is_file()]
+    total = missing_bytes(model, missing)
+    _check_room(model, total)
+    with progress(f"downloading {model.id}", "B") as advance, ThreadPoolExecutor(PARALLEL) as pool:
+        received = _Received(total, advance)
+        futures = [pool.submit(_fetch_file, model, file, received, force) for file in missing]
+        try:
+            for future in as_completed(futures):
+                future.result()
+        except BaseException:  # a signal too
+            received.stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _fetch_file(model: HubModel, file: HubFile, received: _Received, force: bool) -> None:
+    def fetch() -> None:
+        with received.one_try() as bar:
+            huggingface_hub.hf_hub_download(
+                model.id, file.path, revision=model.commit, tqdm_class=bar, force_download=force
+            )
+
+    persistently(fetch, f"downloading {file.path}", sleep=received.stop.wait)
+
+
+def _check_room(model: HubModel, needed: int) -> None:
+    place = Path(constants.HF_HUB_CACHE).absolute()
+    place = next(folder for folder in (place, *place.parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    if needed > free:
+        raise no_room(f"{model.id} needs {needed / 1e9:.2f} GB more, but {free / 1e9:.2f} GB are free")
+
+
+def _verify(model: HubModel, files: Sequence[HubFile], digests: Path | None) -> None:
+    """Compare every digest with the hub's; what is damaged is fetched once more.
+
+    huggingface_hub compares sizes alone, and files that were there already may have suffered since.
+    """
+    for last_try in (False, True):
+        damaged = _damaged(model, files, digests)
+        if not damaged:
+            return
+        names = ", ".join(file.path for file in damaged)
+        _discard(model, damaged)
+        if last_try:
+            raise CornerstoneError(
+                f"{names} of {model.id} came damaged twice (another digest than the hub lists): something between "
+                "the hub and this machine changes files; type the same command again, or use another network"
+            )
+        print(f"{names}: another digest than the hub lists; removed, and fetched again", flush=True)
+        _fetch(model, damaged, force=True)
+
+
+def _damaged(model: HubModel, files: Sequence[HubFile], digests: Path | None) -> list[HubFile]:
+    paths = {file: _folder(model) / file.path for file in files}
+    large = [path for file, path in paths.items() if file.sha256]
+    sums = file_digests(f"verifying {model.id}", large, digests)
+    return [
+        file
+        for file, path in paths.items()
+        if (sums[path] != file.sha256 if file.sha256 else git_sha1(path) != file.git_sha1)
+    ]
+
+
+def git_sha1(path: Path) -> str:
+    """git's digest (hex) of a file's content."""
+    content = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def _discard(model: HubModel, files: Sequence[HubFile]) -> None:
+    """Remove files from the model's part of the cache: what the snapshot names and the content under its digest.
+
+    That may be a link in turn, to what several repositories share: it stays, for it is not this model's alone.
+    """
+    for file in files:
+        (_folder(model) / file.path).unlink(missing_ok=True)
+        _blob(model, file).unlink(missing_ok=True)
+
+
+def _remove_orphans(model: HubModel, files: Sequence[HubFile]) -> None:
+    """Remove the partial files of downloads that were killed: nothing ever goes on with them.
+
+    A download that still runs holds the lock of its file; those are left alone.
+    """
+    locks = Path(constants.HF_HUB_CACHE, ".locks", _storage(model.id).name)
+    for file in files:
+        blob = _blob(model, file)
+        if orphans := list(blob.parent.glob(f"{blob.name}*.incomplete")):
+            locks.mkdir(parents=True, exist_ok=True)
+            with suppress(Timeout), FileLock(locks / f"{blob.name}.lock", timeout=0):
+                for orphan in orphans:
+                    orphan.unlink(missing_ok=True)
+
+
+def _cached_snapshot(hub_id: str, revision: str, digests: Path | None, trouble: HubUnreachable) -> Snapshot:
+    """The copy that is in the cache already, where the hub cannot be asked. Raises what was the trouble else."""
+    storage = _storage(hub_id)
+    ref = storage / "refs" / revision
+    commit = ref.read_text(encoding="utf-8").strip() if ref.is_file() else revision
+    folder = storage / "snapshots" / commit
+    if not folder.is_dir():
+        raise trouble
+    try:
+        check_model_folder(folder)
+    except CornerstoneError as error:
+        raise CornerstoneError(f"{trouble}; the copy in the cache is not whole: {error}") from error
+    _verify_by_name(folder, digests)
+    print(f"{trouble}; the copy in the cache is used: commit {commit}", flush=True)
+    return Snapshot(folder, commit)
+
+
+def _verify_by_name(folder: Path, digests: Path | None) -> None:
+    """In the cache the name of a file's content is its digest: sha256 of large files, git's of small ones."""
+    named = {path: Path(os.readlink(path)).name for path in folder.iterdir() if path.is_symlink()}
+    large = [path for path, name in named.items() if len(name) == 64]
+    sums = file_digests("verifying the copy in the cache", large, digests)
+    sums |= {path: git_sha1(path) for path, name in named.items() if len(name) == 40}
+    for path, digest in sums.items():
+        if digest != named[path]:
+            raise CornerstoneError(
+                f"{path} is damaged (another digest): remove it, and type the same command online"
+            )
+
+
+@contextmanager
+def one_at_a_time(lock: Path) -> Iterator[None]:
+    """Wait until no other process holds the lock: each download counts on the room that it found on the disk."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):
+        yield

@@ -1,0 +1,171 @@
+"""What a study will need, worked out before anything large is downloaded: disk, memory, operations, hours.
+
+    facts = facts_from_hub("meta-llama/Meta-Llama-3-8B", "main")    # config.json and the headers of the weights
+    need = estimate_need(facts, "bfloat16", [ablation(64), windows(64, 4)], tokens={"boolq": 300 * 140})
+
+Operations count the sublayers' weight products of the least work that any exact method does (the coalition
+tree); norms, attention scores and the head come on top, some per cent. Tokens are guessed from characters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from cornerstone.models.folder import (
+    INDEX,
+    check_config,
+    count_sublayers_from_config,
+    read_model_config,
+    weight_files,
+    weight_shapes,
+)
+from cornerstone.shapley.coalition_tree import least_evaluations
+from cornerstone.shapley.coalitions import Removed
+from cornerstone.system.errors import CornerstoneError
+
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+CHARACTERS_PER_TOKEN = 4.0
+"""Of English text, roughly, for vocabularies of 32,000 and more."""
+IN_A_BLOCK = re.compile(r"\.\d+\.")
+"""Tensors of the decoder blocks are numbered: model.layers.3.mlp.up_proj.weight."""
+WIDTH_KEYS = ("hidden_size", "n_embd", "d_model", "n_embed", "model_dim", "dim")
+HEADERS_AT_ONCE = 8
+EXPERT_COUNT_KEYS = ("num_local_experts", "num_experts", "n_routed_experts")
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What is known of a model without its weights.
+
+    sublayers:  attention and FFN or MoE modules of all blocks.
+    width:      of the hidden states.
+    numbers:    of all weights; active_numbers: those of the blocks that one token is multiplied with.
+    disk_bytes, missing_bytes: the files' size, and what of it is not on this disk yet.
+    """
+
+    sublayers: int
+    width: int
+    numbers: int
+    active_numbers: float
+    disk_bytes: int
+    missing_bytes: int
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one model's part of a study takes.
+
+    coalitions:          of all designs.
+    weight_bytes:        of the weights in the dtype.
+    state_bytes:         of all coalitions' hidden states per token, alive at once at the end of the model.
+    operations:          floating-point operations on all tokens of all tasks.
+    """
+
+    coalitions: int
+    weight_bytes: int
+    state_bytes: int
+    operations: float
+
+    def hours(self, tflops: float) -> float:
+        """At so many 10^12 operations a second."""
+        return self.operations / (tflops * 1e12) / 3600
+
+
+def estimate_need(
+    facts: ModelFacts, dtype: str, designs: Sequence[Sequence[Removed]], tokens: Mapping[str, float]
+) -> Need:
+    """What evaluating the coalitions of these designs takes on so many tokens (by task, in token-tree rows)."""
+    evaluations = sum(least_evaluations(design, facts.sublayers) for design in designs)
+    per_evaluation = 2.0 * facts.active_numbers / facts.sublayers
+    coalitions = sum(map(len, designs))
+    return Need(
+        coalitions=coalitions,
+        weight_bytes=facts.numbers * BYTES[dtype],
+        state_bytes=max(map(len, designs)) * facts.width * BYTES[dtype],
+        operations=evaluations * per_evaluation * sum(tokens.values()),
+    )
+
+
+def facts_from_folder(folder: Path | str) -> ModelFacts:
+    """Of a local model; reads the headers of its weights. Raises CornerstoneError where it is none."""
+    folder = Path(folder)
+    config = read_model_config(folder)
+    check_config(config, str(folder))
+    files = weight_files(folder)
+    shapes = {name: shape for path in files for name, shape in weight_shapes(path).items()}
+    return _facts(config, shapes, sum(path.stat().st_size for path in files), 0)
+
+
+def facts_from_hub(hub_id: str, revision: str) -> ModelFacts:
+    """Of a model on the hub; fetches config.json, the index and the headers of the weights, nothing else.
+
+    Raises CornerstoneError for what the hub refuses, and for models that cannot be evaluated.
+    """
+    import json
+
+    import huggingface_hub
+
+    from cornerstone.models.download import missing_bytes, weights_of
+    from cornerstone.system.hub import explained, find_model, page_of, persistently
+
+    model = find_model(hub_id, revision)
+
+    def read_json(name: str) -> dict[str, Any]:
+        path = persistently(
+            lambda: huggingface_hub.hf_hub_download(hub_id, name, revision=model.commit), f"fetching {name}"
+        )
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+
+    with explained(hub_id, revision):
+        config = read_json("config.json")
+        check_config(config, page_of(hub_id))
+        files = weights_of(model, read_json(INDEX) if model.file(INDEX) else None)
+        api = huggingface_hub.HfApi()
+        with ThreadPoolExecutor(HEADERS_AT_ONCE) as pool:
+            headers = list(
+                pool.map(
+                    lambda file: api.parse_safetensors_file_metadata(
+                        hub_id, file.path, revision=model.commit
+                    ),
+                    files,
+                )
+            )
+    shapes = {name: tensor.shape for header in headers for name, tensor in header.tensors.items()}
+    return _facts(config, shapes, sum(file.size for file in files), missing_bytes(model, files))
+
+
+def _facts(config: dict[str, Any], shapes: Mapping[str, Any], disk: int, missing: int) -> ModelFacts:
+    decoder = config.get("text_config") or config
+    return ModelFacts(
+        sublayers=count_sublayers_from_config(config),
+        width=_width(decoder),
+        numbers=sum(prod(shape) for shape in shapes.values()),
+        active_numbers=sum(
+            prod(shape) * _active_part(name, decoder)
+            for name, shape in shapes.items()
+            if len(shape) > 1 and IN_A_BLOCK.search(name)
+        ),
+        disk_bytes=disk,
+        missing_bytes=missing,
+    )
+
+
+def _width(decoder: Mapping[str, Any]) -> int:
+    for key in WIDTH_KEYS:
+        if isinstance(decoder.get(key), int):
+            return decoder[key]
+    raise CornerstoneError(f"config.json gives no width of the hidden states: it needs {WIDTH_KEYS[0]}")
+
+
+def _active_part(name: str, decoder: Mapping[str, Any]) -> float:
+    """How much of a tensor one token is multiplied with: of routed experts, those that it is sent to."""
+    experts = next((decoder[key] for key in EXPERT_COUNT_KEYS if decoder.get(key)), None)
+    if experts is None or ".experts" not in name:
+        return 1.0
+    return (decoder.get("num_experts_per_tok") or 1) / experts

@@ -1,0 +1,174 @@
+"""Manifests: what a model is made of, in digests, so that its numbers can never be taken for another's.
+
+    write_manifest(describe_folder("demo_llama", Path("resources/demo/models/demo_llama")), path)
+
+The declared output of the model step. The weights themselves stay where they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cornerstone.evaluations.identity import digest_of
+from cornerstone.models.folder import check_model_folder, weight_files
+from cornerstone.system.durable_files import write_json
+from cornerstone.system.errors import CornerstoneError
+from cornerstone.system.progress import progress
+
+FORMAT = 1
+TOKENIZER_PATTERNS = (
+    "tokenizer*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.*",
+    "merges.txt",
+    "*.model",
+    "*.tiktoken",
+)
+"""Files that decide how a text becomes tokens."""
+CACHED_SIZE = 16 << 20
+"""Files of so many bytes are not read again while their path, size and time are the same."""
+CHUNK = 8 << 20
+
+
+def describe_folder(
+    name: str,
+    folder: Path | str,
+    cache: Path | str | None = None,
+    *,
+    hub: str | None = None,
+    revision: str | None = None,
+    with_code: bool = False,
+) -> dict[str, Any]:
+    """The manifest of a model's folder: its files with sizes and sha256, and the three digests.
+
+    weights, config and tokenizer are digests over the names and contents of the files of each kind; Python
+    files that may be run (`with_code`) count as config.
+    cache: a JSON file in which the digests of large files are kept, by path, size and time.
+    hub, revision: the id on the hub and the commit, of a model that came from there.
+    Raises CornerstoneError unless the folder holds config.json, whole safetensors weights, a tokenizer.
+    """
+    folder = Path(folder)
+    check_model_folder(folder)
+    kinds = {
+        "weights": weight_files(folder),
+        "config": [folder / "config.json", *(sorted(folder.glob("*.py")) if with_code else [])],
+        "tokenizer": _tokenizer_files(folder),
+    }
+    paths = sorted({path for files in kinds.values() for path in files})
+    digests = file_digests(f"{name}: reading the weights", paths, None if cache is None else Path(cache))
+    files = [{"path": p.name, "size": p.stat().st_size, "sha256": digests[p]} for p in paths]
+    whole = {kind: digest_of([[p.name, digests[p]] for p in sorted(files)]) for kind, files in kinds.items()}
+    return {
+        "format": FORMAT,
+        "kind": "manifest",
+        "name": name,
+        "folder": str(folder),
+        "hub": hub,
+        "revision": revision,
+        **whole,
+        "files": files,
+    }
+
+
+def write_manifest(manifest: Mapping[str, Any], path: Path | str) -> None:
+    """Write a manifest as JSON, whole or not at all."""
+    write_json(manifest, path)
+
+
+def read_manifest(path: Path | str) -> dict[str, Any]:
+    """Read a manifest. Raises CornerstoneError where it is missing or is none."""
+    path = Path(path)
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CornerstoneError(
+            f"manifest {path} cannot be read ({error}): remove it and make it again"
+        ) from error
+    told = manifest if isinstance(manifest, dict) else {}
+    if (told.get("kind"), told.get("format")) != ("manifest", FORMAT):
+        raise CornerstoneError(f"{path} is no manifest of format {FORMAT}: remove it and make it again")
+    return manifest
+
+
+def check_unchanged(manifest: Mapping[str, Any]) -> None:
+    """Raise CornerstoneError where a file of the model has another size than when the manifest was made.
+
+    Cheap: it reads no weights. Snakemake sees changed times; this sees what it cannot, a folder that was
+    swapped between two steps.
+    """
+    for file in manifest["files"]:
+        path = Path(manifest["folder"]) / file["path"]
+        size = path.stat().st_size if path.is_file() else None
+        if size != file["size"]:
+            found = "is gone" if size is None else f"has {size} bytes"
+            raise CornerstoneError(
+                f"{path} {found}, the manifest of {manifest['name']} says {file['size']}: "
+                "put the model back, or remove its manifest to describe it anew"
+            )
+
+
+def _tokenizer_files(folder: Path) -> list[Path]:
+    return sorted({p for pattern in TOKENIZER_PATTERNS for p in folder.glob(pattern) if p.is_file()})
+
+
+def file_digests(title: str, paths: Sequence[Path], cache: Path | None = None) -> dict[Path, str]:
+    """sha256 (hex) of each file, with progress under the title; large ones that are in the cache are not read.
+
+    cache: a JSON file, made or added to, with the digests of large files by path, size and time.
+    """
+    known = _read_cache(cache)
+    entries = {path: known.get(str(path.resolve()), {}) for path in paths}
+    digests = {p: entry["sha256"] for p, entry in entries.items() if entry.items() >= _key(p).items()}
+    digests |= _digests(title, [p for p in paths if p not in digests])
+    large = {str(p.resolve()): _key(p) | {"sha256": digests[p]} for p in paths if _is_large(p)}
+    if cache is not None and not large.items() <= known.items():
+        write_json(_read_cache(cache) | large, cache)  # another job may have written meanwhile
+    return digests
+
+
+def _is_large(path: Path) -> bool:
+    return path.stat().st_size >= CACHED_SIZE
+
+
+def _key(path: Path) -> dict[str, int]:
+    status = path.stat()
+    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def _read_cache(cache: Path | None) -> dict[str, dict[str, Any]]:
+    """What is known of large files; a cache that cannot be read is an empty one."""
+    if cache is None or not cache.is_file():
+        return {}
+    try:
+        content = json.loads(cache.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _digests(title: str, paths: Sequence[Path]) -> dict[Path, str]:
+    """sha256 (hex) of each file, with progress in bytes where there is something to wait for."""
+    total = sum(path.stat().st_size for path in paths)
+    done = 0
+    digests = {}
+    with progress(title, "B") as advance:
+        for path in paths:
+            digest = hashlib.sha256()
+            for chunk in _chunks(path):
+                digest.update(chunk)
+                done += len(chunk)
+                if total >= CACHED_SIZE:
+                    advance(done, total)
+            digests[path] = digest.hexdigest()
+    return digests
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            yield chunk

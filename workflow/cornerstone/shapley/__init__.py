@@ -1,0 +1,1 @@
+"""Coalitions, designs, the coalition tree, games and the estimators of Shapley values."""

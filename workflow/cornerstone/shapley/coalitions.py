@@ -1,0 +1,83 @@
+"""Designs: named sets of coalitions, each written by the sublayers that are absent.
+
+windows(n_sublayers=4, max_removed=3)        -> (0,1) (0,1,2) (1,2) (1,2,3) (2,3)
+pairs(n_sublayers=4, nearest=2, farthest=3)  -> (0,2) (0,3) (1,3)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from cornerstone.system.errors import CornerstoneError
+
+Removed = tuple[int, ...]
+"""A coalition by what is absent: sorted sublayer indices; `()` is the full model."""
+
+
+def ablation(n_sublayers: int) -> list[Removed]:
+    """The full model and every single removal: n + 1 coalitions."""
+    return [(), *((sublayer,) for sublayer in range(n_sublayers))]
+
+
+def windows(n_sublayers: int, max_removed: int) -> list[Removed]:
+    """Every run of 2..max_removed consecutive sublayers (the paper's neighbourhood sampling).
+
+    With `ablation` they are the 1 + L·N − L(L−1)/2 coalitions of the paper's estimator.
+    Raises CornerstoneError unless 1 <= max_removed < n_sublayers.
+    """
+    check_max_removed(n_sublayers, max_removed)
+    return [
+        tuple(range(first, first + size))
+        for first in range(n_sublayers)
+        for size in range(2, max_removed + 1)
+        if first + size <= n_sublayers
+    ]
+
+
+def pairs(n_sublayers: int, nearest: int, farthest: int) -> list[Removed]:
+    """Every two sublayers whose indices differ by nearest..farthest; beyond the model's length there are none."""
+    return [
+        (first, first + distance)
+        for first in range(n_sublayers)
+        for distance in range(nearest, min(farthest, n_sublayers - 1 - first) + 1)
+    ]
+
+
+def exact(n_sublayers: int) -> list[Removed]:
+    """All 2^n coalitions, those with few removals first."""
+    return [c for size in range(n_sublayers + 1) for c in combinations(range(n_sublayers), size)]
+
+
+def paper_budget(n_sublayers: int, max_removed: int) -> int:
+    """How many coalitions the paper's estimator takes: `ablation` and `windows` together."""
+    return 1 + max_removed * n_sublayers - max_removed * (max_removed - 1) // 2
+
+
+def absence(coalitions: Sequence[Removed], n_sublayers: int) -> np.ndarray:
+    """1 where a sublayer is removed, else 0: float64, shape (coalitions, sublayers)."""
+    absent = np.zeros((len(coalitions), n_sublayers))
+    for row, removed in enumerate(coalitions):
+        absent[row, list(removed)] = 1.0
+    return absent
+
+
+def check_max_removed(n_sublayers: int, max_removed: int) -> None:
+    """Raise CornerstoneError unless 1 <= max_removed < n_sublayers."""
+    if not 1 <= max_removed < n_sublayers:
+        raise CornerstoneError(
+            f"max_removed is {max_removed}, but this model has {n_sublayers} sublayers: "
+            f"give a number from 1 to {n_sublayers - 1}"
+        )
+
+
+def removed_text(removed: Removed) -> str:
+    """How a coalition is written in tables: "" for the full model, else "3" or "3,4"."""
+    return ",".join(map(str, removed))
+
+
+def parse_removed(text: str) -> Removed:
+    """The inverse of `removed_text`."""
+    return tuple(int(part) for part in text.split(",")) if text else ()

@@ -1,0 +1,77 @@
+"""Games: a model's score as a function of the sublayers present, every coalition known, each question counted.
+
+game = exact_game(scores)              # of an evaluation of the design exact
+game.score([(), (0, 3)])               # looked up; game.asked has both
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cornerstone.shapley.coalitions import Removed
+from cornerstone.shapley.estimators import document_values, exact_estimator
+from cornerstone.system.errors import CornerstoneError
+from cornerstone.values.scores import Scores
+
+
+@dataclass(frozen=True, eq=False)
+class Game:
+    """scores: of every coalition, shape (2^sublayers,), at the place whose binary digits are the removed sublayers.
+    values: the exact Shapley values, shape (sublayers,). asked: the places that were looked up so far."""
+
+    scores: np.ndarray
+    values: np.ndarray
+    asked: set[int] = field(default_factory=set)
+
+    @property
+    def n_sublayers(self) -> int:
+        return len(self.values)
+
+    def score(self, coalitions: Sequence[Removed]) -> np.ndarray:
+        """Of coalitions given by what is removed, shape (coalitions,)."""
+        return self._look_up([place_of(removed) for removed in coalitions])
+
+    def score_present(self, present: np.ndarray) -> np.ndarray:
+        """Of coalitions given by who is present, bool of shape (coalitions, sublayers)."""
+        absent = ~np.atleast_2d(present).astype(bool)
+        return self._look_up((absent @ (1 << np.arange(self.n_sublayers))).tolist())
+
+    def knows(self, removed: Removed) -> bool:
+        """Whether this coalition was looked up before."""
+        return place_of(removed) in self.asked
+
+    def asked_anew(self) -> Game:
+        """The same game, of which nothing was asked yet."""
+        return Game(self.scores, self.values)
+
+    def _look_up(self, places: list[int]) -> np.ndarray:
+        self.asked.update(places)
+        return self.scores[places]
+
+
+def exact_game(scores: Scores) -> Game:
+    """The game of the mean score over documents. Raises CornerstoneError unless all coalitions were evaluated."""
+    n_sublayers = max(map(len, scores.coalitions), default=0)
+    if len(scores.coalitions) != 2**n_sublayers:
+        raise CornerstoneError(
+            f"{len(scores.coalitions)} coalitions were evaluated, and exact values of {n_sublayers} sublayers need "
+            f"{2**n_sublayers}: evaluate the design exact"
+        )
+    by_place = np.zeros(2**n_sublayers)
+    by_place[[place_of(removed) for removed in scores.coalitions]] = scores.matrix.mean(axis=1)
+    values = document_values(scores, exact_estimator(n_sublayers)).mean(axis=1)
+    return Game(by_place, rounded(values, by_place))
+
+
+def place_of(removed: Removed) -> int:
+    """The number whose binary digits are the removed sublayers."""
+    return sum(1 << sublayer for sublayer in removed)
+
+
+def rounded(values: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """To a part in 10^12 of the largest score."""
+    unit = 1e-12 * np.abs(scores).max() or 1.0
+    return np.round(values / unit) * unit

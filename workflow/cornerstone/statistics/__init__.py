@@ -1,0 +1,1 @@
+"""Resampling, intervals, tests, shares and ranks: arrays in, arrays out."""

@@ -1,0 +1,72 @@
+"""Shares: each sublayer's part of the sum of the values, the paper's clipped one and the signed one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from cornerstone.statistics.resampling import bootstrap, interval
+
+
+def shares(values: np.ndarray) -> np.ndarray:
+    """The paper's share: values over their sum (axis 0), negatives set to 0; all 0 if none is positive."""
+    positive = np.clip(values, 0, None)
+    total = positive.sum(axis=0)
+    return np.divide(positive, total, out=np.zeros_like(positive), where=total > 0)
+
+
+def noise_shares(draws: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The share that noise alone would give the 1st, 2nd, … largest sublayer, shape (players,).
+
+    What the paper's share would be on average if every value were zero and only the noise of having
+    finitely many documents were left: the bootstrap's deviations from the estimate, clipped, divided by
+    their sum, sorted. Needed because the clipped share of pure noise is far from 1/n: it keeps only the
+    upside of each. The sublayers that matter are also the noisiest, because they matter: each one's
+    deviations are scaled to the same spread, as they would be if none did.
+
+    draws: shape (players, resamples), from `resampled_means`; values: shape (players,).
+    """
+    noise = draws - values[:, None]
+    spread = noise.std(axis=1, keepdims=True)
+    noise = np.divide(noise, spread, out=np.zeros_like(noise), where=spread > 0)
+    return np.sort(shares(noise), axis=0)[::-1].mean(axis=1)
+
+
+def signed_shares(per_document: np.ndarray) -> pd.DataFrame:
+    """Shares of the signed sum with 95 % intervals, a row per player, from values of shape (players, documents).
+
+    signed_share, signed_low, signed_high: of each player; top_signed_…: of the player and all those of
+    larger value together, who they are held fixed: chosen on the same documents, which makes their share a
+    little too large where the choice is close. Empty, all of them, where the sum is not above zero in every
+    resample: nothing is surely there to share out. Near that the shares are ill known, and those that are
+    told are told where the sum looks large.
+    """
+    values = np.round(per_document.mean(axis=1), 12)
+    total, total_draws = values.sum(), bootstrap(per_document.sum(axis=0, keepdims=True))[0]
+    exists = (total_draws > 0).all()
+    order = np.argsort(-values, kind="stable")
+    parts = {
+        "signed": (np.arange(len(values)), per_document),
+        "top_signed": (order, per_document[order].cumsum(axis=0)),
+    }
+    table = pd.DataFrame(index=range(len(values)))
+    for name, (players, part) in parts.items():
+        numbers = (np.nan,) * 3
+        if exists:
+            numbers = (part.mean(axis=1) / total, *interval(bootstrap(part) / total_draws))
+        for what, number in zip(("share", "low", "high"), numbers, strict=True):
+            table.loc[players, f"{name}_{what}"] = number
+    if exists:  # all together are all, whatever documents were made up
+        table.loc[order[-1], ["top_signed_low", "top_signed_high"]] = 1.0
+    return table
+
+
+def top_k_stability(draws: np.ndarray, top_k: int) -> np.ndarray:
+    """The part of the resampled sets of documents in which each player is among the top_k, shape (players,).
+
+    Stability, not confidence: how often other documents would name the same, were these all there are. It is
+    no probability that the player truly is among them: of two that are alike each gets about a half, and one
+    that is there by luck is there in most resamples, too. draws: shape (players, resamples).
+    """
+    order = np.argsort(-draws, axis=0, kind="stable")
+    return np.bincount(order[:top_k].ravel(), minlength=len(draws)) / draws.shape[1]

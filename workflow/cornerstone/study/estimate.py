@@ -1,0 +1,162 @@
+"""The estimate of a whole study, as text: `snakemake estimate` prints it.
+
+print_estimate(study)
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from huggingface_hub import constants
+
+from cornerstone.documents.task_size import TaskSize, expected_size
+from cornerstone.models.facts import (
+    CHARACTERS_PER_TOKEN,
+    ModelFacts,
+    Need,
+    estimate_need,
+    facts_from_folder,
+    facts_from_hub,
+)
+from cornerstone.study.config import ModelConfig, StudyConfig
+from cornerstone.system.errors import CornerstoneError
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """documents: how many the model is asked, over all tasks; None where a task's number is not known."""
+
+    facts: ModelFacts
+    need: Need
+    documents: int
+
+
+def print_estimate(study: StudyConfig) -> None:
+    """Ask the hub about every model and task, and print what the study needs.
+
+    Raises CornerstoneError naming the models and tasks that could not be asked about, after printing the rest.
+    """
+    troubles: list[str] = []
+    sizes = {task.name: size for task in study.tasks if (size := _size(study, task.name, troubles))}
+    estimates = {
+        model.name: estimate
+        for model in study.models
+        if (estimate := _estimate(study, model, sizes, troubles))
+    }
+    if sizes:
+        print(_aligned(_task_rows(study, sizes)))
+    if estimates:
+        print(_aligned(_model_rows(study, estimates)))
+        print("\n".join(_notes(study, estimates)), flush=True)
+    if troubles:
+        raise CornerstoneError("left out of the estimate: " + "; ".join(troubles))
+
+
+def _size(study: StudyConfig, name: str, troubles: list[str]) -> TaskSize | None:
+    """A task's size where it is known; the trouble is noted where it is not."""
+    task = study.task(name)
+    try:
+        size = expected_size(
+            task.task,
+            name=name,
+            data=task.data,
+            shots=task.shots,
+            sample=task.sample,
+            limit=task.documents,
+            include_path=task.include_path,
+        )
+    except CornerstoneError as error:
+        troubles.append(str(error))
+        return None
+    if size.documents is None or size.characters is None:
+        troubles.append(f"task {name}: its card on the hub does not tell how many documents it has")
+        return None
+    return size
+
+
+def _estimate(
+    study: StudyConfig, model: ModelConfig, sizes: Mapping[str, TaskSize], troubles: list[str]
+) -> Estimate | None:
+    try:
+        facts = facts_from_hub(model.hub, model.revision) if model.hub else facts_from_folder(model.folder)
+        documents = {name: _asked(study, model.name, name, size) for name, size in sizes.items()}
+        tokens = {
+            name: documents[name] * size.characters / CHARACTERS_PER_TOKEN for name, size in sizes.items()
+        }
+        designs = [study.coalitions_of(design, facts.sublayers) for design in study.designs_of(model.name)]
+        need = estimate_need(facts, model.dtype, designs, tokens)
+    except CornerstoneError as error:
+        troubles.append(f"models.{model.name}: {error}")
+        return None
+    return Estimate(facts, need, sum(documents.values()))
+
+
+def _asked(study: StudyConfig, model: str, task: str, size: TaskSize) -> int:
+    limit = study.document_limit(model, task)
+    return size.documents if limit is None else min(limit, size.documents)
+
+
+def _task_rows(study: StudyConfig, sizes: Mapping[str, TaskSize]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "Task": study.task(name).title,
+                "Documents": f"{size.documents:,}",
+                "Tokens a document, about": f"{size.characters / CHARACTERS_PER_TOKEN:,.0f}",
+            }
+            for name, size in sizes.items()
+        ]
+    )
+
+
+def _model_rows(study: StudyConfig, estimates: Mapping[str, Estimate]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "Model": study.model(name).title,
+                "On the disk (GB)": _gigabytes(told.facts.disk_bytes),
+                "To download (GB)": _gigabytes(told.facts.missing_bytes),
+                "Weights in memory (GB)": f"{_gigabytes(told.need.weight_bytes)} {study.model(name).dtype}",
+                "States (MB a token)": f"{told.need.state_bytes / 1e6:.1f}",
+                "Sublayers": told.facts.sublayers,
+                "Coalitions": told.need.coalitions,
+                "Evaluations": f"{told.need.coalitions * told.documents:,}",
+                "Operations": f"{told.need.operations:.1e}",
+                f"Hours at {study.gpu_tflops:g} TFLOP/s": f"{told.need.hours(study.gpu_tflops):,.1f}",
+            }
+            for name, told in estimates.items()
+        ]
+    )
+
+
+def _aligned(table: pd.DataFrame) -> str:
+    """A column for each of the table's rows, under its name."""
+    first = table.columns[0]
+    return table.set_index(first).T.rename_axis(columns=None).to_string() + "\n"
+
+
+def _notes(study: StudyConfig, estimates: Mapping[str, Estimate]) -> list[str]:
+    missing = sum(told.facts.missing_bytes for told in estimates.values())
+    hours = sum(told.need.hours(study.gpu_tflops) for told in estimates.values())
+    place = Path(constants.HF_HUB_CACHE).absolute()
+    free = shutil.disk_usage(next(folder for folder in (place, *place.parents) if folder.exists())).free
+    enough = (
+        "enough" if free >= missing else "NOT enough: make room, or set HF_HOME to a folder on a larger disk"
+    )
+    return [
+        f"Disk: {_gigabytes(missing)} GB to download to {place}, {_gigabytes(free)} GB free: {enough}.",
+        "Memory: weights that would leave less than a tenth of a device's free memory stream through it block by block "
+        "(placement in the configuration), about as fast where many documents go together.",
+        f"Time: {hours:,.1f} hours on one GPU that reaches {study.gpu_tflops:g} TFLOP/s (gpu_tflops in the "
+        "configuration), and less on several: a model × task × design is a job.",
+        "Evaluations are coalition × document pairs. Operations are the sublayers' weight products, each done once "
+        f"for all coalitions that share it. Tokens are guessed at {CHARACTERS_PER_TOKEN:g} characters each.",
+    ]
+
+
+def _gigabytes(number: float) -> str:
+    return f"{number / 1e9:,.1f}" if number >= 1e8 else f"{number / 1e9:.2g}"

@@ -1,0 +1,91 @@
+"""How far a study is, from the files on the disk alone: `snakemake overview`, while its jobs run too.
+
+print_overview(study)
+
+             BoolQ   ARC-E   PIQA
+Llama3 8B     done    41 %      –       share of the (coalition × document) pairs that are evaluated
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cornerstone.documents.document import digest_documents, read_documents
+from cornerstone.evaluations.evaluation import DIGESTS, EVALUATION_SCHEMA
+from cornerstone.evaluations.identity import ENGINE_VERSION
+from cornerstone.evaluations.parts import parts_folder, read_metadata, saved_pairs
+from cornerstone.models.folder import count_sublayers_from_config, read_model_config
+from cornerstone.models.manifest import read_manifest
+from cornerstone.study.config import StudyConfig
+from cornerstone.system.errors import CornerstoneError
+
+NOT_BEGUN = "–"
+
+
+def print_overview(study: StudyConfig) -> None:
+    """Print a row a model, a column a task, with the share of its pairs that are evaluated."""
+    table = pd.DataFrame(
+        {
+            study.task(task).title: [_cell(study, model, task) for model in study.model_names]
+            for task in study.task_names
+        },
+        index=[study.model(model).title for model in study.model_names],
+    )
+    print(table.to_string(), flush=True)
+
+
+def _cell(study: StudyConfig, model: str, task: str) -> str:
+    share = share_done(study, model, task)
+    if share is None:
+        return NOT_BEGUN
+    return "done" if share == 1 else f"{int(100 * share)} %"
+
+
+def share_done(study: StudyConfig, model: str, task: str) -> float | None:
+    """Share of the pairs of all its designs that are on the disk; None before model and documents are there,
+    and where a design is impossible for the model."""
+    try:
+        manifest = read_manifest(Path(study.results, "models", f"{model}.json"))
+        document_set = read_documents(Path(study.results, "documents", f"{task}.parquet"))
+        sublayers = count_sublayers_from_config(read_model_config(manifest["folder"]))
+        coalitions = {design: study.coalitions_of(design, sublayers) for design in study.designs_of(model)}
+    except CornerstoneError:
+        return None
+    documents = document_set.documents[: study.document_limit(model, task)]
+    prompts = {document.index: digest_documents([document]) for document in documents}
+    ours = {
+        "dtype": study.model(model).dtype,
+        "engine_version": ENGINE_VERSION,
+        "task_version": document_set.version,
+        **{key: manifest[key] for key in DIGESTS},
+    }
+    done = 0
+    for design in coalitions:
+        output = Path(study.results, "evaluations", model, task, f"{design}.parquet")
+        rows = len(coalitions[design]) * sum(len(document.requests) for document in documents)
+        if _is_whole(output, ours, document_set.digest, rows):
+            done += len(coalitions[design]) * len(documents)
+        else:
+            done += saved_pairs(
+                parts_folder(output), lambda identity: _is_of(identity, ours), coalitions[design], prompts
+            )
+    return done / (sum(map(len, coalitions.values())) * len(documents))
+
+
+def _is_whole(output: Path, ours: Mapping[str, Any], documents: str, rows: int) -> bool:
+    """Whether the evaluation is written, of this model and these documents, with as many rows as are wanted now."""
+    try:
+        told = read_metadata(output, EVALUATION_SCHEMA, "evaluation")
+    except (FileNotFoundError, ValueError):
+        return False
+    return (
+        told["rows"] == rows and told["documents"]["digest"] == documents and _is_of(told["identity"], ours)
+    )
+
+
+def _is_of(identity: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
+    return {key: identity.get(key) for key in ours} == ours

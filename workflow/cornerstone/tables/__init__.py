@@ -1,0 +1,1 @@
+"""Tables over all models and tasks, as numbers and as text."""

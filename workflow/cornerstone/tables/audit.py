@@ -1,0 +1,122 @@
+"""What the audit says, in words and in tables that people read.
+
+write_audit(audits, positions, Path("results/tables"), titles)     # audit.csv, audit_games.csv and their .md
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from cornerstone.tables.results import Titles
+from cornerstone.tables.text import counted, listed, percent
+from cornerstone.tables.written import Section, markdown
+from cornerstone.values.audit_summary import BESIDE, SEEDS, audit_summary
+
+NAME_OF_CHOICE = {
+    "windows": "windows",
+    "gaussian_process": "Gaussian process",
+    "permutations": "permutations",
+}
+"""The configuration's estimators as the audit calls them."""
+
+SUMMARY_NOTE = (
+    "Every estimator against the exact values of the models small enough for all 2^N coalitions, at the paper's number "
+    "of coalitions (budget 1) and multiples of it: means over the audited models, tasks and scores, and over up to "
+    f"{SEEDS} seeds of each. Spearman and Kendall: rank correlation with the exact values. Worst: Spearman on the game "
+    "where it is lowest. Top: the part of the largest that are among the exact largest. Share error: half the sum of "
+    "the absolute errors of the shares. Sum: how far the values' sum is from what there is to share out, in per cent "
+    "of that. Error: mean absolute error of a value, in per cent of the largest exact one. Coalitions: how many were "
+    "evaluated at most, as not every estimator can use its budget up. Those in italics are shapiq's. The Gaussian "
+    "process was tuned on the models that come with Cornerstone (docs/estimators.md has others)."
+)
+GAMES_NOTE = (
+    "Spearman's rank correlation with the exact values at the paper's budget, by model, task and score; the mean over "
+    "seeds, the best of each row in bold."
+)
+
+
+def audit_sections(audits: pd.DataFrame, titles: Titles) -> list[Section]:
+    """The summary, and Spearman's correlation game by game."""
+    return [
+        Section("Estimators held against exact values", SUMMARY_NOTE, _summary_view(audit_summary(audits))),
+        Section("Rank correlation with exact values, game by game", GAMES_NOTE, _games_view(audits, titles)),
+    ]
+
+
+def write_audit(audits: pd.DataFrame, positions: pd.DataFrame, folder: Path, titles: Titles) -> None:
+    """Write audit.csv (the summary), audit_games.csv, audit_positions.csv, and audit.md, audit_games.md."""
+    tables = {"audit": audit_summary(audits), "audit_games": audits, "audit_positions": positions}
+    for name, table in tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False, float_format="%.10g", lineterminator="\n")
+    for name, section in zip(("audit", "audit_games"), audit_sections(audits, titles), strict=True):
+        text = f"## {section.title}\n\n{section.note}\n\n{markdown(section.table)}"
+        (folder / f"{name}.md").write_text(text, encoding="utf-8")
+
+
+def audit_finding(audits: pd.DataFrame, estimator: str, edges: str, score: str, titles: Titles) -> str:
+    """How near the configured estimator's ranks are to exact ones, on the audited models and in the study's score."""
+    own_score = audits["score"] == BESIDE if score == BESIDE else audits["score"] != BESIDE
+    summary = audit_summary(audits[(audits["multiple"] == 1) & own_score]).set_index("estimator")
+    best = summary["spearman"].fillna(-1).idxmax()
+    if estimator == "exact":
+        return (
+            "Values are exact: from all coalitions of sublayers. Of estimates at the paper's number of coalitions, "
+            f"{best} comes nearest to their order here (rank correlation {_two_digits(summary.loc[best, 'spearman'])})."
+        )
+    name = "windows (first edge)" if (estimator, edges) == ("windows", "first") else NAME_OF_CHOICE[estimator]
+    own = summary.loc[name]
+    models = listed([titles.model(model) for model in audits["model"].unique()])
+    several = own["games"] > 1
+    return (
+        f"How far to trust the order: the estimator in use ({name}) orders the sublayers of {models} "
+        f"({counted(int(own['games']), 'game')}: model, task and score) with a rank correlation of "
+        f"{_two_digits(own['spearman'])} with exact values{' on average' if several else ''}"
+        f"{f', {_two_digits(own.spearman_worst)} in the worst' if several else ''}; 1 would be the same order. Of the "
+        f"largest it finds {percent(own['top_overlap'], 0)} %. "
+        + (
+            f"It is the best of all {len(summary)} audited at this number of coalitions."
+            if best == name
+            else f"{best} is the best of all {len(summary)} audited at this number of coalitions "
+            f"({_two_digits(summary.loc[best, 'spearman'])})."
+        )
+    )
+
+
+def _summary_view(summary: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "Budget": summary["multiple"],
+            "Estimator": [
+                name if ours else f"*{name}*"
+                for name, ours in zip(summary["estimator"], summary["ours"], strict=True)
+            ],
+            "Coalitions": summary["evaluations"].map(lambda count: f"{count:,.0f}"),
+            "Spearman": summary["spearman"].map(_two_digits),
+            "Worst": summary["spearman_worst"].map(_two_digits),
+            "Kendall": summary["kendall"].map(_two_digits),
+            "Top (%)": summary["top_overlap"].map(lambda part: percent(part, 0)),
+            "Share error (%)": summary["share_error"].map(percent),
+            "Sum (%)": summary["efficiency_bias"].map(percent),
+            "Error (%)": summary["error"].map(percent),
+        }
+    )
+
+
+def _games_view(audits: pd.DataFrame, titles: Titles) -> pd.DataFrame:
+    at_paper = audits[audits["multiple"] == 1]
+    names = list(audit_summary(at_paper)["estimator"])
+    rows = []
+    for (model, task, score), of_game in at_paper.groupby(["model", "task", "score"], sort=False):
+        found = of_game.set_index("estimator")["spearman"]
+        cells = {
+            name: f"**{found[name]:.2f}**" if found[name] == found.max() else _two_digits(found[name])
+            for name in names
+        }
+        rows.append({"Model": titles.model(model), "Task": titles.task(task), "Score": score} | cells)
+    return pd.DataFrame(rows)
+
+
+def _two_digits(number: float) -> str:
+    return "" if pd.isna(number) else f"{number:.2f}".replace("-", "−")

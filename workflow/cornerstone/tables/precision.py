@@ -1,0 +1,124 @@
+"""How many documents are enough: how wide the intervals are, and what narrower ones take.
+
+    precision_table(measured)        # a row per model, task and kind of number; `snakemake precision` prints it
+
+A half-width is that of the 95 % interval of a sublayer's effect or value, 1.96 · √(s² + 2 c² / n) / √n, where s is
+the standard deviation over documents and c the change on a made-up document (see `resampling`). As the tables'
+intervals it speaks of documents like these; of the task's own scored split alone one knows more, and all of it
+leaves no doubt (the finite-population correction).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cornerstone.shapley.designs import DESIGN_OF_ESTIMATOR
+from cornerstone.statistics.resampling import typical_change
+from cornerstone.values.document_numbers import DocumentNumbers, document_numbers
+from cornerstone.values.scores import read_scores
+from cornerstone.values.units import NATS, POINTS, Unit, unit_of
+
+WIDTHS = {POINTS: (0.05, 0.02, 0.01), NATS: (0.1, 0.05, 0.02)}
+"""Half-widths that documents are counted for, by the score's unit: in parts of 1, and in nats."""
+NORMAL = 1.959964
+"""The quantile of the normal distribution that leaves 2.5 % above it."""
+RULE_OF_THREE = 3.0
+"""What was seen on none of n documents may, at 95 %, still happen on 3/n of them (Hanley & Lippman-Hand 1983)."""
+
+
+def half_widths(per_document: np.ndarray) -> np.ndarray:
+    """Of the mean of each row of (rows, documents); infinite for a single document."""
+    n = per_document.shape[1]
+    if n < 2:
+        return np.full(len(per_document), np.inf)
+    return NORMAL * np.sqrt(per_document.var(axis=1) + 2 * typical_change(per_document) ** 2 / n) / np.sqrt(n)
+
+
+def documents_needed(width_now: float, documents: int, width: float, unit: Unit = POINTS) -> int:
+    """How many documents like these a half-width takes that is `width_now` with `documents` of them.
+
+    Never fewer than what could show an effect of that size at all on right answers: 3 / width.
+    """
+    least = RULE_OF_THREE / width if unit is POINTS else 2
+    return int(np.ceil(max(documents * (width_now / width) ** 2, least)))
+
+
+def documents_needed_of(population: int, like_these: int) -> int:
+    """How many of a population's own documents tell as much of it as `like_these` of an endless one.
+
+    n = n₀ / (1 + (n₀ − 1) / N), Cochran (1977), Sampling Techniques, eq. 4.5.
+    """
+    return min(population, int(np.ceil(like_these / (1 + (like_these - 1) / population))))
+
+
+def designs_of(estimator: str) -> dict[str, tuple[str, ...]]:
+    """What is evaluated for each kind of number; windows in any case."""
+    return {
+        "effect": ("ablation",),
+        "value": tuple(dict.fromkeys(("ablation", "windows", DESIGN_OF_ESTIMATOR[estimator]))),
+    }
+
+
+def precision_table(measured: Sequence[DocumentNumbers]) -> pd.DataFrame:
+    """A row per model, task and number ("effect", "value").
+
+    documents, available: evaluated, and in the task's scored split (0: not known). median, widest: half-width
+    now over the sublayers. For each of the unit's WIDTHS, w in points or nats, so that no sublayer's is wider:
+    documents_{w}, of documents like these; own_{w}, of the split's own, for what is said of that split alone;
+    seconds_{w}: what evaluating documents_{w} takes on the devices that were used so far (NaN: not known).
+    """
+    return pd.DataFrame(
+        [_row(numbers, *one) for numbers in measured for one in designs_of(numbers.estimator).items()]
+    )
+
+
+def _row(numbers: DocumentNumbers, kind: str, designs: Sequence[str]) -> dict[str, float | str]:
+    n = len(numbers.documents)
+    widths = half_widths({"effect": numbers.effects, "value": numbers.values}[kind])
+    row = {
+        "model": numbers.model,
+        "task": numbers.task,
+        "number": kind,
+        "documents": n,
+        "available": numbers.available,
+        "median": float(np.median(widths)),
+        "widest": float(widths.max()),
+    }
+    seconds = sum(numbers.seconds.get(design, np.nan) for design in designs) / n
+    unit = unit_of(numbers.metric)
+    for width in WIDTHS[unit] if n > 1 else ():
+        needed = documents_needed(widths.max(), n, width, unit)
+        row[f"documents_{unit.exact(width)}"] = needed
+        row[f"own_{unit.exact(width)}"] = (
+            documents_needed_of(numbers.available, needed) if numbers.available else np.nan
+        )
+        row[f"seconds_{unit.exact(width)}"] = seconds * needed
+    return row
+
+
+def precision_so_far(
+    folder: Path,
+    models: Sequence[str],
+    tasks: Sequence[str],
+    *,
+    max_removed: int,
+    edges: str,
+    estimator: str,
+    score: str,
+) -> pd.DataFrame:
+    """`precision_table` of the models and tasks whose evaluations are finished in this folder of results."""
+    measured = []
+    for model in models:
+        for task in tasks:
+            designs = designs_of(estimator)["value"]
+            files = [folder / "evaluations" / model / task / f"{design}.parquet" for design in designs]
+            if all(file.is_file() for file in files):
+                scored = read_scores(files, folder / "documents" / f"{task}.parquet", score)
+                measured.append(
+                    document_numbers(scored, max_removed=max_removed, edges=edges, estimator=estimator)
+                )
+    return precision_table(measured)

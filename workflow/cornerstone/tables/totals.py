@@ -1,0 +1,76 @@
+"""Totals: attention against FFN or MoE, and the thirds of the model: sums of the sublayers' values and effects.
+
+totals_table(results)    # tables/totals.csv, a row per model, task and part of the model
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from cornerstone.statistics.resampling import interval
+from cornerstone.tables.results import MEAN, Results
+from cornerstone.tables.together import THIRDS
+from cornerstone.values.document_numbers import DocumentNumbers, task_draws
+from cornerstone.values.rows import KINDS
+
+DIFFERENCE = "difference"
+
+
+def totals_table(results: Results) -> pd.DataFrame:
+    """A row per model, task (and MEAN, where there are several) and part: by, part, sublayers, value, …, effect, ….
+
+    by, part: see `parts_of`. value, effect: sum over the part's sublayers, with 95 % intervals value_low, …,
+    effect_high: paired bootstrap over documents, tasks independent. A value counts how a sublayer does beside others
+    that are removed, an effect alone.
+    """
+    rows = []
+    for model in results.models:
+        of_tasks = results.of_model(model)
+        for (by, part), weights in parts_of(of_tasks[0].labels).items():
+            for task, numbers in _tasks_and_mean(of_tasks):
+                about = {"model": model, "task": task, "by": by, "part": part}
+                rows.append(about | {"sublayers": int((weights != 0).sum())} | _sums(numbers, weights))
+    table = pd.DataFrame(rows)
+    order = {task: place for place, task in enumerate(dict.fromkeys(table["task"]))}
+    models = {model: place for place, model in enumerate(results.models)}
+    places = pd.DataFrame({"model": table["model"].map(models), "task": table["task"].map(order)})
+    return table.loc[places.sort_values(["model", "task"], kind="stable").index].reset_index(drop=True)
+
+
+def parts_of(labels: Sequence[str]) -> Mapping[tuple[str, str], np.ndarray]:
+    """(by, part) -> weights of the sublayers, shape (sublayers,): 1 in the part, else 0.
+
+    kind: attention, and the others (FFN, MoE, or both); their difference, attention 1 and the others −1. depth: the
+    thirds of the model's blocks.
+    """
+    kinds = np.array([label.split()[0] for label in labels])
+    blocks = np.array([int(label.split()[1]) for label in labels])
+    attention = (kinds == "Attn").astype(float)
+    others = " / ".join(kind for kind in KINDS if kind in set(kinds) - {"Attn"})
+    parts = {
+        ("kind", "attention"): attention,
+        ("kind", others): 1 - attention,
+        ("kind", DIFFERENCE): 2 * attention - 1,
+    }
+    third = 3 * blocks // (blocks.max() + 1)
+    return parts | {("depth", THIRDS[n]): (third == n).astype(float) for n in np.unique(third)}
+
+
+def _tasks_and_mean(of_tasks: Sequence[DocumentNumbers]) -> Iterator[tuple[str, Sequence[DocumentNumbers]]]:
+    for numbers in of_tasks:
+        yield numbers.task, [numbers]
+    if len(of_tasks) > 1:
+        yield MEAN, of_tasks
+
+
+def _sums(of_tasks: Sequence[DocumentNumbers], weights: np.ndarray) -> dict[str, float]:
+    columns = {}
+    for name, field in {"value": "values", "effect": "effects"}.items():
+        sums = [(weights @ getattr(numbers, field), numbers.task) for numbers in of_tasks]
+        columns[name] = np.mean([row.mean() for row, _ in sums])
+        low, high = interval(np.mean([task_draws(row, task)[0] for row, task in sums], axis=0))
+        columns |= {f"{name}_low": float(low), f"{name}_high": float(high)}
+    return columns

@@ -1,0 +1,1 @@
+"""From log-likelihoods to numbers: scores, effects, values, interactions and their audit."""

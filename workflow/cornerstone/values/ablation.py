@@ -1,0 +1,80 @@
+"""Ablation: how much the score drops when one sublayer is removed.
+
+evaluations/{model}/{task}/ablation.parquet + documents/{task}.parquet
+    -> ablation/{model}/{task}.csv, a row per sublayer
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cornerstone.shapley.coalitions import ablation
+from cornerstone.statistics.collapse import guessing_tests
+from cornerstone.statistics.resampling import bootstrap, bounded, interval
+from cornerstone.values.rows import sublayer_columns
+from cornerstone.values.scores import Scores, read_scores, rows_of, write_table
+
+
+def document_effects(scores: Scores, n_sublayers: int) -> tuple[np.ndarray, np.ndarray]:
+    """The full model's score, shape (documents,), and full − score without each, (n_sublayers, documents).
+
+    Raises CornerstoneError where a removal was not evaluated.
+    """
+    full, *removed = rows_of(scores, ablation(n_sublayers))
+    return full, full - np.array(removed)
+
+
+def effect_table(scores: Scores, labels: Sequence[str], margin: float = 0.05) -> pd.DataFrame:
+    """A row per sublayer: sublayer, label, kind, full, removed_score, effect, low, high, and the baselines.
+
+    full, removed_score, constant: scores of the full model, without the sublayer, and of the best answer that is
+    always the same, each with its interval …_low, …_high. effect = full − removed_score, with the paired
+    interval low, high (95 %, bootstrap over documents). An effect that no document shows gets ± 3 / documents:
+    so many of all documents it may still affect. chance: a random choice's score, the same whichever
+    documents of so many choices were asked. documents: how many. state: whether what is left is guessing, at
+    this margin, tested over all sublayers together (see `collapse`).
+    """
+    full, effects = document_effects(scores, len(labels))
+    removed = full - effects
+    (full_low,), (full_high,) = score_interval(full[None])
+    (constant_low,), (constant_high,) = score_interval(scores.constant[None])
+    removed_low, removed_high = score_interval(removed)
+    low, high = interval(bootstrap(effects))
+    return sublayer_columns(labels).assign(
+        full=full.mean(),
+        removed_score=removed.mean(axis=1),
+        effect=np.round(effects.mean(axis=1), 12),
+        low=low,
+        high=high,
+        chance=scores.chance.mean(),
+        documents=len(scores.documents),
+        full_low=full_low,
+        full_high=full_high,
+        constant=scores.constant.mean(),
+        constant_low=constant_low,
+        constant_high=constant_high,
+        removed_low=removed_low,
+        removed_high=removed_high,
+        state=guessing_tests(removed, scores.chance, scores.constant, margin).states,
+    )
+
+
+def score_interval(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The intervals of rows of scores, shape (rows, documents): those of answers do not leave 0 to 1."""
+    return interval(bounded(bootstrap(scores), scores))
+
+
+def ablation_effects(
+    evaluation: Path, documents: Path, output: Path, *, score: str = "paper", margin: float = 0.05
+) -> None:
+    """Write ablation/{model}/{task}.csv from the evaluation of the design ablation.
+
+    `score` is the configuration's, margin its collapse_margin.
+    Raises CornerstoneError where a coalition, a row or the metric is missing.
+    """
+    study = read_scores([evaluation], documents, score)
+    write_table(effect_table(study.scores, study.labels, margin), study, output)

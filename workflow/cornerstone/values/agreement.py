@@ -1,0 +1,118 @@
+"""Scores side by side: what removing each sublayer costs in every score that an evaluation has.
+
+evaluations/{model}/{task}/ablation.parquet + documents/{task}.parquet
+    -> agreement/{model}/{task}.csv, a row per score × sublayer
+
+The log-probability moves before any answer does, so it is the yardstick: a sublayer is unseen by another score
+where that one shows nothing lost, but the log-probability surely fell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cornerstone.statistics.ranks import spearman
+from cornerstone.statistics.resampling import LEVEL, bootstrap, interval
+from cornerstone.statistics.significance import holm, p_values
+from cornerstone.values.ablation import document_effects, score_interval
+from cornerstone.values.rows import sublayer_columns
+from cornerstone.values.scores import Scores, choose_metric, read_choices, score_task
+from cornerstone.values.units import IN_NATS
+
+YARDSTICK = "logprob"
+
+
+def agreement_table(scores: Sequence[Scores], labels: Sequence[str], chosen: str) -> pd.DataFrame:
+    """A row per score × sublayer: score, chosen, sublayer, label, kind, full, …, effect, low, high, lost, unseen.
+
+    scores: of the same documents, one of them YARDSTICK. chosen: whether it is the metric of the study. full,
+    full_low, full_high, chance: of the full model. effect = full − score without the sublayer, with its paired interval
+    low, high. lost: the effect is surely above zero, among all sublayers (Holm). unseen: the interval reaches zero,
+    and by YARDSTICK the sublayer is lost. documents: how many.
+    """
+    table = pd.concat([_effects(each, labels) for each in scores], ignore_index=True)
+    surely = table[table["score"] == YARDSTICK].set_index("sublayer")["lost"]
+    unseen = (table["low"] <= 0) & surely.loc[table["sublayer"]].to_numpy() & (table["score"] != YARDSTICK)
+    table.insert(1, "chosen", table["score"] == chosen)
+    return table.assign(unseen=unseen)
+
+
+def _effects(scores: Scores, labels: Sequence[str]) -> pd.DataFrame:
+    full, effects = document_effects(scores, len(labels))
+    (full_low,), (full_high,) = score_interval(full[None])
+    low, high = interval(bootstrap(effects))
+    mean = np.round(effects.mean(axis=1), 12)
+    table = sublayer_columns(labels).assign(
+        full=full.mean(),
+        full_low=full_low,
+        full_high=full_high,
+        chance=scores.chance.mean(),
+        effect=mean,
+        low=low,
+        high=high,
+        lost=(mean > 0) & (holm(p_values(effects)) < 1 - LEVEL),
+        documents=len(scores.documents),
+    )
+    table.insert(0, "score", scores.metric)
+    return table
+
+
+def compared_with(rows: pd.DataFrame) -> str:
+    """The score of one task's rows that is held against the YARDSTICK: the study's, or that of the paper."""
+    chosen = rows["score"][rows["chosen"]].iloc[0]
+    return choose_metric("paper", tuple(rows["score"])) if chosen == YARDSTICK else chosen
+
+
+def scores_side_by_side(agreement: pd.DataFrame) -> pd.DataFrame:
+    """A row per model, task and score: what the full model has, and how its effects agree with the log-probability's.
+
+    full, low, high, chance: of the full model. lost: how many sublayers' removals surely cost some of it. unseen: how
+    many it shows no loss for though the log-probability surely fell; unseen_labels names them, the largest fall
+    first. rank_correlation: of all sublayers' effects with those on the log-probability; noise lowers it.
+    """
+    rows = [
+        _side_by_side_row(of_score, of_task[of_task["score"] == YARDSTICK])
+        for _, of_task in agreement.groupby(["model", "task"], sort=False)
+        for _, of_score in of_task.groupby("score", sort=False)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _side_by_side_row(rows: pd.DataFrame, yardstick: pd.DataFrame) -> dict:
+    first, fall = rows.iloc[0], yardstick["effect"].to_numpy()
+    unseen = np.flatnonzero(rows["unseen"].to_numpy())
+    named = rows["label"].to_numpy()[unseen[np.argsort(-fall[unseen], kind="stable")]]
+    return {
+        "model": first["model"],
+        "task": first["task"],
+        "score": first["score"],
+        "chosen": first["chosen"],
+        "documents": first["documents"],
+        "sublayers": len(rows),
+        "full": first["full"],
+        "low": first["full_low"],
+        "high": first["full_high"],
+        "chance": first["chance"],
+        "lost": int(rows["lost"].sum()),
+        "unseen": len(unseen),
+        "unseen_labels": ", ".join(named),
+        "rank_correlation": spearman(rows["effect"].to_numpy(), fall),
+    }
+
+
+def compare_scores(evaluation: Path, documents: Path, output: Path, *, score: str = "paper") -> None:
+    """Write agreement/{model}/{task}.csv from the evaluation of the design ablation.
+
+    `score` is the configuration's. Raises CornerstoneError where a coalition, a row or the metric is missing.
+    """
+    evaluated = read_choices([evaluation], documents)
+    chosen = choose_metric(score, evaluated.metrics, evaluated.task)
+    scores = [score_task(evaluated, metric).scores for metric in (*evaluated.metrics, *IN_NATS)]
+    table = agreement_table(scores, evaluated.labels, chosen)
+    table.insert(0, "model", evaluated.model)
+    table.insert(1, "task", evaluated.task)
+    table.to_csv(output, index=False, float_format="%.10g", lineterminator="\n")

@@ -1,0 +1,179 @@
+"""The audit: what each estimator gets right, on models whose exact values are known.
+
+evaluations/{model}/{task}/exact.parquet + documents/{task}.parquet
+    -> audit/{model}/{task}.csv            a row per score × estimator × budget
+       audit_positions/{model}/{task}.csv  a row per score × estimator × sublayer, at the paper's budget
+
+The budget is the paper's number of coalitions and its multiples; estimators that draw at random run with many seeds.
+What is held against what is one game: the mean over these documents. So the audit speaks of estimation alone; how
+much the documents leave open is what the intervals of the values say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cornerstone.shapley.audited_estimators import DETERMINISTIC, ESTIMATORS, OURS, AuditedEstimator
+from cornerstone.shapley.coalitions import paper_budget
+from cornerstone.shapley.estimators import window_estimator, windows_of_size
+from cornerstone.shapley.games import Game, exact_game, rounded
+from cornerstone.statistics.ranks import kendall, spearman
+from cornerstone.statistics.shares import shares
+from cornerstone.values.audit_summary import BESIDE, SEEDS
+from cornerstone.values.rows import sublayer_columns
+from cornerstone.values.scores import choose_metric, read_choices, score_task
+
+MULTIPLES = (1, 2, 4)
+"""Of the paper's budget."""
+BAND = (0.05, 0.95)
+"""Quantiles over seeds."""
+
+
+def measures(values: np.ndarray, exact: np.ndarray, top_k: int) -> dict[str, float]:
+    """How near values, shape (sublayers,), are to the exact ones.
+
+    spearman, kendall: rank correlations (tau-b); 0 where all values are the same. top_overlap: the part of the top_k
+    that are the exact top_k. share_error: half the sum of the absolute errors of the clipped shares, 0 to 1.
+    efficiency_bias: sum of the values less v(all) − v(none), in parts of that. error: mean absolute error, in parts of
+    the largest exact value.
+    """
+    total, largest = exact.sum(), np.abs(exact).max()
+    return {
+        "spearman": spearman(values, exact) if np.ptp(values) else 0.0,
+        "kendall": kendall(values, exact) if np.ptp(values) else 0.0,
+        "top_overlap": (_in_top(values, top_k) * _in_top(exact, top_k)).sum() / min(top_k, len(exact)),
+        "share_error": np.abs(shares(values) - shares(exact)).sum() / 2,
+        "efficiency_bias": (values.sum() - total) / abs(total) if total else np.nan,
+        "error": np.abs(values - exact).mean() / largest if largest else np.nan,
+    }
+
+
+def _in_top(values: np.ndarray, top_k: int) -> np.ndarray:
+    """How likely each is one of the top_k largest, where lots are drawn among equal ones."""
+    bound = np.sort(values)[::-1][min(top_k, len(values)) - 1]
+    above, equal = values > bound, values == bound
+    return above + equal * (min(top_k, len(values)) - above.sum()) / equal.sum()
+
+
+def audit_table(
+    game: Game, max_removed: int, top_k: int, seeds: int = SEEDS, multiples: Sequence[int] = MULTIPLES
+) -> pd.DataFrame:
+    """A row per estimator and budget: estimator, ours, multiple, budget, evaluations, seeds and the `measures`.
+
+    evaluations: the most coalitions that it asked for. Each measure is a mean over seeds; of spearman there are its
+    quantiles spearman_low, spearman_high too. Budgets beyond all coalitions are left out.
+    """
+    paper = paper_budget(game.n_sublayers, max_removed)
+    budgets = {m: m * paper for m in multiples if m * paper <= len(game.scores)}
+    return pd.DataFrame(
+        [
+            {"estimator": name, "ours": name in OURS, "multiple": multiple, "budget": budget}
+            | _row(*_runs(estimator, game, budget, _seeds(name, seeds)), game.values, top_k)
+            for multiple, budget in budgets.items()
+            for name, estimator in ESTIMATORS.items()
+        ]
+    )
+
+
+def positions_table(game: Game, labels: Sequence[str], max_removed: int, seeds: int = SEEDS) -> pd.DataFrame:
+    """Where the errors are: a row per estimator and sublayer, at the paper's budget.
+
+    exact; value, bias, rmse: mean estimate over seeds, its distance from the exact value, and the root of the mean
+    square of the errors; samples: marginal contributions behind it (of windows; they are fewer near an end). Windows
+    are also split: "windows of 1" to "windows of L" use only those of one size.
+    """
+    budget = paper_budget(game.n_sublayers, max_removed)
+    tables = []
+    of_windows = {"windows": "both", "windows (first edge)": "first"}
+    for name, estimator in ESTIMATORS.items():
+        values, _ = _runs(estimator, game, budget, _seeds(name, seeds))
+        table = _positions(name, labels, values, game.values)
+        if name in of_windows:
+            table["samples"] = window_estimator(game.n_sublayers, max_removed, of_windows[name]).samples
+        tables.append(table)
+    for size in range(1, max_removed + 1):
+        of_size = windows_of_size(game.n_sublayers, size)
+        values = of_size.weights @ game.score(of_size.coalitions)
+        table = _positions(f"windows of {size}", labels, values[None], game.values)
+        tables.append(table.assign(samples=of_size.samples))
+    return pd.concat(tables, ignore_index=True)
+
+
+def audit(
+    evaluation: Path,
+    documents: Path,
+    output: Path,
+    positions: Path,
+    *,
+    max_removed: int,
+    score: str = "paper",
+    top_k: int = 3,
+    seeds: int = SEEDS,
+) -> None:
+    """Write both tables from the evaluation of the design exact, for the study's score and the log-probability.
+
+    Raises CornerstoneError where a coalition is missing, and where shapiq is not installed.
+    """
+    evaluated = read_choices([evaluation], documents)
+    chosen = choose_metric(score, evaluated.metrics, evaluated.task)
+    games = {m: exact_game(score_task(evaluated, m).scores) for m in dict.fromkeys((chosen, BESIDE))}
+    told = {
+        output: lambda game: audit_table(game, max_removed, top_k, seeds),
+        positions: lambda game: positions_table(game, evaluated.labels, max_removed, seeds),
+    }
+    for path, table_of in told.items():
+        _of_games(
+            games, table_of, evaluated.model, evaluated.task, len(evaluated.designs[0].documents)
+        ).to_csv(path, index=False, float_format="%.10g", lineterminator="\n")
+
+
+def _of_games(
+    games: dict[str, Game], table_of: Callable[[Game], pd.DataFrame], model: str, task: str, documents: int
+) -> pd.DataFrame:
+    tables = []
+    for metric, game in games.items():
+        table = table_of(game)
+        for place, (name, value) in enumerate({"model": model, "task": task, "score": metric}.items()):
+            table.insert(place, name, value)
+        tables.append(table.assign(documents=documents))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _seeds(name: str, seeds: int) -> range:
+    return range(1 if name in DETERMINISTIC else seeds)
+
+
+def _runs(estimator: AuditedEstimator, game: Game, budget: int, seeds: range) -> tuple[np.ndarray, int]:
+    """Values of each seed, shape (seeds, sublayers), and the most coalitions that one asked for.
+
+    Rounded: equal values that differ in the last digit must not be ranked by it.
+    """
+    values, most = [], 0
+    for seed in seeds:
+        fresh = game.asked_anew()
+        values.append(rounded(estimator(fresh, budget, seed), game.scores))
+        most = max(most, len(fresh.asked))
+    return np.array(values), most
+
+
+def _row(values: np.ndarray, evaluations: int, exact: np.ndarray, top_k: int) -> dict[str, float]:
+    each = pd.DataFrame([measures(one, exact, top_k) for one in values])
+    low, high = each["spearman"].quantile(list(BAND))
+    counts = {"evaluations": evaluations, "seeds": len(values)}
+    return counts | each.mean().to_dict() | {"spearman_low": low, "spearman_high": high}
+
+
+def _positions(name: str, labels: Sequence[str], values: np.ndarray, exact: np.ndarray) -> pd.DataFrame:
+    table = sublayer_columns(labels).assign(
+        exact=exact,
+        value=values.mean(axis=0),
+        bias=values.mean(axis=0) - exact,
+        rmse=np.sqrt(((values - exact) ** 2).mean(axis=0)),
+        samples=np.nan,
+    )
+    table.insert(0, "estimator", name)
+    return table

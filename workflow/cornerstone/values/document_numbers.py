@@ -1,0 +1,140 @@
+"""What one model did on one task, document by document: what averages over sublayers and tasks are made of.
+
+    numbers = document_numbers(read_scores([ablation, windows], documents, "paper"), max_removed=4)
+    draws = task_draws(numbers.effects.mean(axis=0), numbers.task)    # of the mean drop, 2,000 resamples
+
+An average over sublayers is one more row before the resampling; one over tasks is taken after it, because
+tasks share no documents.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from cornerstone.shapley.coalitions import Removed
+from cornerstone.shapley.estimators import document_values
+from cornerstone.statistics.resampling import SEED, bootstrap, bounded, resampled_means
+from cornerstone.values.ablation import document_effects
+from cornerstone.values.chosen_estimator import chosen_estimator
+from cornerstone.values.interactions import document_interactions
+from cornerstone.values.joint import document_joint
+from cornerstone.values.scores import ScoredTask
+
+
+@dataclass(frozen=True, eq=False)
+class DocumentNumbers:
+    """A column per document in each array; of acc and acc_norm, 1 in full, effects, joint and single is one answer.
+
+    documents: Document.index of each.
+    full:      shape (documents,): the full model's score.
+    effects:   shape (sublayers, documents): full − score without the sublayer.
+    values:    shape (sublayers, documents): the values' estimates; their mean is the value.
+    windows:   the runs of consecutive sublayers that were removed together.
+    joint:     shape (windows, documents): full − score without the window.
+    single:    shape (windows, documents): sum of the effects of its sublayers.
+    chance:    shape (documents,): score of a random choice. constant: of the best answer that is always the same;
+               NaN in nats.
+    available: documents of the task's scored split; 0 where it is not known.
+    seconds:   that evaluating each design took.
+    metric:    the score: see `scores.Scores`.
+    estimator: the configuration's name of what estimated the values.
+    pairs:     of sublayers that were removed together, by any design.
+    interactions: shape (pairs, documents): see `interactions`.
+    """
+
+    model: str
+    task: str
+    labels: tuple[str, ...]
+    documents: tuple[int, ...]
+    full: np.ndarray
+    effects: np.ndarray
+    values: np.ndarray
+    windows: tuple[Removed, ...]
+    joint: np.ndarray
+    single: np.ndarray
+    chance: np.ndarray
+    constant: np.ndarray
+    available: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    metric: str = "acc"
+    estimator: str = "windows"
+    pairs: tuple[Removed, ...] = ()
+    interactions: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+
+
+def document_numbers(
+    study: ScoredTask, *, max_removed: int, edges: str = "both", estimator: str = "windows"
+) -> DocumentNumbers:
+    """The numbers of a model on a task, from its evaluations: of ablation, windows and the estimator's, and what more.
+
+    Raises CornerstoneError where a coalition is missing.
+    """
+    scores, n_sublayers = study.scores, len(study.labels)
+    windows, joint, single = document_joint(scores, n_sublayers, max_removed)
+    full, effects = document_effects(scores, n_sublayers)
+    chosen = chosen_estimator(estimator, scores, n_sublayers, max_removed, edges)
+    pairs, interactions = document_interactions(scores, n_sublayers)
+    return DocumentNumbers(
+        model=study.model,
+        task=study.task,
+        labels=study.labels,
+        documents=scores.documents,
+        full=full,
+        effects=effects,
+        values=document_values(scores, chosen),
+        windows=windows,
+        joint=joint,
+        single=single,
+        chance=scores.chance,
+        constant=scores.constant,
+        available=study.available,
+        seconds=study.seconds,
+        metric=scores.metric,
+        estimator=estimator,
+        pairs=pairs,
+        interactions=interactions,
+    )
+
+
+def common_documents(one: DocumentNumbers, other: DocumentNumbers) -> tuple[DocumentNumbers, DocumentNumbers]:
+    """Both, restricted to the documents that both were asked."""
+    shared = sorted(set(one.documents) & set(other.documents))
+    return _only(one, shared), _only(other, shared)
+
+
+def task_draws(per_document: np.ndarray, task: str) -> np.ndarray:
+    """Draws for intervals of the rows' means, shape (rows, resamples); see `bootstrap`.
+
+    Tasks are resampled independently of each other, whatever their order, so means over tasks may be taken
+    of the draws; the same number of documents of one task is resampled alike for every model.
+    """
+    return bootstrap(np.atleast_2d(per_document), seed=_seed(task))
+
+
+def score_draws(per_document: np.ndarray, task: str) -> np.ndarray:
+    """`task_draws` of one score, shape (resamples,)."""
+    return bounded(task_draws(per_document, task)[0], per_document)
+
+
+def task_means(per_document: np.ndarray, task: str) -> np.ndarray:
+    """Means over the same resampled documents alone, for ranks and shares; see `resampled_means`."""
+    return resampled_means(np.atleast_2d(per_document), seed=_seed(task))
+
+
+def _seed(task: str) -> tuple[int, int]:
+    return SEED, zlib.crc32(task.encode())
+
+
+def _only(numbers: DocumentNumbers, documents: Sequence[int]) -> DocumentNumbers:
+    column = {document: i for i, document in enumerate(numbers.documents)}
+    columns = [column[document] for document in documents]
+    arrays = ("full", "effects", "values", "joint", "single", "chance", "constant", "interactions")
+    return replace(
+        numbers,
+        documents=tuple(documents),
+        **{name: getattr(numbers, name)[..., columns] for name in arrays},
+    )

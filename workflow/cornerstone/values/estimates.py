@@ -1,0 +1,70 @@
+"""Values: estimates of each sublayer's Shapley value, with intervals and shares.
+
+evaluations/{model}/{task}/{ablation,windows …}.parquet + documents/{task}.parquet
+    -> values/{model}/{task}.csv, a row per sublayer
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cornerstone.shapley.estimators import Estimator, document_values
+from cornerstone.statistics.resampling import bootstrap, interval, resampled_means
+from cornerstone.statistics.shares import noise_shares, shares, signed_shares, top_k_stability
+from cornerstone.values.chosen_estimator import chosen_estimator
+from cornerstone.values.rows import sublayer_columns
+from cornerstone.values.scores import Scores, read_scores, write_table
+
+
+def value_table(scores: Scores, labels: Sequence[str], estimator: Estimator, top_k: int = 3) -> pd.DataFrame:
+    """A row per sublayer: sublayer, label, kind, value, low, high, shares, samples, documents, rank.
+
+    low, high: 95 % interval of the value over documents. share: of the positive values (the paper's). rank: 1
+    is the largest value. noise_share: what noise alone would give that rank. top_k_stability: how often the
+    sublayer is among the top_k of resampled documents; stability, not confidence. For the signed shares see
+    `signed_shares`. unseen_sd: how far the coalitions that were not evaluated may move the value, a standard
+    deviation by the estimator's own account; empty where it gives none.
+    """
+    per_document = document_values(scores, estimator)
+    values = np.round(per_document.mean(axis=1), 12)  # sums of sevenths: -1e-17 is no negative value
+    draws = resampled_means(per_document)
+    low, high = interval(bootstrap(per_document))
+    rank = np.argsort(np.argsort(-values, kind="stable"))
+    table = sublayer_columns(labels).assign(
+        value=values,
+        low=low,
+        high=high,
+        share=shares(values),
+        samples=estimator.samples,
+        documents=len(scores.documents),
+        rank=rank + 1,
+        noise_share=noise_shares(draws, values)[rank],
+        top_k_stability=top_k_stability(draws, top_k),
+        unseen_sd=np.nan if estimator.sd is None else estimator.sd,
+    )
+    return pd.concat([table, signed_shares(per_document)], axis=1)
+
+
+def estimate_values(
+    evaluations: Sequence[Path],
+    documents: Path,
+    output: Path,
+    *,
+    max_removed: int,
+    edges: str = "both",
+    estimator: str = "windows",
+    score: str = "paper",
+    top_k: int = 3,
+) -> None:
+    """Write values/{model}/{task}.csv from the evaluations of the designs ablation and the estimator's.
+
+    `estimator` and `score` are the configuration's.
+    Raises CornerstoneError where a coalition, a row or the metric is missing.
+    """
+    study = read_scores(evaluations, documents, score)
+    chosen = chosen_estimator(estimator, study.scores, len(study.labels), max_removed, edges)
+    write_table(value_table(study.scores, study.labels, chosen, top_k), study, output)
