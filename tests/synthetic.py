@@ -9,18 +9,28 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.documents.document import Document, Request
+from cornerstone.scores import measured_scores
+from cornerstone.scores.matrix import Scores, scores_of
 from cornerstone.shapley.coalitions import Removed, ablation, pairs, removed_text, windows
 from cornerstone.shapley.estimators import window_estimator
-from cornerstone.tables.published import Published
-from cornerstone.tables.results import Results
 from cornerstone.values.ablation import effect_table
 from cornerstone.values.agreement import agreement_table
 from cornerstone.values.document_numbers import document_numbers
 from cornerstone.values.estimates import value_table
 from cornerstone.values.interactions import interaction_table
 from cornerstone.values.joint import joint_table
+from cornerstone.values.published import Published
+from cornerstone.values.results import Results
 from cornerstone.values.rows import sublayer_columns
-from cornerstone.values.scores import ScoredTask, Scores
+from cornerstone.values.scored_task import ScoredTask, choice_table
+
+METRICS = tuple(score.name for score in measured_scores(("acc", "acc_norm")))
+"""Every score of a task that reports both accuracies."""
+
+
+def score_table(table: pd.DataFrame, documents: Sequence[Document], metric: str) -> Scores:
+    """A score of an evaluation's table."""
+    return scores_of(choice_table(table, documents), metric)
 
 
 def labels(n_sublayers: int, ffn: str = "FFN") -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from cornerstone.claims.judged import (
     judge_claims,
 )
 from cornerstone.claims.words import claims_table
-from cornerstone.tables.results import MEAN, Titles
+from cornerstone.values.results import MEAN, Titles
 
 SIX = ("boolq", "arc_easy", "arc_challenge", "piqa", "winogrande", "openbookqa")
 NOTHING = [0.0] * 13

@@ -8,7 +8,7 @@ from cornerstone.documents.document import digest_documents, read_documents, wri
 from cornerstone.documents.tasks import sampled_rows
 from cornerstone.evaluations.evaluation import read_evaluation
 from cornerstone.evaluations.job import run_evaluation_job
-from cornerstone.values.scores import read_scores
+from cornerstone.values.scored_task import read_scores
 from fake_engine import FakeEngine, documents, write_study
 
 COUNT = 12

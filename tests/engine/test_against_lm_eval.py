@@ -18,9 +18,9 @@ from cornerstone.documents.task_index import find_definition
 from cornerstone.engine.evaluate import evaluate
 from cornerstone.loading.encoding import encode_documents
 from cornerstone.shapley.coalitions import ablation, removed_text, windows
-from cornerstone.values.scores import score_table
 from families import harness, sublayer_modules, zeroed
 from real_inputs import MODELS, SHARED, TASKS, fitting, real_documents, real_model
+from synthetic import score_table
 
 COUNT = 200
 QUICK = 30

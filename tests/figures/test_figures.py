@@ -21,9 +21,9 @@ from cornerstone.figures.pie import make_pies, spread
 from cornerstone.figures.scheme import make_scheme
 from cornerstone.figures.totals import make_totals
 from cornerstone.figures.values import make_values
+from cornerstone.scores.unit import NATS, POINTS
 from cornerstone.system.errors import CornerstoneError
-from cornerstone.tables.results import Titles
-from cornerstone.values.units import NATS, POINTS
+from cornerstone.values.results import Titles
 
 PLAIN = Titles()
 LONG = Titles(

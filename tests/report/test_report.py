@@ -24,17 +24,17 @@ from cornerstone.figures import (
 from cornerstone.models.manifest import write_manifest
 from cornerstone.report.build import build_report
 from cornerstone.report.findings import HOW_ESTIMATED, Study, caption, cautions, summary
+from cornerstone.scores.unit import POINTS
 from cornerstone.shapley.coalitions import ablation, windows
 from cornerstone.study.config import TABLES
 from cornerstone.system.errors import CornerstoneError
-from cornerstone.tables.results import Results, Titles, read_measured, read_rows
 from cornerstone.tables.written import all_tables, write_tables
 from cornerstone.values.ablation import ablation_effects
 from cornerstone.values.agreement import compare_scores
 from cornerstone.values.estimates import estimate_values
 from cornerstone.values.interactions import pair_interactions
 from cornerstone.values.joint import joint_effects
-from cornerstone.values.units import POINTS
+from cornerstone.values.results import Results, Titles, read_measured, read_rows
 
 TITLES = Titles({"small": "Small & <Beautiful>", "mix": "Mix"}, {"boolq": "BoolQ", "piqa": "PIQA"})
 CONFIG = {

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cornerstone.scores import SCORES
 from cornerstone.statistics.resampling import bootstrap, interval
 from cornerstone.tables.precision import (
     documents_needed,
@@ -11,9 +12,9 @@ from cornerstone.tables.precision import (
     half_widths,
     precision_table,
 )
-from cornerstone.tables.results import Titles
 from cornerstone.tables.written import sections
 from cornerstone.values.document_numbers import DocumentNumbers
+from cornerstone.values.results import Titles
 
 N_DOCUMENTS = 400
 
@@ -43,19 +44,19 @@ def test_half_widths_are_those_of_the_tables():
 @pytest.mark.parametrize("width", [0.05, 0.02, 0.01])
 def test_so_many_documents_give_so_narrow_intervals(width):
     now = half_widths(effects())[0]
-    needed = documents_needed(now, N_DOCUMENTS, width)
+    needed = documents_needed(now, N_DOCUMENTS, width, SCORES["acc"])
     assert half_widths(effects(needed, seed=1))[0] == pytest.approx(width, rel=0.1)
     assert half_widths(effects(needed // 2, seed=1))[0] > 1.2 * width
 
 
 def test_what_was_never_seen_still_takes_documents():
-    assert documents_needed(0.0, N_DOCUMENTS, 0.01) == 300
+    assert documents_needed(0.0, N_DOCUMENTS, 0.01, SCORES["acc"]) == 300
 
 
 @pytest.mark.parametrize("width", [0.05, 0.02])
 def test_so_many_of_a_tasks_own_documents_tell_of_the_task_as_precisely(width):
     population = effects(2000, seed=3)[0]
-    like_these = documents_needed(half_widths(population[None])[0], len(population), width)
+    like_these = documents_needed(half_widths(population[None])[0], len(population), width, SCORES["acc"])
     own = documents_needed_of(len(population), like_these)
     assert own < like_these
     rng = np.random.default_rng(4)
@@ -74,7 +75,7 @@ def test_the_table_counts_documents_and_time_for_the_widest_interval():
     widest = half_widths(effects()).max()
     assert table.loc["effect", "widest"] == pytest.approx(widest)
     assert table.loc["effect", "median"] == pytest.approx(half_widths(effects())[1])
-    needed = documents_needed(widest, N_DOCUMENTS, 0.02)
+    needed = documents_needed(widest, N_DOCUMENTS, 0.02, SCORES["acc"])
     assert table.loc["effect", "documents_2"] == needed
     assert table.loc["effect", "own_2"] == documents_needed_of(3000, needed)
     assert table.loc["effect", "seconds_2"] == pytest.approx(40 / N_DOCUMENTS * needed)
@@ -88,12 +89,14 @@ def test_what_is_not_known_is_left_out():
     assert unknown["own_1"].isna().all() and unknown["seconds_1"].isna().all()
     single = precision_table([numbers(effects(1))])
     for table in (unknown, pd.concat([single, unknown], ignore_index=True)):
-        (section,) = sections("precision", table, Titles())
+        (section,) = sections("precision", table, Titles(), SCORES["acc"])
         assert "nan" not in section.table.to_string()
 
 
 def test_people_read_documents_and_time():
-    (section,) = sections("precision", precision_table([numbers(effects())]), Titles({}, {"piqa": "PIQA"}))
+    (section,) = sections(
+        "precision", precision_table([numbers(effects())]), Titles({}, {"piqa": "PIQA"}), SCORES["acc"]
+    )
     first = section.table.iloc[0]
     assert first["Documents"] == "400 of 3,000"
     assert first["Documents for ±5"] == "361 (323), 36 s"

@@ -10,9 +10,13 @@ import pytest
 import yaml
 
 import synthetic
+from cornerstone.scores import SCORES
+from cornerstone.scores.unit import percent
 from cornerstone.statistics.resampling import interval
 from cornerstone.study.config import TABLES
-from cornerstone.tables.results import (
+from cornerstone.tables.written import NOTES, all_tables, markdown, read_table, sections, write_tables
+from cornerstone.values.document_numbers import DocumentNumbers, task_draws
+from cornerstone.values.results import (
     Results,
     Titles,
     cornerstones,
@@ -23,10 +27,6 @@ from cornerstone.tables.results import (
     shares_by_task_table,
     shares_table,
 )
-from cornerstone.tables.text import percent
-from cornerstone.tables.written import NOTES, all_tables, markdown, read_table, sections, write_tables
-from cornerstone.values.document_numbers import DocumentNumbers, task_draws
-from cornerstone.values.units import IN_NATS, NATS
 
 PAPER = yaml.safe_load((Path(__file__).parents[2] / "config" / "paper.yaml").read_text())
 SIX_TASKS = {task: task for task in PAPER["chance"]}
@@ -55,7 +55,7 @@ def results():
 
 
 def as_the_papers(results, ids=LLAMA, tasks=None):
-    from cornerstone.tables.published import Published
+    from cornerstone.values.published import Published
 
     return replace(results, published=Published(PAPER, ids, tasks or SIX_TASKS))
 
@@ -172,7 +172,7 @@ def test_a_model_without_others_has_no_drop_of_them():
     results = synthetic.results(a_study([0.9, 0.8, 0.5, 0.4], ("piqa",), n_documents=60), top_k=4)
     row = drops_table(results).iloc[0]
     assert np.isnan(row["other_drop"]) and row["cornerstone_drop"] > 0
-    assert "nan" not in markdown(sections("drops", drops_table(results), Titles())[0].table)
+    assert "nan" not in markdown(sections("drops", drops_table(results), Titles(), SCORES["acc"])[0].table)
 
 
 # Joint removals
@@ -210,7 +210,7 @@ def test_a_study_of_other_models_has_no_columns_of_the_paper(results):
     tables = all_tables(demo, {}, Titles())
     assert not any(paper_columns(tables).values())
     assert "paper" not in " ".join(
-        c for n in tables for s in sections(n, tables[n], Titles()) for c in s.table
+        c for n in tables for s in sections(n, tables[n], Titles(), SCORES["acc"]) for c in s.table
     )
 
 
@@ -228,7 +228,7 @@ def test_the_papers_numbers_stand_beside_its_models_alone(results):
     by_task = drops_by_task_table(study).set_index(["model", "task"])["paper_other_drop"]
     assert by_task["small", "winogrande"] == pytest.approx(0.004)
     assert by_task["mix"].isna().all()
-    text = markdown(sections("drops", drops_table(study), Titles())[0].table)
+    text = markdown(sections("drops", drops_table(study), Titles(), SCORES["acc"])[0].table)
     assert "| 29.3 |" in text and "nan" not in text
 
 
@@ -288,8 +288,8 @@ def test_csv_and_markdown_hold_the_same_numbers(written, name):
         return
     for row, line in zip(table.itertuples(), lines[1:], strict=True):
         for column in table.select_dtypes(float).columns.drop("rank_correlation", errors="ignore"):
-            if name == "scores_side_by_side" and row.score in IN_NATS:
-                assert NATS.text(getattr(row, column)) in line, (column, line)
+            if name == "scores_side_by_side":
+                assert SCORES[row.score].unit.text(getattr(row, column)) in line, (column, line)
                 continue
             assert percent(getattr(row, column)) in line, (column, line)
 
@@ -303,7 +303,7 @@ def test_people_read_titles_and_no_empty_numbers(written):
 
 
 def test_rows_of_the_value_table_stay_in_model_order(values):
-    section = sections("values", values, Titles())[1]
+    section = sections("values", values, Titles(), SCORES["acc"])[1]
     assert section.table["Sublayer"].tolist()[:4] == ["Attn 0", "MoE 0", "Attn 1", "MoE 1"]
     assert list(section.table.columns) == ["Sublayer", *synthetic.TASKS]
 

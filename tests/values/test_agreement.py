@@ -5,19 +5,19 @@ import pandas as pd
 import pytest
 
 import synthetic
+from cornerstone.scores import SCORES, yardstick
+from cornerstone.scores.matrix import scores_of
 from cornerstone.shapley.coalitions import ablation
 from cornerstone.statistics.ranks import spearman
-from cornerstone.tables.results import Titles
 from cornerstone.tables.written import sections
 from cornerstone.values.ablation import effect_table
 from cornerstone.values.agreement import (
-    YARDSTICK,
     agreement_table,
     compared_with,
     scores_side_by_side,
 )
-from cornerstone.values.scores import choice_table, scores_of
-from cornerstone.values.units import METRICS
+from cornerstone.values.results import Titles
+from cornerstone.values.scored_task import choice_table
 
 LABELS = synthetic.labels(4)
 DROPS = {"Attn 0": 6.0, "FFN 0": 0.5, "Attn 1": 0.0, "FFN 1": -0.5}
@@ -42,7 +42,7 @@ def a_game(n_documents=300, n_choices=4):
 @pytest.fixture(scope="module")
 def table():
     choices = a_game()
-    return agreement_table([scores_of(choices, metric) for metric in METRICS], LABELS, "acc")
+    return agreement_table([scores_of(choices, metric) for metric in synthetic.METRICS], LABELS, "acc")
 
 
 def test_a_loss_that_changes_no_answer_is_unseen_by_the_accuracies_alone(table):
@@ -70,11 +70,11 @@ def test_each_scores_effects_are_those_of_the_ablation_table(table):
 
 def test_the_study_of_every_score_has_a_row_and_says_which_is_its_own(table):
     side_by_side = scores_side_by_side(table.assign(model="small", task="piqa")).set_index("score")
-    assert side_by_side.index.tolist() == list(METRICS)
-    assert side_by_side["chosen"].tolist() == [True, False, False, False]
+    assert side_by_side.index.tolist() == list(synthetic.METRICS)
+    assert side_by_side["chosen"].tolist() == [name == "acc" for name in synthetic.METRICS]
     assert side_by_side.loc["acc", ["lost", "unseen", "unseen_labels"]].tolist() == [1, 1, "FFN 0"]
     assert side_by_side.loc["logprob", ["lost", "unseen", "unseen_labels"]].tolist() == [2, 0, ""]
-    assert side_by_side.loc[YARDSTICK, "rank_correlation"] == pytest.approx(1)
+    assert side_by_side.loc[yardstick().name, "rank_correlation"] == pytest.approx(1)
     assert side_by_side.loc["margin", "rank_correlation"] == pytest.approx(1)
 
 
@@ -82,7 +82,7 @@ def test_unseen_sublayers_are_named_by_the_size_of_the_fall(table):
     rows = pd.concat([table] * 2, ignore_index=True)
     rows["sublayer"] += 4 * (np.arange(len(rows)) >= len(table))
     rows.loc[len(table) :, "label"] = rows["label"].str.replace("0", "7")
-    fall = rows["score"].eq(YARDSTICK) & rows["label"].eq("FFN 7")
+    fall = rows["score"].eq(yardstick().name) & rows["label"].eq("FFN 7")
     rows.loc[fall, "effect"] *= 2
     rows = rows.sort_values(["score", "sublayer"], kind="stable").assign(model="small", task="piqa")
     side_by_side = scores_side_by_side(rows).set_index("score")
@@ -91,7 +91,7 @@ def test_unseen_sublayers_are_named_by_the_size_of_the_fall(table):
 
 def test_people_read_each_score_in_its_unit(table):
     (section,) = sections(
-        "scores_side_by_side", scores_side_by_side(table.assign(model="m", task="t")), Titles()
+        "scores_side_by_side", scores_side_by_side(table.assign(model="m", task="t")), Titles(), SCORES["acc"]
     )
     text = section.table.set_index("Score")
     assert text.loc["acc (the study's)", ["Unit", "Full model", "Chance", "Lost", "Unseen"]].tolist() == [
@@ -101,7 +101,9 @@ def test_people_read_each_score_in_its_unit(table):
 
 
 def test_the_yardstick_itself_is_held_against_the_papers_accuracy():
-    rows = pd.DataFrame({"score": METRICS, "chosen": [False, False, True, False]})
+    rows = pd.DataFrame(
+        {"score": synthetic.METRICS, "chosen": [name == "logprob" for name in synthetic.METRICS]}
+    )
     assert compared_with(rows) == "acc_norm"
     assert compared_with(rows[rows["score"] != "acc_norm"]) == "acc"
     assert compared_with(rows.assign(chosen=rows["score"] == "margin")) == "margin"

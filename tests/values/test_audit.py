@@ -10,6 +10,7 @@ from scipy.stats import kendalltau, spearmanr
 import cornerstone.shapley.audited_estimators as audited
 import synthetic
 from cornerstone.figures.audit import make_audit
+from cornerstone.scores.matrix import Scores
 from cornerstone.shapley.audited_estimators import DETERMINISTIC, ESTIMATORS
 from cornerstone.shapley.coalitions import absence, exact, paper_budget
 from cornerstone.shapley.estimators import exact_estimator, window_estimator, windows_of_size
@@ -20,10 +21,9 @@ from cornerstone.shapley.permutations import permutation_estimator, stratified_e
 from cornerstone.statistics.ranks import kendall, spearman
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.tables.audit import audit_finding, audit_sections, write_audit
-from cornerstone.tables.results import Titles
 from cornerstone.values.audit import audit_table, measures, positions_table
 from cornerstone.values.audit_summary import audit_summary
-from cornerstone.values.scores import Scores
+from cornerstone.values.results import Titles
 
 
 def game_of(score, n):

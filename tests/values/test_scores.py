@@ -6,9 +6,11 @@ import pytest
 
 import synthetic
 from cornerstone.documents.document import Document, Request
+from cornerstone.scores import SCORES
+from cornerstone.scores.matrix import rows_of, scores_of, stack
 from cornerstone.system.errors import CornerstoneError
-from cornerstone.values.scores import choice_table, choose_metric, rows_of, score_table, scores_of, stack
-from cornerstone.values.units import METRICS
+from cornerstone.values.scored_task import choice_table
+from synthetic import score_table
 
 
 def lm_eval_score(loglikelihoods, document, metric):
@@ -140,7 +142,7 @@ def test_several_scores_are_taken_from_one_table():
     asked = synthetic.documents(30, 3)
     table = synthetic.evaluation(asked, synthetic.study_coalitions(4, 2), 4)
     choices = choice_table(table, asked)
-    for metric in METRICS:
+    for metric in synthetic.METRICS:
         np.testing.assert_array_equal(
             scores_of(choices, metric).matrix, score_table(table, asked, metric).matrix
         )
@@ -189,18 +191,18 @@ def test_a_coalition_that_was_not_evaluated_is_named():
 
 
 def test_the_papers_score_is_acc_norm_where_the_task_has_it():
-    assert choose_metric("paper", ("acc", "acc_norm")) == "acc_norm"
-    assert choose_metric("paper", ("acc",)) == "acc"
-    assert choose_metric("acc", ("acc", "acc_norm")) == "acc"
+    assert SCORES["paper"].metric(("acc", "acc_norm")) == "acc_norm"
+    assert SCORES["paper"].metric(("acc",)) == "acc"
+    assert SCORES["acc"].metric(("acc", "acc_norm")) == "acc"
     with pytest.raises(CornerstoneError, match="boolq reports acc"):
-        choose_metric("acc_norm", ("acc",), "boolq")
+        SCORES["acc_norm"].metric(("acc",), "boolq")
 
 
 def test_log_probability_and_margin_are_there_on_every_task():
-    assert choose_metric("logprob", ("acc",)) == "logprob"
-    assert choose_metric("margin", ("acc", "acc_norm")) == "margin"
-    with pytest.raises(CornerstoneError, match="give paper, acc, acc_norm, logprob or margin"):
-        choose_metric("accuracy", ("acc",))
+    assert SCORES["logprob"].metric(("acc",)) == "logprob"
+    assert SCORES["margin"].metric(("acc", "acc_norm")) == "margin"
+    with pytest.raises(CornerstoneError, match="unknown score 'accuracy': give one of paper, acc"):
+        SCORES["accuracy"].metric(("acc",))
 
 
 def test_the_largest_study_is_scored_in_seconds():

@@ -12,23 +12,20 @@ from cornerstone.figures.ablation import make_ablation
 from cornerstone.figures.values import make_values
 from cornerstone.report.findings import Study as ReportStudy
 from cornerstone.report.findings import caption, cautions, method, summary
+from cornerstone.scores import SCORES
+from cornerstone.scores.unit import NATS, POINTS
 from cornerstone.study.config import TABLES
 from cornerstone.tables.precision import precision_table
-from cornerstone.tables.results import Titles
 from cornerstone.tables.written import all_tables, read_table, sections, write_tables
-from cornerstone.values.units import METRICS, NATS, POINTS, unit_of
+from cornerstone.values.results import Titles
 
 KNOCK = [0.9, 0.8, 0.05, 0.6, 0.05, 0.05, 0.05, 0.05]
 
 
 def test_accuracies_are_in_points_and_the_rest_in_nats():
-    assert {score: unit_of(score) for score in ("paper", *METRICS)} == {
-        "paper": POINTS,
-        "acc": POINTS,
-        "acc_norm": POINTS,
-        "logprob": NATS,
-        "margin": NATS,
-    }
+    assert all(SCORES[score].unit is POINTS for score in ("paper", "acc", "acc_norm"))
+    assert all(SCORES[score].unit is NATS for score in ("logprob", "margin"))
+    assert all(score.unit is POINTS for score in SCORES if score.is_accuracy)
 
 
 def test_numbers_are_written_with_minus_signs_and_nothing_for_what_does_not_exist():
@@ -75,13 +72,13 @@ def test_claims_on_right_answers_are_not_decided_in_nats_and_say_why(in_nats):
 def test_evidence_has_shares_in_percent_whatever_the_score_is(in_nats):
     study = Study(in_nats)
     table = evidence_table(study, judge_claims(study))
-    (section,) = sections("evidence", table, Titles(), NATS)
+    (section,) = sections("evidence", table, Titles(), SCORES["logprob"])
     text = section.table.set_index("Claim")["Estimate"]
     assert text["6b"] == NATS.text(table.set_index("claim")["estimate"]["6b"])
     both = synthetic.results([synthetic.known_task([*KNOCK, *[0.02] * 8])])
     of_shares = evidence_table(Study(both), {"1": judge_claims(Study(both))["1"]})
-    for unit in (POINTS, NATS):
-        (section,) = sections("evidence", of_shares, Titles(), unit)
+    for score in SCORES:
+        (section,) = sections("evidence", of_shares, Titles(), score)
         assert section.table["Estimate"].tolist() == [POINTS.text(of_shares["estimate"].iloc[0])]
 
 
@@ -90,7 +87,7 @@ def test_precision_counts_documents_for_widths_in_nats_without_a_rule_for_rare_a
     assert {"documents_0.1", "documents_0.05", "documents_0.02"} < set(table)
     row = table.iloc[0]
     assert row["documents_0.1"] == max(2, np.ceil(row["documents"] * (row["widest"] / 0.1) ** 2))
-    (section,) = sections("precision", table, Titles(), NATS)
+    (section,) = sections("precision", table, Titles(), SCORES["logprob"])
     assert "Documents for ±0.02" in section.table and "Widest now (nats)" in section.table
 
 

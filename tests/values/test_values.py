@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import synthetic
+from cornerstone.scores.matrix import Scores
 from cornerstone.shapley import coalitions as designs
 from cornerstone.shapley.estimators import document_values, exact_estimator, exact_values, window_estimator
 from cornerstone.statistics.resampling import bootstrap, bounded, interval, resampled_means
 from cornerstone.statistics.shares import noise_shares, shares, signed_shares, top_k_stability
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.estimates import value_table
-from cornerstone.values.scores import Scores, score_table
+from synthetic import score_table
 
 ENVIRONMENT = os.environ | {
     "PYTHONPATH": str(Path(__file__).parents[2] / "workflow"),

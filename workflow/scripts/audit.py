@@ -7,7 +7,7 @@ from logged import run_logged
 
 def main(snakemake):
     from cornerstone.figures.audit import draw_audit
-    from cornerstone.tables.results import Titles, read_rows
+    from cornerstone.values.results import Titles, read_rows
 
     rows = read_rows([Path(path) for path in snakemake.input.audits])
     for path in snakemake.output:

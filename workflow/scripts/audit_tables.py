@@ -7,7 +7,7 @@ from logged import run_logged
 
 def main(snakemake):
     from cornerstone.tables.audit import write_audit
-    from cornerstone.tables.results import Titles, read_rows
+    from cornerstone.values.results import Titles, read_rows
 
     write_audit(
         read_rows([Path(path) for path in snakemake.input.audits]),

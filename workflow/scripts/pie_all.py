@@ -7,7 +7,7 @@ from logged import run_logged
 
 def main(snakemake):
     from cornerstone.figures.pie import draw_pies
-    from cornerstone.tables.results import Titles, read_rows
+    from cornerstone.values.results import Titles, read_rows
 
     rows = read_rows([Path(path) for path in snakemake.input.values])
     for path in snakemake.output:

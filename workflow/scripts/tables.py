@@ -6,9 +6,9 @@ from logged import run_logged
 
 
 def main(snakemake):
-    from cornerstone.tables.published import Published
-    from cornerstone.tables.results import Results, Titles, read_measured, read_rows
     from cornerstone.tables.written import write_tables
+    from cornerstone.values.published import Published
+    from cornerstone.values.results import Results, Titles, read_measured, read_rows
 
     def paths(name):
         return [Path(path) for path in snakemake.input[name]]

@@ -7,10 +7,10 @@ from logged import run_logged
 
 def main(snakemake):
     from cornerstone.figures.totals import draw_totals
-    from cornerstone.tables.results import Titles, read_rows
-    from cornerstone.values.units import unit_of
+    from cornerstone.scores import SCORES
+    from cornerstone.values.results import Titles, read_rows
 
-    rows, unit = read_rows([Path(snakemake.input.totals)]), unit_of(snakemake.params.score)
+    rows, unit = read_rows([Path(snakemake.input.totals)]), SCORES[snakemake.params.score].unit
     for path in snakemake.output:
         draw_totals(rows, Path(path), Titles(**snakemake.params.titles), unit)
 

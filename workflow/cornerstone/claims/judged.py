@@ -36,12 +36,12 @@ from math import ceil, isnan
 import numpy as np
 import pandas as pd
 
+from cornerstone.scores import SCORES
 from cornerstone.statistics.collapse import guessing_tests, tails
 from cornerstone.statistics.resampling import LEVEL, interval
 from cornerstone.statistics.significance import holm
-from cornerstone.tables.results import MEAN, Results, joint_and_single, mean_over_tasks
 from cornerstone.values.document_numbers import DocumentNumbers, common_documents, score_draws, task_draws
-from cornerstone.values.units import POINTS, unit_of
+from cornerstone.values.results import MEAN, Results, joint_and_single, mean_over_tasks
 
 SUPPORTED, CONTRADICTED, NOT_DECIDABLE = "supported", "contradicted", "not decidable"
 LEFT_OUT = "left out"
@@ -178,7 +178,7 @@ def judge_claims(study: Study) -> dict[str, Finding]:
         "6a": lambda _: Finding("6a", NOT_DECIDABLE),
         "6b": overlap,
     }
-    if study.results.unit is not POINTS:
+    if not study.results.score.is_accuracy:
         judges |= {claim: lambda _, claim=claim: Finding(claim, NOT_DECIDABLE) for claim in OF_ANSWERS}
     return {claim: judge(study) for claim, judge in judges.items()}
 
@@ -208,7 +208,7 @@ def is_contradicted(case: Case, n_cases: int) -> bool:
 
 def in_points(numbers: DocumentNumbers) -> bool:
     """Whether the score is a part of right answers."""
-    return unit_of(numbers.metric) is POINTS
+    return SCORES[numbers.metric].is_accuracy
 
 
 # Claim 1

@@ -28,11 +28,11 @@ from cornerstone.claims.judged import (
     mean_case,
     task_verdict,
 )
+from cornerstone.scores.unit import percent
 from cornerstone.statistics.resampling import interval
-from cornerstone.tables.results import Titles
-from cornerstone.tables.text import counted, listed, percent, points
+from cornerstone.system.text import counted, listed
 from cornerstone.tables.together import pair_excess, pair_groups
-from cornerstone.values.units import POINTS
+from cornerstone.values.results import Titles
 
 
 def claims_table(study: Study, findings: Mapping[str, Finding], titles: Titles) -> pd.DataFrame:
@@ -65,7 +65,7 @@ def finding_in_words(study: Study, finding: Finding, titles: Titles) -> dict[str
     }
     models = dict.fromkeys(case.model for case in finding.cases)
     if not models:
-        in_nats = study.results.unit is not POINTS and finding.claim in OF_ANSWERS
+        in_nats = not study.results.score.is_accuracy and finding.claim in OF_ANSWERS
         return {"": (NOT_IN_NATS if in_nats else NOTHING_TO_TEST)[finding.claim]}
     return {
         model: say[finding.claim](study, finding, [c for c in finding.cases if c.model == model], titles)
@@ -131,7 +131,7 @@ def _collapse(study: Study, finding: Finding, cases: Sequence[Case], titles: Tit
     means = {label: mean_case([case for case in cases if case.sublayers == label]) for label in labels}
     scores = listed([f"{_estimate(case, percent)} % without {label}" for label, case in means.items()])
     mean = mean_case(cases)
-    guessing = f"surely at most {points(study.results.margin)} points above guessing"
+    guessing = f"surely at most {percent(study.results.margin)} points above guessing"
     return (
         f"{titles.model(cases[0].model)} scores {scores}{_on_average(cases)}, where chance is "
         f"{percent(mean.chance)} % and the best constant answer {percent(mean.constant)} %. Of "
@@ -147,9 +147,9 @@ def _little_loss(study: Study, finding: Finding, cases: Sequence[Case], titles: 
     n_tasks = singles.all // n_others
     which = "the other sublayer" if n_others == 1 else f"one of the other {n_others} sublayers"
     return (
-        f"{titles.model(case.model)}: removing {which} costs {_estimate(case, points)} points on average over "
+        f"{titles.model(case.model)}: removing {which} costs {_estimate(case, percent)} points on average over "
         f"{counted(n_tasks, 'task')}. Of {counted(singles.all, 'single removal')}, {_costs(singles.little)} less "
-        f"than {points(LITTLE, 0)} points and {_costs(singles.more)} more."
+        f"than {percent(LITTLE, 0)} points and {_costs(singles.more)} more."
     )
 
 
@@ -159,7 +159,7 @@ def _costs(number: int) -> str:
 
 def _growth(study: Study, finding: Finding, cases: Sequence[Case], titles: Titles) -> str:
     large, _, small = cases[0].model.partition(" − ")
-    first, *second = [f"{_estimate(case, points)} points ({case.sublayers})" for case in cases]
+    first, *second = [f"{_estimate(case, percent)} points ({case.sublayers})" for case in cases]
     part = f", and {second[0]} where both are the same part of the sublayers" if second else ""
     return (
         f"The share of {titles.model(large)}'s top sublayers in the sum of all values, less that of "
@@ -175,7 +175,7 @@ def _resistance(study: Study, finding: Finding, cases: Sequence[Case], titles: T
     named = study.results.cornerstones[model]
     which = f"whichever of {listed(named)} is removed" if len(named) > 1 else f"without {named[0]}"
     text = (
-        f"{titles.model(model)} surely stays more than {points(study.results.margin)} points above guessing on "
+        f"{titles.model(model)} surely stays more than {percent(study.results.margin)} points above guessing on "
         f"{holds} of {counted(n_tasks, 'task')} {which}, and surely falls to guessing on {falls}."
     )
     few = f" The claim needs {MOST_TASKS[1]} tasks." if n_tasks < MOST_TASKS[1] else ""
@@ -185,21 +185,22 @@ def _resistance(study: Study, finding: Finding, cases: Sequence[Case], titles: T
 def _overlap(study: Study, finding: Finding, cases: Sequence[Case], titles: Titles) -> str:
     case = cases[0]
     tasks = len(study.tasks[case.model])
-    unit = study.results.unit
+    unit = study.results.score.unit
     low, high = interval(case.draws)
     which = "more" if case.estimate >= 0 else "less"
     sign = 1 if case.estimate >= 0 else -1
     ends = sorted((sign * low, sign * high))
     return (
-        f"{titles.model(case.model)}: removed together, neighbouring sublayers cost {unit.text(sign * case.estimate)} "
-        f"{unit.of_differences} ({unit.interval(*ends)}) {which} than the sum of their single removals, on average "
-        f"over {case.sublayers} and {counted(tasks, 'task')}.{_pairs_told(study, case.model)}"
+        f"{titles.model(case.model)}: removed together, neighbouring sublayers cost "
+        f"{unit.amount(sign * case.estimate)} ({unit.interval(*ends)}) {which} than the sum of "
+        f"their single removals, on average over {case.sublayers} and {counted(tasks, 'task')}."
+        f"{_pairs_told(study, case.model)}"
     )
 
 
 def _pairs_told(study: Study, model: str) -> str:
     """A sentence on which pairs cost how much more together, by depth and by kind; nothing where none were removed."""
-    tasks, unit = study.tasks[model], study.results.unit
+    tasks, unit = study.tasks[model], study.results.score.unit
     told: dict[str, list[str]] = {"depth": [], "kinds": []}
     for (by, group), pairs in pair_groups(study.results, model).items():
         if by in told:

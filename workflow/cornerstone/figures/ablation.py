@@ -11,9 +11,9 @@ from matplotlib.lines import Line2D
 
 from cornerstone.figures import style
 from cornerstone.figures.panels import Panels, task_panels
+from cornerstone.scores import SCORES
 from cornerstone.statistics.collapse import ABOVE, BELOW, COLLAPSED, UNDECIDED
-from cornerstone.tables.results import Titles
-from cornerstone.values.units import POINTS, unit_of
+from cornerstone.values.results import Titles
 
 FULL = {"color": "#1A1A1A", "linestyle": (0, (5, 2)), "linewidth": 0.9}
 FULL_BAND = {"color": "#1A1A1A", "alpha": 0.1, "linewidth": 0}
@@ -35,11 +35,13 @@ def draw_ablation(effects: pd.DataFrame, output: Path, titles: Titles) -> None:
 
 def make_ablation(effects: pd.DataFrame, titles: Titles) -> Figure:
     """The figure that `draw_ablation` saves."""
-    unit = unit_of(effects["score"].iloc[0])
-    if unit is not POINTS:  # a mean in nats near that of guessing does not say that a model guesses
+    score = SCORES[effects["score"].iloc[0]]
+    if not score.is_accuracy:  # a mean near that of guessing does not say that a model guesses
         effects = effects.assign(state=ABOVE)
     handles = [*style.kind_handles(effects["kind"]), *_states(effects["state"]), *_baselines()]
-    y_name = f"score after removal ({unit.of_scores})"
+    y_name = (
+        f"score after removal ({score.unit.of_scores})" if score.unit.of_scores else "score after removal"
+    )
     panels = task_panels(effects, titles, y_name, "block of the removed sublayer", handles)
     for axes, rows in panels.each(effects):
         _draw_panel(axes, rows, panels)
@@ -47,7 +49,7 @@ def make_ablation(effects: pd.DataFrame, titles: Titles) -> Figure:
 
 
 def _draw_panel(axes: Axes, rows: pd.DataFrame, panels: Panels) -> None:
-    factor = unit_of(rows["score"].iloc[0]).factor
+    factor = SCORES[rows["score"].iloc[0]].unit.factor
     axes.axhspan(*(factor * rows[f"full_{end}"].iloc[0] for end in ("low", "high")), zorder=0, **FULL_BAND)
     axes.axhline(factor * rows["full"].iloc[0], zorder=1, **FULL)
     axes.axhline(factor * rows["chance"].iloc[0], zorder=1, **CHANCE)

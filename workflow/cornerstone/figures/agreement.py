@@ -17,20 +17,17 @@ from matplotlib.ticker import FuncFormatter, SymmetricalLogLocator
 from cornerstone.figures import style
 from cornerstone.figures.panels import Panels, titled_panels
 from cornerstone.figures.pie import spread
+from cornerstone.scores import SCORES, yardstick
 from cornerstone.statistics.ranks import spearman
-from cornerstone.tables.results import Titles
-from cornerstone.values.agreement import YARDSTICK, compared_with
-from cornerstone.values.units import unit_of
+from cornerstone.values.agreement import compared_with
+from cornerstone.values.results import Titles
 
 NAMED = 4  # of a panel's unseen sublayers, those of the largest fall
 NAME_FONT = 6.5
 MOST_COLUMNS = 3
 WIDEST = 3.6  # inches, of a single panel
 CROWDED = 24  # so many sublayers have whiskers that are well seen; those of more are paler
-LINEAR = {"acc": 1.0, "acc_norm": 1.0, "logprob": 0.01, "margin": 0.1}
-"""Up to here the axis of a score is linear, in its unit."""
 MOST_TICKS = 6
-MARGIN = "margin"
 ZERO = {"color": style.GREY, "linewidth": 0.5, "zorder": 1}
 
 
@@ -46,10 +43,12 @@ def draw_agreement(agreement: pd.DataFrame, output: Path, titles: Titles) -> Non
 def make_agreement(agreement: pd.DataFrame, titles: Titles) -> Figure:
     """The figure that `draw_agreement` saves."""
     pairs = pd.concat([_side_by_side(rows) for _, rows in agreement.groupby("task", sort=False)])
-    unit = unit_of(pairs["score"].iloc[0])
+    score = SCORES[pairs["score"].iloc[0]]
+    unit, name = score.unit, score.noun
     notes = {task: _note(rows) for task, rows in pairs.groupby("task", sort=False)}
-    name = MARGIN if pairs["score"].iloc[0] == MARGIN else "accuracy"
-    x_name, y_name = f"effect on the {name} ({unit.of_differences})", "effect on the log-probability (nats)"
+    x_name, y_name = (
+        each.unit.difference_heading(f"effect on the {each.noun}") for each in (score, yardstick())
+    )
     columns = min(pairs["task"].nunique(), MOST_COLUMNS)
     handles = [*style.kind_handles(pairs["kind"]), _ring_handle(name)]
     panels = titled_panels(pairs, titles, y_name, x_name, handles, columns, WIDEST, notes)
@@ -64,9 +63,9 @@ def make_agreement(agreement: pd.DataFrame, titles: Titles) -> Figure:
 def _side_by_side(rows: pd.DataFrame) -> pd.DataFrame:
     """A row per sublayer: the compared score's columns, and the log-probability's as y, y_low, y_high."""
     compared = rows[rows["score"] == compared_with(rows)]
-    yardstick = rows[rows["score"] == YARDSTICK]
+    beside = rows[rows["score"] == yardstick().name]
     names = {"effect": "y", "low": "y_low", "high": "y_high"}
-    return compared.merge(yardstick[["sublayer", *names]].rename(columns=names), on="sublayer")
+    return compared.merge(beside[["sublayer", *names]].rename(columns=names), on="sublayer")
 
 
 def _note(rows: pd.DataFrame) -> str:
@@ -76,9 +75,10 @@ def _note(rows: pd.DataFrame) -> str:
 
 
 def _scale(axes: Axes, score: str) -> None:
-    axes.set_xscale("symlog", linthresh=LINEAR[score])
-    axes.set_yscale("symlog", linthresh=LINEAR[YARDSTICK])
-    for axis, linear in ((axes.xaxis, LINEAR[score]), (axes.yaxis, LINEAR[YARDSTICK])):
+    linear_x, linear_y = SCORES[score].linear_up_to, yardstick().linear_up_to
+    axes.set_xscale("symlog", linthresh=linear_x)
+    axes.set_yscale("symlog", linthresh=linear_y)
+    for axis, linear in ((axes.xaxis, linear_x), (axes.yaxis, linear_y)):
         ticks = SymmetricalLogLocator(base=10, linthresh=linear, subs=[1.0])
         ticks.set_params(numticks=MOST_TICKS)
         axis.set_major_locator(ticks)

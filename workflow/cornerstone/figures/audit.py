@@ -11,7 +11,8 @@ from matplotlib.lines import Line2D
 
 from cornerstone.figures import style
 from cornerstone.figures.panels import Panels, titled_panels
-from cornerstone.tables.results import Titles
+from cornerstone.scores import yardstick
+from cornerstone.values.results import Titles
 
 DRAWN = {
     "windows": ("#A81529", "-", "o"),
@@ -50,7 +51,7 @@ def make_audit(audits: pd.DataFrame, titles: Titles) -> Figure:
         },
     )
     notes = {task: of_task["score"].iloc[0] for task, of_task in rows.groupby("task", sort=False)}
-    order = rows.sort_values("score", kind="stable", key=lambda scores: scores == "logprob")
+    order = rows.sort_values("score", kind="stable", key=lambda scores: scores == yardstick().name)
     columns = min(order["task"].nunique(), MOST_COLUMNS)
     handles = [_handle(name, *look, rows) for name, look in DRAWN.items()]
     panels = titled_panels(order, named, RANKS, "coalitions evaluated", handles, columns, WIDEST, notes)

@@ -24,14 +24,13 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from cornerstone.figures import style
 from cornerstone.figures.panels import Panels, number_blocks, titled_panels
+from cornerstone.scores import SCORES
+from cornerstone.scores.unit import Unit
 from cornerstone.system.errors import CornerstoneError
-from cornerstone.tables.results import Titles
-from cornerstone.values.units import Unit, unit_of
+from cornerstone.values.results import Titles
 
 COLOURS = "PuOr"  # orange and purple: unlike the kinds' red and blue, and told apart by colour-blind readers
 NOT_REMOVED = "#E4E4E4"
-LINEAR = {"points": 1.0, "nats": 0.05}
-"""Up to here the colours are linear, by the unit's name."""
 TICKS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 MOST_OF_ALL = 0.5  # of all pairs: from here on a square shows them best
 STRIP = 0.2  # inches, like every length here: the height of a task's row
@@ -58,7 +57,7 @@ def draw_interactions(interactions: pd.DataFrame, output: Path, titles: Titles) 
 
 def make_interactions(interactions: pd.DataFrame, titles: Titles) -> Figure:
     """The figure that `draw_interactions` saves."""
-    unit, labels = unit_of(interactions["score"].iloc[0]), labels_of(interactions)
+    unit, labels = SCORES[interactions["score"].iloc[0]].unit, labels_of(interactions)
     norm = _norm(unit.factor * interactions["interaction"], unit)
     n_pairs = len(interactions[["first", "second"]].drop_duplicates())
     if interactions["distance"].max() == 1:
@@ -81,7 +80,7 @@ def labels_of(interactions: pd.DataFrame) -> list[str]:
 
 
 def _norm(numbers: pd.Series, unit: Unit) -> AsinhNorm:
-    linear = LINEAR[unit.of_differences]
+    linear = unit.small
     largest = max(numbers.abs().max(), 2 * linear)
     return AsinhNorm(linear_width=linear, vmin=-largest, vmax=largest)
 
@@ -199,13 +198,13 @@ DOT = {
 def _colour_bar(figure: Figure, norm: AsinhNorm, unit: Unit) -> None:
     """Below the panels: what it measures, the bar, and what the dots mean."""
     width, height = figure.get_size_inches()
-    name = f"interaction ({unit.of_differences})"
+    name = unit.difference_heading("interaction")
     left = (width - BAR[0]) / 2
     place = (left / width, BAR_BOTTOM / height, BAR[0] / width, BAR[1] / height)
     axes = figure.add_axes(place, label="colour bar")
     colours = ScalarMappable(norm, matplotlib.colormaps[COLOURS])
     figure.colorbar(colours, cax=axes, orientation="horizontal").outline.set_linewidth(0.4)
-    axes.xaxis.set_major_locator(FixedLocator(_bar_ticks(norm, LINEAR[unit.of_differences])))
+    axes.xaxis.set_major_locator(FixedLocator(_bar_ticks(norm, unit.small)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}".replace("-", "−")))
     middle = (BAR_BOTTOM + BAR[1] / 2) / height

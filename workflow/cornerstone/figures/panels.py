@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cornerstone.figures import style
-from cornerstone.tables.results import Titles
+from cornerstone.values.results import Titles
 
 TOP = 0.3  # inches, like every length here: above the panels, for the model's title
 BOTTOM = 0.75  # for the numbers and name of x, and a legend of up to two lines

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Wedge
 
 from cornerstone.figures import style
-from cornerstone.tables.results import Titles
+from cornerstone.values.results import Titles
 
 RADIUS = 0.44  # inches, like every length here
 LEADER = 0.1  # between a pie's rim and its captions

@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from cornerstone.figures import style
-from cornerstone.tables.results import Titles
+from cornerstone.scores.unit import Unit
 from cornerstone.tables.together import THIRDS
 from cornerstone.tables.totals import DIFFERENCE
-from cornerstone.values.units import Unit
+from cornerstone.values.results import Titles
 
 BAR = 0.11  # inches, like every length here
 GAP = 0.1  # between tasks

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from cornerstone.figures import style
 from cornerstone.figures.panels import Panels, task_panels
-from cornerstone.tables.results import Titles
-from cornerstone.values.units import unit_of
+from cornerstone.scores import SCORES
+from cornerstone.values.results import Titles
 
 HATCH_FROM = 4.0  # points: narrower bars have no room for a hatch and rely on lightness
 
@@ -26,7 +26,7 @@ def draw_values(values: pd.DataFrame, output: Path, titles: Titles) -> None:
 
 def make_values(values: pd.DataFrame, titles: Titles) -> Figure:
     """The figure that `draw_values` saves."""
-    unit = unit_of(values["score"].iloc[0])
+    unit = SCORES[values["score"].iloc[0]].unit
     handles = style.kind_handles(values["kind"], patches=True)
     panels = task_panels(values, titles, f"value ({unit.of_values})", "block of the sublayer", handles)
     for axes, rows in panels.each(values):
@@ -36,7 +36,7 @@ def make_values(values: pd.DataFrame, titles: Titles) -> Figure:
 
 def _draw_panel(axes: Axes, rows: pd.DataFrame, panels: Panels) -> None:
     axes.axhline(0, color=style.GREY, linewidth=0.5, zorder=1)
-    pitch, factor = panels.pitch(rows), unit_of(rows["score"].iloc[0]).factor
+    pitch, factor = panels.pitch(rows), SCORES[rows["score"].iloc[0]].unit.factor
     for kind, bars in rows.groupby("kind"):
         hatched = kind != "attn" and pitch >= HATCH_FROM
         look = {"facecolor": style.colour(kind), "edgecolor": style.edge_colour(kind)}

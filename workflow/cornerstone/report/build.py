@@ -28,10 +28,10 @@ from cornerstone.report.findings import Study, caption, cautions, method, summar
 from cornerstone.report.opening import answer, claims_in_short, trust
 from cornerstone.report.page import STYLE, details, figure, page, table, tag, verdict
 from cornerstone.system.errors import CornerstoneError
+from cornerstone.system.text import duration
 from cornerstone.tables.audit import audit_sections
-from cornerstone.tables.results import Titles, read_rows
-from cornerstone.tables.text import duration
 from cornerstone.tables.written import NOTES, Section, claim_text, note_of, read_table, sections
+from cornerstone.values.results import Titles, read_rows
 
 MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
 PNG_DPI = 200  # of figures.style
@@ -135,7 +135,7 @@ def _claims(study: Study) -> list[str]:
         parts.append(tag("h3", f"{escape(claim_text(row))} {verdict(row.verdict)}"))
         parts += [tag("p", _unbroken(text)) for text in rows["finding"]]
     return [
-        tag("p", escape(note_of("claims", study.unit)), class_="note"),
+        tag("p", escape(note_of("claims", study.score)), class_="note"),
         tag("div", "\n".join(parts), class_="claims"),
     ]
 
@@ -164,7 +164,7 @@ def _tables(study: Study) -> list[str]:
 
 
 def _sections(study: Study, name: str) -> list[Section]:
-    return sections(name, study.tables[name], study.titles, study.unit)
+    return sections(name, study.tables[name], study.titles, study.score)
 
 
 def _provenance(study: Study) -> list[str]:

@@ -10,24 +10,11 @@ from typing import Any
 import pandas as pd
 
 from cornerstone.documents.document import DocumentSet
-from cornerstone.tables.results import MEAN, Titles
-from cornerstone.tables.text import counted, listed, percent
+from cornerstone.scores import SCORES, Score, yardstick
+from cornerstone.scores.unit import Unit, percent
+from cornerstone.system.text import counted, listed
 from cornerstone.tables.totals import DIFFERENCE
-from cornerstone.values.agreement import YARDSTICK
-from cornerstone.values.units import POINTS, Unit, unit_of
-
-LARGEST = (
-    "the answer is the choice with the largest log-likelihood (acc), or the largest per character (acc_norm)"
-)
-HOW_SCORED = {
-    "paper": f"{LARGEST}; acc_norm where the task reports it, as in the paper",
-    "acc": LARGEST,
-    "acc_norm": LARGEST,
-    "logprob": "the log-probability of the gold choice among the choices, in nats, mean over documents (logprob)",
-    "margin": "how far the gold choice's log-likelihood is ahead of the best other choice's, in nats, mean over "
-    "documents (margin)",
-}
-
+from cornerstone.values.results import MEAN, Titles
 
 HOW_ESTIMATED = {
     "windows": "estimates its Shapley value: the mean of how much the score falls when it is removed from the full "
@@ -62,9 +49,12 @@ class Study:
     manifests: Mapping[str, Mapping[str, Any]]
 
     @property
+    def score(self) -> Score:
+        return SCORES[self.config["score"]]
+
+    @property
     def unit(self) -> Unit:
-        """Of the scores."""
-        return unit_of(self.config["score"])
+        return self.score.unit
 
     @property
     def models(self) -> list[str]:
@@ -113,7 +103,7 @@ def method(study: Study) -> list[str]:
         "Removing it leaves the skip connection: x + f(x) becomes x. Each model answered "
         f"multiple-choice questions whole, and again without every run of 1 to {max_removed} "
         "consecutive sublayers. The questions and prompts are those of lm-evaluation-harness. The score: "
-        f"{HOW_SCORED[study.config['score']]}.",
+        f"{study.score.method}.",
         f"The value of a sublayer {HOW_ESTIMATED[study.config['estimator']].format(which=which)}. "
         "Its share is its part of the sum of the positive values. The effect of a sublayer is the drop of the score "
         f"when it alone is removed. Cornerstones are the {study.config['top_k']} sublayers of a model with the largest "
@@ -123,7 +113,9 @@ def method(study: Study) -> list[str]:
         "a number and one that lowers it by as much as a document usually does: what few documents show is not known "
         "as well as what many do. An interval speaks of all documents like these, for the removals that were made.",
     ]
-    return told + ([_how_collapse_is_told(study.config["collapse_margin"])] if study.unit is POINTS else [])
+    return told + (
+        [_how_collapse_is_told(study.config["collapse_margin"])] if study.score.is_accuracy else []
+    )
 
 
 def _how_collapse_is_told(margin: float) -> str:
@@ -154,7 +146,7 @@ def cautions(study: Study) -> list[str]:
         "share of those that matter. No interval of such a share would be honest, so none is given; "
         "the share that noise alone would give stands beside it.",
         WHAT_VALUES_ARE[study.config["estimator"]],
-        near_chance if study.unit is POINTS else far_below,
+        near_chance if study.score.is_accuracy else far_below,
         "An effect that no document shows is not known to be zero: it may still be there on up to about 3 of as many "
         "documents. Nothing in these documents can tell; its interval says that much and no more.",
         "Which sublayers are cornerstones is estimated on the same documents as what they do: the table of "
@@ -187,7 +179,7 @@ def caption(study: Study, path: Path) -> tuple[str, str]:
             "Score after removing one sublayer: circles attention, squares FFN or MoE. Dashed: the "
             "full model, its 95 % interval in grey; dotted: chance. The light bars are the 95 % interval of the "
             "drop: one that crosses the dashed line is a drop that cannot be told from none"
-            f"{BLACK_AND_HOLLOW if study.unit is POINTS else ''}; "
+            f"{BLACK_AND_HOLLOW if study.score.is_accuracy else ''}; "
             f"{_measured(study, model)}.",
         ),
         "values": (
@@ -257,7 +249,7 @@ def _summary_of(study: Study, model: str) -> str:
     return (
         f"{study.titles.model(model)} has {n_sublayers} sublayers and scores "
         f"{_range(scores['full'], unit)} {unit.of_scores} whole ({counted(len(scores), 'task')})"
-        f"{_near_chance(scores) if unit is POINTS else ''}. The {shares} {listed(held)}. The {top} "
+        f"{_near_chance(scores) if study.score.is_accuracy else ''}. The {shares} {listed(held)}. The {top} "
         f"{percent(share['top_share'])} %{mean}; {noise}. Removing "
         f"{'it' if top_k == 1 else 'one of the sublayers named'} {_change(drop, 'cornerstone', unit)} on average"
         f"{_and_another(drop, unit)}."
@@ -281,7 +273,7 @@ def _kinds_told(totals: pd.DataFrame, unit: Unit) -> str:
 
 def _unseen(side_by_side: pd.DataFrame) -> str:
     """A sentence on the losses that the study's score does not show, nothing where the log-probability is the score."""
-    chosen = side_by_side[side_by_side["chosen"] & (side_by_side["score"] != YARDSTICK)]
+    chosen = side_by_side[side_by_side["chosen"] & (side_by_side["score"] != yardstick().name)]
     if chosen.empty:
         return ""
     unseen = chosen["unseen"].sum()

@@ -6,8 +6,9 @@ All of it is made from the tables; every number stands in one of them too.
 from __future__ import annotations
 
 from cornerstone.report.findings import Study
+from cornerstone.scores.unit import percent
+from cornerstone.system.text import counted, listed
 from cornerstone.tables.audit import audit_finding
-from cornerstone.tables.text import counted, listed, percent
 
 CLAIM_GROUPS = {
     "supported": ("is supported", "are supported"),

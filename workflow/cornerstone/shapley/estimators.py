@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cornerstone.scores.matrix import Scores, rows_of
 from cornerstone.shapley import coalitions as designs
 from cornerstone.shapley.coalitions import Removed
 from cornerstone.shapley.game_kernel import coalition_weights
 from cornerstone.system.errors import CornerstoneError
-from cornerstone.values.scores import Scores, rows_of
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cornerstone.scores.matrix import Scores
 from cornerstone.shapley.coalitions import Removed
 from cornerstone.shapley.estimators import document_values, exact_estimator
 from cornerstone.system.errors import CornerstoneError
-from cornerstone.values.scores import Scores
 
 
 @dataclass(frozen=True, eq=False)

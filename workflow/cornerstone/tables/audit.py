@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from cornerstone.tables.results import Titles
-from cornerstone.tables.text import counted, listed, percent
+from cornerstone.scores import yardstick
+from cornerstone.scores.unit import percent
+from cornerstone.system.text import counted, listed
 from cornerstone.tables.written import Section, markdown
-from cornerstone.values.audit_summary import BESIDE, SEEDS, audit_summary
+from cornerstone.values.audit_summary import SEEDS, audit_summary
+from cornerstone.values.results import Titles
 
 NAME_OF_CHOICE = {
     "windows": "windows",
@@ -57,7 +59,8 @@ def write_audit(audits: pd.DataFrame, positions: pd.DataFrame, folder: Path, tit
 
 def audit_finding(audits: pd.DataFrame, estimator: str, edges: str, score: str, titles: Titles) -> str:
     """How near the configured estimator's ranks are to exact ones, on the audited models and in the study's score."""
-    own_score = audits["score"] == BESIDE if score == BESIDE else audits["score"] != BESIDE
+    beside = yardstick().name
+    own_score = audits["score"] == beside if score == beside else audits["score"] != beside
     summary = audit_summary(audits[(audits["multiple"] == 1) & own_score]).set_index("estimator")
     best = summary["spearman"].fillna(-1).idxmax()
     if estimator == "exact":

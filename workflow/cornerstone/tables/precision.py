@@ -16,14 +16,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cornerstone.scores import SCORES, Score
 from cornerstone.shapley.designs import DESIGN_OF_ESTIMATOR
 from cornerstone.statistics.resampling import typical_change
 from cornerstone.values.document_numbers import DocumentNumbers, document_numbers
-from cornerstone.values.scores import read_scores
-from cornerstone.values.units import NATS, POINTS, Unit, unit_of
+from cornerstone.values.scored_task import read_scores
 
-WIDTHS = {POINTS: (0.05, 0.02, 0.01), NATS: (0.1, 0.05, 0.02)}
-"""Half-widths that documents are counted for, by the score's unit: in parts of 1, and in nats."""
 NORMAL = 1.959964
 """The quantile of the normal distribution that leaves 2.5 % above it."""
 RULE_OF_THREE = 3.0
@@ -38,12 +36,12 @@ def half_widths(per_document: np.ndarray) -> np.ndarray:
     return NORMAL * np.sqrt(per_document.var(axis=1) + 2 * typical_change(per_document) ** 2 / n) / np.sqrt(n)
 
 
-def documents_needed(width_now: float, documents: int, width: float, unit: Unit = POINTS) -> int:
+def documents_needed(width_now: float, documents: int, width: float, score: Score) -> int:
     """How many documents like these a half-width takes that is `width_now` with `documents` of them.
 
     Never fewer than what could show an effect of that size at all on right answers: 3 / width.
     """
-    least = RULE_OF_THREE / width if unit is POINTS else 2
+    least = RULE_OF_THREE / width if score.is_accuracy else 2
     return int(np.ceil(max(documents * (width_now / width) ** 2, least)))
 
 
@@ -67,7 +65,7 @@ def precision_table(measured: Sequence[DocumentNumbers]) -> pd.DataFrame:
     """A row per model, task and number ("effect", "value").
 
     documents, available: evaluated, and in the task's scored split (0: not known). median, widest: half-width
-    now over the sublayers. For each of the unit's WIDTHS, w in points or nats, so that no sublayer's is wider:
+    now over the sublayers. For each of the score's half_widths, w in its unit, so that no sublayer's is wider:
     documents_{w}, of documents like these; own_{w}, of the split's own, for what is said of that split alone;
     seconds_{w}: what evaluating documents_{w} takes on the devices that were used so far (NaN: not known).
     """
@@ -89,9 +87,10 @@ def _row(numbers: DocumentNumbers, kind: str, designs: Sequence[str]) -> dict[st
         "widest": float(widths.max()),
     }
     seconds = sum(numbers.seconds.get(design, np.nan) for design in designs) / n
-    unit = unit_of(numbers.metric)
-    for width in WIDTHS[unit] if n > 1 else ():
-        needed = documents_needed(widths.max(), n, width, unit)
+    score = SCORES[numbers.metric]
+    unit = score.unit
+    for width in score.half_widths if n > 1 else ():
+        needed = documents_needed(widths.max(), n, width, score)
         row[f"documents_{unit.exact(width)}"] = needed
         row[f"own_{unit.exact(width)}"] = (
             documents_needed_of(numbers.available, needed) if numbers.available else np.nan

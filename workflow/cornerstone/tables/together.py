@@ -16,8 +16,8 @@ import pandas as pd
 
 from cornerstone.shapley.coalitions import Removed
 from cornerstone.statistics.resampling import interval
-from cornerstone.tables.results import Results
 from cornerstone.values.document_numbers import DocumentNumbers, task_draws
+from cornerstone.values.results import Results
 
 THIRDS = ("first third", "middle third", "last third")
 """Of the model, in execution order."""

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.statistics.resampling import interval
-from cornerstone.tables.results import MEAN, Results
 from cornerstone.tables.together import THIRDS
 from cornerstone.values.document_numbers import DocumentNumbers, task_draws
+from cornerstone.values.results import MEAN, Results
 from cornerstone.values.rows import KINDS
 
 DIFFERENCE = "difference"

@@ -16,15 +16,17 @@ import pandas as pd
 
 from cornerstone.claims.judged import OF_SHARES, Study, evidence_table, judge_claims
 from cornerstone.claims.words import claims_table
+from cornerstone.scores import SCORES, Score
+from cornerstone.scores.unit import POINTS, Unit, percent
 from cornerstone.statistics.collapse import ABOVE
 from cornerstone.statistics.resampling import RESAMPLES
 from cornerstone.system.errors import CornerstoneError
-from cornerstone.tables.precision import WIDTHS, precision_so_far
-from cornerstone.tables.results import Results, Titles, study_tables
-from cornerstone.tables.text import duration, interval_text, percent
+from cornerstone.system.text import duration
+from cornerstone.tables.precision import precision_so_far, precision_table
 from cornerstone.tables.together import overlap_table
 from cornerstone.tables.totals import totals_table
-from cornerstone.values.units import NATS, POINTS, Unit, unit_of
+from cornerstone.values.agreement import scores_side_by_side
+from cornerstone.values.results import Results, Titles, study_tables
 
 if TYPE_CHECKING:
     from cornerstone.study.config import StudyConfig
@@ -139,7 +141,14 @@ def all_tables(results: Results, ids: Mapping[str, str], titles: Titles) -> dict
         "evidence": evidence_table(study, findings),
     }
     return (
-        claims | study_tables(results) | {"overlap": overlap_table(results), "totals": totals_table(results)}
+        claims
+        | study_tables(results)
+        | {
+            "scores_side_by_side": scores_side_by_side(results.agreement),
+            "precision": precision_table(results.measured),
+            "overlap": overlap_table(results),
+            "totals": totals_table(results),
+        }
     )
 
 
@@ -150,7 +159,7 @@ def write_tables(results: Results, folder: Path, *, ids: Mapping[str, str], titl
         table = read_table(folder / f"{name}.csv")
         text = "\n".join(
             f"## {section.title}\n\n{section.note}\n\n{markdown(section.table)}"
-            for section in sections(name, table, titles, results.unit)
+            for section in sections(name, table, titles, results.score)
         )
         (folder / f"{name}.md").write_text(text, encoding="utf-8")
 
@@ -178,36 +187,36 @@ def print_precision(study: StudyConfig) -> None:
     titles = Titles(
         {model.name: model.title for model in study.models}, {task.name: task.title for task in study.tasks}
     )
-    (section,) = sections("precision", table, titles, unit_of(study.score))
+    (section,) = sections("precision", table, titles, SCORES[study.score])
     print(f"{section.table.to_string(index=False)}\n\n{section.note}", flush=True)
 
 
-def note_of(name: str, unit: Unit) -> str:
+def note_of(name: str, score: Score) -> str:
     """What is said under a table's title."""
-    return NOTES_IN_NATS.get(name, NOTES[name]) if unit is NATS else NOTES[name]
+    return NOTES[name] if score.is_accuracy else NOTES_IN_NATS.get(name, NOTES[name])
 
 
-def sections(name: str, table: pd.DataFrame, titles: Titles, unit: Unit = POINTS) -> list[Section]:
+def sections(name: str, table: pd.DataFrame, titles: Titles, score: Score) -> list[Section]:
     """A table of the study as people read it: titles for names, shares in percent, the rest in the score's unit."""
     views: dict[str, Callable[[pd.DataFrame, Titles], tuple[str, pd.DataFrame]]] = {
         "claims": _claims_view,
-        "evidence": partial(_evidence_view, unit=unit),
-        "scores": partial(_scores_view, unit=unit),
+        "evidence": partial(_evidence_view, unit=score.unit),
+        "scores": partial(_scores_view, score=score),
         "scores_side_by_side": _side_by_side_view,
         "shares": _shares_view,
         "shares_by_task": _shares_by_task_view,
-        "cornerstones": partial(_cornerstones_view, unit=unit),
-        "drops": partial(_drops_view, unit=unit),
-        "drops_by_task": partial(_drops_by_task_view, unit=unit),
-        "joint": partial(_joint_view, unit=unit),
-        "overlap": partial(_overlap_view, unit=unit),
-        "totals": partial(_totals_view, unit=unit),
-        "precision": partial(_precision_view, unit=unit),
+        "cornerstones": partial(_cornerstones_view, unit=score.unit),
+        "drops": partial(_drops_view, unit=score.unit),
+        "drops_by_task": partial(_drops_by_task_view, unit=score.unit),
+        "joint": partial(_joint_view, unit=score.unit),
+        "overlap": partial(_overlap_view, unit=score.unit),
+        "totals": partial(_totals_view, unit=score.unit),
+        "precision": partial(_precision_view, score=score),
     }
     if name in views:
         title, view = views[name](table, titles)
-        return [Section(title, note_of(name, unit), view)]
-    return _sublayer_sections(name, table, titles, unit)
+        return [Section(title, note_of(name, score), view)]
+    return _sublayer_sections(name, table, titles, score)
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -265,17 +274,18 @@ def _evidence_view(table: pd.DataFrame, titles: Titles, unit: Unit) -> tuple[str
     )
 
 
-def _scores_view(table: pd.DataFrame, titles: Titles, unit: Unit) -> tuple[str, pd.DataFrame]:
+def _scores_view(table: pd.DataFrame, titles: Titles, score: Score) -> tuple[str, pd.DataFrame]:
+    unit = score.unit
     rows = [
         {
             "Model": titles.model(row.model),
             "Task": titles.task(row.task),
             "Score": row.score,
             "Documents": row.documents,
-            f"Full model {unit.of_scores}": unit.text(row.full),
+            unit.score_heading("Full model"): unit.text(row.full),
             "95 % interval": unit.interval(row.full_low, row.full_high),
-            f"Chance {unit.of_scores}": unit.text(row.chance),
-            **_constant_cell(row, unit),
+            unit.score_heading("Chance"): unit.text(row.chance),
+            **_constant_cell(row, score),
         }
         for row in table.itertuples()
     ]
@@ -288,10 +298,10 @@ def _side_by_side_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.Dat
             "Model": titles.model(row.model),
             "Task": titles.task(row.task),
             "Score": f"{row.score} (the study's)" if row.chosen else row.score,
-            "Unit": unit_of(row.score).of_scores,
-            "Full model": unit_of(row.score).text(row.full),
-            "95 % interval": unit_of(row.score).interval(row.low, row.high),
-            "Chance": unit_of(row.score).text(row.chance),
+            "Unit": SCORES[row.score].unit.of_scores,
+            "Full model": SCORES[row.score].unit.text(row.full),
+            "95 % interval": SCORES[row.score].unit.interval(row.low, row.high),
+            "Chance": SCORES[row.score].unit.text(row.chance),
             "Lost": f"{row.lost} of {row.sublayers}",
             "Unseen": f"{row.unseen}" + _names(row.unseen_labels),
             "Rank correlation": "" if pd.isna(row.rank_correlation) else f"{row.rank_correlation:.2f}",
@@ -349,7 +359,7 @@ def _share_columns(row) -> dict[str, str]:
         "Noise alone %": percent(row.noise_share),
         "Cornerstones %": percent(row.cornerstone_share),
         "Signed share %": percent(row.signed_share),
-        "95 % interval": interval_text(row.low, row.high),
+        "95 % interval": POINTS.interval(row.low, row.high),
     }
 
 
@@ -362,7 +372,7 @@ def _cornerstones_view(table: pd.DataFrame, titles: Titles, unit: Unit) -> tuple
             "Sublayer": row.label,
             **_words_of_paper(row),
             "Mean share %": percent(row.share),
-            f"Mean value ({unit.of_differences})": _with_interval(row.value, row.low, row.high, unit),
+            unit.difference_heading("Mean value"): unit.with_interval(row.value, row.low, row.high),
             f"Among the top {top_k} in % of resamples (stability)": percent(row.top_k_stability),
         }
         for row in table.itertuples()
@@ -407,15 +417,17 @@ def _drops_by_task_view(table: pd.DataFrame, titles: Titles, unit: Unit) -> tupl
 
 def _drop_cells(row, which: str, title: str, unit: Unit) -> dict[str, str]:
     number, low, high = (getattr(row, f"{which}_{what}") for what in ("drop", "low", "high"))
-    ours = {f"{title} ({unit.of_differences})": _with_interval(number, low, high, unit)}
+    ours = {unit.difference_heading(title): unit.with_interval(number, low, high)}
     return ours | _paper(row, f"paper_{which}_drop", f"{which.capitalize()}, in the paper")
 
 
-def _constant_cell(row, unit: Unit) -> dict[str, str]:
-    """What the best constant answer scores: no such thing in nats."""
-    if unit is not POINTS:
+def _constant_cell(row, score: Score) -> dict[str, str]:
+    """What the best constant answer scores, where there is such a thing."""
+    if not score.is_accuracy:
         return {}
-    return {"Best constant answer %": _with_interval(row.constant, row.constant_low, row.constant_high, unit)}
+    return {
+        "Best constant answer %": score.unit.with_interval(row.constant, row.constant_low, row.constant_high)
+    }
 
 
 def _joint_view(table: pd.DataFrame, titles: Titles, unit: Unit) -> tuple[str, pd.DataFrame]:
@@ -424,13 +436,11 @@ def _joint_view(table: pd.DataFrame, titles: Titles, unit: Unit) -> tuple[str, p
             "Model": titles.model(row.model),
             "Sublayers removed": row.size,
             "Runs": row.windows,
-            f"Together ({unit.of_differences})": _with_interval(
-                row.joint, row.joint_low, row.joint_high, unit
+            unit.difference_heading("Together"): unit.with_interval(row.joint, row.joint_low, row.joint_high),
+            unit.difference_heading("Sum one by one"): unit.with_interval(
+                row.single, row.single_low, row.single_high
             ),
-            f"Sum one by one ({unit.of_differences})": _with_interval(
-                row.single, row.single_low, row.single_high, unit
-            ),
-            f"Difference ({unit.of_differences})": unit.text(row.excess),
+            unit.difference_heading("Difference"): unit.text(row.excess),
             "95 % interval": unit.interval(row.low, row.high),
             "Surely more": row.more,
             "Surely less": row.less,
@@ -448,9 +458,9 @@ def _overlap_view(table: pd.DataFrame, titles: Titles, unit: Unit) -> tuple[str,
             "By": row.by,
             "Pairs": row.group,
             "Number": row.pairs,
-            f"Together ({unit.of_differences})": unit.text(row.joint),
-            f"Sum one by one ({unit.of_differences})": unit.text(row.single),
-            f"Difference ({unit.of_differences})": unit.text(row.excess),
+            unit.difference_heading("Together"): unit.text(row.joint),
+            unit.difference_heading("Sum one by one"): unit.text(row.single),
+            unit.difference_heading("Difference"): unit.text(row.excess),
             "95 % interval": unit.interval(row.low, row.high),
             "Surely more": row.more,
             "Surely less": row.less,
@@ -469,11 +479,11 @@ def _totals_view(table: pd.DataFrame, titles: Titles, unit: Unit) -> tuple[str, 
             "By": row.by,
             "Part": row.part,
             "Sublayers": row.sublayers,
-            f"Sum of values ({unit.of_differences})": _with_interval(
-                row.value, row.value_low, row.value_high, unit
+            unit.difference_heading("Sum of values"): unit.with_interval(
+                row.value, row.value_low, row.value_high
             ),
-            f"Sum of effects ({unit.of_differences})": _with_interval(
-                row.effect, row.effect_low, row.effect_high, unit
+            unit.difference_heading("Sum of effects"): unit.with_interval(
+                row.effect, row.effect_low, row.effect_high
             ),
         }
         for row in table.itertuples()
@@ -481,17 +491,18 @@ def _totals_view(table: pd.DataFrame, titles: Titles, unit: Unit) -> tuple[str, 
     return "Attention against FFN or MoE, and by depth", pd.DataFrame(rows)
 
 
-def _precision_view(table: pd.DataFrame, titles: Titles, unit: Unit) -> tuple[str, pd.DataFrame]:
+def _precision_view(table: pd.DataFrame, titles: Titles, score: Score) -> tuple[str, pd.DataFrame]:
+    unit = score.unit
     names = {"effect": "Effect", "value": "Value"}
-    widths = [unit.exact(width) for width in WIDTHS[unit]]
+    widths = [unit.exact(width) for width in score.half_widths]
     rows = [
         {
             "Model": titles.model(row["model"]),
             "Task": titles.task(row["task"]),
             "Number": names[row["number"]],
             "Documents": f"{row['documents']:,}" + (f" of {row['available']:,}" if row["available"] else ""),
-            f"Median now ({unit.of_differences})": f"±{unit.text(row['median'])}",
-            f"Widest now ({unit.of_differences})": f"±{unit.text(row['widest'])}",
+            unit.difference_heading("Median now"): f"±{unit.text(row['median'])}",
+            unit.difference_heading("Widest now"): f"±{unit.text(row['widest'])}",
             **{f"Documents for ±{width}": _documents_cell(row, width) for width in widths},
         }
         for row in table.to_dict("records")
@@ -513,25 +524,21 @@ def _paper(row, column: str, title: str) -> dict[str, str]:
     return {title: percent(getattr(row, column))} if hasattr(row, column) else {}
 
 
-def _with_interval(number: float, low: float, high: float, unit: Unit) -> str:
-    return "" if pd.isna(number) else f"{unit.text(number)} ({unit.interval(low, high)})"
-
-
-def _sublayer_sections(name: str, table: pd.DataFrame, titles: Titles, unit: Unit) -> list[Section]:
+def _sublayer_sections(name: str, table: pd.DataFrame, titles: Titles, score: Score) -> list[Section]:
     """Of values and ablation: each model's numbers, and then what is said of some of its sublayers in words.
 
     A mean in nats near that of guessing does not say that a model guesses: no states are told of it.
     """
     number, what, of_some = {
         "values": ("value", "values", _stability),
-        "ablation": ("effect", "effects of removal", _states if unit is POINTS else None),
+        "ablation": ("effect", "effects of removal", _states if score.is_accuracy else None),
     }[name]
     sections = []
     for model, rows in table.groupby("model", sort=False):
-        cells = [_with_interval(*numbers, unit) for numbers in rows[[number, "low", "high"]].to_numpy()]
+        cells = [score.unit.with_interval(*numbers) for numbers in rows[[number, "low", "high"]].to_numpy()]
         of_all = _by_sublayer(rows.assign(cell=cells), titles)
-        title = f"{titles.model(model)}: {what} ({unit.of_values})"
-        sections.append(Section(title, note_of(name, unit), of_all))
+        title = f"{titles.model(model)}: {what} ({score.unit.of_values})"
+        sections.append(Section(title, note_of(name, score), of_all))
     for model, rows in table.groupby("model", sort=False) if of_some else ():
         about, note, told = of_some(rows, titles)
         sections.append(Section(f"{titles.model(model)}: {about}", note, told))

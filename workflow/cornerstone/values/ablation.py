@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cornerstone.scores.matrix import Scores, rows_of
 from cornerstone.shapley.coalitions import ablation
 from cornerstone.statistics.collapse import guessing_tests
 from cornerstone.statistics.resampling import bootstrap, bounded, interval
-from cornerstone.values.rows import sublayer_columns
-from cornerstone.values.scores import Scores, read_scores, rows_of, write_table
+from cornerstone.values.rows import sublayer_columns, write_table
+from cornerstone.values.scored_task import read_scores
 
 
 def document_effects(scores: Scores, n_sublayers: int) -> tuple[np.ndarray, np.ndarray]:

@@ -15,28 +15,28 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cornerstone.scores import SCORES, measured_scores, yardstick
+from cornerstone.scores.matrix import Scores
 from cornerstone.statistics.ranks import spearman
 from cornerstone.statistics.resampling import LEVEL, bootstrap, interval
 from cornerstone.statistics.significance import holm, p_values
 from cornerstone.values.ablation import document_effects, score_interval
 from cornerstone.values.rows import sublayer_columns
-from cornerstone.values.scores import Scores, choose_metric, read_choices, score_task
-from cornerstone.values.units import IN_NATS
-
-YARDSTICK = "logprob"
+from cornerstone.values.scored_task import read_choices, score_task
 
 
 def agreement_table(scores: Sequence[Scores], labels: Sequence[str], chosen: str) -> pd.DataFrame:
     """A row per score × sublayer: score, chosen, sublayer, label, kind, full, …, effect, low, high, lost, unseen.
 
-    scores: of the same documents, one of them YARDSTICK. chosen: whether it is the metric of the study. full,
+    scores: of the same documents, one of them the yardstick. chosen: whether it is the metric of the study. full,
     full_low, full_high, chance: of the full model. effect = full − score without the sublayer, with its paired interval
     low, high. lost: the effect is surely above zero, among all sublayers (Holm). unseen: the interval reaches zero,
-    and by YARDSTICK the sublayer is lost. documents: how many.
+    and by the yardstick the sublayer is lost. documents: how many.
     """
     table = pd.concat([_effects(each, labels) for each in scores], ignore_index=True)
-    surely = table[table["score"] == YARDSTICK].set_index("sublayer")["lost"]
-    unseen = (table["low"] <= 0) & surely.loc[table["sublayer"]].to_numpy() & (table["score"] != YARDSTICK)
+    is_yardstick = table["score"] == yardstick().name
+    surely = table[is_yardstick].set_index("sublayer")["lost"]
+    unseen = (table["low"] <= 0) & surely.loc[table["sublayer"]].to_numpy() & ~is_yardstick
     table.insert(1, "chosen", table["score"] == chosen)
     return table.assign(unseen=unseen)
 
@@ -62,9 +62,12 @@ def _effects(scores: Scores, labels: Sequence[str]) -> pd.DataFrame:
 
 
 def compared_with(rows: pd.DataFrame) -> str:
-    """The score of one task's rows that is held against the YARDSTICK: the study's, or that of the paper."""
+    """The score of one task's rows that is held against the yardstick: the study's, or an accuracy."""
     chosen = rows["score"][rows["chosen"]].iloc[0]
-    return choose_metric("paper", tuple(rows["score"])) if chosen == YARDSTICK else chosen
+    if chosen != yardstick().name:
+        return chosen
+    usual = next(score for score in SCORES if score.stands_for)
+    return usual.metric(tuple(rows["score"]))
 
 
 def scores_side_by_side(agreement: pd.DataFrame) -> pd.DataFrame:
@@ -75,15 +78,15 @@ def scores_side_by_side(agreement: pd.DataFrame) -> pd.DataFrame:
     first. rank_correlation: of all sublayers' effects with those on the log-probability; noise lowers it.
     """
     rows = [
-        _side_by_side_row(of_score, of_task[of_task["score"] == YARDSTICK])
+        _side_by_side_row(of_score, of_task[of_task["score"] == yardstick().name])
         for _, of_task in agreement.groupby(["model", "task"], sort=False)
         for _, of_score in of_task.groupby("score", sort=False)
     ]
     return pd.DataFrame(rows)
 
 
-def _side_by_side_row(rows: pd.DataFrame, yardstick: pd.DataFrame) -> dict:
-    first, fall = rows.iloc[0], yardstick["effect"].to_numpy()
+def _side_by_side_row(rows: pd.DataFrame, yardstick_rows: pd.DataFrame) -> dict:
+    first, fall = rows.iloc[0], yardstick_rows["effect"].to_numpy()
     unseen = np.flatnonzero(rows["unseen"].to_numpy())
     named = rows["label"].to_numpy()[unseen[np.argsort(-fall[unseen], kind="stable")]]
     return {
@@ -110,8 +113,8 @@ def compare_scores(evaluation: Path, documents: Path, output: Path, *, score: st
     `score` is the configuration's. Raises CornerstoneError where a coalition, a row or the metric is missing.
     """
     evaluated = read_choices([evaluation], documents)
-    chosen = choose_metric(score, evaluated.metrics, evaluated.task)
-    scores = [score_task(evaluated, metric).scores for metric in (*evaluated.metrics, *IN_NATS)]
+    chosen = SCORES[score].metric(evaluated.metrics, evaluated.task)
+    scores = [score_task(evaluated, each.name).scores for each in measured_scores(evaluated.metrics)]
     table = agreement_table(scores, evaluated.labels, chosen)
     table.insert(0, "model", evaluated.model)
     table.insert(1, "task", evaluated.task)

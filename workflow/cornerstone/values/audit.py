@@ -17,15 +17,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cornerstone.scores import SCORES, yardstick
 from cornerstone.shapley.audited_estimators import DETERMINISTIC, ESTIMATORS, OURS, AuditedEstimator
 from cornerstone.shapley.coalitions import paper_budget
 from cornerstone.shapley.estimators import window_estimator, windows_of_size
 from cornerstone.shapley.games import Game, exact_game, rounded
 from cornerstone.statistics.ranks import kendall, spearman
 from cornerstone.statistics.shares import shares
-from cornerstone.values.audit_summary import BESIDE, SEEDS
+from cornerstone.values.audit_summary import SEEDS
 from cornerstone.values.rows import sublayer_columns
-from cornerstone.values.scores import choose_metric, read_choices, score_task
+from cornerstone.values.scored_task import read_choices, score_task
 
 MULTIPLES = (1, 2, 4)
 """Of the paper's budget."""
@@ -114,13 +115,15 @@ def audit(
     top_k: int = 3,
     seeds: int = SEEDS,
 ) -> None:
-    """Write both tables from the evaluation of the design exact, for the study's score and the log-probability.
+    """Write both tables from the evaluation of the design exact, for the study's score and the yardstick.
 
     Raises CornerstoneError where a coalition is missing, and where shapiq is not installed.
     """
     evaluated = read_choices([evaluation], documents)
-    chosen = choose_metric(score, evaluated.metrics, evaluated.task)
-    games = {m: exact_game(score_task(evaluated, m).scores) for m in dict.fromkeys((chosen, BESIDE))}
+    chosen = SCORES[score].metric(evaluated.metrics, evaluated.task)
+    games = {
+        m: exact_game(score_task(evaluated, m).scores) for m in dict.fromkeys((chosen, yardstick().name))
+    }
     told = {
         output: lambda game: audit_table(game, max_removed, top_k, seeds),
         positions: lambda game: positions_table(game, evaluated.labels, max_removed, seeds),

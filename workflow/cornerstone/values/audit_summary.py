@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-BESIDE = "logprob"
-"""The score that is audited beside the study's."""
 SEEDS = 20
 """Of each estimator that draws at random, on each game and budget."""
 MEASURES = ["evaluations", "spearman", "kendall", "top_overlap", "share_error", "efficiency_bias", "error"]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from cornerstone.scores.matrix import Scores, rows_of
 from cornerstone.shapley.coalitions import ablation, paper_budget
 from cornerstone.shapley.designs import DESIGN_OF_ESTIMATOR, coalitions_of
 from cornerstone.shapley.estimators import Estimator, exact_estimator, window_estimator
 from cornerstone.shapley.permutations import permutation_estimator
 from cornerstone.system.errors import CornerstoneError
-from cornerstone.values.scores import Scores, rows_of
 
 
 def chosen_estimator(

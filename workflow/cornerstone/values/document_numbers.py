@@ -22,7 +22,7 @@ from cornerstone.values.ablation import document_effects
 from cornerstone.values.chosen_estimator import chosen_estimator
 from cornerstone.values.interactions import document_interactions
 from cornerstone.values.joint import document_joint
-from cornerstone.values.scores import ScoredTask
+from cornerstone.values.scored_task import ScoredTask
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cornerstone.scores.matrix import Scores
 from cornerstone.shapley.estimators import Estimator, document_values
 from cornerstone.statistics.resampling import bootstrap, interval, resampled_means
 from cornerstone.statistics.shares import noise_shares, shares, signed_shares, top_k_stability
 from cornerstone.values.chosen_estimator import chosen_estimator
-from cornerstone.values.rows import sublayer_columns
-from cornerstone.values.scores import Scores, read_scores, write_table
+from cornerstone.values.rows import sublayer_columns, write_table
+from cornerstone.values.scored_task import read_scores
 
 
 def value_table(scores: Scores, labels: Sequence[str], estimator: Estimator, top_k: int = 3) -> pd.DataFrame:

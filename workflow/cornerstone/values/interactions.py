@@ -18,12 +18,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cornerstone.scores.matrix import Scores, rows_of
 from cornerstone.shapley.coalitions import Removed
 from cornerstone.statistics.resampling import LEVEL, bootstrap, interval
 from cornerstone.statistics.significance import benjamini_hochberg, p_values
 from cornerstone.values.ablation import document_effects
-from cornerstone.values.rows import sublayer_columns
-from cornerstone.values.scores import Scores, read_scores, rows_of, write_table
+from cornerstone.values.rows import sublayer_columns, write_table
+from cornerstone.values.scored_task import read_scores
 
 ROWS_AT_ONCE = 2000
 """Pairs whose draws are in memory: 2,000 of 2,000 resamples are 32 MB. A model of 160 sublayers has 12,720 pairs."""

@@ -26,15 +26,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cornerstone.scores import SCORES, Score
 from cornerstone.statistics.resampling import interval
 from cornerstone.statistics.shares import shares, top_k_stability
 from cornerstone.system.errors import CornerstoneError
-from cornerstone.tables.precision import precision_table
-from cornerstone.tables.published import Published
-from cornerstone.values.agreement import scores_side_by_side
 from cornerstone.values.document_numbers import DocumentNumbers, document_numbers, task_draws, task_means
-from cornerstone.values.scores import read_scores
-from cornerstone.values.units import Unit, unit_of
+from cornerstone.values.published import Published
+from cornerstone.values.scored_task import read_scores
 
 MEAN = "mean"
 """In the column task: the mean over the tasks."""
@@ -80,9 +78,9 @@ class Results:
         return list(self.values["model"].unique())
 
     @property
-    def unit(self) -> Unit:
-        """Of the study's scores."""
-        return unit_of(self.measured[0].metric)
+    def score(self) -> Score:
+        """The study's; where it is another one on each task, these have the same unit."""
+        return SCORES[self.measured[0].metric]
 
     @cached_property
     def cornerstones(self) -> dict[str, list[str]]:
@@ -330,14 +328,12 @@ def study_tables(results: Results) -> dict[str, pd.DataFrame]:
     """Every table of numbers by its name; `claims` adds its own two."""
     return {
         "scores": scores_table(results.ablation),
-        "scores_side_by_side": scores_side_by_side(results.agreement),
         "shares": shares_table(results.values, results.top_k, results.published),
         "shares_by_task": shares_by_task_table(results.values, results.top_k),
         "cornerstones": cornerstones_table(results),
         "drops": drops_table(results),
         "drops_by_task": drops_by_task_table(results),
         "joint": removals_together_table(results),
-        "precision": precision_table(results.measured),
         "values": results.values,
         "ablation": results.ablation,
     }

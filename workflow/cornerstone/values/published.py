@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cornerstone.values.units import POINTS, unit_of
+from cornerstone.scores import SCORES
 
 CORNERSTONES = 3
 """How many sublayers of a model the paper calls cornerstones."""
@@ -58,7 +58,7 @@ class Published:
         return None if percent is None else percent / 100
 
     def _of_model(self, table: str, model: str) -> Any:
-        if unit_of(self.score) is not POINTS:
+        if not SCORES[self.score].is_accuracy:
             return None
         name = {hub: name for name, hub in self.numbers.get("hub", {}).items()}.get(self.ids.get(model))
         return self.numbers.get(table, {}).get(name)

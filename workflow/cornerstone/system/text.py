@@ -1,17 +1,8 @@
-"""Numbers, counts and lists as they are written in tables and sentences."""
+"""Counts, times and lists as they are written in tables and sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from cornerstone.values.units import POINTS
-
-percent = POINTS.text
-"""0.1234 as "12.3"; nothing for a number that does not exist. Shares are so, and scores that are accuracies."""
-points = percent
-"""Differences of these are in points of a hundred."""
-interval_text = POINTS.interval
-""" "11.0 – 13.4" percent; nothing where there is none."""
 
 
 def duration(seconds: float) -> str:

@@ -1,0 +1,94 @@
+"""Scores: what an evaluation's log-likelihoods say of a model, document by document. One module a score.
+
+    SCORES["logprob"].of(choices)            # float64, shape (coalitions, documents)
+    SCORES["paper"].metric(("acc",))         # "acc": what the configuration's `score` means on a task
+
+A module of this package, or a user's own file, registers a `Score` with everything that belongs to it: the arithmetic,
+the unit, what it is called and how far it can be interpreted. Nothing else names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cornerstone.scores.choices import ChoiceTable
+from cornerstone.scores.unit import Unit
+from cornerstone.system.errors import CornerstoneError
+from cornerstone.system.registry import LAST, Registry
+
+OfDocuments = Callable[[ChoiceTable], np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """A score.
+
+    name:      in the configuration and in CSV files.
+    noun:      in axis labels and sentences: "accuracy".
+    counts:    what a document counts, for the README's table.
+    method:    how the report says that it was measured.
+    unit:      in which scores and differences are written.
+    of:        from choices to the score, float64 of shape (coalitions, documents). None where it stands for others.
+    chance:    what guessing scores, float64 of shape (documents,).
+    constant:  what the best answer that is always the same scores, shape (documents,); None where there is no such
+               thing.
+    is_accuracy:   whether it is the part of right answers. Tests of guessing, and claims on chance, are of these alone.
+    is_bounded:    whether it has a lower end. Without one, a few documents may weigh as much as all others.
+    is_yardstick:  whether the other scores are held against it (one score is).
+    on_every_task: False where lm-eval has to report it of the task.
+    stands_for:    scores of which the first that a task reports is meant, instead of one of its own.
+    linear_up_to:  where axes that become logarithmic are still linear, in the unit.
+    half_widths:   of intervals that are worth asking for, widest first, as fractions of 1 or in the unit where the
+                   unit's factor is 1.
+    order:         its place in tables.
+    """
+
+    name: str
+    noun: str
+    counts: str
+    method: str
+    unit: Unit
+    of: OfDocuments | None
+    chance: OfDocuments | None
+    constant: OfDocuments | None = None
+    is_accuracy: bool = False
+    is_bounded: bool = True
+    is_yardstick: bool = False
+    on_every_task: bool = True
+    stands_for: tuple[str, ...] = ()
+    linear_up_to: float = 0.01
+    half_widths: tuple[float, ...] = (0.05, 0.02, 0.01)
+    order: float = LAST
+
+    def metric(self, reported: Sequence[str], task: str = "this task") -> str:
+        """The name of the score that this one means on a task for which lm-eval reports these metrics.
+
+        Raises CornerstoneError where the task does not report it.
+        """
+        if self.on_every_task or self.name in reported:
+            return self.name
+        meant = [name for name in self.stands_for if name in reported]
+        if not meant:
+            instead = " or ".join(score.name for score in SCORES if score.stands_for or score.on_every_task)
+            raise CornerstoneError(
+                f"score is {self.name}, but {task} reports {', '.join(reported)}: give score: {instead}"
+            )
+        return meant[0]
+
+
+SCORES: Registry[Score] = Registry("score", "cornerstone.scores")
+
+
+def measured_scores(reported: Sequence[str]) -> list[Score]:
+    """Every score that a task has for which lm-eval reports these metrics, in order."""
+    return [
+        score for score in SCORES if not score.stands_for and (score.on_every_task or score.name in reported)
+    ]
+
+
+def yardstick() -> Score:
+    """The score that the others are held against."""
+    return next(score for score in SCORES if score.is_yardstick)

@@ -1,0 +1,82 @@
+"""The log-likelihoods of a model's choices as an array, and the arithmetic that scores share.
+
+The arrays hold documents of unlike numbers of choices: beyond a document's own choices a log-likelihood is minus
+infinity, a length is 1, and no choice is right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cornerstone.shapley.coalitions import Removed, removed_text
+from cornerstone.system.errors import CornerstoneError
+
+
+@dataclass(frozen=True, eq=False)
+class ChoiceTable:
+    """An evaluation's log-likelihoods as an array, with what any score needs of the documents.
+
+    coalitions:     what was removed, one per row.
+    documents:      Document.index of each.
+    loglikelihoods: float64, shape (coalitions, documents, most choices), nats; minus infinity beyond a
+                    document's own choices.
+    n_choices:      int, shape (documents,).
+    lengths:        float64, shape (documents, most choices): characters of each choice; 1 beyond its own.
+    right:          bool, shape (documents, most choices): the gold choices.
+    """
+
+    coalitions: tuple[Removed, ...]
+    documents: tuple[int, ...]
+    loglikelihoods: np.ndarray
+    n_choices: np.ndarray
+    lengths: np.ndarray
+    right: np.ndarray
+
+    @property
+    def guessed(self) -> np.ndarray:
+        """The probability that a random choice is right, shape (documents,)."""
+        return self.right.sum(axis=1) / self.n_choices
+
+
+def answers_right(choices: ChoiceTable, measure: np.ndarray) -> np.ndarray:
+    """1 where the choice of the largest measure is a gold one, else 0; of equal ones the first counts.
+
+    measure: of the shape of the log-likelihoods. Returns float64, shape (coalitions, documents).
+    """
+    answers = measure.argmax(axis=2)
+    return choices.right[np.arange(len(choices.documents)), answers].astype(np.float64)
+
+
+def best_constant(choices: ChoiceTable) -> np.ndarray:
+    """1 where the choice that is right most often ("yes" on BoolQ) is right, else 0: shape (documents,)."""
+    return choices.right[:, choices.right.mean(axis=0).argmax()].astype(np.float64)
+
+
+def gold_and_all(choices: ChoiceTable) -> tuple[np.ndarray, np.ndarray]:
+    """log Σ exp of the gold choices' log-likelihoods, and of all: shape (coalitions, documents) each.
+
+    Raises CornerstoneError as `check_finite`.
+    """
+    check_finite(choices)
+    gold = np.where(choices.right, choices.loglikelihoods, -np.inf)
+    return _log_sum_exp(gold), _log_sum_exp(choices.loglikelihoods)
+
+
+def check_finite(choices: ChoiceTable) -> None:
+    """Raise CornerstoneError where a log-likelihood is infinite: no mean over documents would be left."""
+    real = np.arange(choices.right.shape[1]) < choices.n_choices[:, None]
+    infinite = np.argwhere(~np.isfinite(choices.loglikelihoods) & real)
+    if len(infinite):
+        row, document, choice = infinite[0]
+        raise CornerstoneError(
+            f"the log-likelihood of document {choices.documents[document]}, choice {choice}, is infinite without "
+            f"sublayers [{removed_text(choices.coalitions[row])}], and so would every mean be: give score: paper"
+        )
+
+
+def _log_sum_exp(numbers: np.ndarray) -> np.ndarray:
+    """Over the last axis; each row has a finite number."""
+    largest = numbers.max(axis=2)
+    return largest + np.log(np.exp(numbers - largest[..., None]).sum(axis=2))

@@ -1,0 +1,117 @@
+"""Registries: a thing is one module with everything that belongs to it, and no list names it again.
+
+    SCORES: Registry[Score] = Registry("score", "cornerstone.scores")
+
+    SCORES.register(Score(name="acc", …))    # in the module cornerstone/scores/acc.py, or in a user's own file
+    SCORES["acc"]                            # imports that module alone
+    [score.name for score in SCORES]         # imports every module of the package; sorted by the entries' order
+
+The driver walks whole registries. So a registered module imports heavy packages (matplotlib, SciPy) inside the
+functions that need them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from cornerstone.system.errors import CornerstoneError, one_line
+
+LAST = 1000.0
+"""The `order` of an entry that does not say its place: behind all that do."""
+
+Entry = TypeVar("Entry")
+
+
+class Registry(Generic[Entry]):
+    """Entries by name. Each has the fields `name` and `order`, its place wherever entries are listed."""
+
+    def __init__(self, noun: str, package: str) -> None:
+        """noun: what an entry is called in messages; package: whose modules register the entries."""
+        self._noun, self._package = noun, package
+        self._entries: dict[str, Any] = {}
+        self._files: dict[str, Path] = {}
+        self._complete = False
+
+    def register(self, entry: Entry) -> Entry:
+        """Add an entry; the file that calls this is the entry's. Raises CornerstoneError for a name that is taken."""
+        name, file = entry.name, Path(sys._getframe(1).f_globals["__file__"])
+        if name in self._files and self._files[name] != file:
+            raise CornerstoneError(
+                f"{file} registers the {self._noun} {name!r}, which {self._files[name]} has already: rename it"
+            )
+        self._entries[name], self._files[name] = entry, file
+        return entry
+
+    def __getitem__(self, name: str) -> Entry:
+        """The entry of this name. Raises CornerstoneError naming the known ones."""
+        if name not in self:
+            raise CornerstoneError(f"unknown {self._noun} {name!r}: give one of {', '.join(self.names)}")
+        return self._entries[name]
+
+    def __contains__(self, name: object) -> bool:
+        if name not in self._entries:
+            self._import_module_called(str(name))
+        if name not in self._entries:
+            self._import_all()
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Every entry, sorted by order and name."""
+        self._import_all()
+        return iter(sorted(self._entries.values(), key=lambda entry: (entry.order, entry.name)))
+
+    def __len__(self) -> int:
+        self._import_all()
+        return len(self._entries)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(entry.name for entry in self)
+
+    def file_of(self, name: str) -> Path:
+        """The file that registered an entry. Raises CornerstoneError as `registry[name]` does."""
+        self[name]
+        return self._files[name]
+
+    def _import_module_called(self, name: str) -> None:
+        module = f"{self._package}.{name}"
+        if name.isidentifier() and importlib.util.find_spec(module) is not None:
+            importlib.import_module(module)
+
+    def _import_all(self) -> None:
+        if not self._complete:
+            package = importlib.import_module(self._package)
+            for found in pkgutil.iter_modules(package.__path__, f"{self._package}."):
+                importlib.import_module(found.name)
+            self._complete = True
+
+
+def load_extension(file: Path | str) -> None:
+    """Run a user's own Python file, which registers entries; a second time it does nothing.
+
+    Raises CornerstoneError where the file is missing, or with what its code raises.
+    """
+    path = Path(file).resolve()
+    module_name = f"cornerstone_extension_{path.stem}_{abs(hash(str(path))):x}"
+    if module_name in sys.modules:
+        return
+    if not path.is_file():
+        raise CornerstoneError(f"extensions: {file} is no file: give the path of a Python file of your own")
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise CornerstoneError(f"extensions: {file} is no Python file: give one that ends in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[module_name]
+        if isinstance(error, CornerstoneError):
+            raise
+        raise CornerstoneError(f"extensions: {file} cannot be used: {one_line(error)}") from error

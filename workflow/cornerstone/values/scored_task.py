@@ -1,0 +1,163 @@
+"""A model's evaluations of one task, read and scored.
+
+evaluation + documents -> ChoiceTable: log-likelihoods (coalitions × documents × choices)
+                       -> Scores: a matrix (coalitions × documents), of each score that one wants
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cornerstone.documents.document import Document, read_documents
+from cornerstone.evaluations.evaluation import read_or_set_aside
+from cornerstone.scores import SCORES
+from cornerstone.scores.choices import ChoiceTable
+from cornerstone.scores.matrix import Scores, scores_of, stack
+from cornerstone.shapley.coalitions import Removed, parse_removed
+from cornerstone.system.errors import CornerstoneError
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluatedTask:
+    """The evaluations of one model on one task, one of `designs` each, to take any score from.
+
+    labels:    of the model's sublayers in execution order.
+    metrics:   those that lm-eval reports of the task.
+    available: documents of the task's scored split; 0 where it is not known.
+    seconds:   that evaluating each design took.
+    """
+
+    model: str
+    task: str
+    labels: tuple[str, ...]
+    metrics: tuple[str, ...]
+    designs: tuple[ChoiceTable, ...]
+    available: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ScoredTask:
+    """The scores of one model on one task, with the labels of the model's sublayers in execution order.
+
+    available: documents of the task's scored split; 0 where it is not known.
+    seconds:   that evaluating each design took.
+    """
+
+    model: str
+    task: str
+    labels: tuple[str, ...]
+    scores: Scores
+    available: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+def read_choices(evaluations: Sequence[Path], documents: Path) -> EvaluatedTask:
+    """Read the evaluations of one model and task (one file per design) with its documents file.
+
+    Raises CornerstoneError for files that do not belong together or lack rows.
+    """
+    read = [read_or_set_aside(path) for path in evaluations]
+    document_set = read_documents(documents)
+    of = {(evaluation.model, evaluation.task, tuple(evaluation.sublayers)) for evaluation in read}
+    if len(of) != 1:
+        raise CornerstoneError(
+            f"evaluations of more than one model or task: {sorted((m, t) for m, t, _ in of)}"
+        )
+    some = [evaluation for evaluation in read if len(evaluation.table)]  # max_removed: 1 has no windows
+    return EvaluatedTask(
+        *of.pop(),
+        metrics=document_set.metrics,
+        designs=tuple(choice_table(each.table, document_set.documents) for each in some or read),
+        available=document_set.available,
+        seconds={each.design: each.provenance.get("work_seconds", np.nan) for each in read},
+    )
+
+
+def score_task(evaluated: EvaluatedTask, score: str) -> ScoredTask:
+    """The scores that the configuration's `score` means. Raises CornerstoneError where the task has no such score."""
+    metric = SCORES[score].metric(evaluated.metrics, evaluated.task)
+    scores = stack([scores_of(choices, metric) for choices in evaluated.designs])
+    return ScoredTask(
+        evaluated.model, evaluated.task, evaluated.labels, scores, evaluated.available, evaluated.seconds
+    )
+
+
+def read_scores(evaluations: Sequence[Path], documents: Path, score: str) -> ScoredTask:
+    """`score_task` of what `read_choices` reads."""
+    return score_task(read_choices(evaluations, documents), score)
+
+
+def choice_table(table: pd.DataFrame, documents: Sequence[Document]) -> ChoiceTable:
+    """The log-likelihoods of an evaluation's table (columns removed, document, choice, loglikelihood; any order).
+
+    The table may hold fewer documents than `documents` (a document limit): they are joined on
+    Document.index. Raises CornerstoneError where a row is missing, doubled or of another document set,
+    and where a log-likelihood is not a number.
+    """
+    asked = _documents_of(table, documents)
+    coalitions, loglikelihoods = _loglikelihoods(table, asked)
+    return ChoiceTable(
+        coalitions=coalitions,
+        documents=tuple(document.index for document in asked),
+        loglikelihoods=loglikelihoods,
+        n_choices=np.array([len(document.requests) for document in asked]),
+        lengths=_padded([document.choice_lengths for document in asked], fill=1.0),
+        right=_right(asked),
+    )
+
+
+def _documents_of(table: pd.DataFrame, documents: Sequence[Document]) -> list[Document]:
+    by_index = {document.index: document for document in documents}
+    present = np.unique(table["document"].to_numpy())
+    unknown = [int(index) for index in present if int(index) not in by_index]
+    if unknown or not len(present):
+        what = f"document {unknown[0]}, which is not in the document set" if unknown else "no documents"
+        raise CornerstoneError(f"the evaluation holds {what}: evaluate again")
+    return [by_index[int(index)] for index in present]
+
+
+def _loglikelihoods(table: pd.DataFrame, documents: list[Document]) -> tuple[tuple[Removed, ...], np.ndarray]:
+    """The coalitions, and log-likelihoods of shape (coalitions, documents, most choices).
+
+    Documents with fewer choices are padded with minus infinity, which no argmax picks.
+    """
+    code, removed = pd.factorize(table["removed"])
+    indices = np.array([document.index for document in documents])
+    counts = np.array([len(document.requests) for document in documents])
+    document = np.searchsorted(indices, table["document"].to_numpy())
+    choice = table["choice"].to_numpy()
+    if (choice < 0).any() or (choice >= counts[document]).any():
+        raise CornerstoneError("the evaluation holds choices that its documents have not: evaluate again")
+    shape = (len(removed), len(documents), int(counts.max()))
+    filled = np.full(shape, np.nan)
+    filled[code, document, choice] = table["loglikelihood"].to_numpy()
+    real = np.arange(shape[2]) < counts[:, None]
+    if len(table) != len(removed) * counts.sum() or np.isnan(filled[:, real]).any():
+        raise CornerstoneError(
+            f"the evaluation has {len(table)} rows, {len(removed) * counts.sum()} numbers are needed "
+            f"({len(removed)} coalitions × {counts.sum()} choices): rows are missing, doubled or not a number"
+        )
+    filled[:, ~real] = -np.inf
+    return tuple(parse_removed(str(text)) for text in removed), filled
+
+
+def _right(documents: list[Document]) -> np.ndarray:
+    """Boolean, shape (documents, most choices): whether the choice is a gold one."""
+    width = max(len(document.requests) for document in documents)
+    right = np.zeros((len(documents), width), dtype=bool)
+    for row, document in enumerate(documents):
+        right[row, list(document.gold)] = True
+    return right
+
+
+def _padded(rows: list[tuple[int, ...]], fill: float) -> np.ndarray:
+    padded = np.full((len(rows), max(map(len, rows))), fill)
+    for row, values in enumerate(rows):
+        padded[row, : len(values)] = values
+    return padded
