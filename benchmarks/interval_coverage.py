@@ -37,7 +37,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
-from cornerstone.shapley.estimators import window_estimator
+from cornerstone.shapley.estimators.windows import window_estimator
 from cornerstone.statistics.collapse import ABOVE, COLLAPSED, guessing_tests
 from cornerstone.statistics.resampling import bootstrap, interval
 from cornerstone.statistics.shares import signed_shares

@@ -12,7 +12,7 @@ from cornerstone.documents.document import Document, Request
 from cornerstone.scores import measured_scores
 from cornerstone.scores.matrix import Scores, scores_of
 from cornerstone.shapley.coalitions import Removed, ablation, pairs, removed_text, windows
-from cornerstone.shapley.estimators import window_estimator
+from cornerstone.shapley.estimators.windows import window_estimator
 from cornerstone.values.ablation import effect_table
 from cornerstone.values.agreement import agreement_table
 from cornerstone.values.document_numbers import document_numbers

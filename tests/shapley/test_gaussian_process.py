@@ -11,7 +11,8 @@ from scipy.optimize import approx_fprime
 
 import cornerstone.shapley.gaussian_process as module
 from cornerstone.shapley.coalitions import ablation, absence, exact, paper_budget, windows
-from cornerstone.shapley.estimators import exact_estimator, window_estimator
+from cornerstone.shapley.estimators.exact import exact_estimator
+from cornerstone.shapley.estimators.windows import window_estimator
 from cornerstone.shapley.game_kernel import (
     GameKernel,
     coalition_weights,

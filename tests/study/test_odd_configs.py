@@ -260,7 +260,7 @@ def written(study):
                     "name": f"pie_{model}",
                     "ending": "pdf",
                 }
-                for design, table in zip(DESIGNS, TABLES, strict=False):
+                for design, table in zip(DESIGNS.names, TABLES, strict=False):
                     yield f"{folders[folder]}/{rest.format(**words, design=design, table=table)}"
 
 

@@ -7,23 +7,28 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau, spearmanr
 
-import cornerstone.shapley.audited_estimators as audited
 import synthetic
 from cornerstone.figures.audit import make_audit
 from cornerstone.scores.matrix import Scores
-from cornerstone.shapley.audited_estimators import DETERMINISTIC, ESTIMATORS
 from cornerstone.shapley.coalitions import absence, exact, paper_budget
-from cornerstone.shapley.estimators import exact_estimator, window_estimator, windows_of_size
-from cornerstone.shapley.games import Game, exact_game
+from cornerstone.shapley.estimators import audited, gaussian_process, permutations, stratified
+from cornerstone.shapley.estimators.exact import exact_estimator
+from cornerstone.shapley.estimators.permutations import permutation_estimator
+from cornerstone.shapley.estimators.stratified import stratified_estimator
+from cornerstone.shapley.estimators.windows import window_estimator, windows_of_size
+from cornerstone.shapley.games import Game
 from cornerstone.shapley.informative import informative
 from cornerstone.shapley.orders import balanced_orders, order_coalitions, passed, random_orders
-from cornerstone.shapley.permutations import permutation_estimator, stratified_estimator
 from cornerstone.statistics.ranks import kendall, spearman
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.tables.audit import audit_finding, audit_sections, write_audit
 from cornerstone.values.audit import audit_table, measures, positions_table
 from cornerstone.values.audit_summary import audit_summary
+from cornerstone.values.exact_games import exact_game
 from cornerstone.values.results import Titles
+
+ESTIMATORS = {estimator.title: estimator.audited for estimator in audited()}
+DETERMINISTIC = [estimator.title for estimator in audited() if not estimator.is_random]
 
 
 def game_of(score, n):
@@ -147,7 +152,7 @@ def test_no_estimator_asks_for_more_than_its_budget(name, budget):
 def test_the_same_seed_gives_the_same_values(name):
     game = gated(9)
     first = ESTIMATORS[name](game, 40, 3)
-    for cached in (audited._permutation_estimator, audited._stratified_estimator, audited._informative):
+    for cached in (permutations._drawn, stratified._drawn, gaussian_process._drawn):
         cached.cache_clear()
     informative.cache_clear()
     assert np.array_equal(first, ESTIMATORS[name](game.asked_anew(), 40, 3))

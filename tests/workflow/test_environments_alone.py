@@ -129,12 +129,12 @@ draw_scheme(Path("scheme.pdf"))
 AUDIT = """
 import numpy as np
 from cornerstone.values.audit import audit_table
-from cornerstone.shapley.audited_estimators import ESTIMATORS
+from cornerstone.shapley.estimators import audited
 from cornerstone.shapley.games import Game
 worth = np.array([0.4, 0.3, 0.2, 0.1, 0.05, 0.02])
 removed = np.arange(2**6)[:, None] >> np.arange(6) & 1
 audit = audit_table(Game(1 - removed @ worth, worth), max_removed=3, top_k=3, seeds=1)
-assert set(audit["estimator"]) == set(ESTIMATORS)
+assert set(audit["estimator"]) == {estimator.title for estimator in audited()}
 assert audit.set_index(["estimator", "multiple"])["spearman"]["windows", 1] > 0.999
 """
 DEMO_MODELS = """

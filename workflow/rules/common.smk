@@ -16,7 +16,8 @@ from cornerstone.study.config import (
     check_targets,
     resolve,
 )
-from cornerstone.shapley.designs import DESIGN_OF_ESTIMATOR, DESIGNS, PAIR_DESIGNS
+from cornerstone.shapley.designs import DESIGNS
+from cornerstone.shapley.estimators import ESTIMATORS
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.documents.document import check_documents_file
 from cornerstone.evaluations.evaluation import Expected, count_rejected, set_aside_if_bad, set_aside_unless
@@ -161,7 +162,7 @@ def rejected(wildcards):
     Of wildcards only: Snakemake does not compare parameters that are worked out from inputs.
     """
     folder = Path(study.results, "evaluations", wildcards.model, wildcards.task)
-    return sum(count_rejected(folder / f"{design}.parquet") for design in DESIGNS)
+    return sum(count_rejected(folder / f"{design}.parquet") for design in DESIGNS.names)
 
 
 def library(*modules):
@@ -172,7 +173,7 @@ def library(*modules):
 
 def value_evaluations(wildcards):
     """The evaluations that the values of a model on a task are estimated from."""
-    designs = ["ablation", DESIGN_OF_ESTIMATOR[study.estimator]]
+    designs = list(dict.fromkeys(["ablation", *ESTIMATORS[study.estimator].designs]))
     path = "<results>/evaluations/{model}/{task}/{design}.parquet"
     return expand(path, model=wildcards.model, task=wildcards.task, design=designs)
 
@@ -180,7 +181,7 @@ def value_evaluations(wildcards):
 def pair_evaluations(wildcards):
     """The evaluations of a model on a task whose pairs have interactions: all of some distance, none by chance."""
     designs = [
-        design for design in study.designs_of(wildcards.model) if design in {"ablation", *PAIR_DESIGNS}
+        design for design in study.designs_of(wildcards.model) if design == "ablation" or DESIGNS[design].has_pairs
     ]
     path = "<results>/evaluations/{model}/{task}/{design}.parquet"
     return expand(path, model=wildcards.model, task=wildcards.task, design=designs)
@@ -329,6 +330,6 @@ FIGURE_CODE = library(
 wildcard_constraints:
     model="|".join(map(re.escape, study.model_names)),
     task="|".join(map(re.escape, study.task_names)),
-    design="|".join(DESIGNS),
+    design="|".join(DESIGNS.names),
     shard="[0-9]+",
     shards="[0-9]+",

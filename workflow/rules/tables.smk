@@ -53,7 +53,7 @@ rule tables:
     resources:
         mem_mb=memory_of_scores,
         # A Gaussian process is fitted anew for each model and task, one after another.
-        runtime=lambda wildcards, attempt: attempt * (120 if study.estimator == "gaussian_process" else 30),
+        runtime=lambda wildcards, attempt: attempt * ESTIMATORS[study.estimator].minutes,
     params:
         score=study.score,
         rejected=lambda wildcards: sum(

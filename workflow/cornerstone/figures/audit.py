@@ -12,21 +12,9 @@ from matplotlib.lines import Line2D
 from cornerstone.figures import style
 from cornerstone.figures.panels import Panels, titled_panels
 from cornerstone.scores import yardstick
+from cornerstone.shapley.estimators import Estimator, audited
 from cornerstone.values.results import Titles
 
-DRAWN = {
-    "windows": ("#A81529", "-", "o"),
-    "Gaussian process": ("#1B6CA8", "-", "s"),
-    "antithetic permutations": ("#7A5195", "-", "^"),
-    "stratified": ("#4D4D4D", "-", "D"),
-    "k-additive SHAP": ("#E69F00", "--", "v"),
-    "KernelSHAP (paired)": ("#56A36C", "--", "<"),
-    "SVARM": ("#C77CA5", "--", ">"),
-    "permutation sampling": ("#8C8C8C", "--", "x"),
-}
-"""Colour, line and marker; the others are in the table. Dashed: shapiq's."""
-BANDED = ("windows", "Gaussian process", "k-additive SHAP")
-"""Of all others bands would cover each other."""
 MOST_COLUMNS = 3
 WIDEST = 3.6  # inches, of a single panel
 RANKS = "rank correlation with exact values"
@@ -53,7 +41,7 @@ def make_audit(audits: pd.DataFrame, titles: Titles) -> Figure:
     notes = {task: of_task["score"].iloc[0] for task, of_task in rows.groupby("task", sort=False)}
     order = rows.sort_values("score", kind="stable", key=lambda scores: scores == yardstick().name)
     columns = min(order["task"].nunique(), MOST_COLUMNS)
-    handles = [_handle(name, *look, rows) for name, look in DRAWN.items()]
+    handles = [_handle(estimator) for estimator in _drawn()]
     panels = titled_panels(order, named, RANKS, "coalitions evaluated", handles, columns, WIDEST, notes)
     for axes, of_panel in panels.each(order):
         _draw_lines(axes, of_panel)
@@ -61,26 +49,26 @@ def make_audit(audits: pd.DataFrame, titles: Titles) -> Figure:
     return panels.figure
 
 
+def _drawn() -> list[Estimator]:
+    """Those with a look; the others are in the table."""
+    return [estimator for estimator in audited() if estimator.look is not None]
+
+
 def _draw_lines(axes: Axes, rows: pd.DataFrame) -> None:
-    for name, (colour, line, marker) in DRAWN.items():
-        of_one = rows[rows["estimator"] == name].drop_duplicates("evaluations")
-        axes.plot(
-            of_one["evaluations"],
-            of_one["spearman"],
-            line,
-            color=colour,
-            marker=marker,
-            markersize=3,
-            linewidth=1,
-        )
-        if name in BANDED:
+    for estimator in _drawn():
+        look = estimator.look
+        of_one = rows[rows["estimator"] == estimator.title].drop_duplicates("evaluations")
+        lines = {"color": look.colour, "marker": look.marker, "markersize": 3, "linewidth": 1}
+        axes.plot(of_one["evaluations"], of_one["spearman"], look.line, **lines)
+        if look.band:  # of all estimators, bands would cover each other
             low, high = of_one["spearman_low"], of_one["spearman_high"]
-            axes.fill_between(of_one["evaluations"], low, high, color=colour, alpha=0.12, linewidth=0)
+            axes.fill_between(of_one["evaluations"], low, high, color=look.colour, alpha=0.12, linewidth=0)
 
 
 def _finish(panels: Panels, rows: pd.DataFrame) -> None:
     budgets = sorted(rows["budget"].unique())
-    lowest = rows["spearman"][rows["estimator"].isin(DRAWN)].min()
+    drawn = [estimator.title for estimator in _drawn()]
+    lowest = rows["spearman"][rows["estimator"].isin(drawn)].min()
     for axes in panels.axes.values():
         axes.set_xscale("log", base=2)
         axes.set_xticks(budgets, [str(budget) for budget in budgets])
@@ -89,10 +77,8 @@ def _finish(panels: Panels, rows: pd.DataFrame) -> None:
         axes.axhline(1, color=style.GREY, linewidth=0.5, zorder=0)
 
 
-def _handle(name: str, colour: str, line: str, marker: str, rows: pd.DataFrame) -> Line2D:
-    look = {"color": colour, "linestyle": line, "marker": marker, "markersize": 3, "linewidth": 1}
-    return Line2D([], [], label=_label(name, rows), **look)
-
-
-def _label(name: str, rows: pd.DataFrame) -> str:
-    return name if rows["ours"][rows["estimator"] == name].all() else f"{name} (shapiq)"
+def _handle(estimator: Estimator) -> Line2D:
+    look = estimator.look
+    label = f"{estimator.title} ({estimator.library})" if estimator.library else estimator.title
+    style = {"color": look.colour, "linestyle": look.line, "marker": look.marker}
+    return Line2D([], [], label=label, markersize=3, linewidth=1, **style)

@@ -12,19 +12,10 @@ import pandas as pd
 from cornerstone.documents.document import DocumentSet
 from cornerstone.scores import SCORES, Score, yardstick
 from cornerstone.scores.unit import Unit, percent
+from cornerstone.shapley.estimators import ESTIMATORS, Words
 from cornerstone.system.text import counted, listed
 from cornerstone.tables.totals import DIFFERENCE
 from cornerstone.values.results import MEAN, Titles
-
-HOW_ESTIMATED = {
-    "windows": "estimates its Shapley value: the mean of how much the score falls when it is removed from the full "
-    "model, and when it is removed beside every run whose {which} sublayer it is",
-    "gaussian_process": "estimates its Shapley value: a Gaussian process tells from the scores of coalitions that were "
-    "chosen beforehand what all others would have. The table of values also has how far those may move it",
-    "permutations": "estimates its Shapley value: the mean of how much the score falls when it is its turn, as "
-    "sublayers are removed one after another in random orders",
-    "exact": "is its Shapley value, from the scores of all coalitions of sublayers",
-}
 
 
 @dataclass(frozen=True)
@@ -53,6 +44,11 @@ class Study:
         return SCORES[self.config["score"]]
 
     @property
+    def words(self) -> Words:
+        """Of the estimator."""
+        return ESTIMATORS[self.config["estimator"]].words
+
+    @property
     def unit(self) -> Unit:
         return self.score.unit
 
@@ -65,28 +61,6 @@ BLACK_AND_HOLLOW = (
     ". Black: what is left is surely guessing (collapsed, or below guessing); hollow: that is undecided"
 )
 """What the markers of ablation figures say of scores that guessing can be told by."""
-
-
-VALUES_FROM = {
-    "windows": "Values from runs of at most {max_removed} removed sublayers",
-    "permutations": "Values from random orders of removal",
-    "gaussian_process": "Values that a Gaussian process learnt from chosen coalitions",
-    "exact": "Values from all coalitions",
-}
-"""Of captions, by the estimator."""
-
-WHAT_VALUES_ARE = {
-    "windows": "The values rest on removing few, neighbouring sublayers. They equal Shapley values where "
-    "effects add up, and otherwise estimate them; they need not sum to the score.",
-    "permutations": "The values average over few orders of removal. They estimate Shapley values; as the "
-    "last order is cut off, they need not sum to the score.",
-    "gaussian_process": "The values rest on few coalitions and on what these say of all others: they estimate Shapley "
-    "values, and the column unseen_sd has how far the others may move each. They sum to what the whole model scores "
-    "beyond the one without sublayers.",
-    "exact": "The values are the Shapley values themselves, of the scores on these documents. They sum to what the "
-    "whole model scores beyond the one without sublayers.",
-}
-"""Of cautions, by the estimator."""
 
 
 def summary(study: Study) -> list[str]:
@@ -104,7 +78,7 @@ def method(study: Study) -> list[str]:
         f"multiple-choice questions whole, and again without every run of 1 to {max_removed} "
         "consecutive sublayers. The questions and prompts are those of lm-evaluation-harness. The score: "
         f"{study.score.method}.",
-        f"The value of a sublayer {HOW_ESTIMATED[study.config['estimator']].format(which=which)}. "
+        f"The value of a sublayer {study.words.method.format(edge=which)}. "
         "Its share is its part of the sum of the positive values. The effect of a sublayer is the drop of the score "
         f"when it alone is removed. Cornerstones are the {study.config['top_k']} sublayers of a model with the largest "
         "share averaged over tasks.",
@@ -145,7 +119,7 @@ def cautions(study: Study) -> list[str]:
         "the fewer documents and the more sublayers, the more the sum is noise and the smaller the "
         "share of those that matter. No interval of such a share would be honest, so none is given; "
         "the share that noise alone would give stands beside it.",
-        WHAT_VALUES_ARE[study.config["estimator"]],
+        study.words.caution,
         near_chance if study.score.is_accuracy else far_below,
         "An effect that no document shows is not known to be zero: it may still be there on up to about 3 of as many "
         "documents. Nothing in these documents can tell; its interval says that much and no more.",
@@ -165,7 +139,7 @@ def caption(study: Study, path: Path) -> tuple[str, str]:
     """Title and caption of a figure, by the kind that its file's name tells."""
     kind, _, model = path.stem.partition("_")
     name = study.titles.model(model)
-    source = VALUES_FROM[study.config["estimator"]].format(max_removed=study.config["max_removed"])
+    source = study.words.source.format(max_removed=study.config["max_removed"])
     share = (
         "Each slice is a sublayer's value over the sum of the positive values (negative ones count "
         "as 0), in model order, anticlockwise from the top; the largest are named. "

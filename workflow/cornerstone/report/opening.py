@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from cornerstone.report.findings import Study
 from cornerstone.scores.unit import percent
+from cornerstone.shapley.estimators import ESTIMATORS
 from cornerstone.system.text import counted, listed
 from cornerstone.tables.audit import audit_finding
 
@@ -29,7 +30,7 @@ def trust(study: Study) -> str:
         return audit_finding(
             study.audits, estimator, study.config["edges"], study.config["score"], study.titles
         )
-    if estimator == "exact":
+    if ESTIMATORS[estimator].is_exact:
         return "The values are exact Shapley values: all coalitions of sublayers were evaluated."
     return (
         "The intervals say how much these documents leave open, not how near the estimates are to exact Shapley "

@@ -1,32 +1,49 @@
-"""The designs by their names, and which of them an estimator of the values takes.
+"""Designs: named sets of coalitions that a study evaluates, an entry each.
 
-coalitions_of("windows", n_sublayers=12, max_removed=4)
+DESIGNS["windows"].coalitions(12, DesignSettings(max_removed=4))
 """
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from cornerstone.shapley.coalitions import Removed, ablation, exact, pairs, paper_budget, windows
 from cornerstone.shapley.informative import informative
 from cornerstone.shapley.orders import order_coalitions, random_orders
 from cornerstone.system.errors import CornerstoneError
+from cornerstone.system.registry import LAST, Registry
 
-DESIGNS = ("ablation", "windows", "pairs", "informative", "permutations", "exact")
-"""Of the evaluations."""
-DESIGN_OF_ESTIMATOR = {
-    "windows": "windows",
-    "gaussian_process": "informative",
-    "permutations": "permutations",
-    "exact": "exact",
-}
-"""What each estimator that the configuration may name needs besides `ablation`."""
-PAIR_DESIGNS = ("windows", "pairs", "exact")
-"""Those that hold all pairs of some distance; others hold some by chance."""
 MOST_EXACT_SUBLAYERS = 16
 MOST_EXACT_ROWS = 100_000_000
 BYTES_OF_ROW = 120
 """Of main memory, while a table of log-likelihoods is read."""
+
+
+@dataclass(frozen=True)
+class DesignSettings:
+    """max_removed: the largest window; other designs have as many coalitions as those windows.
+    pair_distances: (nearest, farthest) of the pairs that are removed."""
+
+    max_removed: int | None = None
+    pair_distances: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """coalitions: of a model with so many sublayers; raises CornerstoneError where there are too many.
+    needs: the settings without which there is no such design. has_pairs: whether it holds all pairs of some distance,
+    and not some by chance. when: in which studies there is one, where that is not by the estimator."""
+
+    name: str
+    coalitions: Callable[[int, DesignSettings], list[Removed]]
+    needs: tuple[str, ...] = ()
+    has_pairs: bool = False
+    when: str | None = None
+    order: float = LAST
+
+
+DESIGNS: Registry[Design] = Registry("design", __name__)
 
 
 def coalitions_of(
@@ -43,19 +60,11 @@ def coalitions_of(
     pair_distances: (nearest, farthest) of pairs. Raises CornerstoneError for a name that is none, without what the
     design needs, and for exact values of too many sublayers.
     """
-    makers = {"ablation": partial(ablation, n_sublayers), "exact": partial(_exact, n_sublayers)}
-    if max_removed is not None:
-        makers["windows"] = partial(windows, n_sublayers, max_removed)
-        makers["informative"] = partial(_informative, n_sublayers, max_removed)
-        makers["permutations"] = partial(_permutations, n_sublayers, max_removed)
-    if pair_distances is not None:
-        makers["pairs"] = partial(pairs, n_sublayers, *pair_distances)
-    if design not in makers:
-        raise CornerstoneError(
-            f"no design {design!r} (max_removed {max_removed}, pair_distances {pair_distances}): give ablation, exact, "
-            "windows, informative or permutations with a max_removed, or pairs with pair_distances"
-        )
-    return makers[design]()
+    settings = DesignSettings(max_removed, pair_distances)
+    missing = [name for name in DESIGNS[design].needs if getattr(settings, name) is None]
+    if missing:
+        raise CornerstoneError(f"the design {design} needs {' and '.join(missing)}: give it")
+    return DESIGNS[design].coalitions(n_sublayers, settings)
 
 
 def check_exact(n_sublayers: int) -> None:
@@ -79,16 +88,49 @@ def check_exact_rows(n_sublayers: int, requests: int) -> None:
         )
 
 
-def _exact(n_sublayers: int) -> list[Removed]:
+def _exact(n_sublayers: int, _: DesignSettings) -> list[Removed]:
     check_exact(n_sublayers)
     return exact(n_sublayers)
 
 
-def _informative(n_sublayers: int, max_removed: int) -> list[Removed]:
-    return list(informative(n_sublayers, max(1, len(windows(n_sublayers, max_removed)))))
+def _informative(n_sublayers: int, settings: DesignSettings) -> list[Removed]:
+    return list(informative(n_sublayers, max(1, len(windows(n_sublayers, settings.max_removed)))))
 
 
-def _permutations(n_sublayers: int, max_removed: int) -> list[Removed]:
-    """Those of `permutation_estimator`, with the ones that are in `ablation` too."""
-    count = paper_budget(n_sublayers, max_removed)
+def _permutations(n_sublayers: int, settings: DesignSettings) -> list[Removed]:
+    """Those of the estimator of that name, with the ones that are in `ablation` too."""
+    count = paper_budget(n_sublayers, settings.max_removed)
     return order_coalitions(random_orders(n_sublayers, seed=0), n_sublayers, count)[0]
+
+
+DESIGNS.register(Design(name="ablation", coalitions=lambda n, _: ablation(n), order=10))
+DESIGNS.register(
+    Design(
+        name="windows",
+        coalitions=lambda n, settings: windows(n, settings.max_removed),
+        needs=("max_removed",),
+        has_pairs=True,
+        order=20,
+    )
+)
+DESIGNS.register(
+    Design(
+        name="pairs",
+        coalitions=lambda n, settings: pairs(n, *settings.pair_distances),
+        needs=("pair_distances",),
+        has_pairs=True,
+        when="pairs where pair_distance is 2 or more",
+        order=30,
+    )
+)
+DESIGNS.register(Design(name="informative", coalitions=_informative, needs=("max_removed",), order=40))
+DESIGNS.register(Design(name="permutations", coalitions=_permutations, needs=("max_removed",), order=50))
+DESIGNS.register(
+    Design(
+        name="exact",
+        coalitions=_exact,
+        has_pairs=True,
+        when="exact of the models that exact names",
+        order=60,
+    )
+)

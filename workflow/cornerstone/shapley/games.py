@@ -1,6 +1,5 @@
 """Games: a model's score as a function of the sublayers present, every coalition known, each question counted.
 
-game = exact_game(scores)              # of an evaluation of the design exact
 game.score([(), (0, 3)])               # looked up; game.asked has both
 """
 
@@ -11,10 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cornerstone.scores.matrix import Scores
 from cornerstone.shapley.coalitions import Removed
-from cornerstone.shapley.estimators import document_values, exact_estimator
-from cornerstone.system.errors import CornerstoneError
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,20 +46,6 @@ class Game:
     def _look_up(self, places: list[int]) -> np.ndarray:
         self.asked.update(places)
         return self.scores[places]
-
-
-def exact_game(scores: Scores) -> Game:
-    """The game of the mean score over documents. Raises CornerstoneError unless all coalitions were evaluated."""
-    n_sublayers = max(map(len, scores.coalitions), default=0)
-    if len(scores.coalitions) != 2**n_sublayers:
-        raise CornerstoneError(
-            f"{len(scores.coalitions)} coalitions were evaluated, and exact values of {n_sublayers} sublayers need "
-            f"{2**n_sublayers}: evaluate the design exact"
-        )
-    by_place = np.zeros(2**n_sublayers)
-    by_place[[place_of(removed) for removed in scores.coalitions]] = scores.matrix.mean(axis=1)
-    values = document_values(scores, exact_estimator(n_sublayers)).mean(axis=1)
-    return Game(by_place, rounded(values, by_place))
 
 
 def place_of(removed: Removed) -> int:

@@ -20,7 +20,6 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
 
 from cornerstone.shapley.coalitions import Removed, absence
-from cornerstone.shapley.estimators import Estimator
 from cornerstone.shapley.game_kernel import (
     GameKernel,
     coalition_weights,
@@ -29,6 +28,7 @@ from cornerstone.shapley.game_kernel import (
     value_covariance,
     value_variances,
 )
+from cornerstone.shapley.linear import LinearEstimator
 from cornerstone.system.errors import CornerstoneError
 
 # The mean and the standard deviation that the kernel's numbers are drawn towards, on a log scale, those of variance
@@ -61,7 +61,7 @@ class _Fit:
     scores: np.ndarray
 
 
-def process_estimator(coalitions: Sequence[Removed], scores: np.ndarray, n_sublayers: int) -> Estimator:
+def process_estimator(coalitions: Sequence[Removed], scores: np.ndarray, n_sublayers: int) -> LinearEstimator:
     """The estimator of the values from these coalitions' scores, shape (coalitions,).
 
     Its weights are the derivative of the values by the scores, the kernel's moving along included, so that intervals
@@ -87,7 +87,7 @@ def process_estimator(coalitions: Sequence[Removed], scores: np.ndarray, n_subla
     weights[:, none] -= weights.sum(
         axis=1
     )  # of the scores themselves, not of what they are above the last one
-    return Estimator(tuple(coalitions), weights, np.full(n_sublayers, len(coalitions)), size * sd)
+    return LinearEstimator(tuple(coalitions), weights, np.full(n_sublayers, len(coalitions)), size * sd)
 
 
 def _fit(absent: np.ndarray, scores: np.ndarray) -> _Fit:

@@ -27,7 +27,8 @@ from jsonschema.exceptions import ValidationError
 
 from cornerstone.models.folder import check_model_folder, count_sublayers_from_config, read_model_config
 from cornerstone.shapley.coalitions import Removed, check_max_removed
-from cornerstone.shapley.designs import DESIGN_OF_ESTIMATOR, DESIGNS, check_exact, coalitions_of
+from cornerstone.shapley.designs import DESIGNS, check_exact, coalitions_of
+from cornerstone.shapley.estimators import ESTIMATORS, choosable
 from cornerstone.system.errors import UNWRITABLE, CornerstoneError, shown
 
 SCHEMA_PATH = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
@@ -58,13 +59,6 @@ TABLES = (
     "ablation",
 )
 """Each is made as .csv and .md."""
-DESIGN_REASONS = {
-    "pairs": ", pairs where pair_distance is 2 or more",
-    "exact": ", exact of the models that exact names",
-    "informative": ", informative with estimator: gaussian_process",
-    "permutations": ", permutations with estimator: permutations",
-}
-"""When there is a design that a study has not."""
 AUDIT_TABLES = ("audit", "audit_games", "audit_positions")
 """Where the exact values of a model are worked out; the last as .csv alone."""
 REFUSED_KEYS = {
@@ -202,12 +196,12 @@ class StudyConfig:
     def designs_of(self, model: str) -> tuple[str, ...]:
         """The designs that the model is evaluated with, in the order of DESIGNS."""
         self.model(model)
-        some = {"ablation", "windows", DESIGN_OF_ESTIMATOR[self.estimator]}
+        some = {"ablation", "windows", *ESTIMATORS[self.estimator].designs}
         if self.pair_distance > 1:
             some.add("pairs")
         if model in self.exact:
             some.add("exact")
-        return tuple(design for design in DESIGNS if design in some)
+        return tuple(design for design in DESIGNS.names if design in some)
 
     @property
     def pair_distances(self) -> tuple[int, int]:
@@ -696,8 +690,17 @@ def _check_evaluation(study: StudyConfig, path: str) -> None:
     study.model(model)
     study.task(task)
     if design not in (there := study.designs_of(model)):
-        why = DESIGN_REASONS.get(design, "")
+        why = _when_there_is(design)
         raise CornerstoneError(f"unknown design {design!r}: there are {known_names(design, there)}{why}")
+
+
+def _when_there_is(design: str) -> str:
+    """In which studies there is a design, for one that a study has not."""
+    if design not in DESIGNS:
+        return ""
+    takers = [estimator.name for estimator in choosable() if design in estimator.designs]
+    when = DESIGNS[design].when or f"{design} with estimator: {' or '.join(takers)}"
+    return f", {when}"
 
 
 def _check_documents(study: StudyConfig, path: str) -> None:

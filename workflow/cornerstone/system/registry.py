@@ -32,7 +32,7 @@ class Registry(Generic[Entry]):
     """Entries by name. Each has the fields `name` and `order`, its place wherever entries are listed."""
 
     def __init__(self, noun: str, package: str) -> None:
-        """noun: what an entry is called in messages; package: whose modules register the entries."""
+        """noun: what an entry is called in messages. package: its modules register the entries, or it does itself."""
         self._noun, self._package = noun, package
         self._entries: dict[str, Any] = {}
         self._files: dict[str, Path] = {}
@@ -81,13 +81,16 @@ class Registry(Generic[Entry]):
 
     def _import_module_called(self, name: str) -> None:
         module = f"{self._package}.{name}"
-        if name.isidentifier() and importlib.util.find_spec(module) is not None:
+        if name.isidentifier() and self._has_modules() and importlib.util.find_spec(module) is not None:
             importlib.import_module(module)
+
+    def _has_modules(self) -> bool:
+        return hasattr(importlib.import_module(self._package), "__path__")
 
     def _import_all(self) -> None:
         if not self._complete:
             package = importlib.import_module(self._package)
-            for found in pkgutil.iter_modules(package.__path__, f"{self._package}."):
+            for found in pkgutil.iter_modules(getattr(package, "__path__", ()), f"{self._package}."):
                 importlib.import_module(found.name)
             self._complete = True
 

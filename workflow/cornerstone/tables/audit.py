@@ -11,17 +11,11 @@ import pandas as pd
 
 from cornerstone.scores import yardstick
 from cornerstone.scores.unit import percent
+from cornerstone.shapley.estimators import ESTIMATORS, Settings
 from cornerstone.system.text import counted, listed
 from cornerstone.tables.written import Section, markdown
 from cornerstone.values.audit_summary import SEEDS, audit_summary
 from cornerstone.values.results import Titles
-
-NAME_OF_CHOICE = {
-    "windows": "windows",
-    "gaussian_process": "Gaussian process",
-    "permutations": "permutations",
-}
-"""The configuration's estimators as the audit calls them."""
 
 SUMMARY_NOTE = (
     "Every estimator against the exact values of the models small enough for all 2^N coalitions, at the paper's number "
@@ -63,12 +57,17 @@ def audit_finding(audits: pd.DataFrame, estimator: str, edges: str, score: str, 
     own_score = audits["score"] == beside if score == beside else audits["score"] != beside
     summary = audit_summary(audits[(audits["multiple"] == 1) & own_score]).set_index("estimator")
     best = summary["spearman"].fillna(-1).idxmax()
-    if estimator == "exact":
+    if ESTIMATORS[estimator].is_exact:
         return (
             "Values are exact: from all coalitions of sublayers. Of estimates at the paper's number of coalitions, "
             f"{best} comes nearest to their order here (rank correlation {_two_digits(summary.loc[best, 'spearman'])})."
         )
-    name = "windows (first edge)" if (estimator, edges) == ("windows", "first") else NAME_OF_CHOICE[estimator]
+    name = ESTIMATORS[ESTIMATORS[estimator].audited_name(Settings(1, edges))].title
+    if name not in summary.index:
+        return (
+            f"How far to trust the order: the estimator in use ({name}) is not audited; {best} comes nearest to exact "
+            f"values here (rank correlation {_two_digits(summary.loc[best, 'spearman'])})."
+        )
     own = summary.loc[name]
     models = listed([titles.model(model) for model in audits["model"].unique()])
     several = own["games"] > 1

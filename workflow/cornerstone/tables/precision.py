@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.scores import SCORES, Score
-from cornerstone.shapley.designs import DESIGN_OF_ESTIMATOR
+from cornerstone.shapley.estimators import ESTIMATORS
 from cornerstone.statistics.resampling import typical_change
 from cornerstone.values.document_numbers import DocumentNumbers, document_numbers
 from cornerstone.values.scored_task import read_scores
@@ -57,7 +57,7 @@ def designs_of(estimator: str) -> dict[str, tuple[str, ...]]:
     """What is evaluated for each kind of number; windows in any case."""
     return {
         "effect": ("ablation",),
-        "value": tuple(dict.fromkeys(("ablation", "windows", DESIGN_OF_ESTIMATOR[estimator]))),
+        "value": tuple(dict.fromkeys(("ablation", "windows", *ESTIMATORS[estimator].designs))),
     }
 
 

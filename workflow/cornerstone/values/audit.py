@@ -18,13 +18,13 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.scores import SCORES, yardstick
-from cornerstone.shapley.audited_estimators import DETERMINISTIC, ESTIMATORS, OURS, AuditedEstimator
 from cornerstone.shapley.coalitions import paper_budget
-from cornerstone.shapley.estimators import window_estimator, windows_of_size
-from cornerstone.shapley.games import Game, exact_game, rounded
+from cornerstone.shapley.estimators import Estimator, apply, audited
+from cornerstone.shapley.games import Game, rounded
 from cornerstone.statistics.ranks import kendall, spearman
 from cornerstone.statistics.shares import shares
 from cornerstone.values.audit_summary import SEEDS
+from cornerstone.values.exact_games import exact_game
 from cornerstone.values.rows import sublayer_columns
 from cornerstone.values.scored_task import read_choices, score_task
 
@@ -72,10 +72,15 @@ def audit_table(
     budgets = {m: m * paper for m in multiples if m * paper <= len(game.scores)}
     return pd.DataFrame(
         [
-            {"estimator": name, "ours": name in OURS, "multiple": multiple, "budget": budget}
-            | _row(*_runs(estimator, game, budget, _seeds(name, seeds)), game.values, top_k)
+            {
+                "estimator": estimator.title,
+                "ours": estimator.library is None,
+                "multiple": multiple,
+                "budget": budget,
+            }
+            | _row(*_runs(estimator, game, budget, seeds), game.values, top_k)
             for multiple, budget in budgets.items()
-            for name, estimator in ESTIMATORS.items()
+            for estimator in audited()
         ]
     )
 
@@ -88,19 +93,17 @@ def positions_table(game: Game, labels: Sequence[str], max_removed: int, seeds: 
     are also split: "windows of 1" to "windows of L" use only those of one size.
     """
     budget = paper_budget(game.n_sublayers, max_removed)
-    tables = []
-    of_windows = {"windows": "both", "windows (first edge)": "first"}
-    for name, estimator in ESTIMATORS.items():
-        values, _ = _runs(estimator, game, budget, _seeds(name, seeds))
-        table = _positions(name, labels, values, game.values)
-        if name in of_windows:
-            table["samples"] = window_estimator(game.n_sublayers, max_removed, of_windows[name]).samples
+    tables, of_parts = [], {}
+    for estimator in audited():
+        values, _ = _runs(estimator, game, budget, seeds)
+        table = _positions(estimator.title, labels, values, game.values)
+        if estimator.samples is not None:
+            table["samples"] = estimator.samples(game.n_sublayers, max_removed)
         tables.append(table)
-    for size in range(1, max_removed + 1):
-        of_size = windows_of_size(game.n_sublayers, size)
-        values = of_size.weights @ game.score(of_size.coalitions)
-        table = _positions(f"windows of {size}", labels, values[None], game.values)
-        tables.append(table.assign(samples=of_size.samples))
+        of_parts |= estimator.parts(game.n_sublayers, max_removed) if estimator.parts else {}
+    for name, part in of_parts.items():
+        table = _positions(name, labels, apply(part, game)[None], game.values)
+        tables.append(table.assign(samples=part.samples))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -146,19 +149,15 @@ def _of_games(
     return pd.concat(tables, ignore_index=True)
 
 
-def _seeds(name: str, seeds: int) -> range:
-    return range(1 if name in DETERMINISTIC else seeds)
-
-
-def _runs(estimator: AuditedEstimator, game: Game, budget: int, seeds: range) -> tuple[np.ndarray, int]:
+def _runs(estimator: Estimator, game: Game, budget: int, seeds: int) -> tuple[np.ndarray, int]:
     """Values of each seed, shape (seeds, sublayers), and the most coalitions that one asked for.
 
     Rounded: equal values that differ in the last digit must not be ranked by it.
     """
     values, most = [], 0
-    for seed in seeds:
+    for seed in range(seeds if estimator.is_random else 1):
         fresh = game.asked_anew()
-        values.append(rounded(estimator(fresh, budget, seed), game.scores))
+        values.append(rounded(estimator.audited(fresh, budget, seed), game.scores))
         most = max(most, len(fresh.asked))
     return np.array(values), most
 

@@ -16,10 +16,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from cornerstone.shapley.coalitions import Removed
-from cornerstone.shapley.estimators import document_values
 from cornerstone.statistics.resampling import SEED, bootstrap, bounded, resampled_means
 from cornerstone.values.ablation import document_effects
-from cornerstone.values.chosen_estimator import chosen_estimator
+from cornerstone.values.estimates import document_values, fitted
 from cornerstone.values.interactions import document_interactions
 from cornerstone.values.joint import document_joint
 from cornerstone.values.scored_task import ScoredTask
@@ -76,7 +75,7 @@ def document_numbers(
     scores, n_sublayers = study.scores, len(study.labels)
     windows, joint, single = document_joint(scores, n_sublayers, max_removed)
     full, effects = document_effects(scores, n_sublayers)
-    chosen = chosen_estimator(estimator, scores, n_sublayers, max_removed, edges)
+    chosen = fitted(estimator, scores, n_sublayers, max_removed, edges)
     pairs, interactions = document_interactions(scores, n_sublayers)
     return DocumentNumbers(
         model=study.model,

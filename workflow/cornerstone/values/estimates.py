@@ -12,16 +12,38 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cornerstone.scores.matrix import Scores
-from cornerstone.shapley.estimators import Estimator, document_values
+from cornerstone.scores.matrix import Scores, rows_of
+from cornerstone.shapley.estimators import ESTIMATORS, Settings
+from cornerstone.shapley.linear import LinearEstimator
 from cornerstone.statistics.resampling import bootstrap, interval, resampled_means
 from cornerstone.statistics.shares import noise_shares, shares, signed_shares, top_k_stability
-from cornerstone.values.chosen_estimator import chosen_estimator
+from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.rows import sublayer_columns, write_table
 from cornerstone.values.scored_task import read_scores
 
 
-def value_table(scores: Scores, labels: Sequence[str], estimator: Estimator, top_k: int = 3) -> pd.DataFrame:
+def fitted(
+    name: str, scores: Scores, n_sublayers: int, max_removed: int, edges: str = "both"
+) -> LinearEstimator:
+    """The estimator of this name, fitted to scores of its design's coalitions.
+
+    Raises CornerstoneError for a name that no configuration can have, and where a coalition was not evaluated.
+    """
+    estimator = ESTIMATORS[name]
+    if estimator.fit is None:
+        raise CornerstoneError(f"{estimator.title} is an estimator of the audit alone: choose another")
+    settings = Settings(max_removed, edges)
+    return estimator.fit(lambda coalitions: rows_of(scores, coalitions).mean(axis=1), n_sublayers, settings)
+
+
+def document_values(scores: Scores, estimator: LinearEstimator) -> np.ndarray:
+    """Values document by document, shape (players, documents); their mean over documents is the value."""
+    return estimator.weights @ rows_of(scores, estimator.coalitions)
+
+
+def value_table(
+    scores: Scores, labels: Sequence[str], estimator: LinearEstimator, top_k: int = 3
+) -> pd.DataFrame:
     """A row per sublayer: sublayer, label, kind, value, low, high, shares, samples, documents, rank.
 
     low, high: 95 % interval of the value over documents. share: of the positive values (the paper's). rank: 1
@@ -67,5 +89,5 @@ def estimate_values(
     Raises CornerstoneError where a coalition, a row or the metric is missing.
     """
     study = read_scores(evaluations, documents, score)
-    chosen = chosen_estimator(estimator, study.scores, len(study.labels), max_removed, edges)
+    chosen = fitted(estimator, study.scores, len(study.labels), max_removed, edges)
     write_table(value_table(study.scores, study.labels, chosen, top_k), study, output)

@@ -1,0 +1,129 @@
+"""Estimators of the Shapley value, one module each: from evaluated coalitions to a value for every sublayer.
+
+    ESTIMATORS["windows"].fit(mean_scores, n_sublayers=64, settings=Settings(max_removed=4))    # for a study
+    ESTIMATORS["windows"].audited(game, budget=43, seed=0)                                      # for the audit
+
+A module of this package, or a user's own file, registers an `Estimator` with everything that belongs to it: the designs
+that it needs, its arithmetic, what is said of it in words and how the audit draws it. Nothing else names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cornerstone.shapley.coalitions import Removed
+from cornerstone.shapley.games import Game
+from cornerstone.shapley.linear import LinearEstimator
+from cornerstone.system.registry import LAST, Registry
+
+MeanScores = Callable[[Sequence[Removed]], np.ndarray]
+"""From coalitions that were evaluated to their scores, float64 of shape (coalitions,): means over documents."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a configuration says to estimators: the largest window, and which of its edges count (both, first)."""
+
+    max_removed: int
+    edges: str = "both"
+
+    @property
+    def edge(self) -> str:
+        """In a sentence: "first or last"."""
+        return "first or last" if self.edges == "both" else "first"
+
+
+Fit = Callable[[MeanScores, int, Settings], LinearEstimator]
+"""From scores, the number of sublayers and settings to the weights. Most do not look at the scores."""
+Audited = Callable[[Game, int, int], np.ndarray]
+"""From a game, a budget of coalitions and a seed to values, float64 of shape (sublayers,)."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is said of an estimator that a configuration can name; {edge} and {max_removed} stand for the settings.
+
+    choice:  what it is, for the schema's and the README's lists: "from random orders of removal".
+    method:  how the value is found, after "The value of a sublayer …".
+    source:  where values come from, for captions: "Values from random orders of removal".
+    caution: what to keep in mind of such values: sentences.
+    """
+
+    choice: str
+    method: str
+    source: str
+    caution: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """How the audit's figure draws it: colour, line style, marker, and whether with a band over seeds."""
+
+    colour: str
+    line: str
+    marker: str
+    band: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimator:
+    """An estimator, for studies (fit), for the audit (audited), or both.
+
+    name:       in the configuration. title: in the audit's tables.
+    designs:    what a study evaluates for it besides the ablation.
+    fit:        makes the weights of a study; None where only the audit has it. Then words are not needed.
+    audited:    works on a game whose every coalition is known; None where there is nothing to audit.
+    audited_as: the name of the audited estimator that is this one under a study's settings.
+    samples:    marginal contributions behind each value, for the audit's table of positions; None where they vary.
+    parts:      further rows of that table, by name: linear estimators of some of its coalitions.
+    is_exact:   whether its values are the exact ones.
+    is_random:  whether the seed matters.
+    library:    whose code it is; None for ours.
+    minutes:    how long fitting a model on a task may take.
+    look:       None where the audit's figure leaves it to the table.
+    """
+
+    name: str
+    title: str
+    designs: tuple[str, ...] = ()
+    fit: Fit | None = None
+    words: Words | None = None
+    audited: Audited | None = None
+    audited_as: Callable[[Settings], str] | None = None
+    samples: Callable[[int, int], np.ndarray] | None = None
+    parts: Callable[[int, int], dict[str, LinearEstimator]] | None = None
+    is_exact: bool = False
+    is_random: bool = True
+    library: str | None = None
+    minutes: int = 30
+    look: Look | None = None
+    order: float = LAST
+
+    def __post_init__(self) -> None:
+        if self.fit is not None and self.words is None:
+            raise TypeError(f"the estimator {self.name!r} can be named in a configuration, so it needs words")
+
+    def audited_name(self, settings: Settings) -> str:
+        """Under which name the audit has this estimator with these settings."""
+        return self.audited_as(settings) if self.audited_as else self.name
+
+
+ESTIMATORS: Registry[Estimator] = Registry("estimator", "cornerstone.shapley.estimators")
+
+
+def choosable() -> list[Estimator]:
+    """The estimators that a configuration can name."""
+    return [estimator for estimator in ESTIMATORS if estimator.fit is not None]
+
+
+def audited() -> list[Estimator]:
+    """The estimators that the audit holds against exact values."""
+    return [estimator for estimator in ESTIMATORS if estimator.audited is not None]
+
+
+def apply(estimator: LinearEstimator, game: Game) -> np.ndarray:
+    """The values of a game, float64 of shape (sublayers,)."""
+    return estimator.weights @ game.score(estimator.coalitions)

@@ -1,0 +1,64 @@
+"""gaussian_process: chosen coalitions tell, by a Gaussian process, what all others would score (see the module
+`shapley.gaussian_process`)."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from cornerstone.shapley.coalitions import Removed, ablation
+from cornerstone.shapley.designs import DESIGNS, DesignSettings
+from cornerstone.shapley.estimators import ESTIMATORS, Estimator, Look, MeanScores, Settings, Words
+from cornerstone.shapley.games import Game
+from cornerstone.shapley.informative import informative
+from cornerstone.shapley.linear import LinearEstimator
+
+
+def fit(mean_scores: MeanScores, n_sublayers: int, settings: Settings) -> LinearEstimator:
+    """The kernel is learnt from the scores. Raises CornerstoneError where a coalition was not evaluated."""
+    from cornerstone.shapley.gaussian_process import process_estimator  # needs SciPy
+
+    chosen = DESIGNS["informative"].coalitions(n_sublayers, DesignSettings(max_removed=settings.max_removed))
+    coalitions = [*ablation(n_sublayers), *chosen]
+    return process_estimator(coalitions, mean_scores(coalitions), n_sublayers)
+
+
+def of_gaussian_process(game: Game, budget: int, seed: int) -> np.ndarray:
+    """On a game of which at most `budget` coalitions may be asked."""
+    from cornerstone.shapley.gaussian_process import process_estimator
+
+    coalitions = _drawn(game.n_sublayers, budget, seed)
+    scores = game.score(coalitions)
+    return process_estimator(coalitions, scores, game.n_sublayers).weights @ scores
+
+
+@cache
+def _drawn(n_sublayers: int, budget: int, seed: int) -> tuple[Removed, ...]:
+    """The coalitions of a size, budget and seed are the same for every model, task and score."""
+    chosen = informative(n_sublayers, max(1, budget - n_sublayers - 1), seed)
+    return (*ablation(n_sublayers), *chosen)
+
+
+ESTIMATORS.register(
+    Estimator(
+        name="gaussian_process",
+        title="Gaussian process",
+        designs=("informative",),
+        fit=fit,
+        words=Words(
+            choice="as many coalitions as the windows, chosen to tell most about the values; what all others would "
+            "score is learnt from these",
+            method="estimates its Shapley value: a Gaussian process tells from the scores of coalitions that were "
+            "chosen beforehand what all others would have. The table of values also has how far those may move it",
+            source="Values that a Gaussian process learnt from chosen coalitions",
+            caution="The values rest on few coalitions and on what these say of all others: they estimate Shapley "
+            "values, and the column unseen_sd has how far the others may move each. They sum to what the whole model "
+            "scores beyond the one without sublayers.",
+        ),
+        audited=of_gaussian_process,
+        minutes=120,
+        look=Look("#1B6CA8", "-", "s", band=True),
+        order=70,
+    )
+)

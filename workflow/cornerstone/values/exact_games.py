@@ -1,0 +1,28 @@
+"""The games of an evaluation of the design exact: every coalition known, and so the Shapley values themselves.
+
+game = exact_game(scores)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cornerstone.scores.matrix import Scores
+from cornerstone.shapley.estimators.exact import exact_estimator
+from cornerstone.shapley.games import Game, place_of, rounded
+from cornerstone.system.errors import CornerstoneError
+from cornerstone.values.estimates import document_values
+
+
+def exact_game(scores: Scores) -> Game:
+    """The game of the mean score over documents. Raises CornerstoneError unless all coalitions were evaluated."""
+    n_sublayers = max(map(len, scores.coalitions), default=0)
+    if len(scores.coalitions) != 2**n_sublayers:
+        raise CornerstoneError(
+            f"{len(scores.coalitions)} coalitions were evaluated, and exact values of {n_sublayers} sublayers need "
+            f"{2**n_sublayers}: evaluate the design exact"
+        )
+    by_place = np.zeros(2**n_sublayers)
+    by_place[[place_of(removed) for removed in scores.coalitions]] = scores.matrix.mean(axis=1)
+    values = document_values(scores, exact_estimator(n_sublayers)).mean(axis=1)
+    return Game(by_place, rounded(values, by_place))
