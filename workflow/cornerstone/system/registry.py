@@ -79,6 +79,12 @@ class Registry(Generic[Entry]):
         self[name]
         return self._files[name]
 
+    @property
+    def files(self) -> list[Path]:
+        """The files that register entries."""
+        self._import_all()
+        return sorted(set(self._files.values()))
+
     def _import_module_called(self, name: str) -> None:
         module = f"{self._package}.{name}"
         if name.isidentifier() and self._has_modules() and importlib.util.find_spec(module) is not None:

@@ -1,0 +1,85 @@
+"""Which files' edits change what a job makes: found in the text of its script, through all that it imports.
+
+    code_of("estimate_values", [SCORES.file_of("acc"), ESTIMATORS.file_of("windows")])
+
+Snakemake reruns a job whose inputs changed, and an edited module is none unless it is listed. No list is kept by hand:
+the imports of the script are followed through the library. What a registry hands out is imported by name at run time,
+so the rule says which entries its job uses, and a user's own file among them is handed to the job in the same way.
+
+The package system is left out, as it decides no number. Downloads, documents and evaluations do not ask here at all:
+they are made again by version numbers alone (ENGINE_VERSION, DOCUMENTS_VERSION), never because a file was edited.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+LIBRARY = Path(__file__).parents[1]
+SCRIPTS = LIBRARY.parent / "scripts"
+DECIDES_NO_NUMBER = LIBRARY / "system"
+
+
+def code_of(script: str, entries: Iterable[Path] = ()) -> list[str]:
+    """The files of a script's code, as paths from the working directory, sorted.
+
+    script: its name in workflow/scripts, without ending. entries: the files of the registered things that it uses.
+    """
+    found: set[Path] = set()
+    waiting = [SCRIPTS / f"{script}.py", *(Path(entry).resolve() for entry in entries)]
+    while waiting:
+        file = waiting.pop()
+        if file not in found and DECIDES_NO_NUMBER not in file.parents:
+            found.add(file)
+            waiting.extend(_imported(file))
+    return sorted(os.path.relpath(file) for file in found | _texts_beside(found))
+
+
+def is_own(file: str | Path) -> bool:
+    """Whether a file is a user's own and not one of Cornerstone's."""
+    return LIBRARY.parent not in Path(file).resolve().parents
+
+
+@cache
+def _imported(file: Path) -> tuple[Path, ...]:
+    """The library's modules that a file imports, in its functions too, with the packages that they are in."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return tuple(path for name in _names(tree) for path in _files_of(name))
+
+
+def _names(tree: ast.AST) -> Iterator[str]:
+    """Dotted names of what is imported: of `from a.b import c` both a.b and a.b.c, of which one may be no module."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        else:
+            yield from _names(node)
+
+
+def _files_of(name: str) -> Iterator[Path]:
+    """The file of a module of the library and those of its packages; nothing for other modules."""
+    first, *parts = name.split(".")
+    if first != LIBRARY.name:
+        return
+    folder = LIBRARY
+    for part in [None, *parts]:
+        folder = folder / part if part else folder
+        if (module := folder.with_suffix(".py")).is_file() and part:
+            yield module
+        elif (package := folder / "__init__.py").is_file():
+            yield package
+        else:
+            return
+
+
+def _texts_beside(files: Iterable[Path]) -> set[Path]:
+    """Templates and styles in the packages of these files."""
+    packages = {file.parent for file in files if LIBRARY in file.parents and file.parent != LIBRARY}
+    return {text for folder in packages for ending in ("*.j2", "*.css") for text in folder.glob(ending)}
