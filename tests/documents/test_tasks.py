@@ -4,8 +4,6 @@ The reference is lm_eval.simple_evaluate on the stock definition, included from 
 """
 
 import dataclasses
-import inspect
-import re
 from pathlib import Path
 
 import lm_eval
@@ -149,20 +147,3 @@ def test_examples_of_local_data_are_drawn_from_the_other_documents(tmp_path, tas
 def test_more_examples_than_documents_are_refused(tmp_path):
     data = write_rows(tmp_path / "rows.jsonl", PASSAGES)
     assert "cannot build its 9-shot prompts" in refusal(build_documents, "boolq", data=data, shots=9)
-
-
-def test_only_the_document_step_imports_lm_eval_and_datasets():
-    library = Path(inspect.getfile(build_documents)).parent
-    importing = {
-        path.name
-        for path in library.rglob("*.py")
-        if re.search(r"^\s*(import|from) (lm_eval|datasets)\b", path.read_text(), re.MULTILINE)
-    }
-    assert importing == {
-        "data_set.py",
-        "task_data.py",
-        "task_fields.py",
-        "task_index.py",
-        "task_size.py",
-        "tasks.py",
-    }
