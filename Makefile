@@ -38,7 +38,7 @@ test-slow: dev-environment
 	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m slow -n 2 --dist loadfile --no-loadscope-reorder
 
 test-environments: dev-environment
-	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m slow tests/test_environments_alone.py tests/test_demo_in_environments.py
+	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m slow tests/workflow/test_environments_alone.py tests/workflow/test_demo_in_environments.py
 
 test-study: dev-environment
 	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m "study and not slow" -n 2 --dist loadfile
@@ -47,10 +47,10 @@ test-hub: dev-environment
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/python tests/study_on_hub.py
 
 test-slurm: dev-environment
-	@$(RUN) pytest -q -m slurm tests/test_slurm.py
+	@$(RUN) pytest -q -m slurm tests/workflow/test_slurm.py
 
 test-slurm-smoke: dev-environment
-	@$(RUN) pytest -q -m slurm -k small_study tests/test_slurm.py
+	@$(RUN) pytest -q -m slurm -k small_study tests/workflow/test_slurm.py
 
 bench: dev-environment
 	@$(VENV)/bin/python benchmarks/speed.py

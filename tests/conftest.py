@@ -15,6 +15,7 @@ LONGEST_FIRST = (
     "test_download",
     "test_engine",
     "test_hub",
+    "test_faulty_data_sets",
 )
 """A worker takes a file at a time (--dist loadfile): a long one that comes last keeps the others waiting."""
 

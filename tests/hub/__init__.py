@@ -10,7 +10,8 @@ PYTHONPATH=tests python -m hub FOLDER         # makes all content if FOLDER is n
 
 from hub.client import client_environment
 from hub.content import DATA_SETS, MODELS, PAPER_MODELS, make_content
-from hub.server import Fault, Hub, Request, address_where_nothing_listens
+from hub.exchanges import Fault, Request
+from hub.server import Hub, address_where_nothing_listens
 
 __all__ = [
     "DATA_SETS",

@@ -1,4 +1,4 @@
-"""The hub on loopback as the client libraries see it: what it has, what it refuses, and how it breaks."""
+"""The hub on loopback as the client libraries see it: what it has and what it refuses."""
 
 from __future__ import annotations
 
@@ -20,22 +20,12 @@ from urllib.request import urlopen
 
 import pytest
 
-from hub import (
-    DATA_SETS,
-    MODELS,
-    PAPER_MODELS,
-    Fault,
-    Hub,
-    address_where_nothing_listens,
-    client_environment,
-    make_content,
-)
+from asking_the_hub import AT_REVISION, DATA_SET, LLAMA, ONE_FILE, SHARD, SNAPSHOT, client, got, raw
+from hub import DATA_SETS, MODELS, PAPER_MODELS, Hub, address_where_nothing_listens, make_content
 from hub.content import pinned_commits
 from hub.data_sets import CONFIGURATIONS
 from hub.models import TINY_MODELS, make_model
 
-LLAMA = "meta-llama/Meta-Llama-3-8B"
-SHARD = "model-00002-of-00004.safetensors"
 TASKS = {
     "super_glue/boolq/default.yaml": "aps/super_glue boolq",
     "arc/arc_easy.yaml": "allenai/ai2_arc ARC-Easy",
@@ -44,13 +34,6 @@ TASKS = {
     "openbookqa/openbookqa.yaml": "allenai/openbookqa main",
     "hellaswag/hellaswag.yaml": "Rowan/hellaswag null",
 }
-SNAPSHOT = "from huggingface_hub import snapshot_download as get"
-ONE_FILE = "from huggingface_hub import hf_hub_download as get"
-AT_REVISION = (
-    "from huggingface_hub import snapshot_download\n"
-    "get = lambda model, revision: snapshot_download(model, revision=revision)"
-)
-DATA_SET = "from datasets import load_dataset as get"
 
 
 @pytest.fixture(scope="module")
@@ -67,40 +50,6 @@ def hub(content) -> Iterator[Hub]:
 @pytest.fixture
 def home(tmp_path) -> Path:
     return tmp_path / "home"
-
-
-def client(hub_url: str, home: Path, code: str, token: str | None = None, **environment: str) -> str:
-    """What a Python program prints that runs with this hub for the hub."""
-    finished = subprocess.run(
-        [sys.executable, "-c", code],
-        env=client_environment(hub_url, home, token, **environment),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert finished.returncode == 0, finished.stderr
-    return finished.stdout
-
-
-def got(hub_url: str, home: Path, imported: str, *arguments: str, **keywords) -> str:
-    """The path that `get(*arguments)` returns, or the name of its exception."""
-    given = ", ".join(map(repr, arguments))
-    code = f"{imported}\ntry:\n    print(get({given}))\nexcept Exception as error:\n    print(type(error).__name__)"
-    return client(hub_url, home, code, **keywords).strip()
-
-
-def downloaded(hub: Hub, home: Path, **environment: str) -> str:
-    """As `got`, of one shard."""
-    return got(hub.url, home, ONE_FILE, LLAMA, SHARD, **environment)
-
-
-def raw(hub: Hub, path: str, **headers: str) -> tuple[int, dict, bytes]:
-    connection = HTTPConnection(urlsplit(hub.url).netloc, timeout=10)
-    connection.request("GET", path, headers=headers)
-    answer = connection.getresponse()
-    found = answer.status, dict(answer.getheaders()), answer.read()
-    connection.close()
-    return found
 
 
 # What it has
@@ -338,77 +287,3 @@ def test_a_gated_data_set_and_an_unknown_token_are_refused(hub, home):
     assert got(hub.url, home, DATA_SET, "baber/piqa") == "DatasetNotFoundError"
     assert got(hub.url, home, SNAPSHOT, LLAMA, token="hf_revoked") == "HfHubHTTPError"
     assert hub.requests[-1].status == 401
-
-
-# How it breaks
-
-
-def same(path: str, content: Path) -> bool:
-    return Path(path).read_bytes() == (content / "models" / LLAMA / SHARD).read_bytes()
-
-
-def test_a_connection_cut_once_is_taken_up_again_by_the_client(hub, content, home):
-    hub.misbehave(Fault("cut", "*.safetensors", after=1000))
-    assert same(downloaded(hub, home), content)
-    cut, whole = hub.asked("*.safetensors", "GET")
-    assert (cut.bytes_sent, whole.bytes_sent) == (1000, (content / "models" / LLAMA / SHARD).stat().st_size)
-
-
-def test_a_reset_ends_the_download(hub, home):
-    hub.misbehave(Fault("reset", "*.safetensors", after=1000))
-    assert downloaded(hub, home) == "ReadError"
-    assert not list(home.rglob(SHARD))
-
-
-def test_a_stall_is_left_after_the_clients_timeout(hub, content, home):
-    hub.misbehave(Fault("stall", "*.safetensors", after=1000))
-    started = time.monotonic()
-    assert same(downloaded(hub, home, HF_HUB_DOWNLOAD_TIMEOUT="1"), content)
-    assert time.monotonic() - started > 1
-
-
-def test_an_error_is_answered_as_often_as_asked_and_then_no_more(hub, content, home):
-    hub.misbehave(Fault("status", "*.safetensors", status=503, times=2))
-    assert [downloaded(hub, home) for _ in range(2)] == ["HfHubHTTPError"] * 2
-    assert same(downloaded(hub, home), content)
-
-
-def test_too_many_requests_are_waited_out(hub, content, home):
-    hub.misbehave(Fault("status", "*.safetensors", status=429, retry_after=2))
-    started = time.monotonic()
-    assert same(downloaded(hub, home), content)
-    assert time.monotonic() - started > 2
-
-
-def test_a_file_of_the_wrong_size_is_noticed_by_the_client(hub, home):
-    hub.misbehave(Fault("short", "*.safetensors", after=1000, times=None))
-    assert downloaded(hub, home) == "OSError"
-    assert not list(home.rglob(SHARD))
-
-
-def test_a_flipped_bit_is_not_noticed_by_the_client(hub, content, home):
-    hub.misbehave(Fault("flip", "*.safetensors", after=5000))
-    received = Path(downloaded(hub, home)).read_bytes()
-    sent = (content / "models" / LLAMA / SHARD).read_bytes()
-    assert [n for n, (ours, theirs) in enumerate(zip(sent, received, strict=True)) if ours != theirs] == [
-        5000
-    ]
-
-
-def test_a_slow_hub_takes_the_time_that_its_rate_says(hub, content, home):
-    size = (content / "models" / LLAMA / SHARD).stat().st_size
-    hub.misbehave(Fault("slow", "*.safetensors", bytes_per_second=size))
-    started = time.monotonic()
-    assert same(downloaded(hub, home), content)
-    assert time.monotonic() - started > 1
-
-
-def test_an_answer_without_a_commit_is_none_for_the_client(hub, home):
-    hub.misbehave(Fault("no_commit", "*.safetensors", method="HEAD", times=None))
-    assert downloaded(hub, home) == "LocalEntryNotFoundError"
-
-
-def test_faults_are_forgotten_on_request(hub, content, home):
-    hub.misbehave(Fault("status", "*", status=500, times=None))
-    hub.behave()
-    assert same(downloaded(hub, home), content)

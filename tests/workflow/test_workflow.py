@@ -6,29 +6,18 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
 from cornerstone.evaluations.evaluation import read_evaluation
 from cornerstone.evaluations.parts import METADATA_KEY
 from cornerstone.shapley.coalitions import parse_removed
+from tiny_study import N_DOCUMENTS, N_SUBLAYERS, STUDY, configure, make, planned, prepare
 
-REPOSITORY = Path(__file__).parents[2]
-CLONED = ("Snakefile", "workflow", "config", "envs", "profiles", "slurm")
-N_SUBLAYERS = 6
-N_DOCUMENTS = 20
-STUDY = {
-    "models": {"tiny": {"folder": "models/tiny", "title": "Tiny"}},
-    "tasks": {"boolq": {"data": "boolq.jsonl"}, "piqa": {"data": "piqa.jsonl"}},
-    "max_removed": 2,
-}
 FIGURES = (
     "pie_all",
     "totals_all",
@@ -41,37 +30,19 @@ FIGURES = (
 )
 
 
-def run(folder: Path, *arguments: str, succeeds: bool = True, **environment: str) -> str:
-    """What `snakemake ARGUMENTS` in `folder` says, both streams together; checks how it ends."""
-    finished = subprocess.run(
-        [sys.executable, "-m", "snakemake", *arguments],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-    )
-    assert (finished.returncode == 0) == succeeds, finished.stdout
-    return finished.stdout
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory) -> tuple[Path, str]:
+    """A clone with a tiny study that was run once, and what that run said. Not to be changed: see `study`."""
+    folder = prepare(tmp_path_factory.mktemp("workflow") / "study")
+    return folder, make(folder, "all")
 
 
-def make(folder: Path, *targets: str, **keywords) -> str:
-    """`snakemake TARGETS` with the study's own configuration."""
-    return run(folder, *targets, "--configfile", "study.yaml", **keywords)
-
-
-def planned(folder: Path, *targets: str) -> dict[str, int]:
-    """How often each rule would run, by a dry run."""
-    table = make(folder, "--dry-run", *targets).split("Job stats:")
-    if len(table) == 1:
-        return {}
-    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table[1], re.MULTILINE)}
-
-
-def configure(folder: Path, **changes) -> None:
-    (folder / "study.yaml").write_text(yaml.safe_dump({**STUDY, **changes}))
+@pytest.fixture
+def study(first_run, tmp_path) -> Path:
+    """A copy of the finished study, to do with as one likes."""
+    folder, _ = first_run
+    shutil.copytree(folder, tmp_path / "study", symlinks=True)
+    return tmp_path / "study"
 
 
 def replace_in(path: Path, old: str, new: str) -> None:
@@ -88,91 +59,6 @@ def counts(path: Path) -> tuple[int, int]:
     """(coalition × document) pairs that the last run evaluated, and those it found done."""
     provenance = read_evaluation(path).provenance
     return provenance["evaluated_pairs"], provenance["reused_pairs"]
-
-
-def clone(folder: Path) -> Path:
-    folder.mkdir()
-    for name in CLONED:
-        source = REPOSITORY / name
-        if source.is_dir() and not source.is_symlink():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy2(source, folder / name, follow_symlinks=False)
-    return folder
-
-
-def make_model(folder: Path) -> None:
-    """A random Llama of three blocks, with a tokenizer of single bytes."""
-    import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    symbols = ["<s>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
-    tokenizer = Tokenizer(models.BPE({symbol: n for n, symbol in enumerate(symbols)}, []))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="<s>").save_pretrained(
-        folder
-    )
-    config = LlamaConfig(
-        vocab_size=len(symbols),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=N_SUBLAYERS // 2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=256,
-        bos_token_id=0,
-        eos_token_id=0,
-    )
-    torch.manual_seed(0)
-    LlamaForCausalLM(config).save_pretrained(folder)
-
-
-def write_documents(folder: Path) -> None:
-    """Twenty documents each in the fields of boolq, piqa and winogrande."""
-    names = [f"thing {n}" for n in range(N_DOCUMENTS)]
-    rows = {
-        "boolq": lambda n, name: {
-            "question": f"is {name} even",
-            "passage": f"About {name}.",
-            "idx": n,
-            "label": n % 2,
-        },
-        "piqa": lambda n, name: {
-            "goal": f"Move {name}",
-            "sol1": f"Push {name}.",
-            "sol2": "Wait.",
-            "label": n % 2,
-        },
-        "winogrande": lambda n, name: {
-            "sentence": f"The {name} hit the wall because _ was fast.",
-            "option1": name,
-            "option2": "the wall",
-            "answer": str(1 + n % 2),
-        },
-    }
-    for task, row in rows.items():
-        lines = [json.dumps(row(n, name)) for n, name in enumerate(names)]
-        (folder / f"{task}.jsonl").write_text("\n".join(lines) + "\n")
-
-
-@pytest.fixture(scope="session")
-def first_run(tmp_path_factory) -> tuple[Path, str]:
-    """A clone with a tiny study that was run once, and what that run said. Not to be changed: see `study`."""
-    folder = clone(tmp_path_factory.mktemp("workflow") / "study")
-    make_model(folder / "models" / "tiny")
-    write_documents(folder)
-    configure(folder)
-    return folder, make(folder, "all")
-
-
-@pytest.fixture
-def study(first_run, tmp_path) -> Path:
-    """A copy of the finished study, to do with as one likes."""
-    folder, _ = first_run
-    shutil.copytree(folder, tmp_path / "study", symlinks=True)
-    return tmp_path / "study"
 
 
 def test_the_study_runs_from_documents_to_figures_without_cores_given(first_run):
@@ -448,94 +334,6 @@ def write_part(*arguments, **keywords):
         os.kill(os.getpid(), signal.SIGKILL)
     return pairs
 """
-
-
-@pytest.mark.parametrize(
-    ("target", "line"),
-    [
-        ("results/figures/pie_tony.pdf", "unknown model 'tony': the configuration has tiny"),
-        ("results/values/tiny/bolq.csv", "unknown task 'bolq': the configuration has boolq, piqa"),
-        ("results/figures/pie_tiny.jpg", "a figure ends in one of .pdf, .png, .svg"),
-    ],
-)
-def test_a_wrong_target_is_told_in_one_line_before_anything_runs(first_run, target, line):
-    folder, _ = first_run
-    assert lines_of(make(folder, target, succeeds=False)) == [f"Cornerstone: cannot make {target}: {line}"]
-
-
-@pytest.mark.parametrize(
-    ("changes", "line"),
-    [
-        ({"max_remove": 3}, "config: unknown key 'max_remove' (did you mean 'max_removed'?)"),
-        ({"max_removed": 0}, "config: max_removed is 0: give 1 or more"),
-        (
-            {"max_removed": 6},
-            "models.tiny: max_removed is 6, but this model has 6 sublayers: give a number from 1 to 5",
-        ),
-        (
-            {"models": {"tiny": {"folder": "models"}}},
-            "models.tiny: model folder models has no config.json: give a Hugging Face model folder",
-        ),
-    ],
-)
-def test_a_wrong_configuration_is_told_in_one_line_before_anything_runs(study, changes, line):
-    configure(study, **changes)
-    assert lines_of(make(study, "all", succeeds=False)) == [f"Cornerstone: {line}"]
-
-
-def test_a_mistake_that_a_job_finds_is_told_in_one_line_without_a_stack_trace(study):
-    rows = (study / "boolq.jsonl").read_text().splitlines()
-    del (row := json.loads(rows[4]))["passage"]
-    (study / "boolq.jsonl").write_text("\n".join([*rows[:4], json.dumps(row), *rows[5:]]) + "\n")
-    said = make(study, "results/documents/boolq.parquet", succeeds=False)
-    told = [line for line in said.splitlines() if line.startswith("Cornerstone: ")]
-    assert len(told) == 1
-    assert "boolq.jsonl, row 5: no field 'passage'" in told[0]
-    assert "Traceback" not in said
-
-
-def lines_of(said: str) -> list[str]:
-    """What a run says, but for Snakemake's line about the profile it reads."""
-    return [
-        line for line in said.splitlines() if line and not line.startswith("Using workflow specific profile")
-    ]
-
-
-def test_the_papers_study_is_planned_from_its_configuration(first_run, tmp_path):
-    folder, _ = first_run
-    said = run(folder, "all", "--dry-run", "--directory", str(tmp_path))
-    counted = dict(re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE))
-    assert counted == {
-        "download_model": "3",
-        "build_documents": "6",
-        "evaluate": "36",
-        "estimate_values": "18",
-        "removal_effects": "18",
-        "tables": "1",
-        "pie_model": "3",
-        "pie_all": "1",
-        "totals_all": "1",
-        "ablation": "3",
-        "values": "3",
-        "agreement": "3",
-        "interactions": "3",
-        "ablation_scheme": "1",
-        "report": "1",
-        "all": "1",
-        "total": "102",
-    }
-
-
-def test_a_given_configuration_takes_the_place_of_the_papers_and_works_from_another_folder(
-    first_run, tmp_path
-):
-    folder, _ = first_run
-    models = {"tiny": {"folder": str(folder / "models" / "tiny")}}
-    (tmp_path / "own.yaml").write_text(yaml.safe_dump({"models": models, "results": "elsewhere"}))
-    arguments = ("all", "--dry-run", "--directory", str(tmp_path), "--configfile", str(tmp_path / "own.yaml"))
-    said = run(folder, *arguments)
-    assert "elsewhere/evaluations/tiny/boolq/windows.parquet" in said
-    assert "llama3" not in said
 
 
 def test_snakemakes_own_report_holds_every_figure(first_run, tmp_path):

@@ -1,12 +1,15 @@
-"""The estimate of a whole study, as text: `snakemake estimate` prints it.
+"""What a study will need, before anything large is downloaded: disk, memory, operations, hours.
 
-print_estimate(study)
+print_estimate(study)    # what `snakemake estimate` prints
+
+Operations count the sublayers' weight products of the least work that any exact method does (the coalition
+tree); norms, attention scores and the head come on top, some per cent. Tokens are guessed from characters.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,16 +17,50 @@ import pandas as pd
 from huggingface_hub import constants
 
 from cornerstone.documents.task_size import TaskSize, expected_size
-from cornerstone.models.facts import (
-    CHARACTERS_PER_TOKEN,
-    ModelFacts,
-    Need,
-    estimate_need,
-    facts_from_folder,
-    facts_from_hub,
-)
+from cornerstone.models.facts import ModelFacts, facts_from_folder, facts_from_hub
+from cornerstone.shapley.coalition_tree import least_evaluations
+from cornerstone.shapley.coalitions import Removed
 from cornerstone.study.config import ModelConfig, StudyConfig
 from cornerstone.system.errors import CornerstoneError
+
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+CHARACTERS_PER_TOKEN = 4.0
+"""Of English text, roughly, for vocabularies of 32,000 and more."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one model's part of a study takes.
+
+    coalitions:          of all designs.
+    weight_bytes:        of the weights in the dtype.
+    state_bytes:         of all coalitions' hidden states per token, alive at once at the end of the model.
+    operations:          floating-point operations on all tokens of all tasks.
+    """
+
+    coalitions: int
+    weight_bytes: int
+    state_bytes: int
+    operations: float
+
+    def hours(self, tflops: float) -> float:
+        """At so many 10^12 operations a second."""
+        return self.operations / (tflops * 1e12) / 3600
+
+
+def estimate_need(
+    facts: ModelFacts, dtype: str, designs: Sequence[Sequence[Removed]], tokens: Mapping[str, float]
+) -> Need:
+    """What evaluating the coalitions of these designs takes on so many tokens (by task, in token-tree rows)."""
+    evaluations = sum(least_evaluations(design, facts.sublayers) for design in designs)
+    per_evaluation = 2.0 * facts.active_numbers / facts.sublayers
+    coalitions = sum(map(len, designs))
+    return Need(
+        coalitions=coalitions,
+        weight_bytes=facts.numbers * BYTES[dtype],
+        state_bytes=max(map(len, designs)) * facts.width * BYTES[dtype],
+        operations=evaluations * per_evaluation * sum(tokens.values()),
+    )
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
     model = find_model("meta-llama/Meta-Llama-3-8B", "main")
     model.commit, [(file.path, file.size) for file in model.files]
 
-Metadata only; download.py fetches. HF_ENDPOINT, HF_HOME, HF_TOKEN and HF_HUB_OFFLINE mean what they mean to
+Metadata only; models/download.py fetches. HF_ENDPOINT, HF_HOME, HF_TOKEN and HF_HUB_OFFLINE mean what they mean to
 huggingface_hub.
 """
 
