@@ -11,9 +11,10 @@ from cornerstone.claims.words import claims_table
 from cornerstone.scores import SCORES
 from cornerstone.scores.matrix import Scores
 from cornerstone.shapley.coalitions import ablation, pairs, windows
-from cornerstone.tables.together import THIRDS, groups_of, overlap_table
+from cornerstone.tables.together import overlap_table
 from cornerstone.tables.totals import DIFFERENCE, parts_of, totals_table
 from cornerstone.tables.written import sections
+from cornerstone.values.pairs import THIRDS, groups_of
 from cornerstone.values.results import MEAN, Titles
 from cornerstone.values.scored_task import ScoredTask
 
