@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import synthetic
-from cornerstone.claims.judged import CLAIMS
+from cornerstone.claims import CLAIMS
 from cornerstone.documents.document import DocumentSet, digest_documents, read_documents, write_documents
 from cornerstone.evaluations.evaluation import Evaluation, write_evaluation
 from cornerstone.figures import (
@@ -352,7 +352,7 @@ def test_every_claim_has_its_verdict_and_its_reasons_before_the_figures(page, st
     folder, _ = study
     claims = pd.read_csv(folder / "claims.csv", dtype=str)
     shown = page[: page.index("<h2>Figures</h2>")].replace("&nbsp;", " ")
-    assert set(CLAIMS) < set(claims["claim"])
+    assert set(CLAIMS.names) < set(claims["claim"])
     for row in claims.itertuples():
         assert escape(row.statement) in shown
         assert escape(row.finding) in shown

@@ -5,8 +5,6 @@ import pandas as pd
 import pytest
 
 import synthetic
-from cornerstone.claims.judged import NOT_DECIDABLE, OF_ANSWERS, Study, evidence_table, judge_claims
-from cornerstone.claims.words import claims_table
 from cornerstone.figures import style
 from cornerstone.figures.ablation import make_ablation
 from cornerstone.figures.values import make_values
@@ -55,31 +53,6 @@ def test_a_study_in_nats_has_every_table_and_none_speaks_of_points_or_answers(in
     effect = in_nats.ablation.iloc[0]
     assert f"{effect['effect']:.3f} (" in (tmp_path / "ablation.md").read_text()
     assert f"{effect['full']:.3f}".replace("-", "−") in (tmp_path / "scores.md").read_text()
-
-
-def test_claims_on_right_answers_are_not_decided_in_nats_and_say_why(in_nats):
-    study = Study(in_nats)
-    findings = judge_claims(study)
-    told = claims_table(study, findings, Titles()).set_index("claim")
-    for claim in OF_ANSWERS:
-        assert findings[claim].verdict == NOT_DECIDABLE and not findings[claim].cases
-        assert "Ask again with an accuracy for the score" in told.loc[claim, "finding"]
-    assert "all" not in told.index  # no task is left out for a mean below that of guessing
-    assert findings["1"].cases or findings["6b"].cases
-    assert " nats (" in told.loc["6b", "finding"]
-
-
-def test_evidence_has_shares_in_percent_whatever_the_score_is(in_nats):
-    study = Study(in_nats)
-    table = evidence_table(study, judge_claims(study))
-    (section,) = sections("evidence", table, Titles(), SCORES["logprob"])
-    text = section.table.set_index("Claim")["Estimate"]
-    assert text["6b"] == NATS.text(table.set_index("claim")["estimate"]["6b"])
-    both = synthetic.results([synthetic.known_task([*KNOCK, *[0.02] * 8])])
-    of_shares = evidence_table(Study(both), {"1": judge_claims(Study(both))["1"]})
-    for score in SCORES:
-        (section,) = sections("evidence", of_shares, Titles(), score)
-        assert section.table["Estimate"].tolist() == [POINTS.text(of_shares["estimate"].iloc[0])]
 
 
 def test_precision_counts_documents_for_widths_in_nats_without_a_rule_for_rare_answers(in_nats):

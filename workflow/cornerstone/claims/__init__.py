@@ -1,1 +1,75 @@
-"""What the data say of the paper's claims."""
+"""The paper's claims, and what the data at hand say of each. One module a claim.
+
+    CLAIMS["2"].statement                               # "Removing one cornerstone drops the score to chance."
+    finding = CLAIMS["2"].finding(tested)               # a verdict, and the cases that it rests on
+    CLAIMS["2"].told(tested, finding, titles)           # the same in words, model by model
+
+A module of this package, or a user's own file, registers a `Claim` with everything that belongs to it: its statement,
+what decides it and its sentences. Nothing else names it. `judged` walks them all, `verdicts` has the rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cornerstone.claims.tested import NO_MODEL, Tested
+from cornerstone.claims.verdicts import NOT_DECIDABLE, Case, Finding, grouped
+from cornerstone.scores import Score
+from cornerstone.system.registry import LAST, Registry
+
+if TYPE_CHECKING:
+    from cornerstone.values.results import Titles
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A claim.
+
+    name:      its number in tables and in the report: "6a".
+    statement: what is claimed, a sentence.
+    of_shares: whether its numbers are shares, which are written in percent whatever the score is.
+    why_accuracy: says why no score but an accuracy can decide it; None where every score can.
+    judge:     what decides it. None where no removal of sublayers can.
+    in_words:  says what its cases on one model come to, a sentence or two. None as `judge` is.
+    nothing_to_test: what is said where no model has a case.
+    order:     its place in tables.
+    """
+
+    name: str
+    statement: str
+    of_shares: bool
+    why_accuracy: Callable[[Score], str] | None
+    judge: Callable[[Tested], Finding] | None
+    in_words: Callable[[Tested, Sequence[Case], Titles], str] | None
+    nothing_to_test: str
+    order: float = LAST
+
+    def finding(self, tested: Tested) -> Finding:
+        """Its verdict on a study, with the cases that it rests on; without cases where nothing can decide it."""
+        if self.judge is None or self._lacks_accuracy(tested):
+            return Finding(NOT_DECIDABLE)
+        return self.judge(tested)
+
+    def told(self, tested: Tested, finding: Finding, titles: Titles) -> dict[str, str]:
+        """Model -> its cases in words; {"": why there are none} where the finding has no cases."""
+        if not finding.cases:
+            return {"": self._why_no_cases(tested)}
+        by_model = grouped(finding.cases, "model")
+        return {model: self.in_words(tested, cases, titles) for model, cases in by_model.items()}
+
+    def _lacks_accuracy(self, tested: Tested) -> bool:
+        return self.why_accuracy is not None and not tested.results.score.is_accuracy
+
+    def _why_no_cases(self, tested: Tested) -> str:
+        if self.judge is None:
+            return self.nothing_to_test
+        if not tested.tasks:
+            return NO_MODEL
+        return (
+            self.why_accuracy(tested.results.score) if self._lacks_accuracy(tested) else self.nothing_to_test
+        )
+
+
+CLAIMS: Registry[Claim] = Registry("claim", "cornerstone.claims")

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.statistics.resampling import interval
-from cornerstone.tables.together import THIRDS
 from cornerstone.values.document_numbers import DocumentNumbers, task_draws
+from cornerstone.values.pairs import THIRDS
 from cornerstone.values.results import MEAN, Results
 from cornerstone.values.rows import KINDS
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from cornerstone.claims.judged import OF_SHARES, Study, evidence_table, judge_claims
-from cornerstone.claims.words import claims_table
+from cornerstone.claims.judged import claims_table, evidence_table, evidence_unit, judge_claims
+from cornerstone.claims.tested import Tested
 from cornerstone.scores import SCORES, Score
 from cornerstone.scores.unit import POINTS, Unit, percent
 from cornerstone.statistics.collapse import ABOVE
@@ -133,12 +133,12 @@ class Section:
 
 
 def all_tables(results: Results, ids: Mapping[str, str], titles: Titles) -> dict[str, pd.DataFrame]:
-    """Every table by its name, the claims first. ids: see `claims.Study`."""
-    study = Study(results, ids)
-    findings = judge_claims(study)
+    """Every table by its name, the claims first. ids: see `Tested`."""
+    tested = Tested(results, ids)
+    findings = judge_claims(tested)
     claims = {
-        "claims": claims_table(study, findings, titles),
-        "evidence": evidence_table(study, findings),
+        "claims": claims_table(tested, findings, titles),
+        "evidence": evidence_table(tested, findings),
     }
     return (
         claims
@@ -200,7 +200,7 @@ def sections(name: str, table: pd.DataFrame, titles: Titles, score: Score) -> li
     """A table of the study as people read it: titles for names, shares in percent, the rest in the score's unit."""
     views: dict[str, Callable[[pd.DataFrame, Titles], tuple[str, pd.DataFrame]]] = {
         "claims": _claims_view,
-        "evidence": partial(_evidence_view, unit=score.unit),
+        "evidence": partial(_evidence_view, score=score),
         "scores": partial(_scores_view, score=score),
         "scores_side_by_side": _side_by_side_view,
         "shares": _shares_view,
@@ -238,9 +238,9 @@ def _claims_view(table: pd.DataFrame, titles: Titles) -> tuple[str, pd.DataFrame
     return "The paper's claims", pd.DataFrame(rows)
 
 
-def _evidence_view(table: pd.DataFrame, titles: Titles, unit: Unit) -> tuple[str, pd.DataFrame]:
+def _evidence_view(table: pd.DataFrame, titles: Titles, score: Score) -> tuple[str, pd.DataFrame]:
     def write(row, number: float) -> str:
-        return (POINTS if row.claim in OF_SHARES else unit).text(number)
+        return evidence_unit(row.claim, score).text(number)
 
     rows = [
         {

@@ -1,0 +1,102 @@
+"""Claim 1: on every model and task a few early sublayers hold a disproportionate share.
+
+A case is a model × task: the share in the signed sum of the values of the top_k largest of the first quarter of the
+sublayers, against DISPROPORTIONATE × top_k / number of sublayers. See `chosen_share`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil, isnan
+
+import numpy as np
+
+from cornerstone.claims import CLAIMS, Claim
+from cornerstone.claims.phrases import in_percent, on_average
+from cornerstone.claims.shares import chosen_share
+from cornerstone.claims.tested import Tested
+from cornerstone.claims.verdicts import (
+    CONTRADICTED,
+    NOT_DECIDABLE,
+    SUPPORTED,
+    Case,
+    Finding,
+    in_every,
+    mean_case,
+)
+from cornerstone.scores.unit import percent
+from cornerstone.system.text import counted, listed
+from cornerstone.values.results import Titles
+
+EARLY = 0.25
+"""The early sublayers are this part of the model."""
+DISPROPORTIONATE, TIMES = 2, "twice"
+"""A share is disproportionate above so many times its sublayers' part of the model; in words."""
+
+
+def judge(tested: Tested) -> Finding:
+    cases = [case for model in tested.tasks for case in _cases_of(tested, model)]
+    return Finding(in_every(cases), tuple(cases))
+
+
+def _cases_of(tested: Tested, model: str) -> list[Case]:
+    tasks, k = tested.tasks[model], tested.results.top_k
+    n_sublayers = len(tasks[0].labels)
+    bound = DISPROPORTIONATE * k / n_sublayers
+    if bound >= 1:
+        return []
+    early = np.arange(max(k, ceil(EARLY * n_sublayers)))
+    which = f"the {k} largest of the first {len(early)}" if k < len(early) else f"the first {k}"
+    cases = []
+    for numbers in tasks:
+        share, draws = chosen_share(numbers, early, k)
+        case = Case(
+            model=model,
+            task=numbers.task,
+            sublayers=which,
+            quantity="share of the sum of all values",
+            estimate=share,
+            draws=draws,
+            bound=bound,
+            above=True,
+        )
+        cases.append(case)
+    return cases
+
+
+def in_words(tested: Tested, cases: Sequence[Case], titles: Titles) -> str:
+    exists = [case for case in cases if not isnan(case.estimate)]
+    title = titles.model(cases[0].model)
+    if not exists:
+        return f"{title}: the sum of all values is not surely above zero on any task, so no share exists."
+    some = "" if len(exists) == len(cases) else " where the sum of all values is surely above zero"
+    return (
+        f"{title}: {exists[0].sublayers} sublayers hold {in_percent(mean_case(exists))} % of the sum "
+        f"of all values{on_average(exists)}{some}; {TIMES} their part of the sublayers is "
+        f"{percent(cases[0].bound)} %. The share is {_tally(cases)}."
+    )
+
+
+def _tally(cases: Sequence[Case]) -> str:
+    """ "surely above that on 4 of 6 tasks, surely below it on 1 and undecided on 1"."""
+    verdicts = [case.verdict for case in cases]
+    told = [f"surely above that on {verdicts.count(SUPPORTED)} of {counted(len(cases), 'task')}"]
+    if CONTRADICTED in verdicts:
+        told.append(f"surely below it on {verdicts.count(CONTRADICTED)}")
+    if NOT_DECIDABLE in verdicts:
+        told.append(f"undecided on {verdicts.count(NOT_DECIDABLE)}")
+    return listed(told)
+
+
+CLAIMS.register(
+    Claim(
+        name="1",
+        statement="A few early sublayers hold a disproportionate share, on every model and task.",
+        of_shares=True,
+        why_accuracy=None,
+        judge=judge,
+        in_words=in_words,
+        nothing_to_test="The models that can be tested have too few sublayers: the top ones are half of them or more.",
+        order=10,
+    )
+)

@@ -1,0 +1,83 @@
+"""Claim 6b: removing a run of neighbouring others together costs more than the sum of their single removals.
+
+This is a hypothesis of the paper's. A case is a model: joint − single drop, mean over all runs without a cornerstone
+and over tasks, against 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cornerstone.claims import CLAIMS, Claim
+from cornerstone.claims.tested import Tested
+from cornerstone.claims.verdicts import Case, Finding, in_every
+from cornerstone.statistics.resampling import interval
+from cornerstone.system.text import counted, listed
+from cornerstone.values.pairs import pair_excess, pair_groups
+from cornerstone.values.results import MEAN, Titles, joint_and_single
+
+
+def judge(tested: Tested) -> Finding:
+    cases = []
+    for model, tasks in tested.tasks.items():
+        is_cornerstone = tested.results.is_cornerstone(model)
+        free = [window for window in tasks[0].windows if not is_cornerstone[list(window)].any()]
+        if free:
+            *_, excess = joint_and_single(tasks, free)
+            case = Case(
+                model=model,
+                task=MEAN,
+                sublayers=f"{len(free)} runs without a cornerstone",
+                quantity="joint drop less the sum of single drops",
+                estimate=excess.estimate,
+                draws=excess.draws,
+                bound=0.0,
+                above=True,
+            )
+            cases.append(case)
+    return Finding(in_every(cases), tuple(cases))
+
+
+def in_words(tested: Tested, cases: Sequence[Case], titles: Titles) -> str:
+    (case,) = cases
+    unit = tested.results.score.unit
+    sign, which = (1, "more") if case.estimate >= 0 else (-1, "less")
+    ends = sorted(sign * end for end in interval(case.draws))
+    return (
+        f"{titles.model(case.model)}: removed together, neighbouring sublayers cost "
+        f"{unit.amount(sign * case.estimate)} ({unit.interval(*ends)}) {which} than the sum of their single removals, "
+        f"on average over {case.sublayers} and {counted(len(tested.tasks[case.model]), 'task')}."
+        f"{_pairs_told(tested, case.model)}"
+    )
+
+
+def _pairs_told(tested: Tested, model: str) -> str:
+    """A sentence on which pairs cost how much more together, by depth and by kind; nothing where none were removed."""
+    tasks, unit = tested.tasks[model], tested.results.score.unit
+    told: dict[str, list[str]] = {"depth": [], "kinds": []}
+    for (by, group), pairs in pair_groups(tested.results, model).items():
+        if by in told:
+            joint, single, draws = pair_excess(tasks, pairs)
+            excess = f"{unit.amount(joint - single)} ({unit.interval(*interval(draws))})"
+            told[by].append(f"{excess} {'in the' if by == 'depth' else 'for'} {group}")
+    if not told["depth"]:
+        return ""
+    return (
+        f" For pairs alone, the cost beyond the sum of both is, by depth, {listed(told['depth'])}. By kind it is "
+        f"{listed(told['kinds'])}."
+    )
+
+
+CLAIMS.register(
+    Claim(
+        name="6b",
+        statement="The other sublayers overlap in function: removing some together costs more than the sum of their "
+        "single removals.",
+        of_shares=False,
+        why_accuracy=None,
+        judge=judge,
+        in_words=in_words,
+        nothing_to_test="No runs of sublayers without a cornerstone were removed together.",
+        order=70,
+    )
+)

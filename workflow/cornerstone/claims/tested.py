@@ -1,0 +1,69 @@
+"""What the claims are tested on: a study's results, without the tasks on which no claim can be tested.
+
+    tested = Tested(results, ids)
+    tested.tasks["llama3_8b"]      # the model's tasks that claims are tested on
+    tested.left_out                # the others, each with the reason
+
+Guessing is chance or the best constant answer. The configuration's collapse_margin says how near to it an accuracy is
+still guessing. Tasks on which the full model is not surely better than both by more than this margin are left out: on
+them no removal can show anything. So are tasks of fewer than MIN_DOCUMENTS documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cornerstone.statistics.collapse import guessing_tests
+from cornerstone.statistics.resampling import LEVEL
+
+if TYPE_CHECKING:
+    from cornerstone.values.document_numbers import DocumentNumbers
+    from cornerstone.values.results import Results
+
+MIN_DOCUMENTS = 60
+"""What happened on none of n documents may still happen on 3 / n of all: on 60, that is 0.05."""
+NO_MODEL = f"No model is surely better than guessing on a task with {MIN_DOCUMENTS} documents or more."
+
+
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """A study's results. ids: model -> its id on the hub or its folder's name, which may tell family and size."""
+
+    results: Results
+    ids: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def tasks(self) -> dict[str, list[DocumentNumbers]]:
+        """Each model's tasks that claims are tested on; models without any are not there."""
+        tasks: dict[str, list[DocumentNumbers]] = {}
+        for model in self.results.models:
+            for numbers in self.results.of_model(model):
+                if self.reason_left_out(numbers) is None:
+                    tasks.setdefault(model, []).append(numbers)
+        return tasks
+
+    @property
+    def left_out(self) -> list[tuple[DocumentNumbers, str]]:
+        """The models and tasks that no claim is tested on, each with the reason."""
+        reasons = [(numbers, self.reason_left_out(numbers)) for numbers in self.results.measured]
+        return [(numbers, reason) for numbers, reason in reasons if reason is not None]
+
+    def reason_left_out(self, numbers: DocumentNumbers) -> str | None:
+        """Why no claim can be tested with this model on this task, None where claims can."""
+        if len(numbers.documents) < MIN_DOCUMENTS:
+            return f"fewer than {MIN_DOCUMENTS} documents"
+        if not self.results.score.is_accuracy:
+            return None
+        tests = guessing_tests(numbers.full[None], numbers.chance, numbers.constant, self.results.margin)
+        return None if tests.above[0] <= (1 - LEVEL) / 2 else "not surely better than guessing"
+
+    def guessing_bound(self, numbers: DocumentNumbers) -> float:
+        """What an accuracy must be above to be more than guessing; NaN for other scores."""
+        if not self.results.score.is_accuracy:
+            return np.nan
+        return np.maximum(numbers.chance.mean(), numbers.constant.mean()) + self.results.margin
