@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from cornerstone.loading.load import load_model
-from cornerstone.models.facts import ModelFacts, estimate_need, facts_from_folder
+from cornerstone.models.facts import ModelFacts, facts_from_folder
 from cornerstone.shapley.coalition_tree import least_evaluations
 from cornerstone.shapley.coalitions import ablation, windows
+from cornerstone.study.estimate import estimate_need
 from cornerstone.system.errors import CornerstoneError
 from flops import sublayer_flops
 from hub import Hub, client_environment, make_content

@@ -1,16 +1,12 @@
-"""What a study will need, worked out before anything large is downloaded: disk, memory, operations, hours.
+"""What is known of a model before its weights are downloaded: its shape and its size on the disk.
 
-    facts = facts_from_hub("meta-llama/Meta-Llama-3-8B", "main")    # config.json and the headers of the weights
-    need = estimate_need(facts, "bfloat16", [ablation(64), windows(64, 4)], tokens={"boolq": 300 * 140})
-
-Operations count the sublayers' weight products of the least work that any exact method does (the coalition
-tree); norms, attention scores and the head come on top, some per cent. Tokens are guessed from characters.
+facts = facts_from_hub("meta-llama/Meta-Llama-3-8B", "main")    # config.json and the headers of the weights
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
@@ -25,13 +21,8 @@ from cornerstone.models.folder import (
     weight_files,
     weight_shapes,
 )
-from cornerstone.shapley.coalition_tree import least_evaluations
-from cornerstone.shapley.coalitions import Removed
 from cornerstone.system.errors import CornerstoneError
 
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-CHARACTERS_PER_TOKEN = 4.0
-"""Of English text, roughly, for vocabularies of 32,000 and more."""
 IN_A_BLOCK = re.compile(r"\.\d+\.")
 """Tensors of the decoder blocks are numbered: model.layers.3.mlp.up_proj.weight."""
 WIDTH_KEYS = ("hidden_size", "n_embd", "d_model", "n_embed", "model_dim", "dim")
@@ -55,41 +46,6 @@ class ModelFacts:
     active_numbers: float
     disk_bytes: int
     missing_bytes: int
-
-
-@dataclass(frozen=True)
-class Need:
-    """What one model's part of a study takes.
-
-    coalitions:          of all designs.
-    weight_bytes:        of the weights in the dtype.
-    state_bytes:         of all coalitions' hidden states per token, alive at once at the end of the model.
-    operations:          floating-point operations on all tokens of all tasks.
-    """
-
-    coalitions: int
-    weight_bytes: int
-    state_bytes: int
-    operations: float
-
-    def hours(self, tflops: float) -> float:
-        """At so many 10^12 operations a second."""
-        return self.operations / (tflops * 1e12) / 3600
-
-
-def estimate_need(
-    facts: ModelFacts, dtype: str, designs: Sequence[Sequence[Removed]], tokens: Mapping[str, float]
-) -> Need:
-    """What evaluating the coalitions of these designs takes on so many tokens (by task, in token-tree rows)."""
-    evaluations = sum(least_evaluations(design, facts.sublayers) for design in designs)
-    per_evaluation = 2.0 * facts.active_numbers / facts.sublayers
-    coalitions = sum(map(len, designs))
-    return Need(
-        coalitions=coalitions,
-        weight_bytes=facts.numbers * BYTES[dtype],
-        state_bytes=max(map(len, designs)) * facts.width * BYTES[dtype],
-        operations=evaluations * per_evaluation * sum(tokens.values()),
-    )
 
 
 def facts_from_folder(folder: Path | str) -> ModelFacts:

@@ -1,12 +1,16 @@
-"""The estimate of a whole study, as text: `snakemake estimate` prints it.
+"""What a study will need, before anything large is downloaded: `snakemake estimate` prints it.
 
-print_estimate(study)
+    print_estimate(study)
+    need = estimate_need(facts, "bfloat16", [ablation(64), windows(64, 4)], tokens={"boolq": 300 * 140})
+
+Operations count the sublayers' weight products of the least work that any exact method does (the coalition
+tree); norms, attention scores and the head come on top, some per cent. Tokens are guessed from characters.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,21 +18,40 @@ import pandas as pd
 from huggingface_hub import constants
 
 from cornerstone.documents.task_size import TaskSize, expected_size
-from cornerstone.models.facts import (
-    CHARACTERS_PER_TOKEN,
-    ModelFacts,
-    Need,
-    estimate_need,
-    facts_from_folder,
-    facts_from_hub,
-)
+from cornerstone.models.facts import ModelFacts, facts_from_folder, facts_from_hub
+from cornerstone.shapley.coalition_tree import least_evaluations
+from cornerstone.shapley.coalitions import Removed
 from cornerstone.study.config import ModelConfig, StudyConfig
 from cornerstone.system.errors import CornerstoneError
+
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+CHARACTERS_PER_TOKEN = 4.0
+"""Of English text, roughly, for vocabularies of 32,000 and more."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one model's part of a study takes.
+
+    coalitions:          of all designs.
+    weight_bytes:        of the weights in the dtype.
+    state_bytes:         of all coalitions' hidden states per token, alive at once at the end of the model.
+    operations:          floating-point operations on all tokens of all tasks.
+    """
+
+    coalitions: int
+    weight_bytes: int
+    state_bytes: int
+    operations: float
+
+    def hours(self, tflops: float) -> float:
+        """At so many 10^12 operations a second."""
+        return self.operations / (tflops * 1e12) / 3600
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """documents: how many the model is asked, over all tasks; None where a task's number is not known."""
+    """Of one model. documents: how many it is asked, over all tasks."""
 
     facts: ModelFacts
     need: Need
@@ -100,6 +123,21 @@ def _asked(study: StudyConfig, model: str, task: str, size: TaskSize) -> int:
     return size.documents if limit is None else min(limit, size.documents)
 
 
+def estimate_need(
+    facts: ModelFacts, dtype: str, designs: Sequence[Sequence[Removed]], tokens: Mapping[str, float]
+) -> Need:
+    """What evaluating the coalitions of these designs takes on so many tokens (by task, in token-tree rows)."""
+    evaluations = sum(least_evaluations(design, facts.sublayers) for design in designs)
+    per_evaluation = 2.0 * facts.active_numbers / facts.sublayers
+    coalitions = sum(map(len, designs))
+    return Need(
+        coalitions=coalitions,
+        weight_bytes=facts.numbers * BYTES[dtype],
+        state_bytes=max(map(len, designs)) * facts.width * BYTES[dtype],
+        operations=evaluations * per_evaluation * sum(tokens.values()),
+    )
+
+
 def _task_rows(study: StudyConfig, sizes: Mapping[str, TaskSize]) -> pd.DataFrame:
     return pd.DataFrame(
         [
@@ -118,17 +156,17 @@ def _model_rows(study: StudyConfig, estimates: Mapping[str, Estimate]) -> pd.Dat
         [
             {
                 "Model": study.model(name).title,
-                "On the disk (GB)": _gigabytes(told.facts.disk_bytes),
-                "To download (GB)": _gigabytes(told.facts.missing_bytes),
-                "Weights in memory (GB)": f"{_gigabytes(told.need.weight_bytes)} {study.model(name).dtype}",
-                "States (MB a token)": f"{told.need.state_bytes / 1e6:.1f}",
-                "Sublayers": told.facts.sublayers,
-                "Coalitions": told.need.coalitions,
-                "Evaluations": f"{told.need.coalitions * told.documents:,}",
-                "Operations": f"{told.need.operations:.1e}",
-                f"Hours at {study.gpu_tflops:g} TFLOP/s": f"{told.need.hours(study.gpu_tflops):,.1f}",
+                "On the disk (GB)": _gigabytes(estimate.facts.disk_bytes),
+                "To download (GB)": _gigabytes(estimate.facts.missing_bytes),
+                "Weights in memory (GB)": f"{_gigabytes(estimate.need.weight_bytes)} {study.model(name).dtype}",
+                "States (MB a token)": f"{estimate.need.state_bytes / 1e6:.1f}",
+                "Sublayers": estimate.facts.sublayers,
+                "Coalitions": estimate.need.coalitions,
+                "Evaluations": f"{estimate.need.coalitions * estimate.documents:,}",
+                "Operations": f"{estimate.need.operations:.1e}",
+                f"Hours at {study.gpu_tflops:g} TFLOP/s": f"{estimate.need.hours(study.gpu_tflops):,.1f}",
             }
-            for name, told in estimates.items()
+            for name, estimate in estimates.items()
         ]
     )
 
@@ -140,8 +178,8 @@ def _aligned(table: pd.DataFrame) -> str:
 
 
 def _notes(study: StudyConfig, estimates: Mapping[str, Estimate]) -> list[str]:
-    missing = sum(told.facts.missing_bytes for told in estimates.values())
-    hours = sum(told.need.hours(study.gpu_tflops) for told in estimates.values())
+    missing = sum(estimate.facts.missing_bytes for estimate in estimates.values())
+    hours = sum(estimate.need.hours(study.gpu_tflops) for estimate in estimates.values())
     place = Path(constants.HF_HUB_CACHE).absolute()
     free = shutil.disk_usage(next(folder for folder in (place, *place.parents) if folder.exists())).free
     enough = (
