@@ -31,7 +31,7 @@ rule estimate_values:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=memory_of_scores,
+        mem_mb=MEMORY_OF_SCORES,
         runtime=30,
     params:
         score=study.score,
@@ -75,7 +75,7 @@ rule removal_effects:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=memory_of_scores,
+        mem_mb=MEMORY_OF_SCORES,
         runtime=30,
     params:
         score=study.score,

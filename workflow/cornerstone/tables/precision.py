@@ -11,15 +11,13 @@ leaves no doubt (the finite-population correction).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from cornerstone.shapley.designs import DESIGN_OF_ESTIMATOR
 from cornerstone.statistics.resampling import typical_change
-from cornerstone.values.document_numbers import DocumentNumbers, document_numbers
-from cornerstone.values.scores import read_scores
+from cornerstone.values.document_numbers import DocumentNumbers
 from cornerstone.values.units import NATS, POINTS, Unit, unit_of
 
 WIDTHS = {POINTS: (0.05, 0.02, 0.01), NATS: (0.1, 0.05, 0.02)}
@@ -98,27 +96,3 @@ def _row(numbers: DocumentNumbers, kind: str, designs: Sequence[str]) -> dict[st
         )
         row[f"seconds_{unit.exact(width)}"] = seconds * needed
     return row
-
-
-def precision_so_far(
-    folder: Path,
-    models: Sequence[str],
-    tasks: Sequence[str],
-    *,
-    max_removed: int,
-    edges: str,
-    estimator: str,
-    score: str,
-) -> pd.DataFrame:
-    """`precision_table` of the models and tasks whose evaluations are finished in this folder of results."""
-    measured = []
-    for model in models:
-        for task in tasks:
-            designs = designs_of(estimator)["value"]
-            files = [folder / "evaluations" / model / task / f"{design}.parquet" for design in designs]
-            if all(file.is_file() for file in files):
-                scored = read_scores(files, folder / "documents" / f"{task}.parquet", score)
-                measured.append(
-                    document_numbers(scored, max_removed=max_removed, edges=edges, estimator=estimator)
-                )
-    return precision_table(measured)

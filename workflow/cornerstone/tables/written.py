@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -18,16 +17,12 @@ from cornerstone.claims.judged import OF_SHARES, Study, evidence_table, judge_cl
 from cornerstone.claims.words import claims_table
 from cornerstone.statistics.collapse import ABOVE
 from cornerstone.statistics.resampling import RESAMPLES
-from cornerstone.system.errors import CornerstoneError
-from cornerstone.tables.precision import WIDTHS, precision_so_far
+from cornerstone.tables.precision import WIDTHS
 from cornerstone.tables.results import Results, Titles, study_tables
 from cornerstone.tables.text import duration, interval_text, percent
 from cornerstone.tables.together import overlap_table
 from cornerstone.tables.totals import totals_table
 from cornerstone.values.units import NATS, POINTS, Unit, unit_of
-
-if TYPE_CHECKING:
-    from cornerstone.study.config import StudyConfig
 
 NOTES = {
     "claims": "With these models, these tasks and these documents; a verdict is on all models together. "
@@ -158,28 +153,6 @@ def write_tables(results: Results, folder: Path, *, ids: Mapping[str, str], titl
 def read_table(path: Path) -> pd.DataFrame:
     """A table that `write_tables` wrote; the claims' numbers stay text."""
     return pd.read_csv(path, dtype={"claim": str})
-
-
-def print_precision(study: StudyConfig) -> None:
-    """Print the table of precision of what is finished, with its note. Raises CornerstoneError where nothing is."""
-    table = precision_so_far(
-        Path(study.results),
-        study.model_names,
-        study.task_names,
-        max_removed=study.max_removed,
-        edges=study.edges,
-        estimator=study.estimator,
-        score=study.score,
-    )
-    if table.empty:
-        raise CornerstoneError(
-            "no model has all evaluations of a task yet: begin with few documents (documents: 50), and ask again"
-        )
-    titles = Titles(
-        {model.name: model.title for model in study.models}, {task.name: task.title for task in study.tasks}
-    )
-    (section,) = sections("precision", table, titles, unit_of(study.score))
-    print(f"{section.table.to_string(index=False)}\n\n{section.note}", flush=True)
 
 
 def note_of(name: str, unit: Unit) -> str:
