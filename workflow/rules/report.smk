@@ -9,7 +9,7 @@ rule report:
         audit_tables=rules.audit_tables.output.csv if study.exact else [],
         evaluations=[
             f"<results>/evaluations/{model}/{task}/{design}.parquet"
-            for model, task, design in all_evaluations()
+            for model, task, design in study.evaluations
         ],
         documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
         manifests=expand("<results>/models/{model}.json", model=study.model_names),

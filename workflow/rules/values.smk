@@ -29,7 +29,7 @@ rule estimate_values:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=memory_of_scores,
+        mem_mb=MEMORY_OF_SCORES,
         runtime=30,
     params:
         score=study.score,
@@ -73,7 +73,7 @@ rule removal_effects:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=memory_of_scores,
+        mem_mb=MEMORY_OF_SCORES,
         runtime=30,
     params:
         score=study.score,
