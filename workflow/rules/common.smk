@@ -203,17 +203,7 @@ def of_tasks(path):
 
 def all_figures(ending):
     """Every figure of the study, in the order of the report."""
-    kinds = dict.fromkeys(kind for model in study.model_names for kind in study.figure_kinds_of(model))
-    of_models = [
-        f"{kind}_{model}"
-        for kind in kinds
-        for model in study.model_names
-        if kind in study.figure_kinds_of(model)
-    ]
-    return [
-        f"<results>/figures/{name}.{ending}"
-        for name in ("ablation_scheme", "pie_all", "totals_all", *of_models)
-    ]
+    return [f"<results>/figures/{name}.{ending}" for name in study.figures]
 
 
 def as_input(paths):
@@ -314,16 +304,6 @@ TITLES = {
 }
 WHOLE_MODELS = names(model for model in study.model_names if study.shards_of(model) == 1)
 SHARDED_MODELS = names(model for model in study.model_names if study.shards_of(model) > 1)
-FIGURE_CODE = library(
-    "figures/*.py",
-    "tables/results.py",
-    "values/units.py",
-    "values/agreement.py",
-    "statistics/collapse.py",
-    "tables/totals.py",
-    "tables/together.py",
-    "statistics/ranks.py",
-)
 
 
 wildcard_constraints:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from cornerstone.figures import style
-from cornerstone.figures.panels import Panels, titled_panels
+from cornerstone.drawing import style
+from cornerstone.drawing.panels import Panels, titled_panels
+from cornerstone.figures import FIGURES, Context, Figure, Scope
 from cornerstone.scores import yardstick
 from cornerstone.values.results import Titles
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as MplFigure
+    from matplotlib.lines import Line2D
 
 DRAWN = {
     "windows": ("#A81529", "-", "o"),
@@ -32,16 +35,11 @@ WIDEST = 3.6  # inches, of a single panel
 RANKS = "rank correlation with exact values"
 
 
-def draw_audit(audits: pd.DataFrame, output: Path, titles: Titles) -> None:
+def make_audit(audits: pd.DataFrame, titles: Titles) -> MplFigure:
     """Draw one model's audit: Spearman's correlation against the budget, mean and band over seeds.
 
-    audits: rows of audit csv of one model. Raises CornerstoneError for an unknown ending.
+    audits: rows of audit csv of one model.
     """
-    style.save(lambda: make_audit(audits, titles), output)
-
-
-def make_audit(audits: pd.DataFrame, titles: Titles) -> Figure:
-    """The figure that `draw_audit` saves."""
     rows = audits.assign(game=audits["task"], task=audits["task"] + "\n" + audits["score"])
     named = Titles(
         titles.models,
@@ -91,8 +89,32 @@ def _finish(panels: Panels, rows: pd.DataFrame) -> None:
 
 def _handle(name: str, colour: str, line: str, marker: str, rows: pd.DataFrame) -> Line2D:
     look = {"color": colour, "linestyle": line, "marker": marker, "markersize": 3, "linewidth": 1}
-    return Line2D([], [], label=_label(name, rows), **look)
+    return style.legend_line(_label(name, rows), **look)
 
 
 def _label(name: str, rows: pd.DataFrame) -> str:
     return name if rows["ours"][rows["estimator"] == name].all() else f"{name} (shapiq)"
+
+
+def _caption(context: Context) -> str:
+    return (
+        "Rank correlation of each estimator's values with the exact Shapley values, which all coalitions give, against "
+        "the number of coalitions that it may evaluate: the paper's number and multiples of it. Means over seeds; "
+        "bands: 5th to 95th percentile."
+    )
+
+
+FIGURES.register(
+    Figure(
+        name="audit",
+        scope=Scope.EXACT,
+        reads="audit/{model}/{task}.csv",
+        needs_pairs=False,
+        settings=(),
+        make=make_audit,
+        title="Estimators on {model}",
+        caption=_caption,
+        category="Audit",
+        order=90,
+    )
+)

@@ -25,21 +25,14 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from cornerstone.drawing.style import FORMATS
+from cornerstone.figures import NO_PAIRS, Figure, Scope, figure_of, figures_of, reserved_model_names
 from cornerstone.models.folder import check_model_folder, count_sublayers_from_config, read_model_config
 from cornerstone.shapley.coalitions import Removed, check_max_removed
 from cornerstone.shapley.designs import DESIGN_OF_ESTIMATOR, DESIGNS, check_exact, coalitions_of
-from cornerstone.system.errors import UNWRITABLE, CornerstoneError, shown
+from cornerstone.system.errors import UNWRITABLE, CornerstoneError, known_names, shown
 
 SCHEMA_PATH = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
-FIGURE_ENDINGS = ("pdf", "png", "svg")
-MODEL_FIGURES = ("pie", "ablation", "values", "agreement", "interactions")
-"""Figure kinds that there are for each model."""
-EXACT_FIGURES = ("audit",)
-"""Figure kinds that there are for each model whose exact values are worked out."""
-WHOLE_FIGURES = ("pie_all", "totals_all", "ablation_scheme")
-"""Figures that there are once a study."""
-RESERVED_MODEL_NAMES = ("all", "scheme")
-"""pie_all.pdf, totals_all.pdf and ablation_scheme.pdf are something else."""
 TABLES = (
     "claims",
     "evidence",
@@ -189,11 +182,16 @@ class StudyConfig:
     def table_names(self) -> tuple[str, ...]:
         return TABLES + (AUDIT_TABLES if self.exact else ())
 
-    def figure_kinds_of(self, model: str) -> tuple[str, ...]:
-        """The figures that there are of this model alone: interactions only where pairs are removed."""
-        some = MODEL_FIGURES + (EXACT_FIGURES if model in self.exact else ())
-        has_pairs = self.max_removed > 1 or {"pairs", "exact"} & set(self.designs_of(model))
-        return tuple(kind for kind in some if kind != "interactions" or has_pairs)
+    @property
+    def figures(self) -> dict[str, tuple[Figure, str]]:
+        """Every figure of the study by its files' name without ending, with its model; see `figures_of`."""
+        of_pairs = {"pairs", "exact"}
+        with_pairs = [
+            model
+            for model in self.model_names
+            if self.max_removed > 1 or of_pairs & set(self.designs_of(model))
+        ]
+        return figures_of(self.model_names, exact=self.exact, with_pairs=with_pairs)
 
     def shards_of(self, model: str) -> int:
         """Into how many jobs the model's documents are cut."""
@@ -366,17 +364,6 @@ def check_targets(study: StudyConfig, targets: Iterable[str]) -> None:
             raise CornerstoneError(f"cannot make {target}: {error}") from error
 
 
-def known_names(name: str, known: Iterable[str], most: int = 12) -> str:
-    """The known names in one phrase, the nearest to `name` first."""
-
-    def distance(other: str) -> float:
-        return -difflib.SequenceMatcher(None, name.lower(), other.lower()).ratio()
-
-    ordered = sorted(known, key=distance)
-    left_out = len(ordered) - most
-    return ", ".join(ordered[:most]) + (f" and {left_out} more" if left_out > 0 else "")
-
-
 def _look_up(kind: str, name: str, nouns: tuple[Any, ...]) -> Any:
     for noun in nouns:
         if noun.name == name:
@@ -531,9 +518,10 @@ def _study_mistakes(filled: dict[str, Any]) -> Iterator[str]:
         if not filled[kind]:
             yield f"{kind} is empty: name at least one"
         yield from _name_clashes(kind, list(filled[kind]))
+    reserved = reserved_model_names()
     for name, keys in filled["models"].items():
         yield from _model_mistakes(f"models.{name}", keys)
-        if name in RESERVED_MODEL_NAMES:
+        if name in reserved:
             yield f"models.{name}: this name is taken by a figure of its own; choose another"
     yield from _place_mistakes(filled)
     for name in filled["shards"]:
@@ -650,23 +638,15 @@ def _check_result(study: StudyConfig, path: str) -> None:
 
 def _check_figure(study: StudyConfig, name: str) -> None:
     stem, _, ending = name.rpartition(".")
-    if not stem or ending not in FIGURE_ENDINGS:
-        raise CornerstoneError(
-            f"a figure ends in one of {', '.join('.' + known for known in FIGURE_ENDINGS)}"
-        )
-    kind, _, model = stem.partition("_")
-    if stem in WHOLE_FIGURES:
-        return
-    if kind not in (*MODEL_FIGURES, *EXACT_FIGURES):
-        kinds = [*(f"{known}_{{model}}" for known in (*MODEL_FIGURES, *EXACT_FIGURES)), *WHOLE_FIGURES]
-        raise CornerstoneError(f"unknown figure {stem!r}: there are {known_names(stem, kinds)}")
-    study.model(model)
-    if kind not in study.figure_kinds_of(model):
-        if kind == "interactions":
-            raise CornerstoneError(
-                "no two sublayers are removed together: give max_removed or pair_distance 2 or more"
-            )
-        raise CornerstoneError(f"there is no figure {stem}: name {model} in the configuration's exact")
+    if not stem or ending not in FORMATS:
+        raise CornerstoneError(f"a figure ends in one of {', '.join('.' + known for known in FORMATS)}")
+    figure, model = figure_of(stem)
+    if figure.scope is not Scope.STUDY:
+        study.model(model)
+    if stem not in study.figures:
+        if figure.scope is Scope.EXACT:
+            raise CornerstoneError(f"there is no figure {stem}: name {model} in the configuration's exact")
+        raise CornerstoneError(NO_PAIRS)
 
 
 def _check_table(study: StudyConfig, name: str) -> None:
