@@ -3,7 +3,6 @@
 import re
 from html import escape
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -12,18 +11,10 @@ import synthetic
 from cornerstone.claims import CLAIMS
 from cornerstone.documents.document import DocumentSet, digest_documents, read_documents, write_documents
 from cornerstone.evaluations.evaluation import Evaluation, write_evaluation
-from cornerstone.figures import (
-    draw_ablation,
-    draw_agreement,
-    draw_interactions,
-    draw_pies,
-    draw_scheme,
-    draw_totals,
-    draw_values,
-)
+from cornerstone.figures import figures_of
 from cornerstone.models.manifest import write_manifest
 from cornerstone.report.build import build_report
-from cornerstone.report.findings import HOW_ESTIMATED, Study, caption, cautions, summary
+from cornerstone.report.findings import HOW_ESTIMATED, Study, cautions, summary
 from cornerstone.scores.unit import POINTS
 from cornerstone.shapley.coalitions import ablation, windows
 from cornerstone.study.config import TABLES
@@ -125,8 +116,7 @@ def study(tmp_path_factory):
         paths["manifests"].append(manifest)
     write_tables(read_results(paths), folder, ids={}, titles=TITLES)
     paths["tables"] = [folder / f"{name}.csv" for name in TABLES]
-    rows = (read_rows(paths[name]) for name in ("values", "ablation", "agreement", "interactions"))
-    paths["figures"] = write_figures(folder, *rows)
+    paths["figures"] = write_figures(folder, paths)
     return folder, paths
 
 
@@ -139,26 +129,21 @@ def read_results(paths):
     return Results(**rows, measured=read_measured(pairs, [*documents, *documents], max_removed=2), top_k=3)
 
 
-def write_figures(folder, values, effects, agreement, interactions):
-    draw_scheme(folder / "ablation_scheme.svg")
-    draw_pies(values, folder / "pie_all.svg", TITLES)
-    draw_totals(pd.read_csv(folder / "totals.csv"), folder / "totals_all.svg", TITLES, POINTS)
-    for model in MODELS:
-        of_model = values[values["model"] == model]
-        draw_pies(of_model, folder / f"pie_{model}.svg", TITLES)
-        draw_values(of_model, folder / f"values_{model}.png", TITLES)
-        draw_ablation(effects[effects["model"] == model], folder / f"ablation_{model}.svg", TITLES)
-        draw_agreement(agreement[agreement["model"] == model], folder / f"agreement_{model}.svg", TITLES)
-        of_pairs = interactions[interactions["model"] == model]
-        draw_interactions(of_pairs, folder / f"interactions_{model}.svg", TITLES)
-    kinds = (
-        [f"pie_{m}.svg" for m in MODELS]
-        + [f"ablation_{m}.svg" for m in MODELS]
-        + [f"values_{m}.png" for m in MODELS]
-        + [f"agreement_{m}.svg" for m in MODELS]
-        + [f"interactions_{m}.svg" for m in MODELS]
-    )
-    return [folder / name for name in ("ablation_scheme.svg", "pie_all.svg", "totals_all.svg", *kinds)]
+def write_figures(folder, paths):
+    """Every figure of the study as the rule draws it, those of values as PNG."""
+    settings = {"top_k": 3, "score": "paper"}
+    drawn = []
+    for stem, (figure, model) in figures_of([*MODELS], exact=[], with_pairs=[*MODELS]).items():
+        source = figure.reads.split("/")[0]
+        files = [folder / "totals.csv"] if source == "tables" else paths.get(source, [])
+        rows = (
+            read_rows([path for path in files if not model or path.name.startswith(f"{model}_")])
+            if files
+            else None
+        )
+        drawn.append(folder / f"{stem}.{'png' if figure.name == 'values' else 'svg'}")
+        figure.draw(rows, drawn[-1], TITLES, **{name: settings[name] for name in figure.settings})
+    return drawn
 
 
 def build(study, **changed):
@@ -304,17 +289,10 @@ def test_the_report_reads_answer_then_figures_and_tables_then_method(page):
 
 
 @pytest.mark.parametrize("estimator", HOW_ESTIMATED)
-def test_captions_and_cautions_are_of_the_estimator_in_use(estimator):
-    tables = {
-        "scores": pd.DataFrame({"model": ["mix"], "documents": [40], "score": ["acc"]}),
-        "shares_by_task": pd.DataFrame({"model": ["mix"], "sublayers": [8], "documents": [40]}),
-    }
+def test_cautions_are_of_the_estimator_in_use(estimator):
+    tables = {"shares_by_task": pd.DataFrame({"model": ["mix"], "sublayers": [8], "documents": [40]})}
     told = Study({**CONFIG, "estimator": estimator}, TITLES, (), tables, None, (), {}, {})
-    of_windows = estimator == "windows"
-    for figure in ("pie_mix.svg", "values_mix.svg"):
-        assert ("runs of at most 2" in caption(told, Path(figure))[1]) == of_windows
-    assert any("neighbouring" in note for note in cautions(told)) == of_windows
-    assert "Rank correlation" in caption(told, Path("audit_mix.svg"))[1]
+    assert any("neighbouring" in note for note in cautions(told)) == (estimator == "windows")
 
 
 def test_what_the_audit_says_opens_the_report_and_its_tables_are_folded(study):

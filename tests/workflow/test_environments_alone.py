@@ -122,9 +122,10 @@ run_evaluation_job(EvaluationJob(*files, "demo_llama", "boolq", "ablation"))
 ANALYSIS = """
 from pathlib import Path
 from cornerstone.values.ablation import ablation_effects
-from cornerstone.figures.scheme import draw_scheme
+from cornerstone.figures import FIGURES
+from cornerstone.values.results import Titles
 ablation_effects(Path("ablation.parquet"), Path("boolq.parquet"), Path("ablation.csv"), score="paper")
-draw_scheme(Path("scheme.pdf"))
+FIGURES["ablation_scheme"].draw(None, Path("scheme.pdf"), Titles())
 """
 AUDIT = """
 import numpy as np

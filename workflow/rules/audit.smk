@@ -77,35 +77,3 @@ rule audit_tables:
         "Write the tables of the audit"
     script:
         "../scripts/audit_tables.py"
-
-
-rule audit:
-    input:
-        audits=of_tasks("<results>/audit/{model}/{task}.csv"),
-        code=FIGURE_CODE,
-    output:
-        pdf="<results>/figures/audit_{model}.pdf",
-        png="<results>/figures/audit_{model}.png",
-        svg=report(
-            "<results>/figures/audit_{model}.svg",
-            category="Audit",
-            labels={"model": "{model}"},
-            caption="../report/audit.rst",
-        ),
-    log:
-        "<logs>/audit/{model}.log",
-    benchmark:
-        "<benchmarks>/audit/{model}.tsv"
-    wildcard_constraints:
-        model=names(study.exact),
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=4000,
-        runtime=30,
-    params:
-        titles=TITLES,
-    message:
-        "Draw how near estimators come to the exact values of {wildcards.model}"
-    script:
-        "../scripts/audit.py"

@@ -121,32 +121,10 @@ def pair_distances(wildcards):
 
 def all_figures(ending):
     """Every figure of the study, in the order of the report."""
-    kinds = dict.fromkeys(kind for model in study.model_names for kind in study.figure_kinds_of(model))
-    of_models = [
-        f"{kind}_{model}"
-        for kind in kinds
-        for model in study.model_names
-        if kind in study.figure_kinds_of(model)
-    ]
-    return [
-        f"<results>/figures/{name}.{ending}"
-        for name in ("ablation_scheme", "pie_all", "totals_all", *of_models)
-    ]
+    return [f"<results>/figures/{name}.{ending}" for name in study.figures]
 
 
 def library(*modules):
     """Files of the library whose edits count as changed inputs, as paths from the working directory."""
     folder = Path(workflow.basedir) / "workflow" / "cornerstone"
     return [os.path.relpath(path) for module in modules for path in sorted(folder.glob(module))]
-
-
-FIGURE_CODE = library(
-    "figures/*.py",
-    "values/*.py",
-    "scores/*.py",
-    "shapley/estimators/*.py",
-    "statistics/collapse.py",
-    "tables/totals.py",
-    "tables/together.py",
-    "statistics/ranks.py",
-)

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from cornerstone.figures import style
-from cornerstone.figures.panels import Panels, task_panels
+from cornerstone.drawing import style
+from cornerstone.drawing.panels import Panels, task_panels
+from cornerstone.figures import FIGURES, Context, Figure, Scope
 from cornerstone.scores import SCORES
 from cornerstone.values.results import Titles
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as MplFigure
 
 HATCH_FROM = 4.0  # points: narrower bars have no room for a hatch and rely on lightness
 
 
-def draw_values(values: pd.DataFrame, output: Path, titles: Titles) -> None:
+def make_values(values: pd.DataFrame, titles: Titles) -> MplFigure:
     """Draw one model's signed values as bars with whiskers (95 % intervals), a panel a task.
 
-    values: rows of values csv of one model. Raises CornerstoneError for an unknown ending.
+    values: rows of values csv of one model.
     """
-    style.save(lambda: make_values(values, titles), output)
-
-
-def make_values(values: pd.DataFrame, titles: Titles) -> Figure:
-    """The figure that `draw_values` saves."""
     unit = SCORES[values["score"].iloc[0]].unit
     handles = style.kind_handles(values["kind"], patches=True)
     panels = task_panels(values, titles, f"value ({unit.of_values})", "block of the sublayer", handles)
@@ -44,3 +42,26 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, panels: Panels) -> None:
         axes.bar(bars["sublayer"], factor * bars["value"], hatch="////" if hatched else None, **look, **width)
     whiskers = {"color": "#1A1A1A", "alpha": 0.7, "linewidth": min(0.7, 0.25 * pitch)}
     axes.vlines(rows["sublayer"], factor * rows["low"], factor * rows["high"], zorder=3, **whiskers)
+
+
+def _caption(context: Context) -> str:
+    return (
+        f"Signed values in {context.score.unit.of_values}, with 95 % intervals. Below zero: the model scored "
+        f"better without the sublayer. {context.values_from}{context.measured}."
+    )
+
+
+FIGURES.register(
+    Figure(
+        name="values",
+        scope=Scope.MODEL,
+        reads="values/{model}/{task}.csv",
+        needs_pairs=False,
+        settings=(),
+        make=make_values,
+        title="Values of {model}",
+        caption=_caption,
+        category="Values",
+        order=60,
+    )
+)

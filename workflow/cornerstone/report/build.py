@@ -23,8 +23,9 @@ from cornerstone import __version__
 from cornerstone.documents.document import DocumentSet, read_documents
 from cornerstone.evaluations.evaluation import EVALUATION_SCHEMA
 from cornerstone.evaluations.parts import read_metadata
+from cornerstone.figures import Context, figure_of
 from cornerstone.models.manifest import read_manifest
-from cornerstone.report.findings import Study, caption, cautions, method, summary
+from cornerstone.report.findings import Study, cautions, method, summary
 from cornerstone.report.opening import answer, claims_in_short, trust
 from cornerstone.report.page import STYLE, details, figure, page, table, tag, verdict
 from cornerstone.system.errors import CornerstoneError
@@ -110,12 +111,25 @@ def _figure(study: Study, path: Path) -> str:
     if media_type is None:
         raise CornerstoneError(f"the report cannot show {path}: give its .svg or .png")
     data = base64.b64encode(path.read_bytes()).decode("ascii")
-    title, text = caption(study, path)
+    title, text = _caption(study, path)
     beside = sorted(
         p.name for p in path.parent.glob(f"{path.stem}.*") if p.suffix in (".pdf", ".png", ".svg")
     )
     source = f"data:{media_type};base64,{data}"
     return figure(source, title, text, f"Files: {', '.join(beside)}", width=_inches_wide(path))
+
+
+def _caption(study: Study, path: Path) -> tuple[str, str]:
+    figure, model = figure_of(path.stem)
+    scores = study.tables["scores"]
+    context = Context(
+        model=study.titles.model(model),
+        score=study.score,
+        estimator=study.config["estimator"],
+        max_removed=study.config["max_removed"],
+        scores=scores[scores["model"] == model],
+    )
+    return figure.captioned(context)
 
 
 def _inches_wide(path: Path) -> float:

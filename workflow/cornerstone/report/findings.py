@@ -57,12 +57,6 @@ class Study:
         return list(self.tables["values"]["model"].unique())
 
 
-BLACK_AND_HOLLOW = (
-    ". Black: what is left is surely guessing (collapsed, or below guessing); hollow: that is undecided"
-)
-"""What the markers of ablation figures say of scores that guessing can be told by."""
-
-
 def summary(study: Study) -> list[str]:
     """What was found, a paragraph per model, made from the tables."""
     return [_summary_of(study, model) for model in study.models]
@@ -133,70 +127,6 @@ def cautions(study: Study) -> list[str]:
             1, "These models differ in their numbers of sublayers or documents: their shares do not compare."
         )
     return notes
-
-
-def caption(study: Study, path: Path) -> tuple[str, str]:
-    """Title and caption of a figure, by the kind that its file's name tells."""
-    kind, _, model = path.stem.partition("_")
-    name = study.titles.model(model)
-    source = study.words.source.format(max_removed=study.config["max_removed"])
-    share = (
-        "Each slice is a sublayer's value over the sum of the positive values (negative ones count "
-        "as 0), in model order, anticlockwise from the top; the largest are named. "
-        f"{source}. Under each pie: what the largest hold together, and what "
-        "they would on average were all values noise"
-    )
-    captions = {
-        "pie": (f"Shares of {name}", f"{share}; {_measured(study, model)}."),
-        "ablation": (
-            f"Ablation of {name}",
-            "Score after removing one sublayer: circles attention, squares FFN or MoE. Dashed: the "
-            "full model, its 95 % interval in grey; dotted: chance. The light bars are the 95 % interval of the "
-            "drop: one that crosses the dashed line is a drop that cannot be told from none"
-            f"{BLACK_AND_HOLLOW if study.score.is_accuracy else ''}; "
-            f"{_measured(study, model)}.",
-        ),
-        "values": (
-            f"Values of {name}",
-            f"Signed values in {study.unit.of_values}, with 95 % intervals. Below zero: the model scored "
-            f"better without the sublayer. {source}; {_measured(study, model)}.",
-        ),
-    }
-    captions["agreement"] = (
-        f"Two scores of {name}",
-        "What removing one sublayer costs in the study's score (along x; an accuracy where the study's score is the "
-        "log-probability), and in the log-probability of the gold choice (along y): circles attention, squares FFN or "
-        "MoE, with 95 % intervals. Both axes are linear near zero and logarithmic beyond. Ringed: the score's interval "
-        "tells no loss, but the log-probability surely fell (Holm over sublayers).",
-    )
-    captions["audit"] = (
-        f"Estimators on {name}",
-        "Rank correlation of each estimator's values with the exact Shapley values, which all coalitions give, against "
-        "the number of coalitions that it may evaluate: the paper's number and multiples of it. Means over seeds; "
-        "bands: 5th to 95th percentile.",
-    )
-    captions["interactions"] = (
-        f"Interactions of {name}",
-        "Two sublayers removed together, against one by one: v(−∅) − v(−i) − v(−j) + v(−{i, j}). Orange, below zero: "
-        "together they cost more than the sum, so each stood in for the other. Purple, above zero: they cost less, "
-        "because one is of no use without the other, or because nothing is left to lose. Colours are linear near zero "
-        "and logarithmic beyond. Dots: surely not zero (Benjamini and Hochberg over the pairs of a task, 5 %).",
-    )
-    if path.stem == "pie_all":
-        return "Shares of all models", f"{share}. Rows are models, columns tasks."
-    if path.stem == "totals_all":
-        return (
-            "Attention against FFN or MoE, and depth",
-            f"Sums of the sublayers' signed values in {study.unit.of_values}, with 95 % intervals: left by kind, right "
-            "by thirds of the model's blocks.",
-        )
-    if path.stem == "ablation_scheme":
-        return (
-            "What removing a sublayer is",
-            "A decoder block whole, without its attention and without its FFN or MoE. The skip "
-            "connection stays: the residual stream passes by unchanged.",
-        )
-    return captions.get(kind, (path.stem, ""))
 
 
 def _summary_of(study: Study, model: str) -> str:
@@ -287,13 +217,3 @@ def _of(table: pd.DataFrame, model: str) -> pd.DataFrame:
 def _range(numbers: pd.Series, unit: Unit) -> str:
     low, high = unit.text(numbers.min()), unit.text(numbers.max())
     return low if low == high else f"{low} to {high}"
-
-
-def _measured(study: Study, model: str) -> str:
-    """How many documents and coalitions stand behind a model's figures."""
-    scores = _of(study.tables["scores"], model)
-    documents = scores["documents"]
-    counted = (
-        f"{documents.min():,}" if documents.nunique() == 1 else f"{documents.min():,} to {documents.max():,}"
-    )
-    return f"{counted} documents a task, scored by {' or '.join(scores['score'].unique())}"

@@ -15,20 +15,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from cornerstone.figures import Figure, figures_of
 from cornerstone.shapley.coalitions import Removed
 from cornerstone.shapley.designs import DESIGNS, coalitions_of
 from cornerstone.shapley.estimators import ESTIMATORS
 from cornerstone.system.errors import CornerstoneError, known_names
 
-FIGURE_ENDINGS = ("pdf", "png", "svg")
-MODEL_FIGURES = ("pie", "ablation", "values", "agreement", "interactions")
-"""Figure kinds that there are for each model."""
-EXACT_FIGURES = ("audit",)
-"""Figure kinds that there are for each model whose exact values are worked out."""
-WHOLE_FIGURES = ("pie_all", "totals_all", "ablation_scheme")
-"""Figures that there are once a study."""
-RESERVED_MODEL_NAMES = ("all", "scheme")
-"""pie_all.pdf, totals_all.pdf and ablation_scheme.pdf are something else."""
 TABLES = (
     "claims",
     "evidence",
@@ -165,11 +157,16 @@ class StudyConfig:
     def table_names(self) -> tuple[str, ...]:
         return TABLES + (AUDIT_TABLES if self.exact else ())
 
-    def figure_kinds_of(self, model: str) -> tuple[str, ...]:
-        """The figures that there are of this model alone: interactions only where pairs are removed."""
-        some = MODEL_FIGURES + (EXACT_FIGURES if model in self.exact else ())
-        has_pairs = self.max_removed > 1 or {"pairs", "exact"} & set(self.designs_of(model))
-        return tuple(kind for kind in some if kind != "interactions" or has_pairs)
+    @property
+    def figures(self) -> dict[str, tuple[Figure, str]]:
+        """Every figure of the study by its files' name without ending, with its model; see `figures_of`."""
+        with_pairs = [model for model in self.model_names if self._has_pairs(model)]
+        return figures_of(self.model_names, exact=self.exact, with_pairs=with_pairs)
+
+    def _has_pairs(self, model: str) -> bool:
+        """Whether two of its sublayers are removed together."""
+        of_pairs = [name for name in self.designs_of(model) if DESIGNS[name].has_pairs]
+        return any(self.max_removed > 1 or "max_removed" not in DESIGNS[name].needs for name in of_pairs)
 
     def shards_of(self, model: str) -> int:
         """Into how many jobs the model's documents are cut."""

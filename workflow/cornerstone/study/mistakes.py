@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cornerstone.study.config import RESERVED_MODEL_NAMES
+from cornerstone.figures import reserved_model_names
 from cornerstone.study.places import place_mistakes
 from cornerstone.study.schema import PATTERN_PHRASES
 from cornerstone.system.errors import UNWRITABLE, known_names, shortened, shown
@@ -70,9 +70,10 @@ def study_mistakes(filled: dict[str, Any]) -> Iterator[str]:
         if not filled[kind]:
             yield f"{kind} is empty: name at least one"
         yield from _name_clashes(kind, list(filled[kind]))
+    reserved = reserved_model_names()
     for name, keys in filled["models"].items():
         yield from _model_mistakes(f"models.{name}", keys)
-        if name in RESERVED_MODEL_NAMES:
+        if name in reserved:
             yield f"models.{name}: this name is taken by a figure of its own; choose another"
     yield from place_mistakes(filled)
     for where, names in (("shards.", filled["shards"]), ("exact: ", filled["exact"])):

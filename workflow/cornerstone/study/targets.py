@@ -9,15 +9,11 @@ import difflib
 import posixpath
 from collections.abc import Iterable
 
+from cornerstone.drawing.style import FORMATS
+from cornerstone.figures import NO_PAIRS, Scope, figure_of
 from cornerstone.shapley.designs import DESIGNS
 from cornerstone.shapley.estimators import choosable
-from cornerstone.study.config import (
-    EXACT_FIGURES,
-    FIGURE_ENDINGS,
-    MODEL_FIGURES,
-    WHOLE_FIGURES,
-    StudyConfig,
-)
+from cornerstone.study.config import StudyConfig
 from cornerstone.system.errors import CornerstoneError, known_names
 
 
@@ -56,23 +52,15 @@ def _check_result(study: StudyConfig, path: str) -> None:
 
 def _check_figure(study: StudyConfig, name: str) -> None:
     stem, _, ending = name.rpartition(".")
-    if not stem or ending not in FIGURE_ENDINGS:
-        raise CornerstoneError(
-            f"a figure ends in one of {', '.join('.' + known for known in FIGURE_ENDINGS)}"
-        )
-    kind, _, model = stem.partition("_")
-    if stem in WHOLE_FIGURES:
-        return
-    if kind not in (*MODEL_FIGURES, *EXACT_FIGURES):
-        kinds = [*(f"{known}_{{model}}" for known in (*MODEL_FIGURES, *EXACT_FIGURES)), *WHOLE_FIGURES]
-        raise CornerstoneError(f"unknown figure {stem!r}: there are {known_names(stem, kinds)}")
-    study.model(model)
-    if kind not in study.figure_kinds_of(model):
-        if kind == "interactions":
-            raise CornerstoneError(
-                "no two sublayers are removed together: give max_removed or pair_distance 2 or more"
-            )
-        raise CornerstoneError(f"there is no figure {stem}: name {model} in the configuration's exact")
+    if not stem or ending not in FORMATS:
+        raise CornerstoneError(f"a figure ends in one of {', '.join('.' + known for known in FORMATS)}")
+    figure, model = figure_of(stem)
+    if figure.scope is not Scope.STUDY:
+        study.model(model)
+    if stem not in study.figures:
+        if figure.scope is Scope.EXACT:
+            raise CornerstoneError(f"there is no figure {stem}: name {model} in the configuration's exact")
+        raise CornerstoneError(NO_PAIRS)
 
 
 def _check_table(study: StudyConfig, name: str) -> None:

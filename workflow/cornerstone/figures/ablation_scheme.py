@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Rectangle
+from cornerstone.drawing import style
+from cornerstone.figures import FIGURES, Context, Figure, Scope
+from cornerstone.values.results import Titles
 
-from cornerstone.figures import style
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as MplFigure
 
 WIDTH, HEIGHT = 6.6, 3.75  # inches, like every length here
 STREAM = 0.55  # x of the residual stream within a block
@@ -27,13 +29,8 @@ CASES = (
 )
 
 
-def draw_scheme(output: Path) -> None:
-    """Draw the illustration. Raises CornerstoneError for an unknown ending."""
-    style.save(make_scheme, output)
-
-
-def make_scheme() -> Figure:
-    """The figure that `draw_scheme` saves."""
+def make_scheme(rows: None = None, titles: Titles | None = None) -> MplFigure:
+    """Draw the illustration, which is the same for all studies."""
     figure = style.new_figure(WIDTH, HEIGHT)
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(0, HEIGHT))
     axes.set_axis_off()
@@ -43,6 +40,8 @@ def make_scheme() -> Figure:
 
 
 def _draw_block(axes: Axes, x: float, title: str, removed: str | None, formula: str) -> None:
+    from matplotlib.patches import Rectangle
+
     frame = Rectangle(
         (x + 0.15, 0.72), BLOCK - 0.3, 2.35, facecolor="#F6F6F6", edgecolor="#BBBBBB", linewidth=0.8
     )
@@ -62,6 +61,8 @@ def _draw_block(axes: Axes, x: float, title: str, removed: str | None, formula: 
 
 def _draw_sublayer(axes: Axes, x: float, kind: str, height: float, gone: bool) -> None:
     """A sublayer beside the stream, with the branch into it and the sum it ends in; a ghost where gone."""
+    from matplotlib.patches import FancyBboxPatch
+
     stream, sublayer = x + STREAM, x + SUBLAYER
     line = {"color": GHOST, "linewidth": 1.0, "linestyle": ":"} if gone else {"color": INK, "linewidth": 1.0}
     branch, join = height - 0.38, height + 0.38
@@ -84,11 +85,38 @@ def _draw_sublayer(axes: Axes, x: float, kind: str, height: float, gone: bool) -
 
 
 def _draw_sum(axes: Axes, x: float, y: float) -> None:
+    from matplotlib.patches import Circle
+
     axes.add_patch(Circle((x, y), 0.1, facecolor="white", edgecolor=INK, linewidth=1.0, zorder=4))
     axes.plot([x - 0.06, x + 0.06], [y, y], color=INK, linewidth=1.0, zorder=5)
     axes.plot([x, x], [y - 0.06, y + 0.06], color=INK, linewidth=1.0, zorder=5)
 
 
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], width: float) -> None:
+    from matplotlib.patches import FancyArrowPatch
+
     look = {"arrowstyle": "-|>,head_length=3.5,head_width=2", "shrinkA": 0, "shrinkB": 0, "mutation_scale": 1}
     axes.add_patch(FancyArrowPatch(start, end, color=INK, linewidth=width, zorder=2, **look))
+
+
+def _caption(context: Context) -> str:
+    return (
+        "A decoder block whole, without its attention and without its FFN or MoE. The skip "
+        "connection stays: the residual stream passes by unchanged."
+    )
+
+
+FIGURES.register(
+    Figure(
+        name="ablation_scheme",
+        scope=Scope.STUDY,
+        reads="",
+        needs_pairs=False,
+        settings=(),
+        make=make_scheme,
+        title="What removing a sublayer is",
+        caption=_caption,
+        category="Ablation",
+        order=10,
+    )
+)

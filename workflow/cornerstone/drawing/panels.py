@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil, inf
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import seaborn
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from cornerstone.figures import style
+from cornerstone.drawing import style
 from cornerstone.values.results import Titles
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 TOP = 0.3  # inches, like every length here: above the panels, for the model's title
 BOTTOM = 0.75  # for the numbers and name of x, and a legend of up to two lines
@@ -82,6 +84,8 @@ def titled_panels(
     of the panel of a single task. notes: by task, what stands under its title. height: of a panel; None for squares.
     left: room for the names along y.
     """
+    import seaborn
+
     tasks = list(rows["task"].unique())
     width = (style.WIDTH - left - RIGHT - (columns - 1) * GAP_X) / columns
     if len(tasks) == 1:

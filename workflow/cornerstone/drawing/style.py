@@ -7,17 +7,14 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from textwrap import wrap
-
-import matplotlib
-import seaborn
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-from matplotlib.textpath import TextPath
+from typing import TYPE_CHECKING, Any
 
 from cornerstone.system.errors import CornerstoneError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
 ATTENTION = "#A81529"
 ATTENTION_SHADES = ("#8E1022", "#C23A44")
@@ -55,6 +52,9 @@ def marker(kind: str) -> str:
 @contextmanager
 def house_style() -> Iterator[None]:
     """Matplotlib's settings for every figure, on top of seaborn's ticks; the fonts come with matplotlib."""
+    import matplotlib
+    import seaborn
+
     ours = {
         "font.family": "DejaVu Sans",
         "font.size": FONT,
@@ -82,6 +82,9 @@ def house_style() -> Iterator[None]:
 
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure of this size in inches, drawn without a screen."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     return figure
@@ -105,6 +108,9 @@ def text_width(text: str, size: float = FONT, weight: str = "normal") -> float:
     """Width of one line of text in inches."""
     if not text.strip():
         return 0.0
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
     font = FontProperties(family="DejaVu Sans", weight=weight)
     return TextPath((0, 0), text, size=size, prop=font).get_extents().width / POINTS
 
@@ -131,14 +137,22 @@ def kind_handles(kinds: Iterable[str], patches: bool = False) -> list[Line2D | P
 
 
 def _patch(kind: str, label: str) -> Patch:
+    from matplotlib.patches import Patch
+
     return Patch(facecolor=colour(kind), edgecolor=edge_colour(kind), linewidth=0.4, label=label)
 
 
 def _marker(kind: str, label: str) -> Line2D:
     edge = {"markeredgecolor": edge_colour(kind), "markeredgewidth": 0.4}
-    return Line2D(
-        [], [], linestyle="", marker=marker(kind), color=colour(kind), markersize=4, label=label, **edge
-    )
+    look = {"marker": marker(kind), "color": colour(kind), "markersize": 4}
+    return legend_line(label, linestyle="", **look, **edge)
+
+
+def legend_line(label: str, **look: Any) -> Line2D:
+    """A legend entry with a line or marker that looks so (the properties of matplotlib's Line2D)."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], label=label, **look)
 
 
 def panel_columns(n_panels: int, n_sublayers: int) -> int:

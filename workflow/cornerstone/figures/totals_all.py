@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
-import seaborn
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
-from cornerstone.figures import style
+from cornerstone.drawing import style
+from cornerstone.figures import FIGURES, Context, Figure, Scope
+from cornerstone.scores import SCORES
 from cornerstone.scores.unit import Unit
 from cornerstone.tables.totals import DIFFERENCE
 from cornerstone.values.pairs import THIRDS
 from cornerstone.values.results import Titles
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as MplFigure
+    from matplotlib.patches import Patch
 
 BAR = 0.11  # inches, like every length here
 GAP = 0.1  # between tasks
@@ -26,16 +29,14 @@ WIDTH = 6.4
 DEPTH_COLOURS = ("#787878", "#ABABAB", "#DCDCDC")
 
 
-def draw_totals(totals: pd.DataFrame, output: Path, titles: Titles, unit: Unit) -> None:
+def make_totals(totals: pd.DataFrame, titles: Titles, score: str) -> MplFigure:
     """Draw the sums of values of every model and task, with 95 % intervals.
 
-    totals: the table of totals. Raises CornerstoneError for an unknown ending.
+    totals: the table of totals. score: the study's.
     """
-    style.save(lambda: make_totals(totals, titles, unit), output)
+    import seaborn
 
-
-def make_totals(totals: pd.DataFrame, titles: Titles, unit: Unit) -> Figure:
-    """The figure that `draw_totals` saves."""
+    unit = SCORES[score].unit
     drawn = totals[totals["part"] != DIFFERENCE]
     models, tasks = list(drawn["model"].unique()), list(drawn["task"].unique())
     names = {task: style.wrapped(titles.task(task), NAMES, style.FONT - 1) for task in tasks}
@@ -90,6 +91,8 @@ def _look(part: str) -> dict[str, str]:
 
 def _handles(drawn: pd.DataFrame) -> list[Patch]:
     """Of the kinds that occur in any model, as one entry, and of the thirds."""
+    from matplotlib.patches import Patch
+
     others = set(drawn["part"][drawn["by"] == "kind"]) - {"attention"}
     named = [kind for kind in ("FFN", "MoE") if any(kind in part for part in others)]
     thirds = [third for third in THIRDS if third in set(drawn["part"])]
@@ -97,3 +100,26 @@ def _handles(drawn: pd.DataFrame) -> list[Patch]:
         *style.kind_handles(["attn", *(kind.lower() for kind in named)], patches=True),
         *[Patch(**_look(third), linewidth=0.4, label=third) for third in thirds],
     ]
+
+
+def _caption(context: Context) -> str:
+    return (
+        f"Sums of the sublayers' signed values in {context.score.unit.of_values}, with 95 % intervals: left by kind, "
+        "right by thirds of the model's blocks."
+    )
+
+
+FIGURES.register(
+    Figure(
+        name="totals_all",
+        scope=Scope.STUDY,
+        reads="tables/totals.csv",
+        needs_pairs=False,
+        settings=("score",),
+        make=make_totals,
+        title="Attention against FFN or MoE, and depth",
+        caption=_caption,
+        category="Values",
+        order=30,
+    )
+)
