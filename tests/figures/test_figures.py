@@ -21,6 +21,7 @@ from cornerstone.figures.pie import make_pies, spread
 from cornerstone.figures.scheme import make_scheme
 from cornerstone.figures.totals import make_totals
 from cornerstone.figures.values import make_values
+from cornerstone.models.kinds import KINDS
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.tables.results import Titles
 from cornerstone.values.units import NATS, POINTS
@@ -374,7 +375,7 @@ def test_markers_tell_collapsed_and_undecided_from_above(drawn):
         for x in line.get_xdata()
     }
     black, white = "#1a1a1a", "#ffffff"
-    assert [faces[i] for i in range(4)] == [black, white, style.ATTENTION.lower(), black]
+    assert [faces[i] for i in range(4)] == [black, white, KINDS["attn"].colour.lower(), black]
     assert {"collapsed / below", "undecided"} <= {text.get_text() for text in boxes}
     _, boxes = drawn(lambda: make_ablation(effects.assign(state="above"), PLAIN))
     assert not any("collapsed" in text.get_text() or "undecided" in text.get_text() for text in boxes)
@@ -459,8 +460,8 @@ def linear(colour):
 
 
 def test_attention_and_ffn_differ_in_lightness_for_greyscale_print():
-    dark = [style.ATTENTION, *style.ATTENTION_SHADES]
-    light = [style.FEED_FORWARD, *style.FEED_FORWARD_SHADES]
+    dark = [KINDS["attn"].colour, *KINDS["attn"].shades]
+    light = [KINDS["ffn"].colour, *KINDS["ffn"].shades]
     assert max(map(lightness, dark)) + 20 < min(map(lightness, light))
 
 
@@ -487,7 +488,8 @@ BLINDNESS = {
 @pytest.mark.parametrize("kind", BLINDNESS)
 def test_attention_and_ffn_differ_for_colour_blind_readers(kind):
     seen = [
-        np.clip(np.array(BLINDNESS[kind]) @ linear(c), 0, 1) for c in (style.ATTENTION, style.FEED_FORWARD)
+        np.clip(np.array(BLINDNESS[kind]) @ linear(c), 0, 1)
+        for c in (KINDS["attn"].colour, KINDS["ffn"].colour)
     ]
     luminance = [0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in seen]
     assert (max(luminance) + 0.05) / (min(luminance) + 0.05) > 2.5  # WCAG contrast

@@ -36,6 +36,7 @@ from math import ceil, isnan
 import numpy as np
 import pandas as pd
 
+from cornerstone.models.kinds import KINDS, kind_of
 from cornerstone.statistics.collapse import guessing_tests, tails
 from cornerstone.statistics.resampling import LEVEL, interval
 from cornerstone.statistics.significance import holm
@@ -283,7 +284,7 @@ def resistance(study: Study) -> Finding:
     of_models = [
         _without(study, model, tasks, "5", True)
         for model, tasks in study.tasks.items()
-        if any(label.startswith("MoE") for label in tasks[0].labels)
+        if any(kind_of(label) is KINDS["moe"] for label in tasks[0].labels)
     ]
     verdicts = [_most_tasks(cases, len(study.results.of_model(cases[0].model))) for cases in of_models]
     return Finding("5", _all_or_any(verdicts), tuple(case for cases in of_models for case in cases))

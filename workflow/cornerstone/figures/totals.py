@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from cornerstone.figures import style
+from cornerstone.models.kinds import KINDS
 from cornerstone.tables.results import Titles
 from cornerstone.tables.together import THIRDS
 from cornerstone.tables.totals import DIFFERENCE
@@ -84,16 +85,16 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, tasks: list[str], unit: Unit) ->
 def _look(part: str) -> dict[str, str]:
     if part in THIRDS:
         return {"facecolor": DEPTH_COLOURS[THIRDS.index(part)], "edgecolor": style.GREY}
-    kind = "attn" if part == "attention" else "ffn"
-    return {"facecolor": style.colour(kind), "edgecolor": style.edge_colour(kind)}
+    kind = next(kind for kind in KINDS.values() if kind.noun in part)
+    return {"facecolor": kind.colour, "edgecolor": kind.edge}
 
 
 def _handles(drawn: pd.DataFrame) -> list[Patch]:
     """Of the kinds that occur in any model, as one entry, and of the thirds."""
-    others = set(drawn["part"][drawn["by"] == "kind"]) - {"attention"}
-    named = [kind for kind in ("FFN", "MoE") if any(kind in part for part in others)]
+    parts = set(drawn["part"][drawn["by"] == "kind"])
+    named = [kind.name for kind in KINDS.values() if any(kind.noun in part for part in parts)]
     thirds = [third for third in THIRDS if third in set(drawn["part"])]
     return [
-        *style.kind_handles(["attn", *(kind.lower() for kind in named)], patches=True),
+        *style.kind_handles(named, patches=True),
         *[Patch(**_look(third), linewidth=0.4, label=third) for third in thirds],
     ]
