@@ -11,7 +11,7 @@ import pytest
 import synthetic
 from cornerstone.claims.judged import CLAIMS
 from cornerstone.documents.document import DocumentSet, digest_documents, read_documents, write_documents
-from cornerstone.evaluations.evaluation import Evaluation, write_evaluation
+from cornerstone.evaluations.evaluation import Evaluation
 from cornerstone.figures import (
     draw_ablation,
     draw_agreement,
@@ -35,6 +35,7 @@ from cornerstone.values.estimates import estimate_values
 from cornerstone.values.interactions import pair_interactions
 from cornerstone.values.joint import joint_effects
 from cornerstone.values.units import POINTS
+from written_evaluations import write_evaluation
 
 TITLES = Titles({"small": "Small & <Beautiful>", "mix": "Mix"}, {"boolq": "BoolQ", "piqa": "PIQA"})
 CONFIG = {

@@ -100,7 +100,7 @@ def test_it_may_look_while_a_job_makes_one_part_of_many(jobs, monkeypatch):
         path.unlink()
         return read(path)
 
-    monkeypatch.setattr(cornerstone.parts, "read_rows", vanish)
+    monkeypatch.setattr(cornerstone.evaluations.parts, "read_rows", vanish)
     assert share() == 0
 
 

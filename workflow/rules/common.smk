@@ -19,8 +19,8 @@ from cornerstone.study.config import (
 from cornerstone.shapley.designs import DESIGN_OF_ESTIMATOR, DESIGNS, PAIR_DESIGNS
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.documents.document import check_documents_file
-from cornerstone.evaluations.evaluation import Expected, count_rejected, set_aside_if_bad, set_aside_unless
 from cornerstone.evaluations.identity import ENGINE_VERSION
+from cornerstone.evaluations.rejected import Expected, count_rejected, set_aside_if_bad, set_aside_unless
 from cornerstone.models.manifest import read_manifest
 
 ASKING = {"estimate", "overview", "precision"}

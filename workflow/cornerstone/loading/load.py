@@ -56,6 +56,17 @@ class LanguageModel:
     def device(self) -> torch.device:
         return first_parameter(self.network).device if self.weights is None else self.weights.device
 
+    @property
+    def device_name(self) -> str:
+        """Where it is, for people: "cpu", "cuda:0 (NVIDIA H100)"."""
+        name = str(self.device)
+        return f"{name} ({torch.cuda.get_device_name(self.device)})" if name.startswith("cuda") else name
+
+    @property
+    def peak_device_memory_bytes(self) -> int | None:
+        """The most memory that tensors took on its GPU so far, in bytes; None where it runs on none."""
+        return torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else None
+
 
 def load_model(
     folder: Path | str,

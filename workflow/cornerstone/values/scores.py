@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.documents.document import Document, read_documents
-from cornerstone.evaluations.evaluation import read_or_set_aside
+from cornerstone.evaluations.rejected import read_or_set_aside
 from cornerstone.shapley.coalitions import Removed, parse_removed, removed_text
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.units import ACCURACIES, METRICS
