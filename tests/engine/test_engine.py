@@ -151,7 +151,7 @@ def test_the_models_own_matrices_see_no_more_than_is_counted(monkeypatch, llama,
         return kind
 
     choose_rows = cornerstone.engine.evaluate.choose_rows
-    monkeypatch.setattr(cornerstone.engine, "choose_rows", check_then_count)
+    monkeypatch.setattr(cornerstone.engine.evaluate, "choose_rows", check_then_count)
     layers = llama.network.model.layers
     hooks = [
         matrix.register_forward_pre_hook(count)
@@ -376,7 +376,7 @@ def test_a_document_that_never_fits_is_named(monkeypatch, llama):
         short_of_memory(monkeypatch, lambda calls, hidden: MemoryError())
         return kind
 
-    monkeypatch.setattr(cornerstone.engine, "choose_rows", then_run_short)
+    monkeypatch.setattr(cornerstone.engine.evaluate, "choose_rows", then_run_short)
     with pytest.raises(CornerstoneError, match=r"^tiny: document \d+ \(\d+ tokens\) does not fit the memory"):
         evaluate(llama, DOCUMENTS, WINDOWS)
 
@@ -395,7 +395,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(monkeypatch, llama):
         short_of_memory(monkeypatch, lambda calls, hidden: RuntimeError("mat1 and mat2 do not match"))
         return kind
 
-    monkeypatch.setattr(cornerstone.engine, "choose_rows", then_break)
+    monkeypatch.setattr(cornerstone.engine.evaluate, "choose_rows", then_break)
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
         evaluate(llama, DOCUMENTS, WINDOWS)
 
