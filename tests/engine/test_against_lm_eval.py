@@ -19,7 +19,7 @@ from cornerstone.engine.evaluate import evaluate
 from cornerstone.loading.encoding import encode_documents
 from cornerstone.shapley.coalitions import ablation, removed_text, windows
 from cornerstone.values.scores import score_table
-from families import harness, sublayer_modules, zeroed
+from lm_eval_harness import harness, sublayer_modules, zeroed
 from real_inputs import MODELS, SHARED, TASKS, fitting, real_documents, real_model
 
 COUNT = 200

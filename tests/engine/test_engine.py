@@ -22,8 +22,9 @@ from cornerstone.evaluations.identity import ENGINE_VERSION
 from cornerstone.loading.encoding import EncodedDocument, EncodedRequest
 from cornerstone.shapley.coalitions import ablation, exact, windows
 from cornerstone.system.errors import CornerstoneError
-from families import MAX_LENGTH, PAIRS, as_model, encoded, family_network, some_coalitions
+from families import as_model, family_network
 from golden_engine import GOLDEN, golden_tables, largest_difference
+from token_documents import MAX_LENGTH, PAIRS, encoded, some_coalitions
 
 N_SUBLAYERS = 6
 WINDOWS = [*ablation(N_SUBLAYERS), *windows(N_SUBLAYERS, 4)]

@@ -18,7 +18,9 @@ from cornerstone.evaluations.job import run_evaluation_job
 from cornerstone.loading.load import load_model
 from cornerstone.shapley.coalition_tree import Visit, coalition_tree, least_evaluations, walk_order
 from cornerstone.shapley.coalitions import ablation, windows
-from families import PAIRS, as_model, encoded, family_network, word_tokenizer
+from families import as_model, family_network
+from lm_eval_harness import word_tokenizer
+from token_documents import PAIRS, encoded
 from torch_engine import TORCH_ENGINE
 
 N_SUBLAYERS = 6

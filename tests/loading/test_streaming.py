@@ -29,7 +29,9 @@ from cornerstone.loading.sublayers import find_blocks, kinds_of_blocks, one_of_e
 from cornerstone.shapley.coalition_tree import coalition_tree, walk_order
 from cornerstone.shapley.coalitions import ablation, windows
 from cornerstone.system.errors import CornerstoneError
-from families import FAMILIES, PAIRS, encoded, family_network, random_network, some_coalitions, word_tokenizer
+from families import FAMILIES, family_network, random_network
+from lm_eval_harness import word_tokenizer
+from token_documents import PAIRS, encoded, some_coalitions
 
 DOCUMENTS = encoded(PAIRS)
 COALITIONS = some_coalitions(6)
@@ -652,7 +654,7 @@ from cornerstone.engine.evaluate import evaluate
 from cornerstone.loading.memory import anonymous_memory
 from cornerstone.loading.load import load_model
 sys.path.insert(0, sys.argv[3])
-from families import PAIRS, encoded
+from token_documents import PAIRS, encoded
 
 budget.CHUNK_TOKENS["cpu"] = 64
 sys.modules["cornerstone.engine.check"].CHUNK_TOKENS["cpu"] = 64
