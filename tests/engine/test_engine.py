@@ -22,8 +22,9 @@ from cornerstone.evaluations.identity import ENGINE_VERSION
 from cornerstone.loading.encoding import EncodedDocument, EncodedRequest
 from cornerstone.shapley.coalitions import ablation, exact, windows
 from cornerstone.system.errors import CornerstoneError
-from families import MAX_LENGTH, PAIRS, as_model, encoded, family_network, some_coalitions
+from families import as_model, family_network
 from golden_engine import GOLDEN, golden_tables, largest_difference
+from token_documents import MAX_LENGTH, PAIRS, encoded, some_coalitions
 
 N_SUBLAYERS = 6
 WINDOWS = [*ablation(N_SUBLAYERS), *windows(N_SUBLAYERS, 4)]
@@ -151,7 +152,7 @@ def test_the_models_own_matrices_see_no_more_than_is_counted(monkeypatch, llama,
         return kind
 
     choose_rows = cornerstone.engine.evaluate.choose_rows
-    monkeypatch.setattr(cornerstone.engine, "choose_rows", check_then_count)
+    monkeypatch.setattr(cornerstone.engine.evaluate, "choose_rows", check_then_count)
     layers = llama.network.model.layers
     hooks = [
         matrix.register_forward_pre_hook(count)
@@ -376,7 +377,7 @@ def test_a_document_that_never_fits_is_named(monkeypatch, llama):
         short_of_memory(monkeypatch, lambda calls, hidden: MemoryError())
         return kind
 
-    monkeypatch.setattr(cornerstone.engine, "choose_rows", then_run_short)
+    monkeypatch.setattr(cornerstone.engine.evaluate, "choose_rows", then_run_short)
     with pytest.raises(CornerstoneError, match=r"^tiny: document \d+ \(\d+ tokens\) does not fit the memory"):
         evaluate(llama, DOCUMENTS, WINDOWS)
 
@@ -395,7 +396,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(monkeypatch, llama):
         short_of_memory(monkeypatch, lambda calls, hidden: RuntimeError("mat1 and mat2 do not match"))
         return kind
 
-    monkeypatch.setattr(cornerstone.engine, "choose_rows", then_break)
+    monkeypatch.setattr(cornerstone.engine.evaluate, "choose_rows", then_break)
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
         evaluate(llama, DOCUMENTS, WINDOWS)
 

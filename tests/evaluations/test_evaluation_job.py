@@ -16,10 +16,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-import cornerstone.evaluations.job
 from cornerstone.evaluations.evaluation import read_evaluation
 from cornerstone.evaluations.job import run_evaluation_job
-from cornerstone.evaluations.parts import parts_folder
+from cornerstone.evaluations.parts import Parts, parts_folder
 from cornerstone.shapley.coalitions import parse_removed, removed_text, windows
 from cornerstone.system.errors import CornerstoneError
 from fake_engine import LABELS, FakeEngine, documents, loglikelihood, write_study
@@ -219,13 +218,13 @@ def test_many_short_groups_are_saved_as_often_as_one_long_one(tmp_path, monkeypa
     for limit, max_removed in ((4, 2), (8, 3), (12, 2), (16, 3)):
         run(replace(job, limit=limit, max_removed=max_removed))
     moments = [time.monotonic()]
-    write = cornerstone.evaluations.job.write_part
+    write = Parts.write
 
     def note_the_moment(*arguments):
         moments.append(time.monotonic())
         return write(*arguments)
 
-    monkeypatch.setattr(cornerstone.evaluation_job, "write_part", note_the_moment)
+    monkeypatch.setattr(Parts, "write", note_the_moment)
     run(replace(job, max_removed=4), seconds_per_block=0.06)
     assert max(np.diff(moments)) < 0.5 + 0.3
     assert len(moments) > 3
@@ -412,17 +411,17 @@ def test_a_model_that_was_swapped_after_its_manifest_is_refused(tmp_path):
 
 @pytest.mark.skipif(not STORIES.is_dir(), reason="the folder with real models is not here")
 def test_the_real_engine_fills_the_same_table_in_one_go_and_in_two(tmp_path):
-    pytest.importorskip("torch")
     from cornerstone.models.manifest import describe_folder, write_manifest
+    from torch_engine import TORCH_ENGINE
 
     job = write_study(tmp_path, 4)
     write_manifest(describe_folder("tiny", STORIES), job.manifest)
-    run_evaluation_job(replace(job, limit=2, device="cpu"))
-    run_evaluation_job(replace(job, device="cpu"))
+    run_evaluation_job(replace(job, limit=2, device="cpu"), TORCH_ENGINE)
+    run_evaluation_job(replace(job, device="cpu"), TORCH_ENGINE)
     second = read_evaluation(job.output)
     assert (second.provenance["evaluated_pairs"], second.provenance["reused_pairs"]) == (18, 18)
     whole = replace(job, output=tmp_path / "whole.parquet", device="cpu")
-    run_evaluation_job(whole)
+    run_evaluation_job(whole, TORCH_ENGINE)
     first = read_evaluation(whole.output)
     assert first.table.drop(columns="loglikelihood").equals(second.table.drop(columns="loglikelihood"))
     np.testing.assert_allclose(first.table["loglikelihood"], second.table["loglikelihood"], atol=1e-4)

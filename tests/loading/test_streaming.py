@@ -21,15 +21,17 @@ from safetensors.torch import load_file, save_file
 from cornerstone.engine.decoder import Decoder
 from cornerstone.engine.evaluate import evaluate
 from cornerstone.engine.walk import Walk
+from cornerstone.loading import gpu_carrier, streaming
 from cornerstone.loading import load as models
-from cornerstone.loading import streaming
 from cornerstone.loading.checkpoint import ALIGNMENT, Checkpoint, block_bytes
 from cornerstone.loading.load import DTYPES, load_model
 from cornerstone.loading.sublayers import find_blocks, kinds_of_blocks, one_of_each_kind
 from cornerstone.shapley.coalition_tree import coalition_tree, walk_order
 from cornerstone.shapley.coalitions import ablation, windows
 from cornerstone.system.errors import CornerstoneError
-from families import FAMILIES, PAIRS, encoded, family_network, random_network, some_coalitions, word_tokenizer
+from families import FAMILIES, family_network, random_network
+from lm_eval_harness import word_tokenizer
+from token_documents import PAIRS, encoded, some_coalitions
 
 DOCUMENTS = encoded(PAIRS)
 COALITIONS = some_coalitions(6)
@@ -584,12 +586,12 @@ def test_the_weights_bytes_are_those_of_the_network(folder_of):
 @pytest.fixture
 def carried(monkeypatch):
     """A GPU's way, with main memory in the place of the GPU's: its places are used in turn, as there."""
-    monkeypatch.setattr(streaming, "pinned_bytes", lambda size: torch.empty(size, dtype=torch.uint8))
+    monkeypatch.setattr(gpu_carrier, "pinned_bytes", lambda size: torch.empty(size, dtype=torch.uint8))
     monkeypatch.setattr(torch.cuda, "Stream", lambda device: type("S", (), {"synchronize": lambda s: None})())
     monkeypatch.setattr(torch.cuda, "stream", nullcontext)
 
     def carry(model, room):
-        carrier = streaming._GpuCarrier(model.weights.checkpoint, torch.device("cpu"))
+        carrier = gpu_carrier.GpuCarrier(model.weights.checkpoint, torch.device("cpu"))
         carrier.room = room
         model.weights._carrier = carrier
         return carrier
@@ -624,7 +626,7 @@ def test_blocks_that_main_memory_has_room_for_are_read_once(folder, carried):
 def test_main_memory_that_another_job_has_taken_is_not_filled(folder, carried, monkeypatch):
     model = streamed(folder)
     carrier = carried(model, 1 << 30)
-    monkeypatch.setattr(streaming, "free_memory", lambda device: 100)
+    monkeypatch.setattr(gpu_carrier, "free_memory", lambda device: 100)
     evaluate(model, DOCUMENTS, COALITIONS)
     assert not carrier.kept
 
@@ -632,7 +634,7 @@ def test_main_memory_that_another_job_has_taken_is_not_filled(folder, carried, m
 def test_tensors_lie_aligned_in_a_buffer_and_keep_their_kind():
     parameter = torch.nn.Parameter(torch.randn(3, 5), requires_grad=False)
     tensors = {"a": parameter, "b": torch.arange(7), "c": torch.tensor(2.5, dtype=torch.bfloat16)}
-    layout, size = streaming.laid_out(tensors)
+    layout, size = gpu_carrier.laid_out(tensors)
     buffer = torch.zeros(size, dtype=torch.uint8)
     for name, view in layout.items():
         view(buffer).copy_(tensors[name])
@@ -652,7 +654,7 @@ from cornerstone.engine.evaluate import evaluate
 from cornerstone.loading.memory import anonymous_memory
 from cornerstone.loading.load import load_model
 sys.path.insert(0, sys.argv[3])
-from families import PAIRS, encoded
+from token_documents import PAIRS, encoded
 
 budget.CHUNK_TOKENS["cpu"] = 64
 sys.modules["cornerstone.engine.check"].CHUNK_TOKENS["cpu"] = 64

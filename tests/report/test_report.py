@@ -10,13 +10,14 @@ import pytest
 import synthetic
 from cornerstone.claims import CLAIMS
 from cornerstone.documents.document import DocumentSet, digest_documents, read_documents, write_documents
-from cornerstone.evaluations.evaluation import Evaluation, write_evaluation
+from cornerstone.evaluations.evaluation import Evaluation
 from cornerstone.figures import figures_of
 from cornerstone.models.manifest import write_manifest
 from cornerstone.report.build import build_report
-from cornerstone.report.findings import HOW_ESTIMATED, Study, cautions, summary
+from cornerstone.report.findings import Study, cautions, summary
 from cornerstone.scores.unit import POINTS
 from cornerstone.shapley.coalitions import ablation, windows
+from cornerstone.shapley.estimators import choosable
 from cornerstone.study.config import TABLES
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.tables.written import all_tables, write_tables
@@ -26,6 +27,7 @@ from cornerstone.values.estimates import estimate_values
 from cornerstone.values.interactions import pair_interactions
 from cornerstone.values.joint import joint_effects
 from cornerstone.values.results import Results, Titles, read_measured, read_rows
+from written_evaluations import write_evaluation
 
 TITLES = Titles({"small": "Small & <Beautiful>", "mix": "Mix"}, {"boolq": "BoolQ", "piqa": "PIQA"})
 CONFIG = {
@@ -288,7 +290,7 @@ def test_the_report_reads_answer_then_figures_and_tables_then_method(page):
     ]
 
 
-@pytest.mark.parametrize("estimator", HOW_ESTIMATED)
+@pytest.mark.parametrize("estimator", [estimator.name for estimator in choosable()])
 def test_cautions_are_of_the_estimator_in_use(estimator):
     tables = {"shares_by_task": pd.DataFrame({"model": ["mix"], "sublayers": [8], "documents": [40]})}
     told = Study({**CONFIG, "estimator": estimator}, TITLES, (), tables, None, (), {}, {})

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cornerstone.evaluations.evaluation import read_evaluation
-from cornerstone.evaluations.parts import METADATA_KEY
+from cornerstone.evaluations.parquet import METADATA_KEY
 from cornerstone.shapley.coalitions import parse_removed
 from tiny_study import N_DOCUMENTS, N_SUBLAYERS, STUDY, configure, make, planned, prepare
 
@@ -294,8 +294,10 @@ def test_a_killed_evaluation_goes_on_where_it_stopped(study):
     before = read_evaluation(output).table
     shutil.rmtree(output.parent)
     library = study / "workflow" / "cornerstone"
-    replace_in(library / "evaluation_job.py", "SECONDS_BETWEEN_PARTS = 60.0", "SECONDS_BETWEEN_PARTS = 0.0")
-    with (library / "parts.py").open("a") as file:
+    replace_in(
+        library / "evaluations" / "plan.py", "SECONDS_BETWEEN_PARTS = 60.0", "SECONDS_BETWEEN_PARTS = 0.0"
+    )
+    with (library / "evaluations" / "parts.py").open("a") as file:
         file.write(KILL_AFTER_A_PART)
     target = str(output.relative_to(study))
     configure(study, memory_gb=0.0002)  # so that the work is done in several blocks
@@ -315,14 +317,17 @@ KILL_AFTER_A_PART = """
 import os
 import signal
 
-_write_part = write_part
+_write = Parts.write
 
 
-def write_part(*arguments, **keywords):
-    pairs = _write_part(*arguments, **keywords)
+def write_and_die(*arguments, **keywords):
+    pairs = _write(*arguments, **keywords)
     if os.environ.get("KILL_AFTER_A_PART"):
         os.kill(os.getpid(), signal.SIGKILL)
     return pairs
+
+
+Parts.write = write_and_die
 """
 
 

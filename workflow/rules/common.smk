@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from snakemake_interface_executor_plugins.settings import ExecMode
 
-from cornerstone.evaluations.evaluation import count_rejected
+from cornerstone.evaluations.rejected import count_rejected
 from cornerstone.evaluations.identity import ENGINE_VERSION
 from cornerstone.shapley.designs import DESIGNS
 from cornerstone.shapley.estimators import ESTIMATORS

@@ -9,6 +9,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from cornerstone.models.kinds import GROUPS, KINDS, Kind
 from cornerstone.system.errors import CornerstoneError
 
 if TYPE_CHECKING:
@@ -16,37 +17,12 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-ATTENTION = "#A81529"
-ATTENTION_SHADES = ("#8E1022", "#C23A44")
-FEED_FORWARD = "#74B3DB"
-FEED_FORWARD_SHADES = ("#6BAED6", "#A3CDE8")
-FEED_FORWARD_EDGE = "#2A6F9E"
 GREY = "#4D4D4D"
 WIDTH = 7.2  # inches: two columns of a page
 FONT = 8  # points
 POINTS = 72  # per inch
 PNG_DPI = 200
 FORMATS = ("pdf", "png", "svg")
-
-KIND_NAMES = {"attn": "attention", "ffn": "FFN", "moe": "MoE"}
-KIND_GROUPS = (("attn",), ("ffn", "moe"))
-
-
-def colour(kind: str) -> str:
-    return ATTENTION if kind == "attn" else FEED_FORWARD
-
-
-def edge_colour(kind: str) -> str:
-    return "#6E0E1D" if kind == "attn" else FEED_FORWARD_EDGE
-
-
-def shades(kind: str) -> tuple[str, str]:
-    """Two of the kind's colour, so that slices side by side are told apart."""
-    return ATTENTION_SHADES if kind == "attn" else FEED_FORWARD_SHADES
-
-
-def marker(kind: str) -> str:
-    return "o" if kind == "attn" else "s"
 
 
 @contextmanager
@@ -130,21 +106,21 @@ def wrapped(text: str, width: float, size: float = FONT, weight: str = "normal")
 
 def kind_handles(kinds: Iterable[str], patches: bool = False) -> list[Line2D | Patch]:
     """Legend entries, attention and FFN / MoE, of the kinds that occur: patches or the kinds' markers."""
-    occurring = set(kinds)
-    entries = {" / ".join(KIND_NAMES[k] for k in group if k in occurring): group[-1] for group in KIND_GROUPS}
-    named = {label: kind for label, kind in entries.items() if label}
-    return [_patch(kind, label) if patches else _marker(kind, label) for label, kind in named.items()]
+    occurring = [kind for kind in KINDS.values() if kind.name in set(kinds)]
+    groups = [[kind for kind in occurring if kind.group == group] for group in GROUPS]
+    handle = _patch if patches else _marker
+    return [handle(group[-1], " / ".join(kind.noun for kind in group)) for group in groups if group]
 
 
-def _patch(kind: str, label: str) -> Patch:
+def _patch(kind: Kind, label: str) -> Patch:
     from matplotlib.patches import Patch
 
-    return Patch(facecolor=colour(kind), edgecolor=edge_colour(kind), linewidth=0.4, label=label)
+    return Patch(facecolor=kind.colour, edgecolor=kind.edge, linewidth=0.4, label=label)
 
 
-def _marker(kind: str, label: str) -> Line2D:
-    edge = {"markeredgecolor": edge_colour(kind), "markeredgewidth": 0.4}
-    look = {"marker": marker(kind), "color": colour(kind), "markersize": 4}
+def _marker(kind: Kind, label: str) -> Line2D:
+    edge = {"markeredgecolor": kind.edge, "markeredgewidth": 0.4}
+    look = {"marker": kind.marker, "color": kind.colour, "markersize": 4}
     return legend_line(label, linestyle="", **look, **edge)
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from cornerstone.drawing import style
 from cornerstone.drawing.panels import Panels, task_panels
 from cornerstone.figures import FIGURES, Context, Figure, Scope
+from cornerstone.models.kinds import KINDS
 from cornerstone.scores import SCORES
 from cornerstone.statistics.collapse import ABOVE, BELOW, COLLAPSED, UNDECIDED
 from cornerstone.values.results import Titles
@@ -55,14 +56,14 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, panels: Panels) -> None:
     for kind, points in rows.groupby("kind"):
         score = factor * points["removed_score"]
         low, high = factor * (points["full"] - points["high"]), factor * (points["full"] - points["low"])
-        colour, edge = style.colour(kind), style.edge_colour(kind)
+        colour, edge = KINDS[kind].colour, KINDS[kind].edge
         axes.vlines(points["sublayer"], low, high, color=edge, alpha=0.35, linewidth=0.35 * size, zorder=2)
         axes.plot(points["sublayer"], score, color=edge, alpha=0.3, linewidth=0.5, zorder=2)
         for state, face in STATE_FACES.items():
             of_state = points["state"] == state
             if not of_state.any():
                 continue
-            look = {"marker": style.marker(kind), "markerfacecolor": face or colour, "markeredgecolor": edge}
+            look = {"marker": KINDS[kind].marker, "markerfacecolor": face or colour, "markeredgecolor": edge}
             width = {"markersize": size, "markeredgewidth": 0.3 if state == ABOVE else 0.15 * size}
             axes.plot(points["sublayer"][of_state], score[of_state], linestyle="", zorder=3, **look, **width)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cornerstone.drawing import style
 from cornerstone.figures import FIGURES, Context, Figure, Scope
+from cornerstone.models.kinds import KINDS
 from cornerstone.values.results import Titles
 
 if TYPE_CHECKING:
@@ -74,10 +75,10 @@ def _draw_sublayer(axes: Axes, x: float, kind: str, height: float, gone: bool) -
         _arrow(axes, (sublayer, join), (stream + 0.1, join), width=1.0)
         _draw_sum(axes, stream, join)
     corner = sublayer - 0.48, height - 0.2
-    look = GHOST_LOOK if gone else {"facecolor": style.colour(kind), "edgecolor": style.edge_colour(kind)}
+    look = GHOST_LOOK if gone else {"facecolor": KINDS[kind].colour, "edgecolor": KINDS[kind].edge}
     box = "round,pad=0,rounding_size=0.06"
     axes.add_patch(FancyBboxPatch(corner, 0.96, 0.4, boxstyle=box, linewidth=1.0, zorder=3, **look))
-    ink = GHOST if gone else "white" if kind == "attn" else "black"
+    ink = GHOST if gone else KINDS[kind].ink
     axes.text(sublayer, height, NAMES[kind], ha="center", va="center", fontsize=8, color=ink, zorder=4)
     if gone:
         for ends in ((-0.14, 0.14), (0.14, -0.14)):

@@ -14,6 +14,7 @@ from cornerstone.drawing import style
 from cornerstone.drawing.captions import spread
 from cornerstone.drawing.panels import Panels, titled_panels
 from cornerstone.figures import FIGURES, Context, Figure, Scope
+from cornerstone.models.kinds import KINDS
 from cornerstone.scores import SCORES, yardstick
 from cornerstone.statistics.ranks import spearman
 from cornerstone.values.agreement import compared_with
@@ -100,11 +101,11 @@ def _draw_points(axes: Axes, rows: pd.DataFrame, factor: int, panels: Panels) ->
     alpha = 0.35 * min(1.0, (CROWDED / len(rows)) ** 0.5)
     for kind, points in rows.groupby("kind"):
         x, y = factor * points["effect"], points["y"]
-        edge = style.edge_colour(kind)
+        edge = KINDS[kind].edge
         whiskers = {"color": edge, "alpha": alpha, "linewidth": 0.2 * size, "zorder": 2}
         axes.hlines(y, factor * points["low"], factor * points["high"], **whiskers)
         axes.vlines(x, points["y_low"], points["y_high"], **whiskers)
-        look = {"marker": style.marker(kind), "markerfacecolor": style.colour(kind), "markeredgecolor": edge}
+        look = {"marker": KINDS[kind].marker, "markerfacecolor": KINDS[kind].colour, "markeredgecolor": edge}
         axes.plot(x, y, linestyle="", markersize=size, markeredgewidth=0.3, zorder=3, **look)
     unseen = rows[rows["unseen"]]
     axes.plot(factor * unseen["effect"], unseen["y"], markersize=2.2 * size, zorder=4, **RING)

@@ -34,6 +34,7 @@ from cornerstone.drawing.pie_grid import (
     under_of,
 )
 from cornerstone.figures import FIGURES, Context, Figure, Scope
+from cornerstone.models.kinds import KINDS
 from cornerstone.values.results import Titles
 
 if TYPE_CHECKING:
@@ -88,14 +89,13 @@ def _draw_slices(axes: Axes, rows: pd.DataFrame, x: float, y: float) -> None:
     drawn = rows[rows["share"] > 0]
     ends = 90 + 360 * drawn["share"].cumsum().to_numpy()
     starts = np.concatenate([[90], ends[:-1]])
-    nth = drawn.groupby(
-        drawn["kind"] == "attn"
-    ).cumcount()  # shades alternate within attention and within FFN
+    # Shades alternate within attention and within FFN.
+    nth = drawn.groupby(drawn["kind"].map(lambda kind: KINDS[kind].group)).cumcount()
     for start, end, kind, n in zip(starts, ends, drawn["kind"], nth, strict=True):
         arc = (end - start) / 360 * 2 * pi * RADIUS * style.POINTS
         # White edges would hide narrow slices, and whiten the middle: those keep to their own colour, and lie
         # over the edges of the wide ones.
-        shade = style.shades(kind)[n % 2]
+        shade = KINDS[kind].shades[n % 2]
         edge = (
             {"edgecolor": "white", "linewidth": 0.5} if arc > WIDE else {"edgecolor": shade, "linewidth": 0.1}
         )

@@ -8,6 +8,7 @@ import pandas as pd
 
 from cornerstone.drawing import style
 from cornerstone.figures import FIGURES, Context, Figure, Scope
+from cornerstone.models.kinds import KINDS
 from cornerstone.scores import SCORES
 from cornerstone.scores.unit import Unit
 from cornerstone.tables.totals import DIFFERENCE
@@ -85,19 +86,19 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, tasks: list[str], unit: Unit) ->
 def _look(part: str) -> dict[str, str]:
     if part in THIRDS:
         return {"facecolor": DEPTH_COLOURS[THIRDS.index(part)], "edgecolor": style.GREY}
-    kind = "attn" if part == "attention" else "ffn"
-    return {"facecolor": style.colour(kind), "edgecolor": style.edge_colour(kind)}
+    kind = next(kind for kind in KINDS.values() if kind.noun in part)
+    return {"facecolor": kind.colour, "edgecolor": kind.edge}
 
 
 def _handles(drawn: pd.DataFrame) -> list[Patch]:
     """Of the kinds that occur in any model, as one entry, and of the thirds."""
     from matplotlib.patches import Patch
 
-    others = set(drawn["part"][drawn["by"] == "kind"]) - {"attention"}
-    named = [kind for kind in ("FFN", "MoE") if any(kind in part for part in others)]
+    parts = set(drawn["part"][drawn["by"] == "kind"])
+    named = [kind.name for kind in KINDS.values() if any(kind.noun in part for part in parts)]
     thirds = [third for third in THIRDS if third in set(drawn["part"])]
     return [
-        *style.kind_handles(["attn", *(kind.lower() for kind in named)], patches=True),
+        *style.kind_handles(named, patches=True),
         *[Patch(**_look(third), linewidth=0.4, label=third) for third in thirds],
     ]
 

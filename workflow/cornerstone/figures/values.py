@@ -9,6 +9,7 @@ import pandas as pd
 from cornerstone.drawing import style
 from cornerstone.drawing.panels import Panels, task_panels
 from cornerstone.figures import FIGURES, Context, Figure, Scope
+from cornerstone.models.kinds import KINDS
 from cornerstone.scores import SCORES
 from cornerstone.values.results import Titles
 
@@ -36,10 +37,10 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, panels: Panels) -> None:
     axes.axhline(0, color=style.GREY, linewidth=0.5, zorder=1)
     pitch, factor = panels.pitch(rows), SCORES[rows["score"].iloc[0]].unit.factor
     for kind, bars in rows.groupby("kind"):
-        hatched = kind != "attn" and pitch >= HATCH_FROM
-        look = {"facecolor": style.colour(kind), "edgecolor": style.edge_colour(kind)}
+        hatch = KINDS[kind].hatch if pitch >= HATCH_FROM else None
+        look = {"facecolor": KINDS[kind].colour, "edgecolor": KINDS[kind].edge}
         width = {"width": 0.8, "linewidth": 0.3 if pitch >= HATCH_FROM else 0}
-        axes.bar(bars["sublayer"], factor * bars["value"], hatch="////" if hatched else None, **look, **width)
+        axes.bar(bars["sublayer"], factor * bars["value"], hatch=hatch, **look, **width)
     whiskers = {"color": "#1A1A1A", "alpha": 0.7, "linewidth": min(0.7, 0.25 * pitch)}
     axes.vlines(rows["sublayer"], factor * rows["low"], factor * rows["high"], zorder=3, **whiskers)
 

@@ -21,8 +21,7 @@ import pandas as pd
 
 from cornerstone import __version__
 from cornerstone.documents.document import DocumentSet, read_documents
-from cornerstone.evaluations.evaluation import EVALUATION_SCHEMA
-from cornerstone.evaluations.parts import read_metadata
+from cornerstone.evaluations.evaluation import read_evaluation_metadata
 from cornerstone.figures import Context, figure_of
 from cornerstone.models.manifest import read_manifest
 from cornerstone.report.findings import Study, cautions, method, summary
@@ -66,7 +65,7 @@ def build_report(
         figures=tuple(Path(path) for path in figures),
         tables=_read_tables(tables),
         audits=read_rows(audits) if audits else None,
-        evaluations=tuple(read_metadata(Path(path), EVALUATION_SCHEMA, "evaluation") for path in evaluations),
+        evaluations=tuple(map(read_evaluation_metadata, evaluations)),
         documents={Path(path).stem: read_documents(path) for path in documents},
         manifests={Path(path).stem: read_manifest(path) for path in manifests},
     )

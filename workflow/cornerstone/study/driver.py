@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cornerstone.documents.document import check_documents_file
-from cornerstone.evaluations.evaluation import Expected, set_aside_if_bad, set_aside_unless
+from cornerstone.evaluations.rejected import Expected, set_aside_if_bad, set_aside_unless
 from cornerstone.models.manifest import read_manifest
 from cornerstone.study.config import StudyConfig
 from cornerstone.study.places import check_models, check_places

@@ -15,9 +15,9 @@ from typing import Any
 import pandas as pd
 
 from cornerstone.documents.document import digest_documents, read_documents
-from cornerstone.evaluations.evaluation import DIGESTS, EVALUATION_SCHEMA
-from cornerstone.evaluations.identity import ENGINE_VERSION
-from cornerstone.evaluations.parts import parts_folder, read_metadata, saved_pairs
+from cornerstone.evaluations.evaluation import read_evaluation_metadata
+from cornerstone.evaluations.identity import DIGESTS, ENGINE_VERSION
+from cornerstone.evaluations.parts import parts_folder, saved_pairs
 from cornerstone.models.folder import count_sublayers_from_config, read_model_config
 from cornerstone.models.manifest import read_manifest
 from cornerstone.study.config import StudyConfig
@@ -81,7 +81,7 @@ def share_done(study: StudyConfig, model: str, task: str) -> float | None:
 def _is_whole(output: Path, ours: Mapping[str, Any], documents: str, rows: int) -> bool:
     """Whether the evaluation is written, of this model and these documents, with as many rows as are wanted now."""
     try:
-        metadata = read_metadata(output, EVALUATION_SCHEMA, "evaluation")
+        metadata = read_evaluation_metadata(output)
     except (FileNotFoundError, ValueError):
         return False
     return (
