@@ -13,7 +13,8 @@ LONGEST_FIRST = (
     "test_readme",
     "test_tasks_from_hub",
     "test_download",
-    "test_engine",
+    "test_least_work",
+    "test_streamed_numbers",
     "test_hub",
 )
 """A worker takes a file at a time (--dist loadfile): a long one that comes last keeps the others waiting."""
