@@ -8,8 +8,13 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 
 from cornerstone.evaluations.rejected import count_rejected
 from cornerstone.evaluations.identity import ENGINE_VERSION
+from cornerstone.claims import CLAIMS
+from cornerstone.documents.document import DOCUMENTS_VERSION
+from cornerstone.figures import FIGURES
+from cornerstone.scores import SCORES
 from cornerstone.shapley.designs import DESIGNS
 from cornerstone.shapley.estimators import ESTIMATORS
+from cornerstone.study.code import code_of, score_files
 from cornerstone.study.config import AUDIT_TABLES, TABLES
 from cornerstone.study.driver import (
     answer_question,
@@ -20,6 +25,7 @@ from cornerstone.study.driver import (
 from cornerstone.study.places import model_files, own_task_files
 from cornerstone.study.resources import evaluation_minutes, evaluation_threads
 from cornerstone.system.errors import CornerstoneError
+from cornerstone.system.registry import is_own
 
 IS_DRIVER = workflow.exec_mode == ExecMode.DEFAULT  # its jobs read this file too
 MEMORY_OF_SCORES = 16_000
@@ -124,7 +130,7 @@ def all_figures(ending):
     return [f"<results>/figures/{name}.{ending}" for name in study.figures]
 
 
-def library(*modules):
-    """Files of the library whose edits count as changed inputs, as paths from the working directory."""
-    folder = Path(workflow.basedir) / "workflow" / "cornerstone"
-    return [os.path.relpath(path) for module in modules for path in sorted(folder.glob(module))]
+def own_design(wildcards):
+    """The user's own file of a design, which no other file of an evaluation's code comes with."""
+    file = DESIGNS.file_of(wildcards.design)
+    return [os.path.relpath(file)] if is_own(file) else []

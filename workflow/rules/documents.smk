@@ -20,6 +20,7 @@ rule build_documents:
         seed=lambda wildcards: study.task(wildcards.task).sampling_seed,
         limit=lambda wildcards: study.task(wildcards.task).documents,
         include_path=lambda wildcards: study.task(wildcards.task).include_path,
+        documents_version=DOCUMENTS_VERSION,
     message:
         "Build the documents of {wildcards.task}"
     script:

@@ -32,6 +32,7 @@ rule evaluate:
         max_removed=lambda wildcards: study.max_removed_of(wildcards.design),
         pair_distances=pair_distances,
         engine_version=ENGINE_VERSION,
+        extensions=own_design,
     message:
         "Evaluate {wildcards.model} on {wildcards.task}: {wildcards.design} (progress: {log})"
     script:

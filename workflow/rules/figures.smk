@@ -1,7 +1,6 @@
 # Figures: one rule draws each. cornerstone/figures says what there are and from what each is drawn.
 
-from cornerstone.figures import FIGURES, Context
-from cornerstone.scores import SCORES
+from cornerstone.figures import Context, Scope
 
 
 def figure_rows(wildcards):
@@ -13,7 +12,8 @@ def figure_rows(wildcards):
 
 def figure_code(wildcards):
     figure, _ = study.figures[wildcards.figure]
-    return [os.path.relpath(FIGURES.file_of(figure.name)), *library("drawing/*.py")]
+    of_estimators = ESTIMATORS.files if figure.scope is Scope.EXACT else []
+    return code_of("draw", [FIGURES.file_of(figure.name), *SCORES.files, *of_estimators])
 
 
 def figure_settings(wildcards):
@@ -69,6 +69,7 @@ rule draw:
         mem_mb=4000,
         runtime=30,
     params:
+        name=lambda wildcards: study.figures[wildcards.figure][0].name,
         titles=TITLES,
         settings=figure_settings,
         caption=figure_caption,

@@ -6,10 +6,10 @@ from logged import run_logged
 
 
 def main(snakemake):
-    from cornerstone.figures import figure_of
+    from cornerstone.figures import FIGURES
     from cornerstone.values.results import Titles, read_rows
 
-    figure, _ = figure_of(snakemake.wildcards.figure)
+    figure = FIGURES[snakemake.params.name]
     rows = read_rows([Path(path) for path in snakemake.input.rows]) if figure.reads else None
     for path in snakemake.output:
         figure.draw(rows, Path(path), Titles(**snakemake.params.titles), **snakemake.params.settings)

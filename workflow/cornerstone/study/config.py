@@ -122,6 +122,7 @@ class StudyConfig:
     estimator: str
     exact: tuple[str, ...]
     score: str
+    extensions: tuple[str, ...]
     top_k: int
     collapse_margin: float
     shards: Mapping[str, int]

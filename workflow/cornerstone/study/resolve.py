@@ -15,6 +15,7 @@ from cornerstone.study.config import ModelConfig, Resources, StudyConfig, TaskCo
 from cornerstone.study.mistakes import study_mistakes, unreadable_values
 from cornerstone.study.schema import NAME_PHRASE, fill_defaults, schema, schema_mistakes
 from cornerstone.system.errors import CornerstoneError
+from cornerstone.system.registry import load_extension
 
 MOST_MISTAKES = 10
 """In one error."""
@@ -29,6 +30,8 @@ def resolve(raw: Mapping[str, Any], expand_group: ExpandGroup | None = None) -> 
     Raises CornerstoneError with every mistake in one line: the key, what was given, what was needed.
     """
     mistakes = list(unreadable_values(raw))  # what the schema's language cannot say, or chokes on
+    if not mistakes:
+        _load_extensions(raw)  # before the schema, which knows the names that are registered
     mistakes = mistakes or schema_mistakes(raw)
     filled = {} if mistakes else fill_defaults(raw)
     if not mistakes:
@@ -39,6 +42,7 @@ def resolve(raw: Mapping[str, Any], expand_group: ExpandGroup | None = None) -> 
         raise CornerstoneError("config: " + "; ".join(mistakes[:MOST_MISTAKES]) + more)
     filled["results"] = posixpath.normpath(filled["results"])  # as Snakemake would name targets in it
     filled["exact"] = tuple(dict.fromkeys(filled["exact"]))
+    filled["extensions"] = tuple(dict.fromkeys(filled["extensions"]))
     return StudyConfig(
         **{key: value for key, value in filled.items() if key not in ("models", "tasks")},
         models=tuple(_model(name, keys) for name, keys in filled["models"].items()),
@@ -46,6 +50,14 @@ def resolve(raw: Mapping[str, Any], expand_group: ExpandGroup | None = None) -> 
             _task(name, keys, filled["seed"], filled["sample"]) for name, keys in filled["tasks"].items()
         ),
     )
+
+
+def _load_extensions(raw: Any) -> None:
+    """Run the user's own files. Whatever else stands there is for the schema to refuse."""
+    files = raw.get("extensions") if isinstance(raw, Mapping) else None
+    for file in files if isinstance(files, list | tuple) else ():
+        if isinstance(file, str) and file:
+            load_extension(file)
 
 
 def _expanded(

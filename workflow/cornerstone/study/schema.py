@@ -9,7 +9,7 @@ The schema (workflow/schemas/config.schema.yaml) has every key with its descript
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from cornerstone.scores import SCORES
+from cornerstone.shapley.estimators import choosable
 from cornerstone.system.errors import known_names, shortened, shown
 
 SCHEMA_PATH = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
@@ -42,9 +44,24 @@ PATTERN_PHRASES = {
 }
 
 
-@cache
+REGISTRIES: dict[str, Callable[[], Sequence[str]]] = {
+    "scores": lambda: SCORES.names,
+    "estimators": lambda: [estimator.name for estimator in choosable()],
+}
+"""What a key with `registry` in the schema may be: the names that are registered, a user's own too."""
+
+
 def schema() -> dict[str, Any]:
-    """The schema as it is parsed: not to be changed."""
+    """The schema with every name that is registered: not to be changed."""
+    parsed = _parsed_schema()
+    for key in parsed["properties"].values():
+        if "registry" in key:
+            key["enum"] = list(REGISTRIES[key["registry"]]())
+    return parsed
+
+
+@cache
+def _parsed_schema() -> dict[str, Any]:
     return yaml.safe_load(SCHEMA_PATH.read_text(encoding="utf-8"))
 
 
