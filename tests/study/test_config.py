@@ -478,7 +478,7 @@ def test_exact_values_and_estimators_add_their_designs():
     assert study.designs_of("two") == ("ablation", "windows", "informative")
     assert study.figure_kinds_of("one")[-1] == "audit"
     assert "audit" not in study.figure_kinds_of("two")
-    assert "audit" in study.table_names
+    assert "audit.md" in study.table_files and "audit_positions.md" not in study.table_files
     assert len(study.coalitions_of("exact", 12)) == 4096
     assert len(study.coalitions_of("informative", 12)) + 13 == 43
 

@@ -24,7 +24,6 @@ from hypothesis import strategies as st
 from cornerstone.study.config import (
     DESIGNS,
     SCHEMA_PATH,
-    TABLES,
     check_models,
     check_places,
     check_targets,
@@ -32,6 +31,7 @@ from cornerstone.study.config import (
     resolve,
 )
 from cornerstone.system.errors import CornerstoneError
+from cornerstone.tables import TABLES
 
 REPOSITORY = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load(SCHEMA_PATH.read_text())
@@ -260,7 +260,7 @@ def written(study):
                     "name": f"pie_{model}",
                     "ending": "pdf",
                 }
-                for design, table in zip(DESIGNS, TABLES, strict=False):
+                for design, table in zip(DESIGNS, TABLES.names, strict=False):
                     yield f"{folders[folder]}/{rest.format(**words, design=design, table=table)}"
 
 

@@ -11,9 +11,10 @@ from cornerstone.claims.words import claims_table
 from cornerstone.scores import SCORES
 from cornerstone.scores.matrix import Scores
 from cornerstone.shapley.coalitions import ablation, pairs, windows
-from cornerstone.tables.together import THIRDS, groups_of, overlap_table
+from cornerstone.tables import TABLES, View
+from cornerstone.tables.overlap import overlap_table
 from cornerstone.tables.totals import DIFFERENCE, parts_of, totals_table
-from cornerstone.tables.written import sections
+from cornerstone.values.pairs import THIRDS, groups_of
 from cornerstone.values.results import MEAN, Titles
 from cornerstone.values.scored_task import ScoredTask
 
@@ -106,7 +107,7 @@ def test_groups_are_named_by_kind_block_depth_and_distance():
 def test_without_pairs_there_is_no_row_and_people_are_told():
     single = synthetic.results([synthetic.known_task([0.9, 0.1, 0.1, 0.1], max_removed=1)], max_removed=1)
     assert overlap_table(single).empty
-    (section,) = sections("overlap", overlap_table(single), Titles(), SCORES["acc"])
+    (section,) = TABLES["overlap"].sections(overlap_table(single), View(Titles(), SCORES["acc"]))
     assert section.table["Model"].tolist() == ["No two sublayers were removed together."]
 
 

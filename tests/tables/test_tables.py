@@ -13,25 +13,26 @@ import synthetic
 from cornerstone.scores import SCORES
 from cornerstone.scores.unit import percent
 from cornerstone.statistics.resampling import interval
-from cornerstone.study.config import TABLES
-from cornerstone.tables.written import NOTES, all_tables, markdown, read_table, sections, write_tables
+from cornerstone.tables import TABLES, View
+from cornerstone.tables.cornerstones import cornerstones_table
+from cornerstone.tables.drops import drops_by_task_table, drops_table
+from cornerstone.tables.joint import joint_table
+from cornerstone.tables.shares import shares_by_task_table, shares_table
+from cornerstone.tables.text import markdown
+from cornerstone.tables.written import read_table, study_tables, write_tables
 from cornerstone.values.document_numbers import DocumentNumbers, task_draws
-from cornerstone.values.results import (
-    Results,
-    Titles,
-    cornerstones,
-    cornerstones_table,
-    drops_by_task_table,
-    drops_table,
-    removals_together_table,
-    shares_by_task_table,
-    shares_table,
-)
+from cornerstone.values.results import Results, Titles, cornerstones
 
 PAPER = yaml.safe_load((Path(__file__).parents[2] / "config" / "paper.yaml").read_text())
 SIX_TASKS = {task: task for task in PAPER["chance"]}
 LLAMA = {"small": "meta-llama/Meta-Llama-3-8B", "mix": "own/mix"}
 KNOCK = [0.9, 0.8, 0.05, 0.6, 0.05, 0.05, 0.05, 0.05]
+IN_POINTS = View(Titles(), SCORES["acc"])
+
+
+def drops_text(table):
+    (section,) = TABLES["drops"].sections(table, IN_POINTS)
+    return section.table
 
 
 @pytest.fixture
@@ -172,7 +173,7 @@ def test_a_model_without_others_has_no_drop_of_them():
     results = synthetic.results(a_study([0.9, 0.8, 0.5, 0.4], ("piqa",), n_documents=60), top_k=4)
     row = drops_table(results).iloc[0]
     assert np.isnan(row["other_drop"]) and row["cornerstone_drop"] > 0
-    assert "nan" not in markdown(sections("drops", drops_table(results), Titles(), SCORES["acc"])[0].table)
+    assert "nan" not in markdown(drops_text(drops_table(results)))
 
 
 # Joint removals
@@ -182,7 +183,7 @@ def test_joint_removals_leave_runs_with_a_cornerstone_out():
     results = synthetic.results(
         a_study([0.9, 0.8, 0.02, 0.6, 0.02, 0.02, 0.02, 0.02], ("piqa",), together=0.2, n_documents=300)
     )
-    row = removals_together_table(results).iloc[0]
+    row = joint_table(results).iloc[0]
     assert row["windows"] == 3  # (4, 5), (5, 6) and (6, 7) hold none of 0, 1 and 3
     of = results.joint.set_index("removed").loc[["4,5", "5,6", "6,7"]]
     assert row["joint"] == pytest.approx(of["joint"].mean())
@@ -193,7 +194,7 @@ def test_joint_removals_leave_runs_with_a_cornerstone_out():
 
 def test_a_study_of_single_removals_has_its_tables_too(tmp_path):
     game = synthetic.known_task([0.9, 0.8, 0.1, 0.1, 0.1, 0.1], max_removed=1, n_documents=100)
-    write_tables(synthetic.results([game], max_removed=1), tmp_path, ids={}, titles=Titles())
+    write_tables(study_tables(), synthetic.results([game], max_removed=1), tmp_path)
     assert read_table(tmp_path / "joint.csv").empty
     assert "No such runs were removed." in (tmp_path / "joint.md").read_text()
 
@@ -207,11 +208,10 @@ def paper_columns(tables):
 
 def test_a_study_of_other_models_has_no_columns_of_the_paper(results):
     demo = as_the_papers(results, {"small": "demo_llama", "mix": "demo_mixtral"})
-    tables = all_tables(demo, {}, Titles())
+    tables = synthetic.all_tables(demo)
     assert not any(paper_columns(tables).values())
-    assert "paper" not in " ".join(
-        c for n in tables for s in sections(n, tables[n], Titles(), SCORES["acc"]) for c in s.table
-    )
+    sections = [section for name in tables for section in TABLES[name].sections(tables[name], IN_POINTS)]
+    assert "paper" not in " ".join(column for section in sections for column in section.table)
 
 
 def test_the_papers_numbers_stand_beside_its_models_alone(results):
@@ -228,7 +228,7 @@ def test_the_papers_numbers_stand_beside_its_models_alone(results):
     by_task = drops_by_task_table(study).set_index(["model", "task"])["paper_other_drop"]
     assert by_task["small", "winogrande"] == pytest.approx(0.004)
     assert by_task["mix"].isna().all()
-    text = markdown(sections("drops", drops_table(study), Titles(), SCORES["acc"])[0].table)
+    text = markdown(drops_text(drops_table(study)))
     assert "| 29.3 |" in text and "nan" not in text
 
 
@@ -265,19 +265,15 @@ def test_cornerstones_that_only_the_paper_names_are_there_with_their_rank(result
 # Files
 
 
-def test_there_is_a_table_and_a_note_for_each_name(results):
-    assert set(all_tables(results, {}, Titles())) == set(TABLES) == set(NOTES)
-
-
 @pytest.fixture(scope="module")
 def written(results, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tables")
     titles = Titles({"small": "Small Llama"}, {"boolq": "BoolQ"})
-    write_tables(as_the_papers(results), folder, ids=LLAMA, titles=titles)
+    write_tables(study_tables(), replace(as_the_papers(results), titles=titles), folder)
     return folder
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", [table.name for table in study_tables()])
 def test_csv_and_markdown_hold_the_same_numbers(written, name):
     table, text = read_table(written / f"{name}.csv"), (written / f"{name}.md").read_text()
     lines = [line for line in text.splitlines() if line.startswith("| ") and "---" not in line]
@@ -303,7 +299,7 @@ def test_people_read_titles_and_no_empty_numbers(written):
 
 
 def test_rows_of_the_value_table_stay_in_model_order(values):
-    section = sections("values", values, Titles(), SCORES["acc"])[1]
+    section = TABLES["values"].sections(values, IN_POINTS)[1]
     assert section.table["Sublayer"].tolist()[:4] == ["Attn 0", "MoE 0", "Attn 1", "MoE 1"]
     assert list(section.table.columns) == ["Sublayer", *synthetic.TASKS]
 
@@ -337,5 +333,5 @@ def test_the_largest_model_on_the_largest_task_takes_seconds():
         top_k=3,
     )
     start = time.perf_counter()
-    all_tables(results, {}, Titles())
+    synthetic.all_tables(results)
     assert time.perf_counter() - start < 15

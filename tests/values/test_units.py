@@ -14,9 +14,9 @@ from cornerstone.report.findings import Study as ReportStudy
 from cornerstone.report.findings import caption, cautions, method, summary
 from cornerstone.scores import SCORES
 from cornerstone.scores.unit import NATS, POINTS
-from cornerstone.study.config import TABLES
+from cornerstone.tables import TABLES, View
 from cornerstone.tables.precision import precision_table
-from cornerstone.tables.written import all_tables, read_table, sections, write_tables
+from cornerstone.tables.written import read_table, study_tables, write_tables
 from cornerstone.values.results import Titles
 
 KNOCK = [0.9, 0.8, 0.05, 0.6, 0.05, 0.05, 0.05, 0.05]
@@ -47,8 +47,8 @@ def in_nats():
 
 
 def test_a_study_in_nats_has_every_table_and_none_speaks_of_points_or_answers(in_nats, tmp_path):
-    write_tables(in_nats, tmp_path, ids={}, titles=Titles())
-    for name in TABLES:
+    write_tables(study_tables(), in_nats, tmp_path)
+    for name in [table.name for table in study_tables()]:
         text = (tmp_path / f"{name}.md").read_text()
         assert "nan" not in text and "points" not in text.replace("points of accuracy", ""), name
         assert not [column for column in read_table(tmp_path / f"{name}.csv") if column.startswith("paper_")]
@@ -72,13 +72,13 @@ def test_claims_on_right_answers_are_not_decided_in_nats_and_say_why(in_nats):
 def test_evidence_has_shares_in_percent_whatever_the_score_is(in_nats):
     study = Study(in_nats)
     table = evidence_table(study, judge_claims(study))
-    (section,) = sections("evidence", table, Titles(), SCORES["logprob"])
+    (section,) = TABLES["evidence"].sections(table, View(Titles(), SCORES["logprob"]))
     text = section.table.set_index("Claim")["Estimate"]
     assert text["6b"] == NATS.text(table.set_index("claim")["estimate"]["6b"])
     both = synthetic.results([synthetic.known_task([*KNOCK, *[0.02] * 8])])
     of_shares = evidence_table(Study(both), {"1": judge_claims(Study(both))["1"]})
     for score in SCORES:
-        (section,) = sections("evidence", of_shares, Titles(), score)
+        (section,) = TABLES["evidence"].sections(of_shares, View(Titles(), score))
         assert section.table["Estimate"].tolist() == [POINTS.text(of_shares["estimate"].iloc[0])]
 
 
@@ -87,13 +87,13 @@ def test_precision_counts_documents_for_widths_in_nats_without_a_rule_for_rare_a
     assert {"documents_0.1", "documents_0.05", "documents_0.02"} < set(table)
     row = table.iloc[0]
     assert row["documents_0.1"] == max(2, np.ceil(row["documents"] * (row["widest"] / 0.1) ** 2))
-    (section,) = sections("precision", table, Titles(), SCORES["logprob"])
+    (section,) = TABLES["precision"].sections(table, View(Titles(), SCORES["logprob"]))
     assert "Documents for ±0.02" in section.table and "Widest now (nats)" in section.table
 
 
 def test_the_report_says_nats(in_nats):
     config = {"max_removed": 2, "edges": "both", "score": "logprob", "top_k": 3, "estimator": "windows"}
-    tables = all_tables(in_nats, {}, Titles())
+    tables = synthetic.all_tables(in_nats)
     study = ReportStudy(config, Titles({"small": "Small"}), (), tables, None, (), {}, {})
     (text,) = summary(study)
     assert " nats whole (2 tasks). The largest" in text and "points" not in text

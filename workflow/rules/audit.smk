@@ -55,11 +55,11 @@ rule audit_tables:
     input:
         audits=of_exact("<results>/audit/{model}/{task}.csv"),
         positions=of_exact("<results>/audit_positions/{model}/{task}.csv"),
-        code=library("values/audit*.py", "tables/*.py", "tables/text.py"),
+        code=library("values/audit*.py", "tables/*.py"),
     output:
-        csv=expand("<results>/tables/{table}.csv", table=AUDIT_TABLES),
+        csv=table_files(audit_tables(), "csv"),
         md=report(
-            expand("<results>/tables/{table}.md", table=AUDIT_TABLES[:2]),
+            table_files(audit_tables(), "md"),
             category="Tables",
             caption="../report/audit.rst",
         ),
@@ -73,6 +73,7 @@ rule audit_tables:
         mem_mb=4000,
         runtime=30,
     params:
+        score=study.score,
         titles=TITLES,
     message:
         "Write the tables of the audit"

@@ -9,8 +9,6 @@ from itertools import product
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 from cornerstone.study.config import (
-    AUDIT_TABLES,
-    TABLES,
     check_models,
     check_places,
     check_targets,
@@ -22,6 +20,7 @@ from cornerstone.documents.document import check_documents_file
 from cornerstone.evaluations.evaluation import Expected, count_rejected, set_aside_if_bad, set_aside_unless
 from cornerstone.evaluations.identity import ENGINE_VERSION
 from cornerstone.models.manifest import read_manifest
+from cornerstone.tables.written import audit_tables, study_tables
 
 ASKING = {"estimate", "overview", "precision"}
 DRY_RUN = re.compile(r"-[a-zA-Z]*n[a-zA-Z]*|--dry-?run")
@@ -168,6 +167,11 @@ def library(*modules):
     """Files of the library whose edits count as changed inputs, as paths from the working directory."""
     folder = Path(workflow.basedir) / "workflow" / "cornerstone"
     return [os.path.relpath(path) for module in modules for path in sorted(folder.glob(module))]
+
+
+def table_files(tables, ending):
+    """The files of tables that end so: "csv" of each, "md" of those that people read."""
+    return [f"<results>/tables/{name}" for table in tables for name in table.files if name.endswith(ending)]
 
 
 def value_evaluations(wildcards):

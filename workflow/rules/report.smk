@@ -16,9 +16,7 @@ rule report:
         code=library(
             "report/*.py",
             "tables/*.py",
-            "tables/audit.py",
             "report/opening.py",
-            "tables/text.py",
             "values/units.py",
         ),
     output:

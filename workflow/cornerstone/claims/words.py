@@ -31,7 +31,7 @@ from cornerstone.claims.judged import (
 from cornerstone.scores.unit import percent
 from cornerstone.statistics.resampling import interval
 from cornerstone.system.text import counted, listed
-from cornerstone.tables.together import pair_excess, pair_groups
+from cornerstone.values.pairs import pair_excess, pair_groups
 from cornerstone.values.results import Titles
 
 

@@ -12,8 +12,8 @@ from matplotlib.patches import Patch
 
 from cornerstone.figures import style
 from cornerstone.scores.unit import Unit
-from cornerstone.tables.together import THIRDS
 from cornerstone.tables.totals import DIFFERENCE
+from cornerstone.values.pairs import THIRDS
 from cornerstone.values.results import Titles
 
 BAR = 0.11  # inches, like every length here

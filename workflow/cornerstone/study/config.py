@@ -29,6 +29,7 @@ from cornerstone.models.folder import check_model_folder, count_sublayers_from_c
 from cornerstone.shapley.coalitions import Removed, check_max_removed
 from cornerstone.shapley.designs import DESIGN_OF_ESTIMATOR, DESIGNS, check_exact, coalitions_of
 from cornerstone.system.errors import UNWRITABLE, CornerstoneError, shown
+from cornerstone.tables import TABLES
 
 SCHEMA_PATH = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
 FIGURE_ENDINGS = ("pdf", "png", "svg")
@@ -40,24 +41,6 @@ WHOLE_FIGURES = ("pie_all", "totals_all", "ablation_scheme")
 """Figures that there are once a study."""
 RESERVED_MODEL_NAMES = ("all", "scheme")
 """pie_all.pdf, totals_all.pdf and ablation_scheme.pdf are something else."""
-TABLES = (
-    "claims",
-    "evidence",
-    "scores",
-    "scores_side_by_side",
-    "shares",
-    "shares_by_task",
-    "cornerstones",
-    "drops",
-    "drops_by_task",
-    "joint",
-    "overlap",
-    "totals",
-    "precision",
-    "values",
-    "ablation",
-)
-"""Each is made as .csv and .md."""
 DESIGN_REASONS = {
     "pairs": ", pairs where pair_distance is 2 or more",
     "exact": ", exact of the models that exact names",
@@ -65,8 +48,6 @@ DESIGN_REASONS = {
     "permutations": ", permutations with estimator: permutations",
 }
 """When there is a design that a study has not."""
-AUDIT_TABLES = ("audit", "audit_games", "audit_positions")
-"""Where the exact values of a model are worked out; the last as .csv alone."""
 REFUSED_KEYS = {
     "chat_template": "questions are asked in lm-eval's plain prompts, as in the paper; leave it out",
     "apply_chat_template": "questions are asked in lm-eval's plain prompts, as in the paper; leave it out",
@@ -186,8 +167,10 @@ class StudyConfig:
         return _look_up("task", name, self.tasks)
 
     @property
-    def table_names(self) -> tuple[str, ...]:
-        return TABLES + (AUDIT_TABLES if self.exact else ())
+    def table_files(self) -> tuple[str, ...]:
+        """ "shares.csv", "shares.md", …: the audit's only where exact values are worked out."""
+        tables = [table for table in TABLES if self.exact or not table.of_audit]
+        return tuple(file for table in tables for file in table.files)
 
     def figure_kinds_of(self, model: str) -> tuple[str, ...]:
         """The figures that there are of this model alone: interactions only where pairs are removed."""
@@ -670,12 +653,8 @@ def _check_figure(study: StudyConfig, name: str) -> None:
 
 
 def _check_table(study: StudyConfig, name: str) -> None:
-    endings = {"audit_positions": ("csv",)}
-    tables = [
-        f"{table}.{ending}" for table in study.table_names for ending in endings.get(table, ("csv", "md"))
-    ]
-    if name not in tables:
-        raise CornerstoneError(f"unknown table {name!r}: there are {known_names(name, tables)}")
+    if name not in study.table_files:
+        raise CornerstoneError(f"unknown table {name!r}: there are {known_names(name, study.table_files)}")
 
 
 def _check_model_task_csv(study: StudyConfig, path: str) -> None:

@@ -6,8 +6,10 @@ answer("overview", study)
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from cornerstone.study.config import StudyConfig
+from cornerstone.system.errors import CornerstoneError
 
 
 def answer(question: str, study: StudyConfig) -> None:
@@ -18,8 +20,6 @@ def answer(question: str, study: StudyConfig) -> None:
         print_overview(study)
         return
     if question == "precision":
-        from cornerstone.tables.written import print_precision
-
         print_precision(study)
         return
     from cornerstone.system.hub_probe import hub_answers
@@ -29,3 +29,34 @@ def answer(question: str, study: StudyConfig) -> None:
     from cornerstone.study.estimate import print_estimate
 
     print_estimate(study)
+
+
+def print_precision(study: StudyConfig) -> None:
+    """Print the table of precision of what is finished, with its note. Raises CornerstoneError where nothing is."""
+    from cornerstone.scores import SCORES
+    from cornerstone.tables import TABLES, View
+    from cornerstone.tables.precision import designs_of, precision_table
+    from cornerstone.values.document_numbers import document_numbers
+    from cornerstone.values.results import Titles
+    from cornerstone.values.scored_task import read_scores
+
+    measured, folder = [], Path(study.results)
+    for model in study.model_names:
+        for task in study.task_names:
+            designs = designs_of(study.estimator)["value"]
+            files = [folder / "evaluations" / model / task / f"{design}.parquet" for design in designs]
+            if all(file.is_file() for file in files):
+                scored = read_scores(files, folder / "documents" / f"{task}.parquet", study.score)
+                numbers = document_numbers(
+                    scored, max_removed=study.max_removed, edges=study.edges, estimator=study.estimator
+                )
+                measured.append(numbers)
+    if not measured:
+        raise CornerstoneError(
+            "no model has all evaluations of a task yet: begin with few documents (documents: 50), and ask again"
+        )
+    titles = Titles(
+        {model.name: model.title for model in study.models}, {task.name: task.title for task in study.tasks}
+    )
+    (section,) = TABLES["precision"].sections(precision_table(measured), View(titles, SCORES[study.score]))
+    print(f"{section.table.to_string(index=False)}\n\n{section.note}", flush=True)
