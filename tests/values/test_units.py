@@ -1,5 +1,7 @@
 """Units: points of a hundred for accuracies, nats for the rest, wherever a number is written."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,8 +14,8 @@ from cornerstone.figures.ablation import make_ablation
 from cornerstone.figures.values import make_values
 from cornerstone.report.findings import Study as ReportStudy
 from cornerstone.report.findings import caption, cautions, method, summary
-from cornerstone.scores import SCORES
-from cornerstone.scores.unit import NATS, POINTS
+from cornerstone.scores import SCORES, Score
+from cornerstone.scores.unit import NATS, NO_UNIT, POINTS, Unit
 from cornerstone.tables import TABLES, View
 from cornerstone.tables.precision import precision_table
 from cornerstone.tables.written import read_table, study_tables, write_tables
@@ -55,6 +57,40 @@ def test_a_study_in_nats_has_every_table_and_none_speaks_of_points_or_answers(in
     effect = in_nats.ablation.iloc[0]
     assert f"{effect['effect']:.3f} (" in (tmp_path / "ablation.md").read_text()
     assert f"{effect['full']:.3f}".replace("-", "−") in (tmp_path / "scores.md").read_text()
+
+
+BITS = Unit(of_scores="bits", of_differences="bits", of_values="bits of score", factor=1, digits=2, small=0.1)
+OF_OWN = {"in bits, bounded": (BITS, True), "without unit, unbounded": (NO_UNIT, False)}
+
+
+@pytest.fixture(params=OF_OWN.values(), ids=OF_OWN)
+def of_own(request, monkeypatch):
+    """The results of a study scored by a user's own score, that is no accuracy."""
+    unit, is_bounded = request.param
+    monkeypatch.setattr(SCORES, "_entries", dict(SCORES._entries))
+    monkeypatch.setattr(SCORES, "_files", dict(SCORES._files))
+    about = {"noun": "surprise", "counts": "", "method": "", "of": None, "chance": None}
+    SCORES.register(Score(name="surprise", unit=unit, is_bounded=is_bounded, **about))
+    games = [synthetic.known_task(KNOCK, task=task, seed=t) for t, task in enumerate(("piqa", "boolq"))]
+    none = np.full(len(games[0].scores.documents), np.nan)
+    return synthetic.results(
+        [replace(game, scores=replace(game.scores, metric="surprise", constant=none)) for game in games]
+    )
+
+
+def test_a_score_of_ones_own_has_every_table_in_its_unit(of_own, tmp_path):
+    write_tables(study_tables(), of_own, tmp_path)
+    unit, texts = of_own.score.unit, {table.name: tmp_path / f"{table.name}.md" for table in study_tables()}
+    texts = {name: path.read_text() for name, path in texts.items()}
+    for name, text in texts.items():
+        assert "nan" not in text and "()" not in text and "Best constant answer %" not in text, name
+        assert "points" not in text.replace("points of accuracy", ""), name
+        assert "nats" not in text.lower() or name in ("claims", "scores_side_by_side"), name
+    for name in ("cornerstones", "drops", "drops_by_task", "joint", "overlap", "totals", "precision"):
+        assert ("(bits)" in texts[name]) == (unit is BITS), name
+    assert "surprise | 400 |" in texts["scores"] and unit.score_heading("Chance") + " |" in texts["scores"]
+    unbounded = [name for name, text in texts.items() if "The surprise has no lower end" in text]
+    assert unbounded == ([] if of_own.score.is_bounded else ["scores", "drops_by_task", "joint"])
 
 
 def test_claims_on_right_answers_are_not_decided_in_nats_and_say_why(in_nats):
