@@ -325,7 +325,7 @@ FIGURE_CODE = library(
     "values/agreement.py",
     "statistics/collapse.py",
     "tables/totals.py",
-    "tables/together.py",
+    "values/pairs.py",
     "statistics/ranks.py",
 )
 
