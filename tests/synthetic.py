@@ -13,6 +13,7 @@ from cornerstone.scores import measured_scores
 from cornerstone.scores.matrix import Scores, scores_of
 from cornerstone.shapley.coalitions import Removed, ablation, pairs, removed_text, windows
 from cornerstone.shapley.estimators.windows import window_estimator
+from cornerstone.tables.written import study_tables
 from cornerstone.values.ablation import effect_table
 from cornerstone.values.agreement import agreement_table
 from cornerstone.values.document_numbers import document_numbers
@@ -315,3 +316,8 @@ def results(studies: Sequence[ScoredTask], top_k: int = 3, max_removed: int = 2,
         top_k=top_k,
         published=Published(**published),
     )
+
+
+def all_tables(results: Results) -> dict[str, pd.DataFrame]:
+    """Every table of a study by its name."""
+    return {table.name: table.make(results) for table in study_tables()}

@@ -15,12 +15,13 @@ from cornerstone.figures import figures_of
 from cornerstone.models.manifest import write_manifest
 from cornerstone.report.build import build_report
 from cornerstone.report.findings import Study, cautions, summary
+from cornerstone.scores import SCORES
 from cornerstone.scores.unit import POINTS
 from cornerstone.shapley.coalitions import ablation, windows
 from cornerstone.shapley.estimators import choosable
-from cornerstone.study.config import TABLES
 from cornerstone.system.errors import CornerstoneError
-from cornerstone.tables.written import all_tables, write_tables
+from cornerstone.tables.audit import Audits
+from cornerstone.tables.written import audit_tables, study_tables, write_tables
 from cornerstone.values.ablation import ablation_effects
 from cornerstone.values.agreement import compare_scores
 from cornerstone.values.estimates import estimate_values
@@ -116,8 +117,8 @@ def study(tmp_path_factory):
         told = {"format": 1, "kind": "manifest", "name": model, "folder": f"models/{model}", **digests}
         write_manifest({**told, "hub": None, "revision": None, "files": files}, manifest)
         paths["manifests"].append(manifest)
-    write_tables(read_results(paths), folder, ids={}, titles=TITLES)
-    paths["tables"] = [folder / f"{name}.csv" for name in TABLES]
+    write_tables(study_tables(), read_results(paths), folder)
+    paths["tables"] = [folder / f"{table.name}.csv" for table in study_tables()]
     paths["figures"] = write_figures(folder, paths)
     return folder, paths
 
@@ -128,7 +129,9 @@ def read_results(paths):
     rows = {
         name: read_rows(paths[name]) for name in ("values", "ablation", "joint", "agreement", "interactions")
     }
-    return Results(**rows, measured=read_measured(pairs, [*documents, *documents], max_removed=2), top_k=3)
+    return Results(
+        **rows, measured=read_measured(pairs, [*documents, *documents], max_removed=2), top_k=3, titles=TITLES
+    )
 
 
 def write_figures(folder, paths):
@@ -250,7 +253,9 @@ def test_every_figure_is_embedded_with_a_caption_and_words_for_those_who_cannot_
 
 def test_every_table_is_there_with_its_numbers(page, study):
     folder, _ = study
-    assert page.count("<table>") == (len(TABLES) - 3) + 4 * len(MODELS) + 4  # the claims are no table there
+    assert (
+        page.count("<table>") == (len(study_tables()) - 3) + 4 * len(MODELS) + 4
+    )  # the claims are no table there
     scores = pd.read_csv(folder / "scores.csv")
     assert f"{100 * scores['full'].iloc[0]:.1f}" in page
 
@@ -305,14 +310,15 @@ def test_what_the_audit_says_opens_the_report_and_its_tables_are_folded(study):
         for name, rank in (("windows", 0.61), ("Gaussian process", 0.87), ("SVARM", 0.4))
     ]
     audit = pd.DataFrame(rows).assign(model="mix", task="piqa", score="acc")
-    audit.to_csv(folder / "audit.csv", index=False)
+    audit.to_csv(folder / "audit_mix.csv", index=False)
+    write_tables(audit_tables(), Audits(audit, audit, TITLES, SCORES["acc"]), folder)
     build_report(
         folder / "audited.html",
         config=CONFIG,
         titles=TITLES,
         figures=paths["figures"],
-        tables=paths["tables"],
-        audits=[folder / "audit.csv"],
+        tables=[*paths["tables"], *[folder / f"{table.name}.csv" for table in audit_tables()]],
+        audits=[folder / "audit_mix.csv"],
         evaluations=paths["evaluations"],
         documents=paths["documents"],
         manifests=paths["manifests"],
@@ -362,7 +368,7 @@ def test_models_near_chance_are_said_to_be_and_signs_of_drops_become_words(study
 
 def test_one_model_and_one_task_are_told_in_correct_english():
     game = synthetic.known_task([0.9, 0.8, 0.1, 0.1, 0.1, 0.1], n_documents=100)
-    tables = all_tables(synthetic.results([game], top_k=1), {}, Titles())
+    tables = synthetic.all_tables(synthetic.results([game], top_k=1))
     (text,) = summary(Study(CONFIG, Titles({"small": "Small"}), (), tables, None, (), {}, {}))
     assert text.startswith("Small has 6 sublayers and scores ") and "% whole (1 task)." in text
     assert "The largest share of value is that of " in text and "The top 1 holds " in text

@@ -167,7 +167,7 @@ def test_exact_values_and_estimators_add_their_designs():
     assert study.designs_of("one") == ("ablation", "windows", "informative", "exact")
     assert study.designs_of("two") == ("ablation", "windows", "informative")
     assert "audit_one" in study.figures and "audit_two" not in study.figures
-    assert "audit" in study.table_names
+    assert "audit.md" in study.table_files and "audit_positions.md" not in study.table_files
     assert len(study.coalitions_of("exact", 12)) == 4096
     assert len(study.coalitions_of("informative", 12)) + 13 == 43
 

@@ -16,11 +16,11 @@ import yaml
 from hypothesis import given, settings
 
 from cornerstone.shapley.designs import DESIGNS
-from cornerstone.study.config import TABLES
 from cornerstone.study.places import check_models, check_places
 from cornerstone.study.resolve import resolve
 from cornerstone.study.targets import check_targets
 from cornerstone.system.errors import LONGEST_MESSAGE, CornerstoneError
+from cornerstone.tables import TABLES
 from odd_configurations import ODD, mutated, odd_texts
 
 RULES = Path(__file__).parents[2] / "workflow" / "rules"
@@ -77,7 +77,7 @@ def written(study):
                     "name": f"pie_{model}",
                     "ending": "pdf",
                 }
-                for design, table in zip(DESIGNS.names, TABLES, strict=False):
+                for design, table in zip(DESIGNS.names, TABLES.names, strict=False):
                     yield f"{folders[folder]}/{rest.format(**words, design=design, table=table)}"
 
 

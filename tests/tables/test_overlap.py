@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 import synthetic
-from cornerstone.claims.judged import claims_table, judge_claims
-from cornerstone.claims.tested import Tested
+from cornerstone.claims.judged import Study, judge_claims
+from cornerstone.claims.words import claims_table
 from cornerstone.scores import SCORES
 from cornerstone.scores.matrix import Scores
 from cornerstone.shapley.coalitions import ablation, pairs, windows
-from cornerstone.tables.together import overlap_table
+from cornerstone.tables import TABLES, View
+from cornerstone.tables.overlap import overlap_table
 from cornerstone.tables.totals import DIFFERENCE, parts_of, totals_table
-from cornerstone.tables.written import sections
 from cornerstone.values.pairs import THIRDS, groups_of
 from cornerstone.values.results import MEAN, Titles
 from cornerstone.values.scored_task import ScoredTask
@@ -107,20 +107,19 @@ def test_groups_are_named_by_kind_block_depth_and_distance():
 def test_without_pairs_there_is_no_row_and_people_are_told():
     single = synthetic.results([synthetic.known_task([0.9, 0.1, 0.1, 0.1], max_removed=1)], max_removed=1)
     assert overlap_table(single).empty
-    (section,) = sections("overlap", overlap_table(single), Titles(), SCORES["acc"])
+    (section,) = TABLES["overlap"].sections(overlap_table(single), View(Titles(), SCORES["acc"]))
     assert section.table["Model"].tolist() == ["No two sublayers were removed together."]
 
 
 def test_the_claim_on_overlap_says_where(results):
-    tested = Tested(results)
-    told = claims_table(tested, judge_claims(tested), Titles()).set_index("claim").loc["6b", "finding"]
+    study = Study(results)
+    told = claims_table(study, judge_claims(study), Titles()).set_index("claim").loc["6b", "finding"]
     excess = 100 * overlap_table(results).set_index("group").loc["last third", "excess"]
     assert re.search(
-        r"For pairs alone, the cost beyond the sum of both is, by depth, 0\.0 points \([^)]*\) in the first third, ",
-        told,
+        r"Pairs alone, in points beyond the sum of both: by depth 0\.0 \([^)]*\) in the first third, ", told
     )
-    assert f"{excess:.1f} points (" in told.partition("middle third and ")[2].partition("By kind")[0]
-    assert re.search(r"By kind .*0\.0 points \([^)]*\) for Attn and FFN of one block", told)
+    assert f"{excess:.1f} (" in told.partition("middle third and ")[2].partition("by kind")[0]
+    assert re.search(r"by kind .*0\.0 \([^)]*\) for Attn and FFN of one block", told)
 
 
 # Totals

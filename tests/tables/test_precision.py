@@ -6,13 +6,13 @@ import pytest
 
 from cornerstone.scores import SCORES
 from cornerstone.statistics.resampling import bootstrap, interval
+from cornerstone.tables import TABLES, View
 from cornerstone.tables.precision import (
     documents_needed,
     documents_needed_of,
     half_widths,
     precision_table,
 )
-from cornerstone.tables.written import sections
 from cornerstone.values.document_numbers import DocumentNumbers
 from cornerstone.values.results import Titles
 
@@ -89,14 +89,13 @@ def test_what_is_not_known_is_left_out():
     assert unknown["own_1"].isna().all() and unknown["seconds_1"].isna().all()
     single = precision_table([numbers(effects(1))])
     for table in (unknown, pd.concat([single, unknown], ignore_index=True)):
-        (section,) = sections("precision", table, Titles(), SCORES["acc"])
+        (section,) = TABLES["precision"].sections(table, View(Titles(), SCORES["acc"]))
         assert "nan" not in section.table.to_string()
 
 
 def test_people_read_documents_and_time():
-    (section,) = sections(
-        "precision", precision_table([numbers(effects())]), Titles({}, {"piqa": "PIQA"}), SCORES["acc"]
-    )
+    view = View(Titles({}, {"piqa": "PIQA"}), SCORES["acc"])
+    (section,) = TABLES["precision"].sections(precision_table([numbers(effects())]), view)
     first = section.table.iloc[0]
     assert first["Documents"] == "400 of 3,000"
     assert first["Documents for ±5"] == "361 (323), 36 s"

@@ -1,64 +1,22 @@
-"""Tables of a whole study: the paper's Tables 1 to 4 from values, effects and answers."""
+"""Numbers of a whole study's tables: the paper's Tables 1 to 4 from values, effects and answers."""
 
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
+from of_six_tasks import a_study, drops_text
 
 import synthetic
-from cornerstone.scores import SCORES
-from cornerstone.scores.unit import percent
 from cornerstone.statistics.resampling import interval
-from cornerstone.study.config import TABLES
-from cornerstone.tables.written import NOTES, all_tables, markdown, read_table, sections, write_tables
+from cornerstone.tables.cornerstones import cornerstones_table
+from cornerstone.tables.drops import drops_by_task_table, drops_table
+from cornerstone.tables.joint import joint_table
+from cornerstone.tables.shares import shares_by_task_table, shares_table
+from cornerstone.tables.text import markdown
 from cornerstone.values.document_numbers import DocumentNumbers, task_draws
-from cornerstone.values.results import (
-    Results,
-    Titles,
-    cornerstones,
-    cornerstones_table,
-    drops_by_task_table,
-    drops_table,
-    removals_together_table,
-    shares_by_task_table,
-    shares_table,
-)
-
-PAPER = yaml.safe_load((Path(__file__).parents[2] / "config" / "paper.yaml").read_text())
-SIX_TASKS = {task: task for task in PAPER["chance"]}
-LLAMA = {"small": "meta-llama/Meta-Llama-3-8B", "mix": "own/mix"}
-KNOCK = [0.9, 0.8, 0.05, 0.6, 0.05, 0.05, 0.05, 0.05]
-
-
-@pytest.fixture
-def values():
-    return pd.concat([synthetic.value_rows("small", 12), synthetic.value_rows("mix", 16, ffn="MoE", seed=1)])
-
-
-def a_study(knock=KNOCK, tasks=tuple(SIX_TASKS), models=("small",), **keys):
-    return [
-        synthetic.known_task(knock, model=model, task=task, seed=10 * m + t, **keys)
-        for m, model in enumerate(models)
-        for t, task in enumerate(tasks)
-    ]
-
-
-@pytest.fixture(scope="module")
-def results():
-    of_small = a_study(n_documents=150)
-    of_mix = a_study(models=("mix",), n_documents=150, ffn="MoE")
-    return synthetic.results([*of_small, *of_mix])
-
-
-def as_the_papers(results, ids=LLAMA, tasks=None):
-    from cornerstone.values.published import Published
-
-    return replace(results, published=Published(PAPER, ids, tasks or SIX_TASKS))
-
+from cornerstone.values.results import Results, cornerstones
 
 # Table 1
 
@@ -172,7 +130,7 @@ def test_a_model_without_others_has_no_drop_of_them():
     results = synthetic.results(a_study([0.9, 0.8, 0.5, 0.4], ("piqa",), n_documents=60), top_k=4)
     row = drops_table(results).iloc[0]
     assert np.isnan(row["other_drop"]) and row["cornerstone_drop"] > 0
-    assert "nan" not in markdown(sections("drops", drops_table(results), Titles(), SCORES["acc"])[0].table)
+    assert "nan" not in markdown(drops_text(drops_table(results)))
 
 
 # Joint removals
@@ -182,137 +140,13 @@ def test_joint_removals_leave_runs_with_a_cornerstone_out():
     results = synthetic.results(
         a_study([0.9, 0.8, 0.02, 0.6, 0.02, 0.02, 0.02, 0.02], ("piqa",), together=0.2, n_documents=300)
     )
-    row = removals_together_table(results).iloc[0]
+    row = joint_table(results).iloc[0]
     assert row["windows"] == 3  # (4, 5), (5, 6) and (6, 7) hold none of 0, 1 and 3
     of = results.joint.set_index("removed").loc[["4,5", "5,6", "6,7"]]
     assert row["joint"] == pytest.approx(of["joint"].mean())
     assert row["single"] == pytest.approx(of["single"].mean())
     assert row["low"] < row["excess"] == pytest.approx(of["excess"].mean())
     assert (row["more"], row["less"]) == (3, 0)
-
-
-def test_a_study_of_single_removals_has_its_tables_too(tmp_path):
-    game = synthetic.known_task([0.9, 0.8, 0.1, 0.1, 0.1, 0.1], max_removed=1, n_documents=100)
-    write_tables(synthetic.results([game], max_removed=1), tmp_path, ids={}, titles=Titles())
-    assert read_table(tmp_path / "joint.csv").empty
-    assert "No such runs were removed." in (tmp_path / "joint.md").read_text()
-
-
-# The paper's columns
-
-
-def paper_columns(tables):
-    return {name: [c for c in table if c.startswith("paper_")] for name, table in tables.items()}
-
-
-def test_a_study_of_other_models_has_no_columns_of_the_paper(results):
-    demo = as_the_papers(results, {"small": "demo_llama", "mix": "demo_mixtral"})
-    tables = all_tables(demo, {}, Titles())
-    assert not any(paper_columns(tables).values())
-    assert "paper" not in " ".join(
-        c for n in tables for s in sections(n, tables[n], Titles(), SCORES["acc"]) for c in s.table
-    )
-
-
-def test_the_papers_numbers_stand_beside_its_models_alone(results):
-    study = as_the_papers(results)
-    shares = shares_table(study.values, 3, study.published).set_index("model")
-    assert shares.loc["small", ["paper_top_share", "paper_other_share"]].tolist() == pytest.approx(
-        [0.291, 0.709]
-    )
-    assert np.isnan(shares.loc["mix", "paper_top_share"])
-    drops = drops_table(study).set_index("model")
-    assert drops.loc["small", ["paper_cornerstone_drop", "paper_other_drop"]].tolist() == pytest.approx(
-        [0.293, 0.016]
-    )
-    by_task = drops_by_task_table(study).set_index(["model", "task"])["paper_other_drop"]
-    assert by_task["small", "winogrande"] == pytest.approx(0.004)
-    assert by_task["mix"].isna().all()
-    text = markdown(sections("drops", drops_table(study), Titles(), SCORES["acc"])[0].table)
-    assert "| 29.3 |" in text and "nan" not in text
-
-
-def test_means_are_beside_the_papers_only_over_its_six_tasks_and_three_cornerstones(results):
-    fewer = as_the_papers(results, tasks={"boolq": "boolq", "mine": "hellaswag"})
-    assert not [c for c in shares_table(fewer.values, 3, fewer.published) if c.startswith("paper_")]
-    assert "paper_other_drop" not in drops_table(fewer)
-    assert "paper_other_drop" in drops_by_task_table(fewer)  # BoolQ is BoolQ
-    four = replace(as_the_papers(results), top_k=4)
-    assert "paper_other_drop" not in drops_by_task_table(four)
-    large = as_the_papers(results, {"small": "meta-llama/Meta-Llama-3-70B"})
-    assert shares_table(large.values, 4, large.published)["paper_top_share"].iloc[0] == pytest.approx(0.476)
-
-
-def test_a_task_is_the_papers_by_its_name_in_lm_eval(results):
-    named = as_the_papers(results, tasks={**SIX_TASKS, "boolq": "piqa", "piqa": "boolq"})
-    table = drops_by_task_table(named).set_index(["model", "task"])["paper_other_drop"]
-    assert [table["small", "boolq"], table["small", "piqa"]] == pytest.approx([0.015, 0.028])
-
-
-def test_cornerstones_that_only_the_paper_names_are_there_with_their_rank(results):
-    table = cornerstones_table(as_the_papers(results, {"mix": "mistralai/Mixtral-8x7B-v0.1"}))
-    mix = table[table["model"] == "mix"].set_index("label")
-    assert mix["ours"].sum() == 3
-    assert mix["paper_names_it"].to_dict() == {
-        "Attn 0": "Table 2",
-        "MoE 0": "Table 2",
-        "MoE 1": "Table 2",
-        "MoE 3": "running text",
-    }
-    assert mix.loc["MoE 3", "rank"] > 3 and not mix.loc["MoE 3", "ours"]
-
-
-# Files
-
-
-def test_there_is_a_table_and_a_note_for_each_name(results):
-    assert set(all_tables(results, {}, Titles())) == set(TABLES) == set(NOTES)
-
-
-@pytest.fixture(scope="module")
-def written(results, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tables")
-    titles = Titles({"small": "Small Llama"}, {"boolq": "BoolQ"})
-    write_tables(as_the_papers(results), folder, ids=LLAMA, titles=titles)
-    return folder
-
-
-@pytest.mark.parametrize("name", TABLES)
-def test_csv_and_markdown_hold_the_same_numbers(written, name):
-    table, text = read_table(written / f"{name}.csv"), (written / f"{name}.md").read_text()
-    lines = [line for line in text.splitlines() if line.startswith("| ") and "---" not in line]
-    if name in ("values", "ablation"):  # a row per sublayer there, per sublayer and task here
-        numbers = table[[{"values": "value", "ablation": "effect"}[name], "low", "high"]].to_numpy()
-        cells = {f"{percent(number)} ({percent(low)} – {percent(high)})" for number, low, high in numbers}
-        assert {cell for line in lines for cell in line.strip("| ").split(" | ") if "(" in cell} == cells
-        return
-    for row, line in zip(table.itertuples(), lines[1:], strict=True):
-        for column in table.select_dtypes(float).columns.drop("rank_correlation", errors="ignore"):
-            if name == "scores_side_by_side":
-                assert SCORES[row.score].unit.text(getattr(row, column)) in line, (column, line)
-                continue
-            assert percent(getattr(row, column)) in line, (column, line)
-
-
-def test_people_read_titles_and_no_empty_numbers(written):
-    for path in written.glob("*.md"):
-        text = path.read_text()
-        assert "nan" not in text and "| None" not in text and "| small |" not in text, path.name
-    assert "| Small Llama | BoolQ |" in (written / "scores.md").read_text()
-    assert "| Small Llama | 1 | " in (written / "cornerstones.md").read_text()
-
-
-def test_rows_of_the_value_table_stay_in_model_order(values):
-    section = sections("values", values, Titles(), SCORES["acc"])[1]
-    assert section.table["Sublayer"].tolist()[:4] == ["Attn 0", "MoE 0", "Attn 1", "MoE 1"]
-    assert list(section.table.columns) == ["Sublayer", *synthetic.TASKS]
-
-
-def test_text_writes_percent_minus_signs_and_bars_safely():
-    assert percent(-0.0123) == "−1.2"
-    assert percent(-1e-17) == "0.0"
-    assert percent(float("nan")) == ""
-    assert markdown(pd.DataFrame({"a": ["x|y"]})) == "| a |\n| --- |\n| x\\|y |\n"
 
 
 def test_the_largest_model_on_the_largest_task_takes_seconds():
@@ -337,5 +171,5 @@ def test_the_largest_model_on_the_largest_task_takes_seconds():
         top_k=3,
     )
     start = time.perf_counter()
-    all_tables(results, {}, Titles())
+    synthetic.all_tables(results)
     assert time.perf_counter() - start < 15

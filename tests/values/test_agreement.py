@@ -9,13 +9,10 @@ from cornerstone.scores import SCORES, yardstick
 from cornerstone.scores.matrix import scores_of
 from cornerstone.shapley.coalitions import ablation
 from cornerstone.statistics.ranks import spearman
-from cornerstone.tables.written import sections
+from cornerstone.tables import TABLES, View
+from cornerstone.tables.scores import scores_side_by_side
 from cornerstone.values.ablation import effect_table
-from cornerstone.values.agreement import (
-    agreement_table,
-    compared_with,
-    scores_side_by_side,
-)
+from cornerstone.values.agreement import agreement_table, compared_with
 from cornerstone.values.results import Titles
 from cornerstone.values.scored_task import choice_table
 
@@ -90,9 +87,8 @@ def test_unseen_sublayers_are_named_by_the_size_of_the_fall(table):
 
 
 def test_people_read_each_score_in_its_unit(table):
-    (section,) = sections(
-        "scores_side_by_side", scores_side_by_side(table.assign(model="m", task="t")), Titles(), SCORES["acc"]
-    )
+    side_by_side = scores_side_by_side(table.assign(model="m", task="t"))
+    (section,) = TABLES["scores_side_by_side"].sections(side_by_side, View(Titles(), SCORES["acc"]))
     text = section.table.set_index("Score")
     assert text.loc["acc (the study's)", ["Unit", "Full model", "Chance", "Lost", "Unseen"]].tolist() == [
         "%", "100.0", "25.0", "1 of 4", "1: FFN 0",

@@ -9,6 +9,7 @@ from scipy.stats import kendalltau, spearmanr
 
 import synthetic
 from cornerstone.figures.audit import make_audit
+from cornerstone.scores import SCORES
 from cornerstone.scores.matrix import Scores
 from cornerstone.shapley.coalitions import absence, exact, paper_budget
 from cornerstone.shapley.estimators import audited, gaussian_process, permutations, stratified
@@ -21,7 +22,9 @@ from cornerstone.shapley.informative import informative
 from cornerstone.shapley.orders import balanced_orders, order_coalitions, passed, random_orders
 from cornerstone.statistics.ranks import kendall, spearman
 from cornerstone.system.errors import CornerstoneError
-from cornerstone.tables.audit import audit_finding, audit_sections, write_audit
+from cornerstone.tables import TABLES, View
+from cornerstone.tables.audit import Audits, audit_finding
+from cornerstone.tables.written import audit_tables, write_tables
 from cornerstone.values.audit import audit_table, measures, positions_table
 from cornerstone.values.audit_summary import audit_summary
 from cornerstone.values.exact_games import exact_game
@@ -101,14 +104,14 @@ def test_orders_that_are_cut_off_by_the_budget_leave_no_bias():
     assert max(each.samples.max() for each in drawn) <= 6
 
 
-def test_games_that_never_change_their_score_have_no_ranks():
+def test_games_that_never_change_their_score_have_no_ranks(tmp_path):
     game = exact_game(Scores("acc", tuple(exact(4)), (0, 1, 2), np.full((16, 3), 0.1), np.full(3, 0.5), 0.5))
     table = audit_table(game, 2, 3, seeds=2).assign(model="one", task="boolq", score="acc", documents=3)
     assert (game.values == 0).all()
     assert table["error"].isna().all()
     assert (table["spearman"].fillna(0) == 0).all()
     assert "one" in audit_finding(table, "windows", "both", "paper", Titles())
-    assert len(audit_sections(table, Titles())) == 2
+    write_tables(audit_tables(), Audits(table, table, Titles(), SCORES["acc"]), tmp_path)
     make_audit(table, Titles())
 
 
@@ -273,10 +276,12 @@ def test_the_audit_is_told_in_words_and_tables(audits, tmp_path):
     assert "the best of all 15 audited" in told
     assert "Values are exact" in audit_finding(audits, "exact", "both", "paper", titles)
     assert "(Gaussian process) orders" in audit_finding(audits, "gaussian_process", "both", "logprob", titles)
-    summary, games = audit_sections(audits, titles)
+    view = View(titles, SCORES["paper"])
+    (summary,) = TABLES["audit"].sections(audit_summary(audits), view)
+    (games,) = TABLES["audit_games"].sections(audits, view)
     assert len(summary.table) == 3 * len(ESTIMATORS)
     assert games.table["Task"].tolist() == ["BoolQ", "BoolQ"]
-    write_audit(audits, audits, tmp_path, titles)
+    write_tables(audit_tables(), Audits(audits, audits, titles, view.score), tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "audit.csv",
         "audit.md",

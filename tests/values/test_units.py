@@ -1,5 +1,7 @@
 """Units: points of a hundred for accuracies, nats for the rest, wherever a number is written."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,11 +11,11 @@ from cornerstone.figures.ablation import make_ablation
 from cornerstone.figures.values import make_values
 from cornerstone.report.findings import Study as ReportStudy
 from cornerstone.report.findings import cautions, method, summary
-from cornerstone.scores import SCORES
-from cornerstone.scores.unit import NATS, POINTS
-from cornerstone.study.config import TABLES
+from cornerstone.scores import SCORES, Score
+from cornerstone.scores.unit import NATS, NO_UNIT, POINTS, Unit
+from cornerstone.tables import TABLES, View
 from cornerstone.tables.precision import precision_table
-from cornerstone.tables.written import all_tables, read_table, sections, write_tables
+from cornerstone.tables.written import read_table, study_tables, write_tables
 from cornerstone.values.results import Titles
 
 KNOCK = [0.9, 0.8, 0.05, 0.6, 0.05, 0.05, 0.05, 0.05]
@@ -44,8 +46,8 @@ def in_nats():
 
 
 def test_a_study_in_nats_has_every_table_and_none_speaks_of_points_or_answers(in_nats, tmp_path):
-    write_tables(in_nats, tmp_path, ids={}, titles=Titles())
-    for name in TABLES:
+    write_tables(study_tables(), in_nats, tmp_path)
+    for name in [table.name for table in study_tables()]:
         text = (tmp_path / f"{name}.md").read_text()
         assert "nan" not in text and "points" not in text.replace("points of accuracy", ""), name
         assert not [column for column in read_table(tmp_path / f"{name}.csv") if column.startswith("paper_")]
@@ -54,18 +56,52 @@ def test_a_study_in_nats_has_every_table_and_none_speaks_of_points_or_answers(in
     assert f"{effect['full']:.3f}".replace("-", "−") in (tmp_path / "scores.md").read_text()
 
 
+BITS = Unit(of_scores="bits", of_differences="bits", of_values="bits of score", factor=1, digits=2, small=0.1)
+OF_OWN = {"in bits, bounded": (BITS, True), "without unit, unbounded": (NO_UNIT, False)}
+
+
+@pytest.fixture(params=OF_OWN.values(), ids=OF_OWN)
+def of_own(request, monkeypatch):
+    """The results of a study scored by a user's own score, that is no accuracy."""
+    unit, is_bounded = request.param
+    monkeypatch.setattr(SCORES, "_entries", dict(SCORES._entries))
+    monkeypatch.setattr(SCORES, "_files", dict(SCORES._files))
+    about = {"noun": "surprise", "counts": "", "method": "", "of": None, "chance": None}
+    SCORES.register(Score(name="surprise", unit=unit, is_bounded=is_bounded, **about))
+    games = [synthetic.known_task(KNOCK, task=task, seed=t) for t, task in enumerate(("piqa", "boolq"))]
+    none = np.full(len(games[0].scores.documents), np.nan)
+    return synthetic.results(
+        [replace(game, scores=replace(game.scores, metric="surprise", constant=none)) for game in games]
+    )
+
+
+def test_a_score_of_ones_own_has_every_table_in_its_unit(of_own, tmp_path):
+    write_tables(study_tables(), of_own, tmp_path)
+    unit, texts = of_own.score.unit, {table.name: tmp_path / f"{table.name}.md" for table in study_tables()}
+    texts = {name: path.read_text() for name, path in texts.items()}
+    for name, text in texts.items():
+        assert "nan" not in text and "()" not in text and "Best constant answer %" not in text, name
+        assert "points" not in text.replace("points of accuracy", ""), name
+        assert "nats" not in text.lower() or name in ("claims", "scores_side_by_side"), name
+    for name in ("cornerstones", "drops", "drops_by_task", "joint", "overlap", "totals", "precision"):
+        assert ("(bits)" in texts[name]) == (unit is BITS), name
+    assert "surprise | 400 |" in texts["scores"] and unit.score_heading("Chance") + " |" in texts["scores"]
+    unbounded = [name for name, text in texts.items() if "The surprise has no lower end" in text]
+    assert unbounded == ([] if of_own.score.is_bounded else ["scores", "drops_by_task", "joint"])
+
+
 def test_precision_counts_documents_for_widths_in_nats_without_a_rule_for_rare_answers(in_nats):
     table = precision_table(in_nats.measured)
     assert {"documents_0.1", "documents_0.05", "documents_0.02"} < set(table)
     row = table.iloc[0]
     assert row["documents_0.1"] == max(2, np.ceil(row["documents"] * (row["widest"] / 0.1) ** 2))
-    (section,) = sections("precision", table, Titles(), SCORES["logprob"])
+    (section,) = TABLES["precision"].sections(table, View(Titles(), SCORES["logprob"]))
     assert "Documents for ±0.02" in section.table and "Widest now (nats)" in section.table
 
 
 def test_the_report_says_nats(in_nats):
     config = {"max_removed": 2, "edges": "both", "score": "logprob", "top_k": 3, "estimator": "windows"}
-    tables = all_tables(in_nats, {}, Titles())
+    tables = synthetic.all_tables(in_nats)
     study = ReportStudy(config, Titles({"small": "Small"}), (), tables, None, (), {}, {})
     (text,) = summary(study)
     assert " nats whole (2 tasks). The largest" in text and "points" not in text

@@ -36,11 +36,11 @@ rule audit_tables:
     input:
         audits=of_exact("<results>/audit/{model}/{task}.csv"),
         positions=of_exact("<results>/audit_positions/{model}/{task}.csv"),
-        code=code_of("audit_tables", [*SCORES.files, *ESTIMATORS.files]),
+        code=code_of("audit_tables", [*TABLES.files, *CLAIMS.files, *SCORES.files, *ESTIMATORS.files]),
     output:
-        csv=expand("<results>/tables/{table}.csv", table=AUDIT_TABLES),
+        csv=table_files(audit_tables(), "csv"),
         md=report(
-            expand("<results>/tables/{table}.md", table=AUDIT_TABLES[:2]),
+            table_files(audit_tables(), "md"),
             category="Tables",
             caption="../report/audit.rst",
         ),
@@ -54,6 +54,7 @@ rule audit_tables:
         mem_mb=4000,
         runtime=30,
     params:
+        score=study.score,
         titles=TITLES,
     message:
         "Write the tables of the audit"

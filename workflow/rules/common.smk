@@ -15,7 +15,6 @@ from cornerstone.scores import SCORES
 from cornerstone.shapley.designs import DESIGNS
 from cornerstone.shapley.estimators import ESTIMATORS
 from cornerstone.study.code import code_of, score_files
-from cornerstone.study.config import AUDIT_TABLES, TABLES
 from cornerstone.study.driver import (
     answer_question,
     configured_study,
@@ -26,6 +25,8 @@ from cornerstone.study.places import model_files, own_task_files
 from cornerstone.study.resources import evaluation_minutes, evaluation_threads
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.system.registry import is_own
+from cornerstone.tables import TABLES
+from cornerstone.tables.written import audit_tables, study_tables
 
 IS_DRIVER = workflow.exec_mode == ExecMode.DEFAULT  # its jobs read this file too
 MEMORY_OF_SCORES = 16_000
@@ -123,6 +124,11 @@ def pair_distances(wildcards):
     """A list: to Snakemake a tuple would be another parameter."""
     distances = study.pair_distances_of(wildcards.design)
     return distances and list(distances)
+
+
+def table_files(tables, ending):
+    """The files of tables that end so: "csv" of each, "md" of those that people read."""
+    return [f"<results>/tables/{name}" for table in tables for name in table.files if name.endswith(ending)]
 
 
 def all_figures(ending):

@@ -19,11 +19,13 @@ rule tables:
         ],
         documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
         paper=os.path.relpath(PAPER),
-        code=code_of("tables", [*CLAIMS.files, *SCORES.files, ESTIMATORS.file_of(study.estimator)]),
+        code=code_of(
+            "tables", [*TABLES.files, *CLAIMS.files, *SCORES.files, ESTIMATORS.file_of(study.estimator)]
+        ),
     output:
-        csv=expand("<results>/tables/{table}.csv", table=TABLES),
+        csv=table_files(study_tables(), "csv"),
         md=report(
-            expand("<results>/tables/{table}.md", table=TABLES),
+            table_files(study_tables(), "md"),
             category="Tables",
             caption="../report/tables.rst",
         ),

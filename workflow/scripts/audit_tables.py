@@ -6,15 +6,18 @@ from logged import run_logged
 
 
 def main(snakemake):
-    from cornerstone.tables.audit import write_audit
+    from cornerstone.scores import SCORES
+    from cornerstone.tables.audit import Audits
+    from cornerstone.tables.written import audit_tables, write_tables
     from cornerstone.values.results import Titles, read_rows
 
-    write_audit(
-        read_rows([Path(path) for path in snakemake.input.audits]),
-        read_rows([Path(path) for path in snakemake.input.positions]),
-        Path(snakemake.output.csv[0]).parent,
-        Titles(**snakemake.params.titles),
+    audits = Audits(
+        games=read_rows([Path(path) for path in snakemake.input.audits]),
+        positions=read_rows([Path(path) for path in snakemake.input.positions]),
+        titles=Titles(**snakemake.params.titles),
+        score=SCORES[snakemake.params.score],
     )
+    write_tables(audit_tables(), audits, Path(snakemake.output.csv[0]).parent)
 
 
 run_logged(main, snakemake)

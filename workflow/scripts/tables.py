@@ -6,7 +6,7 @@ from logged import run_logged
 
 
 def main(snakemake):
-    from cornerstone.tables.written import write_tables
+    from cornerstone.tables.written import study_tables, write_tables
     from cornerstone.values.published import Published
     from cornerstone.values.results import Results, Titles, read_measured, read_rows
 
@@ -36,10 +36,9 @@ def main(snakemake):
         top_k=params.top_k,
         margin=params.margin,
         published=Published(params.paper, params.ids, params.lm_eval_tasks, params.score),
+        titles=Titles(**params.titles),
     )
-    write_tables(
-        results, Path(snakemake.output.csv[0]).parent, ids=params.ids, titles=Titles(**params.titles)
-    )
+    write_tables(study_tables(), results, Path(snakemake.output.csv[0]).parent)
 
 
 run_logged(main, snakemake)

@@ -29,8 +29,9 @@ from cornerstone.report.opening import answer, claims_in_short, trust
 from cornerstone.report.page import STYLE, details, figure, page, table, tag, verdict
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.system.text import duration
-from cornerstone.tables.audit import audit_sections
-from cornerstone.tables.written import NOTES, Section, claim_text, note_of, read_table, sections
+from cornerstone.tables import TABLES, Section, View
+from cornerstone.tables.claims import claim_text
+from cornerstone.tables.written import read_table, study_tables
 from cornerstone.values.results import Titles, read_rows
 
 MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
@@ -38,7 +39,6 @@ PNG_DPI = 200  # of figures.style
 POINTS = 72  # per inch
 ANALYSIS_LIBRARIES = ("numpy", "pandas", "matplotlib", "seaborn")
 DEFAULT_WIDTH = 7.2  # inches, of an SVG that does not tell
-FOLDED_TABLES = ("evidence", "scores_side_by_side", "shares_by_task", "totals", "values", "ablation")
 
 
 def build_report(
@@ -55,7 +55,8 @@ def build_report(
 ) -> None:
     """Write the report of a study.
 
-    figures: SVG or PNG files, shown in this order. tables: the CSV files that `write_tables` wrote.
+    figures: SVG or PNG files, shown in this order. tables: the CSV files that `write_tables` wrote, the
+    audit's too where there are any.
     audits: those of `audit.audit`, by model and task.
     Raises CornerstoneError for a figure of another format, a missing table or an unreadable input.
     """
@@ -99,7 +100,7 @@ def report_html(study: Study) -> str:
 
 def _read_tables(paths: Sequence[Path]) -> dict[str, pd.DataFrame]:
     tables = {Path(path).stem: read_table(path) for path in paths}
-    missing = [name for name in NOTES if name not in tables]
+    missing = [known.name for known in study_tables() if known.name not in tables]
     if missing:
         raise CornerstoneError(f"the report needs the tables {', '.join(missing)}: write the tables first")
     return tables
@@ -142,13 +143,13 @@ def _inches_wide(path: Path) -> float:
 
 def _claims(study: Study) -> list[str]:
     """Each claim with its verdict, and a paragraph per model on what it rests on."""
-    parts = []
+    (section,), parts = _sections(study, "claims"), []
     for _, rows in study.tables["claims"].groupby("claim", sort=False):
         row = next(rows.itertuples())
         parts.append(tag("h3", f"{escape(claim_text(row))} {verdict(row.verdict)}"))
         parts += [tag("p", _unbroken(text)) for text in rows["finding"]]
     return [
-        tag("p", escape(note_of("claims", study.score)), class_="note"),
+        tag("p", escape(section.note), class_="note"),
         tag("div", "\n".join(parts), class_="claims"),
     ]
 
@@ -161,23 +162,22 @@ def _unbroken(text: str) -> str:
 def _tables(study: Study) -> list[str]:
     """Every table but the claims, which stand further up; the long ones folded."""
     parts = []
-    for name in NOTES:
-        for section in _sections(study, name) if name != "claims" else ():
+    for known in TABLES:
+        for section in _sections(study, known.name) if known.name != "claims" else ():
             content = tag("p", escape(section.note), class_="note") + table(section.table)
-            if name in FOLDED_TABLES:
+            if known.is_folded:
                 parts.append(details(section.title, content))
             else:
                 parts.append(tag("h3", escape(section.title)) + content)
-    if study.audits is not None:
-        for section in audit_sections(study.audits, study.titles):
-            parts.append(
-                details(section.title, tag("p", escape(section.note), class_="note") + table(section.table))
-            )
     return parts
 
 
 def _sections(study: Study, name: str) -> list[Section]:
-    return sections(name, study.tables[name], study.titles, study.score)
+    """Nothing where the study has no such table, or where it is one of numbers alone."""
+    lay_out = TABLES[name].sections
+    if lay_out is None or name not in study.tables:
+        return []
+    return lay_out(study.tables[name], View(study.titles, study.score))
 
 
 def _provenance(study: Study) -> list[str]:

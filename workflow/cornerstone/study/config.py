@@ -20,27 +20,7 @@ from cornerstone.shapley.coalitions import Removed
 from cornerstone.shapley.designs import DESIGNS, coalitions_of
 from cornerstone.shapley.estimators import ESTIMATORS
 from cornerstone.system.errors import CornerstoneError, known_names
-
-TABLES = (
-    "claims",
-    "evidence",
-    "scores",
-    "scores_side_by_side",
-    "shares",
-    "shares_by_task",
-    "cornerstones",
-    "drops",
-    "drops_by_task",
-    "joint",
-    "overlap",
-    "totals",
-    "precision",
-    "values",
-    "ablation",
-)
-"""Each is made as .csv and .md."""
-AUDIT_TABLES = ("audit", "audit_games", "audit_positions")
-"""Where the exact values of a model are worked out; the last as .csv alone."""
+from cornerstone.tables import TABLES
 
 
 @dataclass(frozen=True)
@@ -155,8 +135,10 @@ class StudyConfig:
         }
 
     @property
-    def table_names(self) -> tuple[str, ...]:
-        return TABLES + (AUDIT_TABLES if self.exact else ())
+    def table_files(self) -> tuple[str, ...]:
+        """ "shares.csv", "shares.md", …: the audit's only where exact values are worked out."""
+        tables = [table for table in TABLES if self.exact or not table.of_audit]
+        return tuple(file for table in tables for file in table.files)
 
     @property
     def figures(self) -> dict[str, tuple[Figure, str]]:

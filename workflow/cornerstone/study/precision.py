@@ -10,8 +10,8 @@ import pandas as pd
 from cornerstone.scores import SCORES
 from cornerstone.study.config import StudyConfig
 from cornerstone.system.errors import CornerstoneError
+from cornerstone.tables import TABLES, View
 from cornerstone.tables.precision import designs_of, precision_table
-from cornerstone.tables.written import sections
 from cornerstone.values.document_numbers import document_numbers
 from cornerstone.values.results import Titles
 from cornerstone.values.scored_task import read_scores
@@ -24,7 +24,7 @@ def print_precision(study: StudyConfig) -> None:
         raise CornerstoneError(
             "no model has all evaluations of a task yet: begin with few documents (documents: 50), and ask again"
         )
-    (section,) = sections("precision", table, Titles(**study.titles), SCORES[study.score])
+    (section,) = TABLES["precision"].sections(table, View(Titles(**study.titles), SCORES[study.score]))
     print(f"{section.table.to_string(index=False)}\n\n{section.note}", flush=True)
 
 

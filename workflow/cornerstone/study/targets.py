@@ -64,12 +64,8 @@ def _check_figure(study: StudyConfig, name: str) -> None:
 
 
 def _check_table(study: StudyConfig, name: str) -> None:
-    endings = {"audit_positions": ("csv",)}
-    tables = [
-        f"{table}.{ending}" for table in study.table_names for ending in endings.get(table, ("csv", "md"))
-    ]
-    if name not in tables:
-        raise CornerstoneError(f"unknown table {name!r}: there are {known_names(name, tables)}")
+    if name not in study.table_files:
+        raise CornerstoneError(f"unknown table {name!r}: there are {known_names(name, study.table_files)}")
 
 
 def _check_model_task_csv(study: StudyConfig, path: str) -> None:

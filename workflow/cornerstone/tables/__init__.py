@@ -1,1 +1,67 @@
-"""Tables over all models and tasks, as numbers and as text."""
+"""Tables over all models and tasks: one module a subject, with numbers, layout and note together.
+
+    TABLES["shares"].make(results)                              # the rows of tables/shares.csv
+    TABLES["shares"].sections(rows, View(titles, score))        # what shares.md and the report show
+    [table.name for table in TABLES if not table.of_audit]      # every table of a study, in order
+
+A module of this package, or a user's own file, registers a `Table` with everything that belongs to it. Nothing else
+names it. `written` writes the files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from cornerstone.scores import Score
+from cornerstone.system.registry import LAST, Registry
+from cornerstone.values.results import Titles
+
+
+@dataclass(frozen=True)
+class Section:
+    """One table as people read it: a title, a note and a frame of text."""
+
+    title: str
+    note: str
+    table: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class View:
+    """For whom a table is laid out: what models and tasks are called, and the study's score."""
+
+    titles: Titles
+    score: Score
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table.
+
+    name:      of its files.
+    make:      its rows, as they are written to {name}.csv: of `values.results.Results`, or of `tables.audit.Audits` if
+               it is the audit's.
+    sections:  from the rows, as they are read from {name}.csv, to what people read. None where there is no {name}.md.
+    is_folded: whether the report shows it only to those who open it.
+    of_audit:  whether it is made where the exact values of a model are worked out, from the audits.
+    order:     its place among the tables.
+    """
+
+    name: str
+    make: Callable[[Any], pd.DataFrame]
+    sections: Callable[[pd.DataFrame, View], list[Section]] | None
+    is_folded: bool
+    of_audit: bool = False
+    order: float = LAST
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """ "shares.csv", "shares.md"."""
+        return tuple(f"{self.name}.{ending}" for ending in ("csv", "md") if ending == "csv" or self.sections)
+
+
+TABLES: Registry[Table] = Registry("table", "cornerstone.tables")

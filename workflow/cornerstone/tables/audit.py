@@ -1,19 +1,23 @@
-"""What the audit says, in words and in tables that people read.
+"""The audit's tables, and what it says in a sentence: every estimator held against exact values.
 
-write_audit(audits, positions, Path("results/tables"), titles)     # audit.csv, audit_games.csv and their .md
+TABLES["audit"].make(Audits(games, positions, titles, score))      # tables/audit.csv
+
+audit              a row per estimator and budget
+audit_games        a row per model, task, score, estimator and budget
+audit_positions    each estimate, sublayer by sublayer
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import dataclass
 
 import pandas as pd
 
-from cornerstone.scores import yardstick
+from cornerstone.scores import Score, yardstick
 from cornerstone.scores.unit import percent
 from cornerstone.shapley.estimators import ESTIMATORS, Settings
 from cornerstone.system.text import counted, listed
-from cornerstone.tables.written import Section, markdown
+from cornerstone.tables import TABLES, Section, Table, View
 from cornerstone.values.audit_summary import SEEDS, audit_summary
 from cornerstone.values.results import Titles
 
@@ -33,22 +37,56 @@ GAMES_NOTE = (
 )
 
 
-def audit_sections(audits: pd.DataFrame, titles: Titles) -> list[Section]:
-    """The summary, and Spearman's correlation game by game."""
-    return [
-        Section("Estimators held against exact values", SUMMARY_NOTE, _summary_view(audit_summary(audits))),
-        Section("Rank correlation with exact values, game by game", GAMES_NOTE, _games_view(audits, titles)),
-    ]
+@dataclass(frozen=True, eq=False)
+class Audits:
+    """What the audit's tables are made of.
+
+    games, positions: the rows of audit/*/*.csv and of audit_positions/*/*.csv.
+    titles, score:    the study's.
+    """
+
+    games: pd.DataFrame
+    positions: pd.DataFrame
+    titles: Titles
+    score: Score
 
 
-def write_audit(audits: pd.DataFrame, positions: pd.DataFrame, folder: Path, titles: Titles) -> None:
-    """Write audit.csv (the summary), audit_games.csv, audit_positions.csv, and audit.md, audit_games.md."""
-    tables = {"audit": audit_summary(audits), "audit_games": audits, "audit_positions": positions}
-    for name, table in tables.items():
-        table.to_csv(folder / f"{name}.csv", index=False, float_format="%.10g", lineterminator="\n")
-    for name, section in zip(("audit", "audit_games"), audit_sections(audits, titles), strict=True):
-        text = f"## {section.title}\n\n{section.note}\n\n{markdown(section.table)}"
-        (folder / f"{name}.md").write_text(text, encoding="utf-8")
+def summary_sections(summary: pd.DataFrame, view: View) -> list[Section]:
+    """A row per estimator and budget."""
+    text = pd.DataFrame(
+        {
+            "Budget": summary["multiple"],
+            "Estimator": [
+                name if ours else f"*{name}*"
+                for name, ours in zip(summary["estimator"], summary["ours"], strict=True)
+            ],
+            "Coalitions": summary["evaluations"].map(lambda count: f"{count:,.0f}"),
+            "Spearman": summary["spearman"].map(_two_digits),
+            "Worst": summary["spearman_worst"].map(_two_digits),
+            "Kendall": summary["kendall"].map(_two_digits),
+            "Top (%)": summary["top_overlap"].map(lambda part: percent(part, 0)),
+            "Share error (%)": summary["share_error"].map(percent),
+            "Sum (%)": summary["efficiency_bias"].map(percent),
+            "Error (%)": summary["error"].map(percent),
+        }
+    )
+    return [Section("Estimators held against exact values", SUMMARY_NOTE, text)]
+
+
+def games_sections(audits: pd.DataFrame, view: View) -> list[Section]:
+    """Spearman's correlation game by game, a column per estimator."""
+    at_paper = audits[audits["multiple"] == 1]
+    names = list(audit_summary(at_paper)["estimator"])
+    rows = []
+    for (model, task, score), of_game in at_paper.groupby(["model", "task", "score"], sort=False):
+        found = of_game.set_index("estimator")["spearman"]
+        cells = {
+            name: f"**{found[name]:.2f}**" if found[name] == found.max() else _two_digits(found[name])
+            for name in names
+        }
+        game = {"Model": view.titles.model(model), "Task": view.titles.task(task), "Score": score}
+        rows.append(game | cells)
+    return [Section("Rank correlation with exact values, game by game", GAMES_NOTE, pd.DataFrame(rows))]
 
 
 def audit_finding(audits: pd.DataFrame, estimator: str, edges: str, score: str, titles: Titles) -> str:
@@ -86,39 +124,37 @@ def audit_finding(audits: pd.DataFrame, estimator: str, edges: str, score: str, 
     )
 
 
-def _summary_view(summary: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "Budget": summary["multiple"],
-            "Estimator": [
-                name if ours else f"*{name}*"
-                for name, ours in zip(summary["estimator"], summary["ours"], strict=True)
-            ],
-            "Coalitions": summary["evaluations"].map(lambda count: f"{count:,.0f}"),
-            "Spearman": summary["spearman"].map(_two_digits),
-            "Worst": summary["spearman_worst"].map(_two_digits),
-            "Kendall": summary["kendall"].map(_two_digits),
-            "Top (%)": summary["top_overlap"].map(lambda part: percent(part, 0)),
-            "Share error (%)": summary["share_error"].map(percent),
-            "Sum (%)": summary["efficiency_bias"].map(percent),
-            "Error (%)": summary["error"].map(percent),
-        }
-    )
-
-
-def _games_view(audits: pd.DataFrame, titles: Titles) -> pd.DataFrame:
-    at_paper = audits[audits["multiple"] == 1]
-    names = list(audit_summary(at_paper)["estimator"])
-    rows = []
-    for (model, task, score), of_game in at_paper.groupby(["model", "task", "score"], sort=False):
-        found = of_game.set_index("estimator")["spearman"]
-        cells = {
-            name: f"**{found[name]:.2f}**" if found[name] == found.max() else _two_digits(found[name])
-            for name in names
-        }
-        rows.append({"Model": titles.model(model), "Task": titles.task(task), "Score": score} | cells)
-    return pd.DataFrame(rows)
-
-
 def _two_digits(number: float) -> str:
     return "" if pd.isna(number) else f"{number:.2f}".replace("-", "−")
+
+
+TABLES.register(
+    Table(
+        name="audit",
+        make=lambda audits: audit_summary(audits.games),
+        sections=summary_sections,
+        is_folded=True,
+        of_audit=True,
+        order=160,
+    )
+)
+TABLES.register(
+    Table(
+        name="audit_games",
+        make=lambda audits: audits.games,
+        sections=games_sections,
+        is_folded=True,
+        of_audit=True,
+        order=170,
+    )
+)
+TABLES.register(
+    Table(
+        name="audit_positions",
+        make=lambda audits: audits.positions,
+        sections=None,
+        is_folded=True,
+        of_audit=True,
+        order=180,
+    )
+)

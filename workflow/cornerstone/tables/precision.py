@@ -10,7 +10,7 @@ leaves no doubt (the finite-population correction).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -18,8 +18,16 @@ import pandas as pd
 from cornerstone.scores import SCORES, Score
 from cornerstone.shapley.estimators import ESTIMATORS
 from cornerstone.statistics.resampling import typical_change
+from cornerstone.system.text import duration
+from cornerstone.tables import TABLES, Section, Table, View
 from cornerstone.values.document_numbers import DocumentNumbers
 
+NOTE = (
+    "Half-width of the 95 % interval of a sublayer's effect of removal, and of its value: the median over sublayers "
+    "and the widest now, and how many documents like these it takes until the widest is as narrow as said, with the "
+    "time for them on the devices that were used. In brackets: how many of the task's own documents, for what is said "
+    "of these alone. The keys documents and sample of the configuration set it."
+)
 NORMAL = 1.959964
 """The quantile of the normal distribution that leaves 2.5 % above it."""
 RULE_OF_THREE = 3.0
@@ -95,3 +103,42 @@ def _row(numbers: DocumentNumbers, kind: str, designs: Sequence[str]) -> dict[st
         )
         row[f"seconds_{unit.exact(width)}"] = seconds * needed
     return row
+
+
+def precision_sections(table: pd.DataFrame, view: View) -> list[Section]:
+    unit = view.score.unit
+    names = {"effect": "Effect", "value": "Value"}
+    widths = [unit.exact(width) for width in view.score.half_widths]
+    rows = [
+        {
+            "Model": view.titles.model(row["model"]),
+            "Task": view.titles.task(row["task"]),
+            "Number": names[row["number"]],
+            "Documents": f"{row['documents']:,}" + (f" of {row['available']:,}" if row["available"] else ""),
+            unit.difference_heading("Median now"): f"±{unit.text(row['median'])}",
+            unit.difference_heading("Widest now"): f"±{unit.text(row['widest'])}",
+            **{f"Documents for ±{width}": _documents_cell(row, width) for width in widths},
+        }
+        for row in table.to_dict("records")
+    ]
+    return [Section("How many documents are enough", NOTE, pd.DataFrame(rows))]
+
+
+def _documents_cell(row: Mapping[str, float], width: str) -> str:
+    """ "1,240 (890), 3 min": of documents like these, of the task's own, and the time."""
+    needed, own, seconds = (row.get(f"{what}_{width}") for what in ("documents", "own", "seconds"))
+    if pd.isna(needed):  # a single document tells no spread
+        return ""
+    own = "" if pd.isna(own) else f" ({own:,.0f})"
+    return f"{needed:,.0f}{own}" + ("" if pd.isna(seconds) else f", {duration(seconds)}")
+
+
+TABLES.register(
+    Table(
+        name="precision",
+        make=lambda results: precision_table(results.measured),
+        sections=precision_sections,
+        is_folded=False,
+        order=130,
+    )
+)

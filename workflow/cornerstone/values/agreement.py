@@ -17,7 +17,6 @@ import pandas as pd
 
 from cornerstone.scores import SCORES, measured_scores, yardstick
 from cornerstone.scores.matrix import Scores
-from cornerstone.statistics.ranks import spearman
 from cornerstone.statistics.resampling import LEVEL, bootstrap, interval
 from cornerstone.statistics.significance import holm, p_values
 from cornerstone.values.ablation import document_effects, score_interval
@@ -68,43 +67,6 @@ def compared_with(rows: pd.DataFrame) -> str:
         return chosen
     usual = next(score for score in SCORES if score.stands_for)
     return usual.metric(tuple(rows["score"]))
-
-
-def scores_side_by_side(agreement: pd.DataFrame) -> pd.DataFrame:
-    """A row per model, task and score: what the full model has, and how its effects agree with the log-probability's.
-
-    full, low, high, chance: of the full model. lost: how many sublayers' removals surely cost some of it. unseen: how
-    many it shows no loss for though the log-probability surely fell; unseen_labels names them, the largest fall
-    first. rank_correlation: of all sublayers' effects with those on the log-probability; noise lowers it.
-    """
-    rows = [
-        _side_by_side_row(of_score, of_task[of_task["score"] == yardstick().name])
-        for _, of_task in agreement.groupby(["model", "task"], sort=False)
-        for _, of_score in of_task.groupby("score", sort=False)
-    ]
-    return pd.DataFrame(rows)
-
-
-def _side_by_side_row(rows: pd.DataFrame, yardstick_rows: pd.DataFrame) -> dict:
-    first, fall = rows.iloc[0], yardstick_rows["effect"].to_numpy()
-    unseen = np.flatnonzero(rows["unseen"].to_numpy())
-    named = rows["label"].to_numpy()[unseen[np.argsort(-fall[unseen], kind="stable")]]
-    return {
-        "model": first["model"],
-        "task": first["task"],
-        "score": first["score"],
-        "chosen": first["chosen"],
-        "documents": first["documents"],
-        "sublayers": len(rows),
-        "full": first["full"],
-        "low": first["full_low"],
-        "high": first["full_high"],
-        "chance": first["chance"],
-        "lost": int(rows["lost"].sum()),
-        "unseen": len(unseen),
-        "unseen_labels": ", ".join(named),
-        "rank_correlation": spearman(rows["effect"].to_numpy(), fall),
-    }
 
 
 def compare_scores(evaluation: Path, documents: Path, output: Path, *, score: str = "paper") -> None:

@@ -1,0 +1,104 @@
+"""Every table is one entry of the registry: written as numbers and as text, known to the study, in the report."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from of_six_tasks import IN_POINTS, as_the_papers
+
+import synthetic
+from cornerstone.report.build import _tables
+from cornerstone.report.findings import Study as ReportStudy
+from cornerstone.scores import SCORES
+from cornerstone.scores.unit import percent
+from cornerstone.study.config import resolve
+from cornerstone.tables import TABLES, Section, Table, View
+from cornerstone.tables.text import markdown
+from cornerstone.tables.written import read_table, study_tables, write_tables
+from cornerstone.values.results import Titles
+
+
+def test_a_study_of_single_removals_has_its_tables_too(tmp_path):
+    game = synthetic.known_task([0.9, 0.8, 0.1, 0.1, 0.1, 0.1], max_removed=1, n_documents=100)
+    write_tables(study_tables(), synthetic.results([game], max_removed=1), tmp_path)
+    assert read_table(tmp_path / "joint.csv").empty
+    assert "No such runs were removed." in (tmp_path / "joint.md").read_text()
+
+
+def test_every_table_has_titles_and_notes_and_a_place_of_its_own(results):
+    assert len({table.order for table in TABLES}) == len(TABLES)
+    tables = synthetic.all_tables(results)
+    for score in SCORES:
+        for name, rows in tables.items():
+            sections = TABLES[name].sections(rows, View(Titles(), score))
+            assert sections and all(section.title and section.note.endswith(".") for section in sections), (
+                name
+            )
+
+
+@pytest.mark.parametrize("is_folded", [True, False])
+def test_a_table_of_ones_own_is_written_known_and_in_the_report(results, tmp_path, monkeypatch, is_folded):
+    monkeypatch.setattr(TABLES, "_entries", dict(TABLES._entries))
+    monkeypatch.setattr(TABLES, "_files", dict(TABLES._files))
+    TABLES.register(
+        Table(
+            name="own",
+            make=lambda results: results.values.groupby("model", as_index=False)["value"].max(),
+            sections=lambda rows, view: [Section("The largest", "Of all tasks.", rows.round(2))],
+            is_folded=is_folded,
+        )
+    )
+    assert {"own.csv", "own.md"} < set(resolve({"models": {"small": {"folder": "small"}}}).table_files)
+    write_tables([TABLES["own"]], results, tmp_path)
+    assert (
+        (tmp_path / "own.md").read_text().startswith("## The largest\n\nOf all tasks.\n\n| model | value |")
+    )
+    tables = {"own": read_table(tmp_path / "own.csv")}
+    (part,) = _tables(ReportStudy({"score": "acc"}, Titles(), (), tables, None, (), {}, {}))
+    assert part.startswith("<details>" if is_folded else "<h3>The largest</h3>")
+
+
+@pytest.fixture(scope="module")
+def written(results, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tables")
+    titles = Titles({"small": "Small Llama"}, {"boolq": "BoolQ"})
+    write_tables(study_tables(), replace(as_the_papers(results), titles=titles), folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", [table.name for table in study_tables()])
+def test_csv_and_markdown_hold_the_same_numbers(written, name):
+    table, text = read_table(written / f"{name}.csv"), (written / f"{name}.md").read_text()
+    lines = [line for line in text.splitlines() if line.startswith("| ") and "---" not in line]
+    if name in ("values", "ablation"):  # a row per sublayer there, per sublayer and task here
+        numbers = table[[{"values": "value", "ablation": "effect"}[name], "low", "high"]].to_numpy()
+        cells = {f"{percent(number)} ({percent(low)} – {percent(high)})" for number, low, high in numbers}
+        assert {cell for line in lines for cell in line.strip("| ").split(" | ") if "(" in cell} == cells
+        return
+    for row, line in zip(table.itertuples(), lines[1:], strict=True):
+        for column in table.select_dtypes(float).columns.drop("rank_correlation", errors="ignore"):
+            if name == "scores_side_by_side":
+                assert SCORES[row.score].unit.text(getattr(row, column)) in line, (column, line)
+                continue
+            assert percent(getattr(row, column)) in line, (column, line)
+
+
+def test_people_read_titles_and_no_empty_numbers(written):
+    for path in written.glob("*.md"):
+        text = path.read_text()
+        assert "nan" not in text and "| None" not in text and "| small |" not in text, path.name
+    assert "| Small Llama | BoolQ |" in (written / "scores.md").read_text()
+    assert "| Small Llama | 1 | " in (written / "cornerstones.md").read_text()
+
+
+def test_rows_of_the_value_table_stay_in_model_order(values):
+    section = TABLES["values"].sections(values, IN_POINTS)[1]
+    assert section.table["Sublayer"].tolist()[:4] == ["Attn 0", "MoE 0", "Attn 1", "MoE 1"]
+    assert list(section.table.columns) == ["Sublayer", *synthetic.TASKS]
+
+
+def test_text_writes_percent_minus_signs_and_bars_safely():
+    assert percent(-0.0123) == "−1.2"
+    assert percent(-1e-17) == "0.0"
+    assert percent(float("nan")) == ""
+    assert markdown(pd.DataFrame({"a": ["x|y"]})) == "| a |\n| --- |\n| x\\|y |\n"
