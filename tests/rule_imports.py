@@ -11,7 +11,7 @@ import ast
 import importlib.metadata
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,6 +28,9 @@ ONLY_WITH_CUDA = re.compile(r"nvidia-|cuda-|triton")
 NOT_IMPORTED = {"evaluate": {"pandas", "sentencepiece"}}
 """What no code of ours imports there: pyarrow takes pandas wherever it finds one, and it would find Snakemake's;
 transformers takes sentencepiece for a model with no tokenizer but tokenizer.model."""
+CALLED_BY = {"matplotlib": {"draw"}, "seaborn": {"draw"}, "shapiq": {"audit_estimators"}}
+"""The scripts that call what imports these packages in its functions: figures and audited estimators, which others list
+as entries of a registry."""
 CODE = ("script", "shell", "run", "notebook", "wrapper")
 """What a rule that runs code says it with."""
 
@@ -125,22 +128,46 @@ def needs_of(package: Requirement) -> list[Requirement]:
 def imports_of(scripts: Iterable[str]) -> list[Import]:
     """Every import statement in the scripts and in whatever of ours they import, in functions too.
 
-    Without those for type checkers alone.
+    Without those for type checkers alone, and without those of registered things that a script lists but never calls.
     """
-    todo = [SCRIPTS / f"{name}.py" for name in scripts]
+    found = {}
+    for script in scripts:
+        for statement in _reached(script):
+            packages = {module.split(".")[0] for module in statement.modules}
+            if all(script in CALLED_BY.get(package, {script}) for package in packages):
+                found[statement] = None
+    return list(found)
+
+
+@cache
+def _reached(script: str) -> tuple[Import, ...]:
+    """The statements of a script and of all modules of ours that it reaches."""
+    todo = [SCRIPTS / f"{script}.py"]
     seen, found = set(todo), []
     while todo:
-        for statement in statements(todo.pop()):
-            found.append(statement)
-            for source in map(source_of, statement.modules):
-                if source is not None and source not in seen:
-                    seen.add(source)
-                    todo.append(source)
-    return found
+        path = todo.pop()
+        of_file = statements(path)
+        found += of_file
+        modules = [*registered(path), *(module for statement in of_file for module in statement.modules)]
+        for source in map(source_of, modules):
+            if source is not None and source not in seen:
+                seen.add(source)
+                todo.append(source)
+    return tuple(found)
 
 
-def statements(path: Path) -> Iterator[Import]:
+def registered(path: Path) -> list[str]:
+    """The modules that a registry made in this file imports by name: all of its package."""
+    packages = re.findall(r"^\w+.* = Registry\(\"\w+\", \"([\w.]+)\"\)", path.read_text(), re.MULTILINE)
+    folders = [(package, LIBRARY / Path(*package.split("."))) for package in packages]
+    return [f"{package}.{file.stem}" for package, folder in folders for file in sorted(folder.glob("*.py"))]
+
+
+@cache
+def statements(path: Path) -> tuple[Import, ...]:
+    """Every import statement of a file, without those for type checkers alone."""
     todo: list[ast.AST] = [ast.parse(path.read_text())]
+    found = []
     while todo:
         node = todo.pop()
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
@@ -148,10 +175,12 @@ def statements(path: Path) -> Iterator[Import]:
         else:
             todo.extend(ast.iter_child_nodes(node))
         if isinstance(node, ast.Import):
-            yield Import(path, node.lineno, ast.unparse(node), tuple(alias.name for alias in node.names))
+            names = tuple(alias.name for alias in node.names)
+            found.append(Import(path, node.lineno, ast.unparse(node), names))
         elif isinstance(node, ast.ImportFrom) and node.module != "__future__":
             inner = (f"{node.module}.{alias.name}" for alias in node.names)
-            yield Import(path, node.lineno, ast.unparse(node), (node.module, *inner))
+            found.append(Import(path, node.lineno, ast.unparse(node), (node.module, *inner)))
+    return tuple(found)
 
 
 def source_of(module: str) -> Path | None:

@@ -9,6 +9,7 @@ from cornerstone.drawing import style
 from cornerstone.drawing.captions import spread
 from cornerstone.figures import FIGURES
 from cornerstone.figures.ablation_scheme import make_scheme
+from cornerstone.models.kinds import KINDS
 from cornerstone.system.errors import CornerstoneError
 from drawings import PLAIN, assert_tidy, outside, overlapping
 
@@ -43,8 +44,8 @@ def linear(colour):
 
 
 def test_attention_and_ffn_differ_in_lightness_for_greyscale_print():
-    dark = [style.ATTENTION, *style.ATTENTION_SHADES]
-    light = [style.FEED_FORWARD, *style.FEED_FORWARD_SHADES]
+    dark = [KINDS["attn"].colour, *KINDS["attn"].shades]
+    light = [KINDS["ffn"].colour, *KINDS["ffn"].shades]
     assert max(map(lightness, dark)) + 20 < min(map(lightness, light))
 
 
@@ -71,7 +72,8 @@ BLINDNESS = {
 @pytest.mark.parametrize("kind", BLINDNESS)
 def test_attention_and_ffn_differ_for_colour_blind_readers(kind):
     seen = [
-        np.clip(np.array(BLINDNESS[kind]) @ linear(c), 0, 1) for c in (style.ATTENTION, style.FEED_FORWARD)
+        np.clip(np.array(BLINDNESS[kind]) @ linear(c), 0, 1)
+        for c in (KINDS["attn"].colour, KINDS["ffn"].colour)
     ]
     luminance = [0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in seen]
     assert (max(luminance) + 0.05) / (min(luminance) + 0.05) > 2.5  # WCAG contrast

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 import synthetic
-from cornerstone.drawing import style
 from cornerstone.figures.ablation import make_ablation
 from cornerstone.figures.agreement import make_agreement
 from cornerstone.figures.pie import make_pies
 from cornerstone.figures.values import make_values
+from cornerstone.models.kinds import KINDS
 from drawings import LONG, PLAIN, assert_tidy
 
 
@@ -75,7 +75,7 @@ def test_markers_tell_collapsed_and_undecided_from_above(drawn):
         for x in line.get_xdata()
     }
     black, white = "#1a1a1a", "#ffffff"
-    assert [faces[i] for i in range(4)] == [black, white, style.ATTENTION.lower(), black]
+    assert [faces[i] for i in range(4)] == [black, white, KINDS["attn"].colour.lower(), black]
     assert {"collapsed / below", "undecided"} <= {text.get_text() for text in boxes}
     _, boxes = drawn(lambda: make_ablation(effects.assign(state="above"), PLAIN))
     assert not any("collapsed" in text.get_text() or "undecided" in text.get_text() for text in boxes)
