@@ -8,13 +8,13 @@ import synthetic
 from cornerstone.figures import style
 from cornerstone.figures.ablation import make_ablation
 from cornerstone.figures.values import make_values
-from cornerstone.report.findings import Study as ReportStudy
-from cornerstone.report.findings import caption, cautions, method, summary
+from cornerstone.report.contents import Contents
+from cornerstone.report.findings import caption
 from cornerstone.scores import SCORES
 from cornerstone.scores.unit import NATS, POINTS
 from cornerstone.study.config import TABLES
 from cornerstone.tables.precision import precision_table
-from cornerstone.tables.written import all_tables, read_table, sections, write_tables
+from cornerstone.tables.written import read_table, sections, write_tables
 from cornerstone.values.results import Titles
 
 KNOCK = [0.9, 0.8, 0.05, 0.6, 0.05, 0.05, 0.05, 0.05]
@@ -64,16 +64,6 @@ def test_precision_counts_documents_for_widths_in_nats_without_a_rule_for_rare_a
     assert "Documents for ±0.02" in section.table and "Widest now (nats)" in section.table
 
 
-def test_the_report_says_nats(in_nats):
-    config = {"max_removed": 2, "edges": "both", "score": "logprob", "top_k": 3, "estimator": "windows"}
-    tables = all_tables(in_nats, {}, Titles())
-    study = ReportStudy(config, Titles({"small": "Small"}), (), tables, None, (), {}, {})
-    (text,) = summary(study)
-    assert " nats whole (2 tasks). The largest" in text and "points" not in text
-    assert "log-probability of the gold choice" in method(study)[0]
-    assert any("no lower end" in note for note in cautions(study))
-
-
 @pytest.mark.parametrize("score", ["acc", "logprob"])
 def test_figures_are_drawn_in_the_scores_unit(score):
     factor, name = {"acc": (100, "points of score"), "logprob": (1, "nats")}[score]
@@ -93,5 +83,5 @@ def test_the_caption_of_values_has_the_scores_unit(in_nats, tmp_path):
     config = {"max_removed": 2, "edges": "both", "top_k": 3, "estimator": "windows"}
     tables = {"scores": pd.DataFrame({"model": ["small"], "documents": [40], "score": ["logprob"]})}
     for score, word in (("paper", "in points of score,"), ("margin", "in nats,")):
-        study = ReportStudy({**config, "score": score}, Titles(), (), tables, None, (), {}, {})
-        assert word in caption(study, tmp_path / "values_small.svg")[1]
+        contents = Contents({**config, "score": score}, Titles(), (), tables, None, (), {}, {})
+        assert word in caption(contents, tmp_path / "values_small.svg")[1]

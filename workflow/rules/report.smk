@@ -13,14 +13,7 @@ rule report:
         ],
         documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
         manifests=expand("<results>/models/{model}.json", model=study.model_names),
-        code=library(
-            "report/*.py",
-            "tables/*.py",
-            "tables/audit.py",
-            "report/opening.py",
-            "tables/text.py",
-            "values/units.py",
-        ),
+        code=library("report/*.py", "report/*.j2", "report/*.css", "tables/*.py"),
     output:
         report="<results>/report.html",
     log:
