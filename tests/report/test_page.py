@@ -42,6 +42,7 @@ def seen(page):
 
 
 def test_the_report_is_one_file_that_loads_nothing(page):
+    assert page.startswith("<!doctype html>\n") and page.endswith("</html>\n")
     for tag, attributes in read(page):
         assert tag not in ("script", "link", "iframe", "object")
         assert attributes.get("src", "data:").startswith("data:")
