@@ -34,8 +34,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 from cornerstone.engine.evaluate import evaluate
 from cornerstone.engine.reference import sublayers_removed
 from cornerstone.engine.token_tree import tree_row
+from cornerstone.loading.devices import pick_device
 from cornerstone.loading.encoding import EncodedDocument, EncodedRequest, encode_documents
-from cornerstone.loading.load import DTYPES, LanguageModel, load_model, pick_device
+from cornerstone.loading.load import DTYPES, LanguageModel, load_model
 from cornerstone.loading.memory import free_memory
 from cornerstone.shapley.coalitions import Removed, ablation, windows
 from cornerstone.system.errors import CornerstoneError

@@ -25,8 +25,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
 from cornerstone.engine.evaluate import evaluate
+from cornerstone.loading.devices import pick_device
 from cornerstone.loading.encoding import encode_documents
-from cornerstone.loading.load import pick_device
 from cornerstone.shapley.coalitions import Removed, ablation, windows
 from cornerstone.system.errors import CornerstoneError
 from limit import operations_of, product_rate

@@ -30,8 +30,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 from cornerstone.engine.evaluate import EvaluationResult, evaluate
 from cornerstone.engine.reference import sublayers_removed
 from cornerstone.engine.token_tree import tree_row
+from cornerstone.loading.devices import pick_device
 from cornerstone.loading.encoding import EncodedDocument, encode_documents
-from cornerstone.loading.load import DTYPES, LanguageModel, pick_device
+from cornerstone.loading.load import DTYPES, LanguageModel
 from cornerstone.shapley.coalition_tree import least_evaluations
 from cornerstone.shapley.coalitions import Removed, ablation, windows
 from cornerstone.system.errors import CornerstoneError

@@ -13,7 +13,8 @@ LONGEST_FIRST = (
     "test_readme",
     "test_tasks_from_hub",
     "test_download",
-    "test_engine",
+    "test_least_work",
+    "test_streamed_numbers",
     "test_hub",
     "test_faulty_data_sets",
 )

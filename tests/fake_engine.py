@@ -21,7 +21,8 @@ from types import SimpleNamespace
 import numpy as np
 
 from cornerstone.documents.document import Document, DocumentSet, Request, digest_documents, write_documents
-from cornerstone.evaluations.job import Engine, EvaluationJob, run_evaluation_job
+from cornerstone.evaluations.job import run_evaluation_job
+from cornerstone.evaluations.plan import Engine, EvaluationJob
 from cornerstone.models.manifest import write_manifest
 from cornerstone.system.errors import CornerstoneError
 
@@ -63,7 +64,7 @@ class FakeEngine:
     def load_model(self, folder, dtype, device, name, allow_remote_code, placement):
         self.loads += 1
         sublayers = tuple(SimpleNamespace(label=label) for label in LABELS)
-        return SimpleNamespace(sublayers=sublayers, device="cpu", dtype=dtype)
+        return SimpleNamespace(sublayers=sublayers, device_name="cpu", peak_device_memory_bytes=None)
 
     def evaluate(self, model, documents, coalitions, *, memory_bytes, on_block, on_progress):
         self.asked += [(c, d.index) for c in coalitions for d in documents]

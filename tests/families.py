@@ -1,4 +1,4 @@
-"""A tiny random model of each family, documents in token ids, and lm-eval's own log-likelihoods of them.
+"""A tiny random model of each family, and how far the engine is from lm-eval's own log-likelihoods on it.
 
     python tests/families.py > docs/families.md        writes the table of families anew
 
@@ -7,33 +7,28 @@ zeroed by hooks on modules that this file names for each family.
 """
 
 import functools
-import logging
 import os
 import sys
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))  # for `python tests/families.py`
 
 import numpy as np
-import tokenizers
 import torch
 import transformers
 
 from cornerstone.engine.evaluate import evaluate
-from cornerstone.loading.encoding import EncodedDocument, EncodedRequest, Encoder
+from cornerstone.loading.encoding import Encoder
 from cornerstone.loading.load import language_model
-from cornerstone.shapley.coalitions import ablation, windows
 from cornerstone.system.errors import CornerstoneError
+from lm_eval_harness import harness, harness_loglikelihoods, sublayer_modules
+from token_documents import MAX_LENGTH, PAIRS, VOCABULARY, encoded, some_coalitions
 
 # Matrices this small only lose time when threads share them.
 torch.set_num_threads(1)
 transformers.logging.set_verbosity_error()
-logging.getLogger("lm_eval").setLevel(logging.ERROR)  # it warns of every truncated request
 
-VOCABULARY = 97
-MAX_LENGTH = 40
 WINDOW = 7
 N_BLOCKS = 3
 
@@ -228,123 +223,6 @@ def family_network(name, seed=0):
 def as_model(network, name="model"):
     """The network as the engine takes it; token ids need no tokenizer."""
     return language_model(network, Encoder(None, MAX_LENGTH), name)
-
-
-# Documents as token ids
-
-
-def tokens(random, count):
-    return [int(token) for token in random.randint(3, VOCABULARY, count)]
-
-
-def documents_in_tokens():
-    """Per document, a list of (context, continuation) in token ids: every shape that tasks have."""
-    random = np.random.RandomState(1)
-    shared = tokens(random, 12)
-    long = tokens(random, MAX_LENGTH + 20)
-    start, other_start, ending = tokens(random, 9), tokens(random, 11), tokens(random, 6)
-    middle, yes_or_no = tokens(random, 5), tokens(random, 17)
-    return [
-        [(shared, tokens(random, count)) for count in (3, 5, 2, 7)],
-        [(yes_or_no, [5]), (yes_or_no, [6])],
-        [(long, tokens(random, count)) for count in (4, 6, 1)],
-        [(start, ending), (other_start, ending)],
-        [
-            (shared, ending),
-            (shared, ending),
-            (shared, ending[:3]),
-            (shared, ending[:2] + middle),
-            (shared, [9]),
-        ],
-        [([1], tokens(random, count)) for count in (1, 2, 9)],
-    ]
-
-
-PAIRS = documents_in_tokens()
-
-
-def encoded(pairs, max_length=MAX_LENGTH):
-    """Documents of (context, continuation) pairs, cut from the left as lm-eval does."""
-    return [
-        EncodedDocument(
-            index,
-            tuple(
-                EncodedRequest(tuple((context + answer)[-(max_length + 1) :][:-1]), tuple(answer))
-                for context, answer in document
-            ),
-            gold=(0,),
-            choice_lengths=(1,) * len(document),
-            digest=str(index),
-        )
-        for index, document in enumerate(pairs)
-    ]
-
-
-def some_coalitions(count):
-    """The full model, single removals, windows, and arbitrary ones with emptied blocks; `count` sublayers."""
-    arbitrary = [(0, 1, 4), (2, 3), (0, 3, 5), (1, 2, 3, 4), (0, 2, 4), tuple(range(count))]
-    return [*ablation(count), *windows(count, 3), *arbitrary]
-
-
-# lm-eval
-
-
-def word_tokenizer():
-    """A tokenizer object, for HFLM wants one; nothing is tokenized with it."""
-    words = {f"w{number}": number for number in range(VOCABULARY)}
-    return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="w0")),
-        unk_token="w0",
-        bos_token="w1",
-        eos_token="w2",
-    )
-
-
-def harness(network, tokenizer=None, batch_size=8):
-    from lm_eval.models.huggingface import HFLM
-
-    return HFLM(
-        pretrained=network,
-        tokenizer=tokenizer or word_tokenizer(),
-        softmax_dtype="float32",
-        batch_size=batch_size,
-    )
-
-
-def sublayer_modules(network, blocks, mixer, feed_forward):
-    """Every sublayer's module in execution order, found by the names given."""
-    modules = []
-    for block in network.get_submodule(blocks):
-        modules += [getattr(block, name) for name in mixer if hasattr(block, name)]
-        modules.append(getattr(block, feed_forward))
-    return modules
-
-
-@contextmanager
-def zeroed(modules, removed):
-    """Zero the outputs of the removed sublayers."""
-
-    def zero(module, arguments, output):
-        if isinstance(output, tuple):
-            return (output[0] * 0, *output[1:])
-        return output * 0
-
-    with ExitStack() as stack:
-        for index in removed:
-            stack.callback(modules[index].register_forward_hook(zero).remove)
-        yield
-
-
-def harness_loglikelihoods(lm, modules, pairs, coalitions):
-    """lm-eval's log-likelihoods [coalition][document][choice] of (context, continuation) token ids."""
-    requests = [((str(context), str(answer)), context, answer) for d in pairs for context, answer in d]
-    ends = np.cumsum([len(document) for document in pairs])[:-1]
-    found = []
-    for removed in coalitions:
-        with zeroed(modules, removed):
-            answers = lm._loglikelihood_tokens(requests, disable_tqdm=True)
-        found.append(np.split(np.array([loglikelihood for loglikelihood, _ in answers]), ends))
-    return found
 
 
 # What is measured of a family

@@ -8,7 +8,8 @@ A change that moves these numbers makes every kept evaluation wrong: it must rai
 import json
 from pathlib import Path
 
-from families import PAIRS, as_model, encoded, family_network, some_coalitions
+from families import as_model, family_network
+from token_documents import PAIRS, encoded, some_coalitions
 
 # After families, which puts the library on the path when this file is run.
 from cornerstone.shapley.coalitions import removed_text  # isort: skip

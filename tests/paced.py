@@ -65,15 +65,13 @@ class Journal:
 
 def pace(clone: Path, seconds_per_block: float) -> Journal:
     """Edit the clone's evaluate step; progress is saved every SECONDS_BETWEEN_PARTS."""
-    job = clone / "workflow" / "cornerstone" / "evaluation_job.py"
-    text = job.read_text()
-    before = "SECONDS_BETWEEN_PARTS = 60.0"
+    evaluations = clone / "workflow" / "cornerstone" / "evaluations"
+    plan, job = evaluations / "plan.py", evaluations / "job.py"
+    text, before = plan.read_text(), "SECONDS_BETWEEN_PARTS = 60.0"
     assert before in text
+    plan.write_text(text.replace(before, f"SECONDS_BETWEEN_PARTS = {SECONDS_BETWEEN_PARTS}"))
     journal = Journal(clone / "journal")
-    job.write_text(
-        text.replace(before, f"SECONDS_BETWEEN_PARTS = {SECONDS_BETWEEN_PARTS}")
-        + PACED.format(journal=str(journal.path), seconds=seconds_per_block)
-    )
+    job.write_text(job.read_text() + PACED.format(journal=str(journal.path), seconds=seconds_per_block))
     return journal
 
 

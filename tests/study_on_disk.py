@@ -12,20 +12,11 @@ import pandas as pd
 
 import synthetic
 from cornerstone.documents.document import DocumentSet, digest_documents, write_documents
-from cornerstone.evaluations.evaluation import Evaluation, write_evaluation
-from cornerstone.figures import (
-    draw_ablation,
-    draw_agreement,
-    draw_interactions,
-    draw_pies,
-    draw_scheme,
-    draw_totals,
-    draw_values,
-)
+from cornerstone.evaluations.evaluation import Evaluation
+from cornerstone.figures import figures_of
 from cornerstone.models.manifest import write_manifest
 from cornerstone.report.build import build_report
 from cornerstone.report.contents import Contents
-from cornerstone.scores.unit import POINTS
 from cornerstone.shapley.coalitions import ablation, windows
 from cornerstone.study.config import TABLES
 from cornerstone.tables.written import write_tables
@@ -35,6 +26,7 @@ from cornerstone.values.estimates import estimate_values
 from cornerstone.values.interactions import pair_interactions
 from cornerstone.values.joint import joint_effects
 from cornerstone.values.results import Results, Titles, read_measured, read_rows
+from written_evaluations import write_evaluation
 
 TITLES = Titles({"small": "Small & <Beautiful>", "mix": "Mix"}, {"boolq": "BoolQ", "piqa": "PIQA"})
 CONFIG = {
@@ -130,28 +122,17 @@ def read_results(paths):
 
 
 def write_figures(folder, paths):
-    values, effects, agreement, interactions = (
-        read_rows(paths[name]) for name in ("values", "ablation", "agreement", "interactions")
-    )
-    draw_scheme(folder / "ablation_scheme.svg")
-    draw_pies(values, folder / "pie_all.svg", TITLES)
-    draw_totals(pd.read_csv(folder / "totals.csv"), folder / "totals_all.svg", TITLES, POINTS)
-    for model in MODELS:
-        of_model = values[values["model"] == model]
-        draw_pies(of_model, folder / f"pie_{model}.svg", TITLES)
-        draw_values(of_model, folder / f"values_{model}.png", TITLES)
-        draw_ablation(effects[effects["model"] == model], folder / f"ablation_{model}.svg", TITLES)
-        draw_agreement(agreement[agreement["model"] == model], folder / f"agreement_{model}.svg", TITLES)
-        of_pairs = interactions[interactions["model"] == model]
-        draw_interactions(of_pairs, folder / f"interactions_{model}.svg", TITLES)
-    kinds = (
-        [f"pie_{m}.svg" for m in MODELS]
-        + [f"ablation_{m}.svg" for m in MODELS]
-        + [f"values_{m}.png" for m in MODELS]
-        + [f"agreement_{m}.svg" for m in MODELS]
-        + [f"interactions_{m}.svg" for m in MODELS]
-    )
-    return [folder / name for name in ("ablation_scheme.svg", "pie_all.svg", "totals_all.svg", *kinds)]
+    """Every figure of the study as the rule draws it, those of values as PNG."""
+    settings = {"top_k": CONFIG["top_k"], "score": CONFIG["score"]}
+    drawn = []
+    for stem, (figure, model) in figures_of([*MODELS], exact=[], with_pairs=[*MODELS]).items():
+        source = figure.reads.split("/")[0]
+        files = [folder / "totals.csv"] if source == "tables" else paths.get(source, [])
+        of_model = [path for path in files if path.name.startswith(f"{model}_" if model else "")]
+        rows = read_rows(of_model) if of_model else None
+        drawn.append(folder / f"{stem}.{'png' if figure.name == 'values' else 'svg'}")
+        figure.draw(rows, drawn[-1], TITLES, **{name: settings[name] for name in figure.settings})
+    return drawn
 
 
 def report_of(folder: Path, paths: Paths, **changed) -> str:

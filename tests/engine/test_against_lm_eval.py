@@ -18,7 +18,7 @@ from cornerstone.documents.task_index import find_definition
 from cornerstone.engine.evaluate import evaluate
 from cornerstone.loading.encoding import encode_documents
 from cornerstone.shapley.coalitions import ablation, removed_text, windows
-from families import harness, sublayer_modules, zeroed
+from lm_eval_harness import harness, sublayer_modules, zeroed
 from real_inputs import MODELS, SHARED, TASKS, fitting, real_documents, real_model
 from synthetic import score_table
 

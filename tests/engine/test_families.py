@@ -11,21 +11,17 @@ from cornerstone.engine.evaluate import evaluate
 from cornerstone.system.errors import CornerstoneError
 from families import (
     FAMILIES,
-    PAIRS,
     REFUSED,
     SHAPE,
     as_model,
-    encoded,
     family_network,
-    harness,
-    harness_loglikelihoods,
     measured,
     random_network,
     refusal,
-    some_coalitions,
-    sublayer_modules,
     table,
 )
+from lm_eval_harness import harness, harness_loglikelihoods, sublayer_modules
+from token_documents import PAIRS, encoded, some_coalitions
 
 TABLE = Path(__file__).parents[2] / "docs" / "families.md"
 

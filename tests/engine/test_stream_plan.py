@@ -2,6 +2,7 @@
 
 import logging
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,14 @@ from cornerstone.engine.budget import Budget, first_budget, state_bytes
 from cornerstone.engine.evaluate import evaluate
 from cornerstone.engine.stream_plan import StreamPlan, loaded_bytes, waiting_seconds
 from cornerstone.evaluations.evaluation import read_evaluation
-from cornerstone.evaluations.job import EvaluationJob, run_evaluation_job
+from cornerstone.evaluations.job import run_evaluation_job
 from cornerstone.loading.load import load_model
 from cornerstone.shapley.coalition_tree import Visit, coalition_tree, least_evaluations, walk_order
 from cornerstone.shapley.coalitions import ablation, windows
-from families import PAIRS, as_model, encoded, family_network, word_tokenizer
+from families import as_model, family_network
+from lm_eval_harness import word_tokenizer
+from token_documents import PAIRS, encoded
+from torch_engine import TORCH_ENGINE
 
 N_SUBLAYERS = 6
 BLOCKS = [(0, 1), (2, 3), (4, 5)]
@@ -197,15 +201,8 @@ def test_a_job_notes_what_streaming_took_and_gives_the_same_table(tmp_path, capl
     )
     found = {}
     for placement in ("resident", "streamed"):
-        own = EvaluationJob(
-            **{
-                **vars(job),
-                "output": tmp_path / f"{placement}.parquet",
-                "device": "cpu",
-                "placement": placement,
-            }
-        )
-        run_evaluation_job(own)
+        own = replace(job, output=tmp_path / f"{placement}.parquet", device="cpu", placement=placement)
+        run_evaluation_job(own, TORCH_ENGINE)
         found[placement] = read_evaluation(own.output)
     assert found["resident"].identity == found["streamed"].identity
     tables = [found[placement].table for placement in ("resident", "streamed")]

@@ -10,25 +10,22 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from cornerstone.evaluations.evaluation import (
-    BadEvaluation,
-    Evaluation,
-    Expected,
-    count_rejected,
-    find_bad_evaluations,
-    read_evaluation,
-    read_or_set_aside,
-    set_aside_if_bad,
-    write_evaluation,
-    write_grid,
-)
+from cornerstone.evaluations.evaluation import BadEvaluation, Evaluation, read_evaluation, write_grid
 from cornerstone.evaluations.grid import DocumentKey, empty_grid
 from cornerstone.evaluations.job import run_evaluation_job
-from cornerstone.evaluations.parts import Work, compact_parts, parts_folder, read_parts, work_done, write_part
+from cornerstone.evaluations.parts import Parts, Work, parts_folder
+from cornerstone.evaluations.rejected import (
+    Expected,
+    count_rejected,
+    read_or_set_aside,
+    reason_against,
+    set_aside_if_bad,
+)
 from cornerstone.shapley.coalitions import ablation, windows
 from cornerstone.system.durable_files import durable_file
 from cornerstone.system.errors import CornerstoneError
 from fake_engine import FakeEngine, write_study
+from written_evaluations import write_evaluation
 
 
 @pytest.fixture
@@ -46,10 +43,10 @@ def expected(job, **changes):
 def small_evaluation():
     table = pd.DataFrame(
         {
-            "removed": ["", "", "0"],
-            "document": [0, 0, 0],
-            "choice": [0, 1, 0],
-            "loglikelihood": [-1.0, -2.5, -0.25],
+            "removed": ["", "", "0", "0"],
+            "document": [0, 0, 0, 0],
+            "choice": [0, 1, 0, 1],
+            "loglikelihood": [-1.0, -2.5, -0.25, -3.0],
         }
     )
     return Evaluation("tiny", "boolq", "ablation", ("Attn 0", "FFN 0"), table, {"seconds": 1.5})
@@ -76,9 +73,7 @@ def test_a_truncated_evaluation_is_bad(job, left):
     job.output.write_bytes(content[: int(len(content) * left) if isinstance(left, float) else left])
     with pytest.raises(BadEvaluation, match="cut off"):
         read_evaluation(job.output)
-    ((path, reason),) = find_bad_evaluations([expected(job)])
-    assert path == job.output
-    assert "cut off" in reason
+    assert "cut off" in reason_against(expected(job))
 
 
 def test_a_flipped_bit_in_the_numbers_is_noticed_by_the_reader(job):
@@ -120,7 +115,7 @@ def test_what_the_system_cannot_read_is_not_taken_for_damaged(job, monkeypatch, 
     with pytest.raises(CornerstoneError, match=r"could not be read .+ mend that"):
         set_aside_if_bad(expected(job))
     with pytest.raises(CornerstoneError, match="could not be read"):
-        work_done(folder, {})
+        Parts(folder, {}).work_done()
     assert sorted(folder.iterdir()) == before
     assert not list(job.output.parent.glob("*.rejected"))
 
@@ -128,29 +123,27 @@ def test_what_the_system_cannot_read_is_not_taken_for_damaged(job, monkeypatch, 
 def test_a_missing_evaluation_is_told_in_one_line(tmp_path):
     with pytest.raises(CornerstoneError, match="there is no evaluation"):
         read_evaluation(tmp_path / "none.parquet")
-    assert find_bad_evaluations([Expected(tmp_path / "none.parquet", "m", "t", "d")]) == []
+    assert reason_against(Expected(tmp_path / "none.parquet", "m", "t", "d")) is None
 
 
 def test_a_good_evaluation_in_its_place_is_left_alone(job):
-    assert find_bad_evaluations([expected(job)]) == []
+    assert reason_against(expected(job)) is None
     assert set_aside_if_bad(expected(job)) is None
     assert job.output.exists()
 
 
 @pytest.mark.parametrize("name", ["model", "task", "design"])
 def test_an_evaluation_of_another_name_is_foreign(job, name):
-    ((_, reason),) = find_bad_evaluations([expected(job, **{name: "other"})])
-    assert reason.endswith("not 'other'")
+    assert reason_against(expected(job, **{name: "other"})).endswith("not 'other'")
 
 
 def test_an_evaluation_of_other_weights_or_documents_is_foreign(job, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     other = write_study(elsewhere, 7, weights="v" * 64)
-    ((_, reason),) = find_bad_evaluations([expected(job, manifest=other.manifest)])
-    assert "another model: weights are not what" in reason
-    ((_, reason),) = find_bad_evaluations([expected(job, documents=other.documents)])
-    assert "other documents" in reason
+    model, documents = expected(job, manifest=other.manifest), expected(job, documents=other.documents)
+    assert "another model: weights are not what" in reason_against(model)
+    assert "other documents" in reason_against(documents)
 
 
 def test_a_bad_file_is_renamed_named_in_one_line_and_never_overwritten(job, capsys):
@@ -189,7 +182,7 @@ def test_two_million_rows_are_written_and_read_in_seconds(tmp_path, capsys):
     documents = [DocumentKey(index, f"{index:064x}", 2) for index in range(1838)]
     grid = empty_grid(coalitions, documents)
     grid.values[:] = -50 * np.random.default_rng(0).random(grid.values.shape)
-    folder, identity = tmp_path / "parts", {"sublayers": ["Attn 0"]}
+    parts = Parts(tmp_path / "parts", {"sublayers": ["Attn 0"]})
     again = empty_grid(coalitions, documents)
     times = {}
 
@@ -199,15 +192,15 @@ def test_two_million_rows_are_written_and_read_in_seconds(tmp_path, capsys):
         times[name] = round(time.perf_counter() - started, 2)
         return result
 
-    timed("write part", write_part, folder, identity, grid, Work(seconds=3.0, devices=("cpu",)), {})
-    timed("read part", read_parts, folder, identity, again)
+    timed("write part", parts.write, grid, Work(seconds=3.0, devices=("cpu",)), {})
+    timed("read part", parts.fill, again)
     np.testing.assert_array_equal(again.values, grid.values)
     grid.saved[:, :100] = False  # as another job's part, doubled in the first
-    write_part(folder, identity, grid, Work(seconds=4.0, devices=("cuda:0 (NVIDIA H100)",)), {})
-    timed("compact", compact_parts, folder, identity)
-    (part,) = folder.iterdir()
+    parts.write(grid, Work(seconds=4.0, devices=("cuda:0 (NVIDIA H100)",)), {})
+    timed("compact", parts.compact)
+    (part,) = parts.folder.iterdir()
     assert pq.read_metadata(part).num_rows == grid.values.size == 635 * 1838 * 2
-    work = timed("what it took", work_done, folder, identity)
+    work = timed("what it took", parts.work_done)
     assert (work.seconds, work.devices) == (7.0, ("cpu", "cuda:0 (NVIDIA H100)"))
     evaluation = replace(small_evaluation(), table=None)
     timed("write evaluation", write_grid, grid, tmp_path / "w.parquet", evaluation)

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from cornerstone.documents.document import Document, DocumentSet, Request, digest_documents, write_documents
 from cornerstone.evaluations.evaluation import read_evaluation
-from cornerstone.evaluations.job import EvaluationJob, run_evaluation_job
+from cornerstone.evaluations.job import run_evaluation_job
 from cornerstone.evaluations.parts import parts_folder
-from cornerstone.evaluations.shards import split_by_tokens
+from cornerstone.evaluations.plan import EvaluationJob, split_by_tokens
 from cornerstone.models.manifest import describe_folder, write_manifest
 from cornerstone.system.errors import CornerstoneError
 from fake_engine import FakeEngine, write_study
+from torch_engine import TORCH_ENGINE
 
 MODEL = Path(__file__).parents[2] / "resources" / "demo" / "models" / "demo_llama"
 
@@ -85,11 +86,11 @@ def test_what_a_shard_lost_is_asked_of_the_shards_again_and_not_evaluated_where_
 
 def test_the_real_engine_gives_the_same_numbers_in_one_and_in_five_shards(tmp_path):
     whole, cut = real_study(tmp_path / "whole"), real_study(tmp_path / "cut")
-    run_evaluation_job(whole)
+    run_evaluation_job(whole, TORCH_ENGINE)
     notes = tuple(tmp_path / f"{number}-of-5.json" for number in range(1, 6))
     for number, note in enumerate(notes, 1):
-        run_evaluation_job(replace(cut, shard=(number, 5), note=note))
-    run_evaluation_job(replace(cut, shard_notes=notes))
+        run_evaluation_job(replace(cut, shard=(number, 5), note=note), TORCH_ENGINE)
+    run_evaluation_job(replace(cut, shard_notes=notes), TORCH_ENGINE)
     one, five = read_evaluation(whole.output), read_evaluation(cut.output)
     assert five.provenance["evaluated_pairs"] == 0
     assert one.table.drop(columns="loglikelihood").equals(five.table.drop(columns="loglikelihood"))

@@ -20,8 +20,10 @@ from cornerstone.loading.encoding import (
     prefix_token,
 )
 from cornerstone.system.errors import CornerstoneError
-from families import MAX_LENGTH, family_network, harness
+from families import family_network
+from lm_eval_harness import harness
 from real_inputs import MODELS, SHARED, TASKS, existing, fitting, real_documents, real_model
+from token_documents import MAX_LENGTH
 
 SENTENCES = [
     "The cat sat on the mat, and the other cat ran away.",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cornerstone.loading.load import pick_device
+from cornerstone.loading.devices import pick_device
 from cornerstone.models.folder import check_model_folder
 from cornerstone.system.errors import CornerstoneError
 from hub.client import client_environment

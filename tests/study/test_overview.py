@@ -8,8 +8,8 @@ import pytest
 import cornerstone.evaluations.parts
 from cornerstone.documents.document import digest_documents, read_documents, write_documents
 from cornerstone.evaluations.job import run_evaluation_job
-from cornerstone.study.config import resolve
 from cornerstone.study.overview import print_overview, share_done
+from cornerstone.study.resolve import resolve
 from fake_engine import LABELS, FakeEngine, write_study
 
 SINGLES, WINDOWS = 1 + len(LABELS), len(LABELS) - 1
@@ -100,7 +100,7 @@ def test_it_may_look_while_a_job_makes_one_part_of_many(jobs, monkeypatch):
         path.unlink()
         return read(path)
 
-    monkeypatch.setattr(cornerstone.parts, "read_rows", vanish)
+    monkeypatch.setattr(cornerstone.evaluations.parts, "read_rows", vanish)
     assert share() == 0
 
 

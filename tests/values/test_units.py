@@ -1,15 +1,12 @@
 """Units: points of a hundred for accuracies, nats for the rest, wherever a number is written."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import synthetic
-from cornerstone.figures import style
+from cornerstone.drawing import style
 from cornerstone.figures.ablation import make_ablation
 from cornerstone.figures.values import make_values
-from cornerstone.report.contents import Contents
-from cornerstone.report.findings import caption
 from cornerstone.scores import SCORES
 from cornerstone.scores.unit import NATS, POINTS
 from cornerstone.study.config import TABLES
@@ -77,11 +74,3 @@ def test_figures_are_drawn_in_the_scores_unit(score):
     )
     heights = [line.get_ydata()[0] for line in dots.axes[0].lines if len(set(line.get_ydata())) == 1]
     assert heights[0] == pytest.approx(factor * effects["full"].iloc[0])
-
-
-def test_the_caption_of_values_has_the_scores_unit(in_nats, tmp_path):
-    config = {"max_removed": 2, "edges": "both", "top_k": 3, "estimator": "windows"}
-    tables = {"scores": pd.DataFrame({"model": ["small"], "documents": [40], "score": ["logprob"]})}
-    for score, word in (("paper", "in points of score,"), ("margin", "in nats,")):
-        contents = Contents({**config, "score": score}, Titles(), (), tables, None, (), {}, {})
-        assert word in caption(contents, tmp_path / "values_small.svg")[1]

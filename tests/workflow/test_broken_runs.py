@@ -162,7 +162,8 @@ from cornerstone.engine.evaluate import evaluate
 from cornerstone.loading.memory import free_memory
 from cornerstone.loading.encoding import Encoder
 from cornerstone.loading.load import language_model
-from families import SHAPE, encoded, random_network
+from families import SHAPE, random_network
+from token_documents import encoded
 
 def own_peak():  # in bytes; what getrusage tells may be of the process that started this one
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) << 10

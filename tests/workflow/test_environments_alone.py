@@ -115,16 +115,22 @@ write_documents(build_documents("boolq", data=Path("boolq.jsonl")), Path("boolq.
 """
 EVALUATE = """
 from pathlib import Path
-from cornerstone.evaluations.job import EvaluationJob, run_evaluation_job
+from cornerstone.engine.evaluate import evaluate
+from cornerstone.evaluations.job import run_evaluation_job
+from cornerstone.evaluations.plan import Engine, EvaluationJob
+from cornerstone.loading.encoding import encode_documents, load_encoder
+from cornerstone.loading.load import load_model
 files = [Path(name) for name in ("model.json", "boolq.parquet", "ablation.parquet")]
-run_evaluation_job(EvaluationJob(*files, "demo_llama", "boolq", "ablation"))
+run_evaluation_job(EvaluationJob(*files, "demo_llama", "boolq", "ablation"),
+    Engine(load_encoder, encode_documents, load_model, evaluate, 1))
 """
 ANALYSIS = """
 from pathlib import Path
 from cornerstone.values.ablation import ablation_effects
-from cornerstone.figures.scheme import draw_scheme
+from cornerstone.figures import FIGURES
+from cornerstone.values.results import Titles
 ablation_effects(Path("ablation.parquet"), Path("boolq.parquet"), Path("ablation.csv"), score="paper")
-draw_scheme(Path("scheme.pdf"))
+FIGURES["ablation_scheme"].draw(None, Path("scheme.pdf"), Titles())
 """
 AUDIT = """
 import numpy as np

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cornerstone.evaluations.evaluation import read_evaluation
-from cornerstone.evaluations.parts import METADATA_KEY
+from cornerstone.evaluations.parquet import METADATA_KEY
 from cornerstone.shapley.coalitions import parse_removed
 from tiny_study import N_DOCUMENTS, N_SUBLAYERS, STUDY, configure, make, planned, prepare
 
@@ -108,21 +108,11 @@ def test_a_second_run_does_nothing_and_says_so(first_run):
 
 
 def test_a_changed_colour_draws_the_figures_again_and_evaluates_nothing(study):
-    style = study / "workflow" / "cornerstone" / "figures" / "style.py"
+    style = study / "workflow" / "cornerstone" / "drawing" / "style.py"
     style.write_text(re.sub("#[0-9A-F]{6}", "#123456", style.read_text()))
     before = (study / "results" / "figures" / "pie_tiny.svg").read_text()
     jobs = planned(study, "all")
-    figures = {
-        "pie_model": 1,
-        "pie_all": 1,
-        "totals_all": 1,
-        "ablation": 1,
-        "values": 1,
-        "agreement": 1,
-        "interactions": 1,
-        "ablation_scheme": 1,
-    }
-    assert jobs == {**figures, "report": 1, "all": 1, "total": 10}
+    assert jobs == {"draw": 8, "report": 1, "all": 1, "total": 10}
     make(study, "results/figures/pie_tiny.pdf")
     assert (study / "results" / "figures" / "pie_tiny.svg").read_text() != before
 
@@ -304,8 +294,10 @@ def test_a_killed_evaluation_goes_on_where_it_stopped(study):
     before = read_evaluation(output).table
     shutil.rmtree(output.parent)
     library = study / "workflow" / "cornerstone"
-    replace_in(library / "evaluation_job.py", "SECONDS_BETWEEN_PARTS = 60.0", "SECONDS_BETWEEN_PARTS = 0.0")
-    with (library / "parts.py").open("a") as file:
+    replace_in(
+        library / "evaluations" / "plan.py", "SECONDS_BETWEEN_PARTS = 60.0", "SECONDS_BETWEEN_PARTS = 0.0"
+    )
+    with (library / "evaluations" / "parts.py").open("a") as file:
         file.write(KILL_AFTER_A_PART)
     target = str(output.relative_to(study))
     configure(study, memory_gb=0.0002)  # so that the work is done in several blocks
@@ -325,14 +317,17 @@ KILL_AFTER_A_PART = """
 import os
 import signal
 
-_write_part = write_part
+_write = Parts.write
 
 
-def write_part(*arguments, **keywords):
-    pairs = _write_part(*arguments, **keywords)
+def write_and_die(*arguments, **keywords):
+    pairs = _write(*arguments, **keywords)
     if os.environ.get("KILL_AFTER_A_PART"):
         os.kill(os.getpid(), signal.SIGKILL)
     return pairs
+
+
+Parts.write = write_and_die
 """
 
 

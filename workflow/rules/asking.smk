@@ -8,11 +8,12 @@ rule estimate:
     conda:
         "../../envs/documents.yaml"
     params:
+        question="estimate",
         study=study,
     message:
         "Ask the hub what the study will need"
     script:
-        "../scripts/estimate.py"
+        "../scripts/ask.py"
 
 
 # How far it is, by the files on the disk, while its jobs run too.
@@ -22,11 +23,12 @@ rule overview:
     conda:
         "../../envs/documents.yaml"
     params:
+        question="overview",
         study=study,
     message:
         "Look how far the study is"
     script:
-        "../scripts/overview.py"
+        "../scripts/ask.py"
 
 
 # How wide its intervals are so far, and how many documents narrower ones would take.
@@ -36,8 +38,9 @@ rule precision:
     conda:
         "../../envs/documents.yaml"
     params:
+        question="precision",
         study=study,
     message:
         "Look how precise the study is"
     script:
-        "../scripts/precision.py"
+        "../scripts/ask.py"

@@ -1,30 +1,12 @@
 # The audit: every estimator of the values against the exact ones, of the models that `exact` names. It needs no model,
 # only their evaluations of the design exact.
 
-AUDIT_CODE = library(
-    "values/audit.py",
-    "values/audit_summary.py",
-    "values/rows.py",
-    "values/exact_games.py",
-    "shapley/games.py",
-    "shapley/designs.py",
-    "shapley/coalitions.py",
-    "shapley/estimators/*.py",
-    "shapley/gaussian_process.py",
-    "shapley/game_kernel.py",
-    "shapley/informative.py",
-    "shapley/orders.py",
-    "statistics/ranks.py",
-    "statistics/shares.py",
-    "values/scores.py",
-)
-
 
 rule audit_estimators:
     input:
         evaluation="<results>/evaluations/{model}/{task}/exact.parquet",
         documents="<results>/documents/{task}.parquet",
-        code=AUDIT_CODE,
+        code=code_of("audit_estimators", [*SCORES.files, *ESTIMATORS.files]),
     output:
         audit="<results>/audit/{model}/{task}.csv",
         positions="<results>/audit_positions/{model}/{task}.csv",
@@ -54,7 +36,7 @@ rule audit_tables:
     input:
         audits=of_exact("<results>/audit/{model}/{task}.csv"),
         positions=of_exact("<results>/audit_positions/{model}/{task}.csv"),
-        code=library("values/audit*.py", "tables/*.py", "tables/text.py"),
+        code=code_of("audit_tables", [*SCORES.files, *ESTIMATORS.files]),
     output:
         csv=expand("<results>/tables/{table}.csv", table=AUDIT_TABLES),
         md=report(
@@ -77,35 +59,3 @@ rule audit_tables:
         "Write the tables of the audit"
     script:
         "../scripts/audit_tables.py"
-
-
-rule audit:
-    input:
-        audits=of_tasks("<results>/audit/{model}/{task}.csv"),
-        code=FIGURE_CODE,
-    output:
-        pdf="<results>/figures/audit_{model}.pdf",
-        png="<results>/figures/audit_{model}.png",
-        svg=report(
-            "<results>/figures/audit_{model}.svg",
-            category="Audit",
-            labels={"model": "{model}"},
-            caption="../report/audit.rst",
-        ),
-    log:
-        "<logs>/audit/{model}.log",
-    benchmark:
-        "<benchmarks>/audit/{model}.tsv"
-    wildcard_constraints:
-        model=names(study.exact),
-    conda:
-        "../../envs/analysis.yaml"
-    resources:
-        mem_mb=4000,
-        runtime=30,
-    params:
-        titles=TITLES,
-    message:
-        "Draw how near estimators come to the exact values of {wildcards.model}"
-    script:
-        "../scripts/audit.py"

@@ -4,7 +4,7 @@
 rule build_documents:
     input:
         data=lambda wildcards: study.task(wildcards.task).data or [],
-        own_tasks=own_task_files,
+        own_tasks=lambda wildcards: own_task_files(study.task(wildcards.task)),
     output:
         documents="<results>/documents/{task}.parquet",
     log:
@@ -17,9 +17,10 @@ rule build_documents:
         task=lambda wildcards: study.task(wildcards.task).task,
         shots=lambda wildcards: study.task(wildcards.task).shots,
         sample=lambda wildcards: study.task(wildcards.task).sample,
-        seed=sampling_seed,
+        seed=lambda wildcards: study.task(wildcards.task).sampling_seed,
         limit=lambda wildcards: study.task(wildcards.task).documents,
         include_path=lambda wildcards: study.task(wildcards.task).include_path,
+        documents_version=DOCUMENTS_VERSION,
     message:
         "Build the documents of {wildcards.task}"
     script:

@@ -19,19 +19,20 @@ rule evaluate:
     threads: evaluate_threads
     # Not params: where and in how much memory it is computed changes no result.
     resources:
-        device=device,
-        placement=placement,
-        memory_bytes=memory_bytes,
+        device=lambda wildcards: study.model(wildcards.model).device,
+        placement=lambda wildcards: study.model(wildcards.model).placement,
+        memory_bytes=study.memory_bytes,
         gpu=lambda wildcards: study.model(wildcards.model).resources.gpu,
         mem_mb=lambda wildcards: study.model(wildcards.model).resources.mem_mb,
-        runtime=evaluate_runtime,
+        runtime=lambda wildcards, attempt: evaluation_minutes(study, wildcards.model, attempt),
     params:
         dtype=lambda wildcards: study.model(wildcards.model).dtype,
         limit=lambda wildcards: study.document_limit(wildcards.model, wildcards.task),
         allow_remote_code=lambda wildcards: study.model(wildcards.model).allow_remote_code,
-        max_removed=max_removed,
+        max_removed=lambda wildcards: study.max_removed_of(wildcards.design),
         pair_distances=pair_distances,
         engine_version=ENGINE_VERSION,
+        extensions=own_design,
     message:
         "Evaluate {wildcards.model} on {wildcards.task}: {wildcards.design} (progress: {log})"
     script:
@@ -66,9 +67,9 @@ use rule evaluate as join_shards with:
         model=SHARDED_MODELS,
     threads: 1
     resources:
-        device=device,
-        placement=placement,
-        memory_bytes=memory_bytes,
+        device=lambda wildcards: study.model(wildcards.model).device,
+        placement=lambda wildcards: study.model(wildcards.model).placement,
+        memory_bytes=study.memory_bytes,
         gpu=0,
         mem_mb=8000,
         runtime=60,

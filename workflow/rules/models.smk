@@ -3,7 +3,7 @@
 
 rule download_model:
     input:
-        files=model_files,
+        files=lambda wildcards: model_files(study.model(wildcards.model)),
     output:
         manifest="<results>/models/{model}.json",
     log:

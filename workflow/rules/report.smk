@@ -9,11 +9,11 @@ rule report:
         audit_tables=rules.audit_tables.output.csv if study.exact else [],
         evaluations=[
             f"<results>/evaluations/{model}/{task}/{design}.parquet"
-            for model, task, design in all_evaluations()
+            for model, task, design in study.evaluations
         ],
         documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
         manifests=expand("<results>/models/{model}.json", model=study.model_names),
-        code=library("report/*.py", "report/*.j2", "report/*.css", "tables/*.py"),
+        code=code_of("report", [*FIGURES.files, *CLAIMS.files, *SCORES.files, *ESTIMATORS.files]),
     output:
         report="<results>/report.html",
     log:

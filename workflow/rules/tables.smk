@@ -15,28 +15,11 @@ rule tables:
         interactions=of_all("<results>/interactions/{model}/{task}.csv"),
         evaluations=[
             f"<results>/evaluations/{model}/{task}/{design}.parquet"
-            for model, task, design in table_evaluations()
+            for model, task, design in study.table_evaluations
         ],
         documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
         paper=os.path.relpath(PAPER),
-        code=library(
-            "tables/*.py",
-            "values/agreement.py",
-            "tables/together.py",
-            "tables/totals.py",
-            "claims/*.py",
-            "statistics/collapse.py",
-            "tables/text.py",
-            "values/document_numbers.py",
-            "tables/precision.py",
-            "statistics/ranks.py",
-            "values/rows.py",
-            "tables/published.py",
-            "statistics/resampling.py",
-            "statistics/shares.py",
-            "statistics/significance.py",
-            "values/units.py",
-        ),
+        code=code_of("tables", [*CLAIMS.files, *SCORES.files, ESTIMATORS.file_of(study.estimator)]),
     output:
         csv=expand("<results>/tables/{table}.csv", table=TABLES),
         md=report(
@@ -51,14 +34,14 @@ rule tables:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=memory_of_scores,
+        mem_mb=MEMORY_OF_SCORES,
         # A Gaussian process is fitted anew for each model and task, one after another.
         runtime=lambda wildcards, attempt: attempt * ESTIMATORS[study.estimator].minutes,
     params:
         score=study.score,
         rejected=lambda wildcards: sum(
             count_rejected(Path(study.results, "evaluations", model, task, f"{design}.parquet"))
-            for model, task, design in table_evaluations()
+            for model, task, design in study.table_evaluations
         ),
         max_removed=study.max_removed,
         edges=study.edges,

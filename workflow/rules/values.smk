@@ -6,20 +6,7 @@ rule estimate_values:
     input:
         evaluations=value_evaluations,
         documents="<results>/documents/{task}.parquet",
-        code=library(
-            "values/estimates.py",
-            "shapley/designs.py",
-            "shapley/coalitions.py",
-            "values/rows.py",
-            "shapley/estimators/*.py",
-            "shapley/gaussian_process.py",
-            "shapley/game_kernel.py",
-            "shapley/informative.py",
-            "shapley/orders.py",
-            "statistics/resampling.py",
-            "statistics/shares.py",
-            "values/scores.py",
-        ),
+        code=code_of("estimate_values", [*score_files(study.score), ESTIMATORS.file_of(study.estimator)]),
     output:
         values="<results>/values/{model}/{task}.csv",
     log:
@@ -29,7 +16,7 @@ rule estimate_values:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=memory_of_scores,
+        mem_mb=MEMORY_OF_SCORES,
         runtime=30,
     params:
         score=study.score,
@@ -49,18 +36,7 @@ rule removal_effects:
     input:
         evaluations=pair_evaluations,
         documents="<results>/documents/{task}.parquet",
-        code=library(
-            "values/ablation.py",
-            "values/agreement.py",
-            "shapley/coalitions.py",
-            "statistics/collapse.py",
-            "values/rows.py",
-            "values/interactions.py",
-            "values/joint.py",
-            "statistics/resampling.py",
-            "values/scores.py",
-            "statistics/significance.py",
-        ),
+        code=code_of("removal_effects", SCORES.files),
     output:
         ablation="<results>/ablation/{model}/{task}.csv",
         joint="<results>/joint/{model}/{task}.csv",
@@ -73,7 +49,7 @@ rule removal_effects:
     conda:
         "../../envs/analysis.yaml"
     resources:
-        mem_mb=memory_of_scores,
+        mem_mb=MEMORY_OF_SCORES,
         runtime=30,
     params:
         score=study.score,

@@ -6,7 +6,12 @@ from logged import run_logged
 
 
 def main(snakemake):
-    from cornerstone.evaluations.job import EvaluationJob, run_evaluation_job
+    from cornerstone.engine.evaluate import evaluate
+    from cornerstone.evaluations.identity import ENGINE_VERSION
+    from cornerstone.evaluations.job import run_evaluation_job
+    from cornerstone.evaluations.plan import Engine, EvaluationJob
+    from cornerstone.loading.encoding import encode_documents, load_encoder
+    from cornerstone.loading.load import load_model
 
     asked, output = snakemake.wildcards, snakemake.output
     is_shard = hasattr(asked, "shard")
@@ -30,7 +35,8 @@ def main(snakemake):
             placement=snakemake.resources.placement,
             allow_remote_code=snakemake.params.allow_remote_code,
             memory_bytes=snakemake.resources.memory_bytes or None,
-        )
+        ),
+        Engine(load_encoder, encode_documents, load_model, evaluate, ENGINE_VERSION),
     )
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from cornerstone.system.errors import CornerstoneError
+from cornerstone.system.registry import is_own, load_extension
 
 OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_IMPLICIT_TOKEN")
 TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
@@ -50,6 +51,7 @@ def run_logged(
     library.setLevel(logging.INFO)
     library.addHandler(logging.StreamHandler(sys.stderr))
     try:
+        _load_own_files(snakemake)
         main(snakemake)
     except CornerstoneError as error:
         print(f"Cornerstone: {error}", file=sys.stderr)
@@ -62,6 +64,14 @@ def run_logged(
         sys.exit(1)
     finally:
         gc.freeze()
+
+
+def _load_own_files(snakemake: Any) -> None:
+    """Run the user's own files that the job needs: those among its code, and what its rule names besides."""
+    code = snakemake.input.get("code", [])
+    for file in [*([code] if isinstance(code, str) else code), *snakemake.params.get("extensions", [])]:
+        if is_own(file):
+            load_extension(file)
 
 
 def _write_to(path: str, secrets: Sequence[str], shown: bool) -> None:

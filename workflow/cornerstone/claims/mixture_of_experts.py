@@ -22,6 +22,7 @@ from cornerstone.claims.verdicts import (
     all_or_any,
     grouped,
 )
+from cornerstone.models.kinds import KINDS, kind_of
 from cornerstone.scores.unit import percent
 from cornerstone.system.text import counted, listed
 from cornerstone.values.results import Titles
@@ -34,7 +35,7 @@ def judge(tested: Tested) -> Finding:
     of_models = [
         cornerstone_removals(tested, model, above=True)
         for model, tasks in tested.tasks.items()
-        if any(label.startswith("MoE") for label in tasks[0].labels)
+        if any(kind_of(label) is KINDS["moe"] for label in tasks[0].labels)
     ]
     verdicts = [_on_most_tasks(tested, cases) for cases in of_models]
     return Finding(all_or_any(verdicts), tuple(case for cases in of_models for case in cases))

@@ -19,6 +19,8 @@ from typing import Any
 from cornerstone.system.durable_files import durable_file
 from cornerstone.system.errors import CornerstoneError
 
+DOCUMENTS_VERSION = 1
+"""Raised by a change that makes other prompts of the same task: every study's documents are then made again."""
 FORMAT = 1
 """Number of the file's layout; a change that older readers misread raises it."""
 

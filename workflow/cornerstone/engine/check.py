@@ -15,8 +15,9 @@ from itertools import accumulate
 
 import torch
 
+from cornerstone.engine.block_arguments import widened
 from cornerstone.engine.budget import CHUNK_TOKENS, first_budget, is_out_of_memory, memory_budget
-from cornerstone.engine.decoder import Decoder, widened
+from cornerstone.engine.decoder import Decoder
 from cornerstone.engine.masks import windows_in_depth
 from cornerstone.engine.reference import reference_loglikelihoods
 from cornerstone.engine.token_tree import Row, rows_of, tree_row
@@ -110,7 +111,7 @@ def _choose_rows_on_cut(
         ", ".join(map(str, numbers)),
     )
     cut = replace(model, blocks=tuple(model.blocks[number] for number in numbers), weights=None)
-    with decoder.cut_to(numbers), Decoder(cut.network, cut.blocks) as small:
+    with decoder.cut_to(numbers), Decoder(cut.network, cut.blocks, removal=decoder.removal) as small:
         kind = _choose_rows(cut, small, sample, allowed)
         # A quarter of what the job gives a block at once runs about as well, and takes less long.
         pace = measured_pace(small, kind, sample[:1], CHUNK_TOKENS[model.device.type] // 4)
@@ -150,7 +151,10 @@ def _choose_rows(
 ) -> RowKind:
     coalitions = check_coalitions(model)
     started = time.monotonic()
-    wanted = [[reference_loglikelihoods(model, document, c) for c in coalitions] for document in sample]
+    wanted = [
+        [reference_loglikelihoods(model, document, c, decoder.removal) for c in coalitions]
+        for document in sample
+    ]
     _refuse_non_finite(model, sample, coalitions, wanted)
     tokens = sum(len(request.tokens) for document in sample for request in document.requests)
     pace = (time.monotonic() - started) / (tokens * len(coalitions) * len(model.sublayers))

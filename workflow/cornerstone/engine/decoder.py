@@ -6,128 +6,25 @@
         logits = decoder.tail(hidden[:, -1])
 
 No adapter per family: blocks are replaced by recorders for the head and the tail, and a removed sublayer
-by one that returns zeros of the kind that the real one returns.
+by what `removals` puts in its place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from cornerstone.engine.block_arguments import BlockArguments, grown_dims, hidden_first
+from cornerstone.engine.removals import REMOVALS, Removal
+from cornerstone.engine.switch import Form, Switch, replaced_forward
 from cornerstone.loading.streaming import StreamedWeights
 from cornerstone.loading.sublayers import Block, first_parameter, kinds_of_blocks, one_of_each_kind
 from cornerstone.system.errors import CornerstoneError
-
-
-@dataclass(frozen=True)
-class BlockArguments:
-    """What the model gives a block besides the hidden state.
-
-    batch_dims: for each tensor in them, in order, the dimension that grows with the batch (None: none does).
-    """
-
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    batch_dims: tuple[int | None, ...] = ()
-
-    def map(self, change: Callable[[Tensor], Tensor]) -> BlockArguments:
-        """The same arguments with every tensor in them changed."""
-        return replace(self, args=_map_tensors(self.args, change), kwargs=_map_tensors(self.kwargs, change))
-
-    def map_batch(self, change: Callable[[Tensor, int], Tensor]) -> BlockArguments:
-        """The same arguments with every tensor that grows with the batch changed, given its dimension."""
-        dims = iter(self.batch_dims)
-        return self.map(lambda tensor: tensor if (dim := next(dims)) is None else change(tensor, dim))
-
-    def tensors(self) -> list[Tensor]:
-        """Every tensor in them, in a fixed order."""
-        found: list[Tensor] = []
-        self.map(lambda tensor: found.append(tensor) or tensor)
-        return found
-
-
-def _map_tensors(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    if isinstance(value, Tensor):
-        return change(value)
-    if isinstance(value, tuple | list):
-        return type(value)(_map_tensors(item, change) for item in value)
-    if isinstance(value, dict):
-        return {key: _map_tensors(item, change) for key, item in value.items()}
-    return value
-
-
-def _hidden_first(args: tuple, kwargs: dict) -> tuple[Tensor, BlockArguments]:
-    """Split a call of a block or a sublayer into its hidden state and the rest."""
-    if args:
-        return args[0], BlockArguments(args[1:], kwargs)
-    rest = dict(kwargs)
-    return rest.pop("hidden_states"), BlockArguments((), rest)
-
-
-@dataclass(frozen=True)
-class Form:
-    """The kind of output a module returns: a tensor, or a tuple whose first entry is the tensor."""
-
-    length: int | None
-
-    @classmethod
-    def of(cls, output: Any) -> Form:
-        return cls(len(output) if isinstance(output, tuple | list) else None)
-
-    def main(self, output: Any) -> Tensor:
-        return output if self.length is None else output[0]
-
-    def filled(self, main: Tensor) -> Any:
-        return main if self.length is None else (main, *[None] * (self.length - 1))
-
-
-class Switch:
-    """Stands in for a sublayer's forward: runs it, replays an output of it, or returns zeros.
-
-    form:   the kind of its output, learned when it first runs.
-    tokens: how many (state × token) evaluations of the sublayer were made, padding included.
-    kept:   its last output where `keep` asked for it.
-    """
-
-    def __init__(self, module: nn.Module) -> None:
-        self.run = module.forward
-        self.form: Form | None = None
-        self.removed = False
-        self.keep = False
-        self.replay: Tensor | None = None
-        self.kept: Tensor | None = None
-        self.tokens = 0
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self.removed:
-            return self.form.filled(torch.zeros_like(_hidden_first(args, kwargs)[0]))
-        if self.replay is not None:
-            return self.form.filled(self.replay)
-        output = self.run(*args, **kwargs)
-        self.form = self.form or Form.of(output)
-        main = self.form.main(output)
-        self.tokens += main.numel() // main.shape[-1]
-        if self.keep:
-            self.kept = main
-        return output
-
-
-@contextmanager
-def replaced_forward(module: nn.Module, forward: Callable) -> Iterator[None]:
-    """Let a module run another forward; its attributes, which models look at, stay its own."""
-    before = module.__dict__.get("forward")
-    module.forward = forward
-    try:
-        yield
-    finally:
-        del module.forward
-        if before is not None:
-            module.forward = before
 
 
 class Decoder:
@@ -138,16 +35,24 @@ class Decoder:
 
     weights: where the blocks' weights come from when they are not in memory; `weights.loading()` must be on then,
     and the blocks that the decoder learned from are held in memory when it is entered, for the check.
+    removal: what takes the place of a removed sublayer's output.
     """
 
     def __init__(
-        self, network: nn.Module, blocks: Sequence[Block], weights: StreamedWeights | None = None
+        self,
+        network: nn.Module,
+        blocks: Sequence[Block],
+        weights: StreamedWeights | None = None,
+        removal: Removal = REMOVALS["zero"],
     ) -> None:
         self.network = network
         self.blocks = tuple(blocks)
         self.weights = weights
+        self.removal = removal
         self.device = first_parameter(network).device
-        self.switches = tuple(tuple(Switch(module) for module in block.modules) for block in self.blocks)
+        self.switches = tuple(
+            tuple(Switch(module, removal) for module in block.modules) for block in self.blocks
+        )
         self._forms: list[Form] = []
         self._skips: dict[int, bool] = {}
         self._stack = ExitStack()
@@ -184,7 +89,7 @@ class Decoder:
         record = self._record(inputs)
         wider = self._record({name: torch.cat([value, value[:1]]) for name, value in inputs.items()})
         arguments = [
-            replace(one, batch_dims=_grown_dims(one, other))
+            replace(one, batch_dims=grown_dims(one, other))
             for one, other in zip(record.arguments, wider.arguments, strict=True)
         ]
         return record.hidden, arguments
@@ -249,7 +154,7 @@ class Decoder:
         """A forward that passes the hidden state on, or hands in another one."""
 
         def forward(*args: Any, **kwargs: Any) -> Any:
-            hidden, _ = _hidden_first(args, kwargs)
+            hidden, _ = hidden_first(args, kwargs)
             return self._forms[number].filled(hidden if hand_in is None else hand_in)
 
         return forward
@@ -365,7 +270,7 @@ class _Record:
 
     def at(self, number: int) -> Callable:
         def forward(*args: Any, **kwargs: Any) -> Any:
-            hidden, rest = _hidden_first(args, kwargs)
+            hidden, rest = hidden_first(args, kwargs)
             if self.hidden is None:
                 self.hidden = hidden
             elif hidden is not self.hidden and not torch.equal(hidden, self.hidden):
@@ -379,30 +284,3 @@ class _Record:
 def _some_tokens(device: torch.device) -> Tensor:
     """A few tokens for probing, which every vocabulary has."""
     return torch.arange(5, device=device).repeat(2, 1)
-
-
-def _grown_dims(arguments: BlockArguments, wider: BlockArguments) -> tuple[int | None, ...]:
-    return tuple(_grown_dim(a, b) for a, b in zip(arguments.tensors(), wider.tensors(), strict=True))
-
-
-def _grown_dim(tensor: Tensor, wider: Tensor) -> int | None:
-    """The dimension along which a tensor grew with the batch, None where it did not."""
-    grown = [dim for dim, (a, b) in enumerate(zip(tensor.shape, wider.shape, strict=True)) if a != b]
-    return grown[0] if grown else None
-
-
-def widened(arguments: Sequence[BlockArguments], copies: int) -> list[BlockArguments]:
-    """Arguments for `copies` states side by side, state-major: entry s · B + b is batch entry b."""
-    wide: dict[int, Tensor] = {}  # blocks mostly share their arguments: widen each tensor once
-
-    def widen(tensor: Tensor, dim: int) -> Tensor:
-        if id(tensor) not in wide:
-            wide[id(tensor)] = torch.cat([tensor] * copies, dim) if copies > 1 else tensor
-        return wide[id(tensor)]
-
-    return [one.map_batch(widen) for one in arguments]
-
-
-def narrowed(arguments: BlockArguments, rows: int) -> BlockArguments:
-    """The first `rows` batch entries of widened arguments, as views."""
-    return arguments.map_batch(lambda tensor, dim: tensor.narrow(dim, 0, rows))

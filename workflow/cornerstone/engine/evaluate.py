@@ -21,34 +21,22 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from cornerstone.engine.budget import (
-    Budget,
-    first_budget,
-    is_out_of_memory,
-    memory_budget,
-    peak_states,
-    state_bytes,
-    working_bytes,
-)
+from cornerstone.engine.batches import Batching
+from cornerstone.engine.budget import Budget, first_budget, is_out_of_memory, memory_budget
 from cornerstone.engine.check import RowKind, choose_rows, non_finite
 from cornerstone.engine.decoder import Decoder
-from cornerstone.engine.stream_plan import StreamPlan, loaded_bytes, waiting_seconds
-from cornerstone.engine.token_tree import document_rows
+from cornerstone.engine.stream_plan import StreamPlan, load_seconds, planned_stream
 from cornerstone.engine.walk import Batch, Counts, Walk, make_batch
-from cornerstone.loading.allocation import keep_freed_memory
 from cornerstone.loading.encoding import EncodedDocument
 from cornerstone.loading.load import LanguageModel
+from cornerstone.loading.memory import keep_freed_memory
 from cornerstone.loading.streaming import StreamedWeights
-from cornerstone.shapley.coalition_tree import CoalitionTree, coalition_tree, least_evaluations, walk_order
+from cornerstone.shapley.coalition_tree import CoalitionTree, coalition_tree, least_evaluations
 from cornerstone.shapley.coalitions import Removed
 from cornerstone.system.errors import CornerstoneError
 
 log = logging.getLogger(__name__)
 
-# A batch is closed before padding grows past this share of its tokens, unless it is still so small that its
-# states together would not fill this many chunks.
-MOST_PADDING = 0.03
-FEWEST_CHUNKS = 3
 # Streamed weights: documents that go through the blocks together take at least so many times as long as one pass
 # over the weights, where the memory has room for them, and even where that is longer than the time between two
 # blocks of finished work: a kill then loses at most one such group of documents.
@@ -169,12 +157,12 @@ class _Evaluation:
         self.documents = documents
         self.index = {coalition: number for number, coalition in enumerate(coalitions)}
         self.on_block, self.on_progress = on_block, on_progress
-        self.rows = [document_rows(n, document, kind.name) for n, document in enumerate(documents)]
-        self.tokens = [sum(len(row.tokens) for row in rows) for rows in self.rows]
         self.loglikelihoods = [np.full((len(coalitions), d.n_choices), np.nan) for d in documents]
         self.counts = Counts()
         self.tree = coalition_tree(coalitions, [tuple(s.index for s in b.sublayers) for b in model.blocks])
         self.per_token = least_evaluations(coalitions, len(model.sublayers))
+        states = self.per_token / len(model.sublayers)
+        self.batching = Batching(documents, kind.name, self.weights is not None, states)
         # The most that memory allows, and what the time between two blocks leaves of it.
         self.largest: Budget
         self.budget: Budget
@@ -187,68 +175,25 @@ class _Evaluation:
         """Fix the budget to start with."""
         reserved = 0 if self.weights is None else self.weights.bytes_to_come
         memory_bytes = memory_bytes or memory_budget(self.model.device, reserved)
-        self.largest = first_budget(self.model, self.tree, memory_bytes, max(self.tokens), batch_tokens)
+        self.largest = first_budget(self.model, self.tree, memory_bytes, self.batching.longest, batch_tokens)
         self.limit_seconds = seconds
         self._limit_time(self.kind.pace)
         if self.weights is not None:
-            self.plan = self._planned(self.weights)
+            self.plan = planned_stream(
+                self.model, self.batching, self.tree, self.budget, self.kind.pace, self.per_token
+            )
             log.info("planned: %s", self.plan)
 
     def run(self) -> None:
         """Work through the documents, largest first: what does not fit the memory shows at once."""
-        tasks = [_Task(self._in_order(), self.tree)]
+        tasks = [_Task(self.batching.in_order(), self.tree)]
         while tasks:
             task = tasks.pop()
-            now = self._next_batches(task.positions)
+            now = self.batching.next_batches(task.positions, self.budget)
             if rest := task.positions[sum(map(len, now)) :]:
                 tasks.append(_Task(rest, task.tree))
             if left := self._run_batches(now, task.tree, again=bool(tasks)):
                 tasks.append(left)
-
-    def _in_order(self) -> list[int]:
-        return sorted(range(len(self.documents)), key=self._size_of)
-
-    def _size_of(self, position: int) -> tuple:
-        """Documents of one length, and of one kind of mask, lie side by side: that keeps padding low."""
-        rows = self.rows[position]
-        return all(row.is_path for row in rows), -max(len(row.tokens) for row in rows), -self.tokens[position]
-
-    def _next_batches(self, positions: Sequence[int]) -> list[list[int]]:
-        """The documents from the front that go through the blocks together: one batch, or where the weights are
-        streamed, as many as the pass has room for, padding included."""
-        first = self._next_documents(positions, self.budget.batch_tokens)
-        if self.weights is None:
-            return [first]
-        batches, at = [first], len(first)
-        room = self.budget.pass_tokens - self._padded(first)
-        while at < len(positions) and self._padded(positions[at : at + 1]) <= room:
-            batch = self._next_documents(positions[at:], min(room, self.budget.batch_tokens))
-            batches.append(batch)
-            at += len(batch)
-            room -= self._padded(batch)
-        return batches
-
-    def _padded(self, positions: Sequence[int]) -> int:
-        """Row tokens of a batch of these documents, padding included."""
-        rows = [row for position in positions for row in self.rows[position]]
-        return len(rows) * max(len(row.tokens) for row in rows)
-
-    def _next_documents(self, positions: Sequence[int], most: int) -> list[int]:
-        """As many documents from the front as fit `most` row tokens, padding included; at least one."""
-        taken: list[int] = []
-        rows = longest = tokens = 0
-        # At least one, for a lone coalition without any sublayer costs no evaluation at all.
-        mean_states = max(1, self.per_token / len(self.model.sublayers))
-        smallest = FEWEST_CHUNKS * self.budget.chunk_tokens / mean_states
-        for position in positions:
-            rows += len(self.rows[position])
-            longest = max(longest, *(len(row.tokens) for row in self.rows[position]))
-            tokens += self.tokens[position]
-            padded = rows * longest
-            if taken and (padded > most or (padded > smallest and padded > (1 + MOST_PADDING) * tokens)):
-                break
-            taken.append(position)
-        return taken
 
     def _run_batches(self, batches: list[list[int]], tree: CoalitionTree, again: bool) -> _Task | None:
         """Evaluate some documents; what memory did not suffice for comes back as a task.
@@ -287,16 +232,11 @@ class _Evaluation:
 
     def _walk(self, batches: list[list[int]], tree: CoalitionTree, again: bool):
         """Yield (coalitions, log-likelihoods (coalitions, requests)) for some documents, in their order."""
-        budget = self.budget if self.weights is None else self._budget_for(batches, tree)
+        budget = self.batching.budget_for(batches, self.budget, tree)
         made = [self._batch(positions) for positions in batches]
         walk = Walk(self.decoder, made, tree, budget, self.counts, self._report, again)
         for coalitions, sums in walk.run():
             yield coalitions, sums.cpu().numpy()
-
-    def _budget_for(self, batches: list[list[int]], tree: CoalitionTree) -> Budget:
-        """The budget of batches that go through streamed blocks together."""
-        tokens = sum(map(self._padded, batches))
-        return self.budget.for_group(tokens, max(self.tokens), peak_states(tree))
 
     def _batch(self, positions: list[int]) -> Batch:
         first_request, rows = {}, []
@@ -304,13 +244,13 @@ class _Evaluation:
         for position in positions:
             first_request[position] = requests
             requests += self.documents[position].n_choices
-            rows += self.rows[position]
+            rows += self.batching.rows[position]
         return make_batch(self.decoder, rows, first_request, self.kind.windows)
 
     def _report(self) -> None:
         if self.on_progress is not None:
             # Work repeated after memory ran out would count past the end.
-            total = self.per_token * sum(self.tokens)
+            total = self.per_token * sum(self.batching.tokens)
             self.on_progress(min(self.counts.tokens, total), total)
 
     def _store(self, positions: list[int], coalitions: list[Removed], sums: np.ndarray) -> None:
@@ -337,7 +277,7 @@ class _Evaluation:
         """Halve what runs at once; what was handed over already stays done."""
         if self.model.device.type == "cuda":
             torch.cuda.empty_cache()
-        tokens = sum(self.tokens[position] for position in positions)
+        tokens = self.batching.tokens_of(positions)
         smaller = self.budget.halved(len(positions), tokens)
         if smaller is None:
             raise CornerstoneError(
@@ -358,43 +298,13 @@ class _Evaluation:
         """
         limit = self.limit_seconds
         if self.weights is not None:
-            limit = max(limit, LEAST_PASSES * sum(self._load_seconds(self.weights)))
+            limit = max(limit, LEAST_PASSES * sum(load_seconds(self.weights)))
         tokens = int(limit / (seconds_per_evaluation * max(1, self.per_token)))
-        self.budget = self.largest.within(tokens, max(self.tokens), len(self.tree.leaves))
+        self.budget = self.largest.within(tokens, self.batching.longest, len(self.tree.leaves))
 
-    def _load_seconds(self, weights: StreamedWeights) -> list[float]:
-        return [weights.seconds_to_load(number) for number in range(len(self.model.blocks))]
-
-    def _planned(self, weights: StreamedWeights) -> StreamPlan:
-        """What the run will take with the budget as it is now."""
-        groups, rest = [], self._in_order()
-        while rest:
-            groups.append(self._next_batches(rest))
-            rest = rest[sum(map(len, groups[-1])) :]
-        budgets = [self._budget_for(group, self.tree) for group in groups]
-        walks = {budget: walk_order(self.tree, budget.max_states) for budget in set(budgets)}
-        tokens = [sum(self.tokens[position] for batch in group for position in batch) for group in groups]
-        states = max(
-            state_bytes(self.model, self.tree, budget, sum(map(self._padded, group)))
-            for budget, group in zip(budgets, groups, strict=True)
-        )
-        resident = weights.outside_bytes + weights.blocks_bytes
-        working = working_bytes(self.model, self.budget.chunk_tokens)
-        return StreamPlan(
-            documents=max(sum(map(len, group)) for group in groups),
-            groups=len(groups),
-            passes=sum(loaded_bytes(walks[b], weights.sizes) for b in budgets) / sum(weights.sizes),
-            peak_bytes=weights.program_bytes + resident + states + working,
-            weight_bytes=resident,
-            state_bytes=states,
-            waiting=waiting_seconds(
-                [walks[b] for b in budgets], tokens, self._load_seconds(weights), self.kind.pace
-            ),
-            computing=self.kind.pace * self.per_token * sum(tokens),
-        )
-
-    def _happened(self, weights: StreamedWeights, seconds: float) -> StreamPlan:
-        return StreamPlan(
+    def compared(self, weights: StreamedWeights, seconds: float) -> dict[str, float | str]:
+        """What streaming took, in numbers, and beside the plan in the log."""
+        happened = StreamPlan(
             documents=self.most_documents,
             groups=self.groups,
             passes=weights.bytes_loaded / sum(weights.sizes),
@@ -404,10 +314,6 @@ class _Evaluation:
             waiting=weights.waited,
             computing=seconds - weights.waited,
         )
-
-    def compared(self, weights: StreamedWeights, seconds: float) -> dict[str, float | str]:
-        """What streaming took, in numbers, and beside the plan in the log."""
-        happened = self._happened(weights, seconds)
         log.info("happened: %s", happened)
         return {
             "placement": "streamed",
@@ -433,10 +339,10 @@ class _Evaluation:
             "rows": self.kind.name,
             "documents": len(self.documents),
             "coalitions": len(self.index),
-            "row_tokens": sum(self.tokens),
-            "tokens": len(self.index) * sum(self.tokens),
+            "row_tokens": sum(self.batching.tokens),
+            "tokens": len(self.index) * sum(self.batching.tokens),
             "evaluations": self.counts.tokens,
-            "least_evaluations": self.per_token * sum(self.tokens),
+            "least_evaluations": self.per_token * sum(self.batching.tokens),
             "padded_evaluations": self.decoder.counted(),
             "logits": self.counts.scored,
         }

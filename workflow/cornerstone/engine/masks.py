@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cornerstone.engine.decoder import BlockArguments, Decoder
+from cornerstone.engine.block_arguments import BlockArguments
+from cornerstone.engine.decoder import Decoder
 from cornerstone.engine.token_tree import Row
 
 

@@ -1,6 +1,6 @@
-"""The plain way to a coalition's log-likelihoods: the model's own forward with zeroed sublayer outputs.
+"""The plain way to a coalition's log-likelihoods: the model's own forward, with other outputs of removed sublayers.
 
-One request at a time, no trees, nothing shared with the engine: what the engine is held against.
+One request at a time, no trees, nothing of the engine's but what a removal is: what the engine is held against.
 """
 
 from __future__ import annotations
@@ -12,35 +12,41 @@ from typing import Any
 import torch
 from torch import nn
 
+from cornerstone.engine.removals import REMOVALS, Removal
 from cornerstone.loading.encoding import EncodedDocument, EncodedRequest
 from cornerstone.loading.load import LanguageModel
 from cornerstone.shapley.coalitions import Removed
 
 
 @contextmanager
-def sublayers_removed(model: LanguageModel, removed: Removed) -> Iterator[None]:
-    """Let forward hooks zero the outputs of the removed sublayers."""
+def sublayers_removed(
+    model: LanguageModel, removed: Removed, removal: Removal = REMOVALS["zero"]
+) -> Iterator[None]:
+    """Let forward hooks put other outputs in the place of the removed sublayers'."""
+
+    def other_output(module: nn.Module, args: Any, output: Any) -> Any:
+        if isinstance(output, tuple):
+            return (removal.output(output[0]), *output[1:])
+        return removal.output(output)
+
     modules = {
         s.index: m for block in model.blocks for s, m in zip(block.sublayers, block.modules, strict=True)
     }
     with ExitStack() as stack:
         for index in removed:
-            stack.callback(modules[index].register_forward_hook(_zeroed_output).remove)
+            stack.callback(modules[index].register_forward_hook(other_output).remove)
         yield
-
-
-def _zeroed_output(module: nn.Module, args: Any, output: Any) -> Any:
-    if isinstance(output, tuple):
-        return (torch.zeros_like(output[0]), *output[1:])
-    return torch.zeros_like(output)
 
 
 @torch.inference_mode()
 def reference_loglikelihoods(
-    model: LanguageModel, document: EncodedDocument, removed: Removed
+    model: LanguageModel,
+    document: EncodedDocument,
+    removed: Removed,
+    removal: Removal = REMOVALS["zero"],
 ) -> list[float]:
     """Log-likelihood (nats) of each choice of a document, summed over its continuation's tokens."""
-    with sublayers_removed(model, removed):
+    with sublayers_removed(model, removed, removal):
         return [_loglikelihood(model, request) for request in document.requests]
 
 

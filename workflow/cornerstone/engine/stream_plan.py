@@ -16,7 +16,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cornerstone.shapley.coalition_tree import Visit
+from cornerstone.engine.batches import Batching
+from cornerstone.engine.budget import Budget, state_bytes, working_bytes
+from cornerstone.loading.load import LanguageModel
+from cornerstone.loading.streaming import StreamedWeights
+from cornerstone.shapley.coalition_tree import CoalitionTree, Visit, walk_order
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,45 @@ class StreamPlan:
             f"peak memory {_gigabytes(self.peak_bytes)}{parts}; waiting for weights {self.waiting:,.1f} s, "
             f"{self.waiting_share:.0%} of {self.waiting + self.computing:,.1f} s"
         )
+
+
+def planned_stream(
+    model: LanguageModel, batching: Batching, tree: CoalitionTree, budget: Budget, pace: float, per_token: int
+) -> StreamPlan:
+    """What a run over streamed weights will take with this budget.
+
+    pace: seconds per (token × sublayer); per_token: evaluations that each token takes.
+    """
+    weights = model.weights
+    groups, rest = [], batching.in_order()
+    while rest:
+        groups.append(batching.next_batches(rest, budget))
+        rest = rest[sum(map(len, groups[-1])) :]
+    budgets = [batching.budget_for(group, budget, tree) for group in groups]
+    order = {one: walk_order(tree, one.max_states) for one in set(budgets)}
+    walks = [order[one] for one in budgets]
+    tokens = [sum(map(batching.tokens_of, group)) for group in groups]
+    states = max(
+        state_bytes(model, tree, one, sum(map(batching.padded, group)))
+        for one, group in zip(budgets, groups, strict=True)
+    )
+    resident = weights.outside_bytes + weights.blocks_bytes
+    working = working_bytes(model, budget.chunk_tokens)
+    return StreamPlan(
+        documents=max(sum(map(len, group)) for group in groups),
+        groups=len(groups),
+        passes=sum(loaded_bytes(walk, weights.sizes) for walk in walks) / sum(weights.sizes),
+        peak_bytes=weights.program_bytes + resident + states + working,
+        weight_bytes=resident,
+        state_bytes=states,
+        waiting=waiting_seconds(walks, tokens, load_seconds(weights), pace),
+        computing=pace * per_token * sum(tokens),
+    )
+
+
+def load_seconds(weights: StreamedWeights) -> list[float]:
+    """Seconds that loading each block takes, judged by those that were loaded so far."""
+    return [weights.seconds_to_load(number) for number in range(len(weights.sizes))]
 
 
 def waiting_seconds(

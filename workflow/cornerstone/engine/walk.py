@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from cornerstone.engine.block_arguments import BlockArguments, narrowed, widened
 from cornerstone.engine.budget import Budget
-from cornerstone.engine.decoder import BlockArguments, Decoder, narrowed, widened
+from cornerstone.engine.decoder import Decoder
 from cornerstone.engine.masks import float_mask, row_tensors, with_tree_masks
 from cornerstone.engine.token_tree import Row
 from cornerstone.loading.sublayers import first_parameter

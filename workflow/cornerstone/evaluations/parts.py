@@ -14,34 +14,22 @@ several jobs may write here at once without a lock, and what another configurati
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from cornerstone.evaluations.grid import (
-    Grid,
-    evaluated,
-    index_column,
-    removed_column,
-    rows_of_pairs,
-)
-from cornerstone.evaluations.identity import digest_of
+from cornerstone.evaluations.grid import Grid, evaluated, index_column, removed_column, rows_of_pairs
+from cornerstone.evaluations.parquet import METADATA_KEY, TEXT, read_metadata, read_rows, write_rows
 from cornerstone.shapley.coalitions import Removed, parse_removed
-from cornerstone.system.durable_files import durable_file, remove_abandoned, set_aside
-from cornerstone.system.errors import CornerstoneError
+from cornerstone.system.durable_files import digest_of, remove_abandoned, set_aside
 
-FORMAT = 2
-METADATA_KEY = b"cornerstone"
-TEXT = pa.dictionary(pa.int32(), pa.string())
 PART_SCHEMA = pa.schema(
     [
         ("removed", TEXT),
@@ -72,58 +60,101 @@ class Work:
         return Work(self.pairs + other.pairs, self.seconds + other.seconds, tuple(devices))
 
 
-def write_part(
-    folder: Path, identity: Mapping[str, Any], grid: Grid, work: Work, prompts: Mapping[str, str]
-) -> int:
-    """Write what is evaluated and not yet saved as one new part; return its number of pairs.
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The parts in a folder that are of one identity; those of others are left alone, for a configuration may be
+    switched back.
 
-    work: what it took since the last part. prompts: digest of each document's prompts, by that of the encoded one.
+    identity: see `identity.model_identity`; with `sublayers` None only `known_sublayers` makes sense.
     """
-    pairs = evaluated(grid) & ~grid.saved
-    count = int(pairs.sum())
-    if count:
-        digests = [grid.documents[position].digest for position in np.flatnonzero(pairs.any(axis=0))]
-        own = {digest: prompts[digest] for digest in digests if digest in prompts}
-        _write(folder, identity, _part_table(grid, pairs), replace(work, pairs=count), own)
-        grid.saved[pairs] = True
-    return count
 
+    folder: Path
+    identity: Mapping[str, Any]
 
-def read_parts(folder: Path, identity: Mapping[str, Any], grid: Grid) -> None:
-    """Fill `grid` with what the parts of this identity hold, and mark it as saved.
+    @cached_property
+    def _digest(self) -> str:
+        return digest_of(self.identity)
 
-    Parts of other identities are left alone (the configuration may be switched back). Files that are no
-    parts, or cut off, are set aside as `….rejected`, named in one line.
-    """
-    remove_abandoned(folder)
-    for _, table in _own_parts(folder, identity):
-        _fill(grid, table)
-    grid.saved[evaluated(grid)] = True
+    def write(self, grid: Grid, work: Work, prompts: Mapping[str, str]) -> int:
+        """Write what is evaluated and not yet saved as one new part; return its number of pairs.
 
+        work: what it took since the last part. prompts: digest of each document's prompts, by that of the encoded one.
+        """
+        pairs = evaluated(grid) & ~grid.saved
+        count = int(pairs.sum())
+        if count:
+            digests = [grid.documents[position].digest for position in np.flatnonzero(pairs.any(axis=0))]
+            own = {digest: prompts[digest] for digest in digests if digest in prompts}
+            self._write(_part_table(grid, pairs), replace(work, pairs=count), own)
+            grid.saved[pairs] = True
+        return count
 
-def compact_parts(folder: Path, identity: Mapping[str, Any]) -> None:
-    """Write the parts of this identity as one, and only then delete those it replaces.
+    def fill(self, grid: Grid) -> None:
+        """Fill `grid` with what the parts hold, and mark it as saved.
 
-    A part is deleted only after its rows are on the disk in another that this process wrote later. So
-    two jobs that compact at once leave doubled rows at worst.
-    """
-    parts = dict(_own_parts(folder, identity))
-    if len(parts) > 1:
-        told = [_parse_metadata(part.schema.metadata[METADATA_KEY]) for part in parts.values()]
-        work = sum(map(_work, told), Work())
+        Files that are no parts, or cut off, are set aside as `….rejected`, named in one line.
+        """
+        remove_abandoned(self.folder)
+        for _, table in self._tables():
+            _fill(grid, table)
+        grid.saved[evaluated(grid)] = True
+
+    def compact(self) -> None:
+        """Write the parts as one, and only then delete those it replaces.
+
+        A part is deleted only after its rows are on the disk in another that this process wrote later. So
+        two jobs that compact at once leave doubled rows at worst.
+        """
+        parts = dict(self._tables())
+        if len(parts) < 2:
+            return
+        told = [json.loads(part.schema.metadata[METADATA_KEY]) for part in parts.values()]
         prompts = {digest: prompt for each in told for digest, prompt in each["prompts"].items()}
         tables = [table.replace_schema_metadata() for table in parts.values()]
-        _write(folder, identity, _without_doubles(pa.concat_tables(tables)), work, prompts)
+        self._write(_without_doubles(pa.concat_tables(tables)), sum(map(_work, told), Work()), prompts)
         for path in parts:
             with suppress(OSError):  # another job was faster, or it is a colleague's: doubled rows do no harm
                 path.unlink()
 
+    def work_done(self) -> Work:
+        """What the parts took together; what two jobs evaluated at once counts twice."""
+        ours = (told for _, told in _listed(self.folder) if self._has(told))
+        return sum(map(_work, ours), Work())
 
-def work_done(folder: Path, identity: Mapping[str, Any]) -> Work:
-    """What the parts of this identity took together; what two jobs evaluated at once counts twice."""
-    digest = digest_of(identity)
-    ours = (told for _, told in _listed(folder) if digest_of(_identity(told)) == digest)
-    return sum(map(_work, ours), Work())
+    def known_sublayers(self) -> tuple[str, ...] | None:
+        """The sublayers' labels, if a part tells them: one whose identity is equal in all else.
+
+        With them a job that finds nothing left to do needs no model.
+        """
+        wanted = digest_of({**self.identity, "sublayers": None})
+        for _, told in _listed(self.folder):
+            if digest_of({**_identity(told), "sublayers": None}) == wanted:
+                return tuple(_identity(told)["sublayers"])
+        return None
+
+    def _has(self, told: Mapping[str, Any]) -> bool:
+        """Whether the part that says this of itself is one of these."""
+        return digest_of(_identity(told)) == self._digest
+
+    def _tables(self) -> Iterator[tuple[Path, pa.Table]]:
+        """Each part with its rows; what is no part, or damaged, is set aside."""
+        for path, told in _listed(self.folder, set_aside):
+            if self._has(told):
+                try:
+                    yield path, read_rows(path)
+                except FileNotFoundError:
+                    continue
+                except ValueError as error:
+                    set_aside(path, str(error))
+
+    def _write(self, table: pa.Table, work: Work, prompts: Mapping[str, str]) -> None:
+        note = {
+            "kind": "part",
+            "identity": dict(self.identity),
+            "work": asdict(work),
+            "prompts": dict(prompts),
+        }
+        write_rows(self.folder / f"{uuid.uuid4().hex}.parquet", table, note)
 
 
 def saved_pairs(
@@ -177,95 +208,6 @@ def _listed(
                 yield path, told
 
 
-def known_sublayers(folder: Path, identity: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """The sublayers' labels, if a part tells them: one whose identity is equal in all else.
-
-    With them a job that finds nothing left to do needs no model.
-    """
-    wanted = digest_of({**identity, "sublayers": None})
-    for _, told in _listed(folder):
-        if digest_of({**_identity(told), "sublayers": None}) == wanted:
-            return tuple(_identity(told)["sublayers"])
-    return None
-
-
-def read_metadata(path: Path, schema: pa.Schema, kind: str) -> dict[str, Any]:
-    """What a Parquet file of ours says of itself; reads its footer only.
-
-    Raises ValueError, saying what is wrong in a few words, unless it is a whole Parquet file of this
-    schema and kind; FileNotFoundError where there is none; CornerstoneError where the system cannot read it.
-    """
-    try:
-        footer = pq.read_metadata(path)
-        found = footer.schema.to_arrow_schema()
-    except FileNotFoundError:
-        raise
-    except (OSError, pa.ArrowException) as error:
-        _raise_unreadable(path, error)
-        raise ValueError(f"cut off, or no Parquet file ({str(error).splitlines()[0][:120]})") from error
-    metadata = _parse_metadata((found.metadata or {}).get(METADATA_KEY))
-    if metadata.get("kind") != kind:
-        raise ValueError(f"no {kind} of Cornerstone (kind {metadata.get('kind')!r})")
-    if metadata.get("format") != FORMAT:
-        raise ValueError(f"written in format {metadata.get('format')!r}, this Cornerstone reads {FORMAT}")
-    if not found.equals(schema):
-        raise ValueError(f"its columns are {', '.join(found.names)}, needed are {', '.join(schema.names)}")
-    if metadata.get("rows") != footer.num_rows:
-        raise ValueError(f"it has {footer.num_rows} rows and says {metadata.get('rows')}")
-    return metadata
-
-
-def read_rows(path: Path) -> pa.Table:
-    """All rows, checksums verified. Raises ValueError where the data are damaged."""
-    try:
-        return pq.read_table(path, page_checksum_verification=True, partitioning=None)
-    except FileNotFoundError:
-        raise
-    except (OSError, pa.ArrowException) as error:
-        _raise_unreadable(path, error)
-        raise ValueError(f"damaged ({str(error).splitlines()[0][:120]})") from error
-
-
-def _raise_unreadable(path: Path, error: Exception) -> None:
-    """Raise CornerstoneError where the system could not read a file, which says nothing of what is in it.
-
-    A damaged file is an error of pyarrow's, without a number of the system's.
-    """
-    if isinstance(error, OSError) and error.errno is not None:
-        raise CornerstoneError(
-            f"{path} could not be read ({os.strerror(error.errno)}): mend that, then type the same command again"
-        ) from error
-
-
-def write_rows(path: Path, table: pa.Table, metadata: Mapping[str, Any]) -> None:
-    """Write a table with its metadata durably, with checksums that `read_rows` verifies."""
-    note = {"format": FORMAT, **metadata, "rows": table.num_rows}
-    table = table.replace_schema_metadata({METADATA_KEY: json.dumps(note, ensure_ascii=False)})
-    with durable_file(path) as temporary:
-        pq.write_table(
-            table,
-            temporary,
-            compression="zstd",
-            use_dictionary=[name for name in table.column_names if name != "loglikelihood"],
-            write_page_checksum=True,
-        )
-
-
-def _parse_metadata(text: bytes | None) -> dict[str, Any]:
-    try:
-        metadata = json.loads(text or b"{}")
-    except ValueError:
-        return {}
-    return metadata if isinstance(metadata, dict) else {}
-
-
-def _write(
-    folder: Path, identity: Mapping[str, Any], table: pa.Table, work: Work, prompts: Mapping[str, str]
-) -> None:
-    note = {"kind": "part", "identity": dict(identity), "work": asdict(work), "prompts": dict(prompts)}
-    write_rows(folder / f"{uuid.uuid4().hex}.parquet", table, note)
-
-
 def _work(metadata: Mapping[str, Any]) -> Work:
     """What a part says that its rows took."""
     told = metadata["work"]
@@ -293,19 +235,6 @@ def _identity(told: Mapping[str, Any]) -> dict[str, Any]:
 
 def _list(folder: Path) -> list[Path]:
     return sorted(folder.glob("[!.]*.parquet"))
-
-
-def _own_parts(folder: Path, identity: Mapping[str, Any]) -> Iterator[tuple[Path, pa.Table]]:
-    """Each part of this identity with its rows; what is no part, or damaged, is set aside."""
-    digest = digest_of(identity)
-    for path, told in _listed(folder, set_aside):
-        if digest_of(_identity(told)) == digest:
-            try:
-                yield path, read_rows(path)
-            except FileNotFoundError:
-                continue
-            except ValueError as error:
-                set_aside(path, str(error))
 
 
 def _fill(grid: Grid, table: pa.Table) -> None:

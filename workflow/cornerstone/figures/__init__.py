@@ -1,27 +1,168 @@
-"""The figures: each module draws one kind from a table and saves it as PDF, PNG or SVG.
+"""Figures: each is one module with its data, its drawing and its caption, and no list names it again.
 
-    draw_pies(read_rows(csv_paths), "pie_all.pdf", titles)
+    FIGURES["values"].draw(rows, Path("values_tiny.pdf"), titles)
+    figures_of(["tiny"], exact=[], with_pairs=["tiny"])  # "pie_all", "pie_tiny", …: every figure of a study, in order
 
-Attention is dark red and round, FFN and MoE light blue and square, everywhere: the two differ in lightness
-and shape as well as in hue, for greyscale print and for colour-blind readers.
+A module of this package, or a user's own file, registers a `Figure`. Attention is dark red and round, FFN and MoE light
+blue and square, everywhere: the two differ in lightness and shape as well as in hue, for greyscale print and for
+colour-blind readers.
 """
 
-from cornerstone.figures.ablation import draw_ablation
-from cornerstone.figures.agreement import draw_agreement
-from cornerstone.figures.audit import draw_audit
-from cornerstone.figures.interactions import draw_interactions
-from cornerstone.figures.pie import draw_pies
-from cornerstone.figures.scheme import draw_scheme
-from cornerstone.figures.totals import draw_totals
-from cornerstone.figures.values import draw_values
+from __future__ import annotations
 
-__all__ = [
-    "draw_ablation",
-    "draw_agreement",
-    "draw_audit",
-    "draw_interactions",
-    "draw_pies",
-    "draw_scheme",
-    "draw_totals",
-    "draw_values",
-]
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from cornerstone.drawing import style
+from cornerstone.scores import Score
+from cornerstone.shapley.estimators import ESTIMATORS
+from cornerstone.system.errors import CornerstoneError, known_names
+from cornerstone.system.registry import LAST, Registry
+from cornerstone.values.results import Titles
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as MplFigure
+
+NO_PAIRS = "no two sublayers are removed together: give max_removed or pair_distance 2 or more"
+
+
+class Scope(Enum):
+    """What there is a figure of."""
+
+    STUDY = "the whole study"
+    MODEL = "each model"
+    EXACT = "each model whose exact values are known"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a caption says of the study.
+
+    model:  the title of the figure's model; "" for a figure of the whole study.
+    score:  the study's.
+    estimator, max_removed: as configured.
+    scores: the model's rows of the table of scores; None where there are no results yet.
+    """
+
+    model: str
+    score: Score
+    estimator: str
+    max_removed: int
+    scores: pd.DataFrame | None = None
+
+    @property
+    def values_from(self) -> str:
+        return ESTIMATORS[self.estimator].words.source.format(max_removed=self.max_removed)
+
+    @property
+    def measured(self) -> str:
+        """ "; 40 documents a task, scored by acc", to end a sentence; nothing without results."""
+        if self.scores is None:
+            return ""
+        fewest, most = self.scores["documents"].min(), self.scores["documents"].max()
+        documents = f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
+        return f"; {documents} documents a task, scored by {' or '.join(self.scores['score'].unique())}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A figure.
+
+    name:        its file is {name}.pdf for the whole study, {name}_{model}.pdf for a model. Without underscores there,
+                 so that the file's name tells figure and model.
+    scope:       what there is one of.
+    reads:       the CSV files it is drawn from, below the results: "values/{model}/{task}.csv", "tables/totals.csv", or
+                 "" for a drawing without data.
+    needs_pairs: whether it is only of models of which two sublayers were removed together.
+    settings:    keys of the configuration that `make` takes. When another one changes, the figure is not drawn again.
+    make:        from the rows of those files, titles and the settings by name to the drawing.
+    title:       "Shares of {model}".
+    caption:     what the figure shows, in sentences.
+    category:    under which Snakemake's report has it.
+    order:       its place in reports.
+
+    Raises CornerstoneError for a name with an underscore that a model's name would follow.
+    """
+
+    name: str
+    scope: Scope
+    reads: str
+    needs_pairs: bool
+    settings: tuple[str, ...]
+    make: Callable[..., MplFigure]
+    title: str
+    caption: Callable[[Context], str]
+    category: str
+    order: float = LAST
+
+    def __post_init__(self) -> None:
+        if self.scope is not Scope.STUDY and "_" in self.name:
+            raise CornerstoneError(
+                f"the figure {self.name!r} is of single models: name it without underscores"
+            )
+
+    @property
+    def pattern(self) -> str:
+        """ "pie_{model}", "pie_all": its files' names without ending."""
+        return self.name if self.scope is Scope.STUDY else f"{self.name}_{{model}}"
+
+    def draw(self, rows: pd.DataFrame | None, output: Path, titles: Titles, **settings: Any) -> None:
+        """Draw it and save it in the format of `output`'s ending; the same data give the same bytes.
+
+        rows: of its CSV files, one after another; None for a drawing without data. Raises CornerstoneError for an
+        unknown ending, and where it needs pairs and has none.
+        """
+        if self.needs_pairs and rows.empty:
+            raise CornerstoneError(f"cannot draw {output}: {NO_PAIRS}")
+        style.save(lambda: self.make(rows, titles, **settings), output)
+
+    def captioned(self, context: Context) -> tuple[str, str]:
+        """Title and caption."""
+        return self.title.format(model=context.model), self.caption(context)
+
+
+FIGURES: Registry[Figure] = Registry("figure", "cornerstone.figures")
+
+
+def figures_of(
+    models: Sequence[str], *, exact: Collection[str], with_pairs: Collection[str]
+) -> dict[str, tuple[Figure, str]]:
+    """Every figure of a study in the order of the report: by its file's name without ending, the figure and its model.
+
+    The model is "" for a figure of the whole study. exact: the models whose exact values are known. with_pairs: those
+    of which two sublayers are removed together.
+    """
+    of_exact = [model for model in models if model in exact]
+    of_scope = {Scope.STUDY: [""], Scope.MODEL: models, Scope.EXACT: of_exact}
+    found = {}
+    for figure in FIGURES:
+        for model in of_scope[figure.scope]:
+            drawn_of = [model] if model else models
+            if not figure.needs_pairs or set(drawn_of) & set(with_pairs):
+                found[figure.pattern.format(model=model)] = figure, model
+    return found
+
+
+def figure_of(stem: str) -> tuple[Figure, str]:
+    """The figure and the model ("" for the whole study) that a file's name without ending tells.
+
+    Raises CornerstoneError naming the known figures.
+    """
+    kind, _, model = stem.partition("_")
+    for name, of, scopes in ((stem, "", {Scope.STUDY}), (kind, model, {Scope.MODEL, Scope.EXACT})):
+        if name in FIGURES and FIGURES[name].scope in scopes:
+            return FIGURES[name], of
+    known = known_names(stem, [figure.pattern for figure in FIGURES])
+    raise CornerstoneError(f"unknown figure {stem!r}: there are {known}")
+
+
+def reserved_model_names() -> set[str]:
+    """What no model may be called: pie_all.pdf is something else."""
+    kinds = [f"{figure.name}_" for figure in FIGURES if figure.scope is not Scope.STUDY]
+    whole = [figure.name for figure in FIGURES if figure.scope is Scope.STUDY]
+    return {name.removeprefix(kind) for name in whole for kind in kinds if name.startswith(kind)}

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from cornerstone.figures import style
-from cornerstone.figures.panels import Panels, task_panels
+from cornerstone.drawing import style
+from cornerstone.drawing.panels import Panels, task_panels
+from cornerstone.figures import FIGURES, Context, Figure, Scope
+from cornerstone.models.kinds import KINDS
 from cornerstone.scores import SCORES
 from cornerstone.statistics.collapse import ABOVE, BELOW, COLLAPSED, UNDECIDED
 from cornerstone.values.results import Titles
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as MplFigure
+    from matplotlib.lines import Line2D
 
 FULL = {"color": "#1A1A1A", "linestyle": (0, (5, 2)), "linewidth": 0.9}
 FULL_BAND = {"color": "#1A1A1A", "alpha": 0.1, "linewidth": 0}
@@ -22,19 +26,14 @@ STATE_FACES = {ABOVE: None, UNDECIDED: "white", COLLAPSED: "#1A1A1A", BELOW: "#1
 """The colour inside of a marker by what is left; None: the kind's."""
 
 
-def draw_ablation(effects: pd.DataFrame, output: Path, titles: Titles) -> None:
+def make_ablation(effects: pd.DataFrame, titles: Titles) -> MplFigure:
     """Draw a panel a task: x the removed sublayer, y the score after removal, with the two baselines.
 
     effects: rows of ablation csv of one model. The light bars are the 95 % interval of the drop, hung on
     the full model's score: one that reaches the dashed line is a drop that may be none. The grey band is the
     interval of the full model's score. A marker is black where the sublayer's removal collapsed the model (or
-    left it below guessing), hollow where that is undecided. Raises CornerstoneError for an unknown ending.
+    left it below guessing), hollow where that is undecided.
     """
-    style.save(lambda: make_ablation(effects, titles), output)
-
-
-def make_ablation(effects: pd.DataFrame, titles: Titles) -> Figure:
-    """The figure that `draw_ablation` saves."""
     score = SCORES[effects["score"].iloc[0]]
     if not score.is_accuracy:  # a mean near that of guessing does not say that a model guesses
         effects = effects.assign(state=ABOVE)
@@ -57,14 +56,14 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, panels: Panels) -> None:
     for kind, points in rows.groupby("kind"):
         score = factor * points["removed_score"]
         low, high = factor * (points["full"] - points["high"]), factor * (points["full"] - points["low"])
-        colour, edge = style.colour(kind), style.edge_colour(kind)
+        colour, edge = KINDS[kind].colour, KINDS[kind].edge
         axes.vlines(points["sublayer"], low, high, color=edge, alpha=0.35, linewidth=0.35 * size, zorder=2)
         axes.plot(points["sublayer"], score, color=edge, alpha=0.3, linewidth=0.5, zorder=2)
         for state, face in STATE_FACES.items():
             of_state = points["state"] == state
             if not of_state.any():
                 continue
-            look = {"marker": style.marker(kind), "markerfacecolor": face or colour, "markeredgecolor": edge}
+            look = {"marker": KINDS[kind].marker, "markerfacecolor": face or colour, "markeredgecolor": edge}
             width = {"markersize": size, "markeredgewidth": 0.3 if state == ABOVE else 0.15 * size}
             axes.plot(points["sublayer"][of_state], score[of_state], linestyle="", zorder=3, **look, **width)
 
@@ -77,10 +76,39 @@ def _states(states: pd.Series) -> list[Line2D]:
     faces |= {black: STATE_FACES[COLLAPSED]} if black else {}
     look = {"linestyle": "", "marker": "o", "markersize": 4, "markeredgecolor": style.GREY}
     return [
-        Line2D([], [], label=name, markerfacecolor=face, markeredgewidth=0.6, **look)
+        style.legend_line(name, markerfacecolor=face, markeredgewidth=0.6, **look)
         for name, face in faces.items()
     ]
 
 
 def _baselines() -> list[Line2D]:
-    return [Line2D([], [], label="full model", **FULL), Line2D([], [], label="chance", **CHANCE)]
+    return [style.legend_line("full model", **FULL), style.legend_line("chance", **CHANCE)]
+
+
+def _caption(context: Context) -> str:
+    # A mean near that of guessing says that a model guesses where the score is an accuracy alone.
+    markers = (
+        ". Black: what is left is surely guessing (collapsed, or below guessing); hollow: that is undecided"
+    )
+    return (
+        "Score after removing one sublayer: circles attention, squares FFN or MoE. Dashed: the "
+        "full model, its 95 % interval in grey; dotted: chance. The light bars are the 95 % interval of the "
+        "drop: one that crosses the dashed line is a drop that cannot be told from none"
+        f"{markers if context.score.is_accuracy else ''}{context.measured}."
+    )
+
+
+FIGURES.register(
+    Figure(
+        name="ablation",
+        scope=Scope.MODEL,
+        reads="ablation/{model}/{task}.csv",
+        needs_pairs=False,
+        settings=(),
+        make=make_ablation,
+        title="Ablation of {model}",
+        caption=_caption,
+        category="Ablation",
+        order=50,
+    )
+)

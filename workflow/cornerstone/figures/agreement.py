@@ -5,22 +5,24 @@ Both axes are linear near zero and logarithmic beyond, as most effects are small
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, SymmetricalLogLocator
 
-from cornerstone.figures import style
-from cornerstone.figures.panels import Panels, titled_panels
-from cornerstone.figures.pie import spread
+from cornerstone.drawing import style
+from cornerstone.drawing.captions import spread
+from cornerstone.drawing.panels import Panels, titled_panels
+from cornerstone.figures import FIGURES, Context, Figure, Scope
+from cornerstone.models.kinds import KINDS
 from cornerstone.scores import SCORES, yardstick
 from cornerstone.statistics.ranks import spearman
 from cornerstone.values.agreement import compared_with
 from cornerstone.values.results import Titles
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as MplFigure
 
 NAMED = 4  # of a panel's unseen sublayers, those of the largest fall
 NAME_FONT = 6.5
@@ -29,19 +31,21 @@ WIDEST = 3.6  # inches, of a single panel
 CROWDED = 24  # so many sublayers have whiskers that are well seen; those of more are paler
 MOST_TICKS = 6
 ZERO = {"color": style.GREY, "linewidth": 0.5, "zorder": 1}
+RING = {
+    "linestyle": "",
+    "marker": "o",
+    "markerfacecolor": "none",
+    "markeredgecolor": "black",
+    "markeredgewidth": 0.6,
+}
 
 
-def draw_agreement(agreement: pd.DataFrame, output: Path, titles: Titles) -> None:
+def make_agreement(agreement: pd.DataFrame, titles: Titles) -> MplFigure:
     """Draw a panel a task: x the effect of a removal on the study's score, y that on the log-probability.
 
     agreement: rows of agreement csv of one model. Rings and names are of sublayers that the study's score shows
-    no loss for while the log-probability surely fell. Raises CornerstoneError for an unknown ending.
+    no loss for while the log-probability surely fell.
     """
-    style.save(lambda: make_agreement(agreement, titles), output)
-
-
-def make_agreement(agreement: pd.DataFrame, titles: Titles) -> Figure:
-    """The figure that `draw_agreement` saves."""
     pairs = pd.concat([_side_by_side(rows) for _, rows in agreement.groupby("task", sort=False)])
     score = SCORES[pairs["score"].iloc[0]]
     unit, name = score.unit, score.noun
@@ -50,7 +54,10 @@ def make_agreement(agreement: pd.DataFrame, titles: Titles) -> Figure:
         each.unit.difference_heading(f"effect on the {each.noun}") for each in (score, yardstick())
     )
     columns = min(pairs["task"].nunique(), MOST_COLUMNS)
-    handles = [*style.kind_handles(pairs["kind"]), _ring_handle(name)]
+    handles = [
+        *style.kind_handles(pairs["kind"]),
+        style.legend_line(f"loss that the {name} does not see", **RING | {"markersize": 6}),
+    ]
     panels = titled_panels(pairs, titles, y_name, x_name, handles, columns, WIDEST, notes)
     for axes, rows in panels.each(pairs):
         _scale(axes, rows["score"].iloc[0])
@@ -75,6 +82,8 @@ def _note(rows: pd.DataFrame) -> str:
 
 
 def _scale(axes: Axes, score: str) -> None:
+    from matplotlib.ticker import FuncFormatter, SymmetricalLogLocator
+
     linear_x, linear_y = SCORES[score].linear_up_to, yardstick().linear_up_to
     axes.set_xscale("symlog", linthresh=linear_x)
     axes.set_yscale("symlog", linthresh=linear_y)
@@ -92,11 +101,11 @@ def _draw_points(axes: Axes, rows: pd.DataFrame, factor: int, panels: Panels) ->
     alpha = 0.35 * min(1.0, (CROWDED / len(rows)) ** 0.5)
     for kind, points in rows.groupby("kind"):
         x, y = factor * points["effect"], points["y"]
-        edge = style.edge_colour(kind)
+        edge = KINDS[kind].edge
         whiskers = {"color": edge, "alpha": alpha, "linewidth": 0.2 * size, "zorder": 2}
         axes.hlines(y, factor * points["low"], factor * points["high"], **whiskers)
         axes.vlines(x, points["y_low"], points["y_high"], **whiskers)
-        look = {"marker": style.marker(kind), "markerfacecolor": style.colour(kind), "markeredgecolor": edge}
+        look = {"marker": KINDS[kind].marker, "markerfacecolor": KINDS[kind].colour, "markeredgecolor": edge}
         axes.plot(x, y, linestyle="", markersize=size, markeredgewidth=0.3, zorder=3, **look)
     unseen = rows[rows["unseen"]]
     axes.plot(factor * unseen["effect"], unseen["y"], markersize=2.2 * size, zorder=4, **RING)
@@ -125,14 +134,26 @@ def _name_unseen(axes: Axes, rows: pd.DataFrame, factor: int, panels: Panels) ->
         )
 
 
-RING = {
-    "linestyle": "",
-    "marker": "o",
-    "markerfacecolor": "none",
-    "markeredgecolor": "black",
-    "markeredgewidth": 0.6,
-}
+def _caption(context: Context) -> str:
+    return (
+        "What removing one sublayer costs in the study's score (along x; an accuracy where the study's score is the "
+        "log-probability), and in the log-probability of the gold choice (along y): circles attention, squares FFN or "
+        "MoE, with 95 % intervals. Both axes are linear near zero and logarithmic beyond. Ringed: the score's interval "
+        "tells no loss, but the log-probability surely fell (Holm over sublayers)."
+    )
 
 
-def _ring_handle(name: str) -> Line2D:
-    return Line2D([], [], label=f"loss that the {name} does not see", markersize=6, **RING)
+FIGURES.register(
+    Figure(
+        name="agreement",
+        scope=Scope.MODEL,
+        reads="agreement/{model}/{task}.csv",
+        needs_pairs=False,
+        settings=(),
+        make=make_agreement,
+        title="Two scores of {model}",
+        caption=_caption,
+        category="Scores",
+        order=70,
+    )
+)

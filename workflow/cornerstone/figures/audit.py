@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from cornerstone.figures import style
-from cornerstone.figures.panels import Panels, titled_panels
+from cornerstone.drawing import style
+from cornerstone.drawing.panels import Panels, titled_panels
+from cornerstone.figures import FIGURES, Context, Figure, Scope
 from cornerstone.scores import yardstick
 from cornerstone.shapley.estimators import Estimator, audited
 from cornerstone.values.results import Titles
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as MplFigure
+    from matplotlib.lines import Line2D
 
 MOST_COLUMNS = 3
 WIDEST = 3.6  # inches, of a single panel
 RANKS = "rank correlation with exact values"
 
 
-def draw_audit(audits: pd.DataFrame, output: Path, titles: Titles) -> None:
+def make_audit(audits: pd.DataFrame, titles: Titles) -> MplFigure:
     """Draw one model's audit: Spearman's correlation against the budget, mean and band over seeds.
 
-    audits: rows of audit csv of one model. Raises CornerstoneError for an unknown ending.
+    audits: rows of audit csv of one model.
     """
-    style.save(lambda: make_audit(audits, titles), output)
-
-
-def make_audit(audits: pd.DataFrame, titles: Titles) -> Figure:
-    """The figure that `draw_audit` saves."""
     rows = audits.assign(game=audits["task"], task=audits["task"] + "\n" + audits["score"])
     named = Titles(
         titles.models,
@@ -80,5 +78,29 @@ def _finish(panels: Panels, rows: pd.DataFrame) -> None:
 def _handle(estimator: Estimator) -> Line2D:
     look = estimator.look
     label = f"{estimator.title} ({estimator.library})" if estimator.library else estimator.title
-    style = {"color": look.colour, "linestyle": look.line, "marker": look.marker}
-    return Line2D([], [], label=label, markersize=3, linewidth=1, **style)
+    lines = {"color": look.colour, "linestyle": look.line, "marker": look.marker}
+    return style.legend_line(label, markersize=3, linewidth=1, **lines)
+
+
+def _caption(context: Context) -> str:
+    return (
+        "Rank correlation of each estimator's values with the exact Shapley values, which all coalitions give, against "
+        "the number of coalitions that it may evaluate: the paper's number and multiples of it. Means over seeds; "
+        "bands: 5th to 95th percentile."
+    )
+
+
+FIGURES.register(
+    Figure(
+        name="audit",
+        scope=Scope.EXACT,
+        reads="audit/{model}/{task}.csv",
+        needs_pairs=False,
+        settings=(),
+        make=make_audit,
+        title="Estimators on {model}",
+        caption=_caption,
+        category="Audit",
+        order=90,
+    )
+)

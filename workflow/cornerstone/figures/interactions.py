@@ -10,24 +10,22 @@ zero and logarithmic beyond, and the same for all tasks. Dots mark the pairs tha
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import AsinhNorm
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from cornerstone.figures import style
-from cornerstone.figures.panels import Panels, number_blocks, titled_panels
+from cornerstone.drawing import style
+from cornerstone.drawing.panels import Panels, number_blocks, titled_panels
+from cornerstone.figures import FIGURES, Context, Figure, Scope
 from cornerstone.scores import SCORES
 from cornerstone.scores.unit import Unit
-from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.results import Titles
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import AsinhNorm
+    from matplotlib.figure import Figure as MplFigure
 
 COLOURS = "PuOr"  # orange and purple: unlike the kinds' red and blue, and told apart by colour-blind readers
 NOT_REMOVED = "#E4E4E4"
@@ -40,23 +38,21 @@ BAND_HEIGHT = (0.3, 1.8)
 BAR = (2.2, 0.09)  # width and height of the colour bar
 BAR_BOTTOM = 0.25
 TICK_APART = 0.08
+DOT = {
+    "linestyle": "",
+    "marker": "o",
+    "color": "black",
+    "markeredgecolor": "white",  # seen on the darkest cells, too
+    "markeredgewidth": 0.3,
+    "zorder": 4,
+}
 
 
-def draw_interactions(interactions: pd.DataFrame, output: Path, titles: Titles) -> None:
+def make_interactions(interactions: pd.DataFrame, titles: Titles) -> MplFigure:
     """Draw the interactions of one model's pairs.
 
-    interactions: rows of interactions csv of one model. Raises CornerstoneError for an unknown ending, and where there
-    is no pair.
+    interactions: rows of interactions csv of one model, at least one.
     """
-    if interactions.empty:
-        raise CornerstoneError(
-            f"cannot draw {output}: no two sublayers were removed together; give max_removed or pair_distance 2 or more"
-        )
-    style.save(lambda: make_interactions(interactions, titles), output)
-
-
-def make_interactions(interactions: pd.DataFrame, titles: Titles) -> Figure:
-    """The figure that `draw_interactions` saves."""
     unit, labels = SCORES[interactions["score"].iloc[0]].unit, labels_of(interactions)
     norm = _norm(unit.factor * interactions["interaction"], unit)
     n_pairs = len(interactions[["first", "second"]].drop_duplicates())
@@ -80,6 +76,8 @@ def labels_of(interactions: pd.DataFrame) -> list[str]:
 
 
 def _norm(numbers: pd.Series, unit: Unit) -> AsinhNorm:
+    from matplotlib.colors import AsinhNorm
+
     linear = unit.small
     largest = max(numbers.abs().max(), 2 * linear)
     return AsinhNorm(linear_width=linear, vmin=-largest, vmax=largest)
@@ -185,18 +183,13 @@ def _mark(panels: Panels, axes: Axes, pairs: pd.DataFrame, n_sublayers: int) -> 
     axes.plot(x, sure["y"], markersize=float(np.clip(0.3 * pitch, 0.7, 2.6)), **DOT)
 
 
-DOT = {
-    "linestyle": "",
-    "marker": "o",
-    "color": "black",
-    "markeredgecolor": "white",  # seen on the darkest cells, too
-    "markeredgewidth": 0.3,
-    "zorder": 4,
-}
-
-
-def _colour_bar(figure: Figure, norm: AsinhNorm, unit: Unit) -> None:
+def _colour_bar(figure: MplFigure, norm: AsinhNorm, unit: Unit) -> None:
     """Below the panels: what it measures, the bar, and what the dots mean."""
+    import matplotlib
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.lines import Line2D
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
     width, height = figure.get_size_inches()
     name = unit.difference_heading("interaction")
     left = (width - BAR[0]) / 2
@@ -230,3 +223,28 @@ def _bar_ticks(norm: AsinhNorm, linear: float) -> list[float]:
         if apart > room:
             chosen.append(tick)
     return [-tick for tick in chosen[:0:-1]] + chosen
+
+
+def _caption(context: Context) -> str:
+    return (
+        "Two sublayers removed together, against one by one: v(−∅) − v(−i) − v(−j) + v(−{i, j}). Orange, below zero: "
+        "together they cost more than the sum, so each stood in for the other. Purple, above zero: they cost less, "
+        "because one is of no use without the other, or because nothing is left to lose. Colours are linear near zero "
+        "and logarithmic beyond. Dots: surely not zero (Benjamini and Hochberg over the pairs of a task, 5 %)."
+    )
+
+
+FIGURES.register(
+    Figure(
+        name="interactions",
+        scope=Scope.MODEL,
+        reads="interactions/{model}/{task}.csv",
+        needs_pairs=True,
+        settings=(),
+        make=make_interactions,
+        title="Interactions of {model}",
+        caption=_caption,
+        category="Interactions",
+        order=80,
+    )
+)

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from cornerstone.figures import style
-from cornerstone.figures.panels import Panels, task_panels
+from cornerstone.drawing import style
+from cornerstone.drawing.panels import Panels, task_panels
+from cornerstone.figures import FIGURES, Context, Figure, Scope
+from cornerstone.models.kinds import KINDS
 from cornerstone.scores import SCORES
 from cornerstone.values.results import Titles
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as MplFigure
 
 HATCH_FROM = 4.0  # points: narrower bars have no room for a hatch and rely on lightness
 
 
-def draw_values(values: pd.DataFrame, output: Path, titles: Titles) -> None:
+def make_values(values: pd.DataFrame, titles: Titles) -> MplFigure:
     """Draw one model's signed values as bars with whiskers (95 % intervals), a panel a task.
 
-    values: rows of values csv of one model. Raises CornerstoneError for an unknown ending.
+    values: rows of values csv of one model.
     """
-    style.save(lambda: make_values(values, titles), output)
-
-
-def make_values(values: pd.DataFrame, titles: Titles) -> Figure:
-    """The figure that `draw_values` saves."""
     unit = SCORES[values["score"].iloc[0]].unit
     handles = style.kind_handles(values["kind"], patches=True)
     panels = task_panels(values, titles, f"value ({unit.of_values})", "block of the sublayer", handles)
@@ -38,9 +37,32 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, panels: Panels) -> None:
     axes.axhline(0, color=style.GREY, linewidth=0.5, zorder=1)
     pitch, factor = panels.pitch(rows), SCORES[rows["score"].iloc[0]].unit.factor
     for kind, bars in rows.groupby("kind"):
-        hatched = kind != "attn" and pitch >= HATCH_FROM
-        look = {"facecolor": style.colour(kind), "edgecolor": style.edge_colour(kind)}
+        hatch = KINDS[kind].hatch if pitch >= HATCH_FROM else None
+        look = {"facecolor": KINDS[kind].colour, "edgecolor": KINDS[kind].edge}
         width = {"width": 0.8, "linewidth": 0.3 if pitch >= HATCH_FROM else 0}
-        axes.bar(bars["sublayer"], factor * bars["value"], hatch="////" if hatched else None, **look, **width)
+        axes.bar(bars["sublayer"], factor * bars["value"], hatch=hatch, **look, **width)
     whiskers = {"color": "#1A1A1A", "alpha": 0.7, "linewidth": min(0.7, 0.25 * pitch)}
     axes.vlines(rows["sublayer"], factor * rows["low"], factor * rows["high"], zorder=3, **whiskers)
+
+
+def _caption(context: Context) -> str:
+    return (
+        f"Signed values in {context.score.unit.of_values}, with 95 % intervals. Below zero: the model scored "
+        f"better without the sublayer. {context.values_from}{context.measured}."
+    )
+
+
+FIGURES.register(
+    Figure(
+        name="values",
+        scope=Scope.MODEL,
+        reads="values/{model}/{task}.csv",
+        needs_pairs=False,
+        settings=(),
+        make=make_values,
+        title="Values of {model}",
+        caption=_caption,
+        category="Values",
+        order=60,
+    )
+)

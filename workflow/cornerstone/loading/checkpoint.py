@@ -22,106 +22,15 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from cornerstone.loading.memory import says_out_of_memory
+from cornerstone.loading.stored_tensors import READERS, StoredTensor, stored_tensors
 from cornerstone.loading.sublayers import find_blocks
-from cornerstone.models.folder import read_weight_header
-from cornerstone.system.errors import CornerstoneError, one_line
+from cornerstone.system.errors import CornerstoneError
 
-# What safetensors calls the formats that a checkpoint which is not quantised may hold.
-STORED_DTYPES = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "I64": torch.int64,
-    "I32": torch.int32,
-    "I16": torch.int16,
-    "I8": torch.int8,
-    "U8": torch.uint8,
-    "BOOL": torch.bool,
-}
-
-
-# Threads that read pieces of so many bytes at once: one thread alone does not get what a fast disk gives.
-READERS, PIECE = 4, 16 << 20
 # Tensors lie at multiples of this many bytes in a buffer, as CUDA's own allocations do at the least.
 ALIGNMENT = 256
-
-
-class StoppedReading(Exception):
-    """Reading was ended before its time."""
-
-
-@dataclass(frozen=True)
-class StoredTensor:
-    """A tensor in a safetensors file: `size` bytes from byte `start`; `modified`: when the file was (ns)."""
-
-    path: Path
-    dtype: torch.dtype
-    shape: tuple[int, ...]
-    start: int
-    size: int
-    modified: int
-
-    def read(
-        self, readers: Executor, stopped: Callable[[], bool] = lambda: False, into: Tensor | None = None
-    ) -> Tensor:
-        """Its numbers in main memory, in the bytes `into` or in some of their own; `readers` share the work.
-
-        Not through a memory map: where the file is cut off or the disk fails, that would end the process.
-        Raises CornerstoneError naming the file, and StoppedReading once `stopped` says so.
-        """
-        buffer = torch.empty(self.size, dtype=torch.uint8) if into is None else into
-        bytes_of = memoryview(buffer.numpy())
-        pieces = [
-            readers.submit(self._read_piece, bytes_of[first : first + PIECE], first, stopped)
-            for first in range(0, self.size, PIECE)
-        ]
-        try:
-            for piece in pieces:
-                piece.result()
-        except OSError as error:
-            raise CornerstoneError(
-                f"{self.path} could not be read ({one_line(error)}): the weights are read again and again where they "
-                "do not fit the memory; keep the file where it is until the evaluation ends"
-            ) from error
-        return buffer.view(self.dtype).reshape(self.shape)
-
-    def _read_piece(self, place: memoryview, first: int, stopped: Callable[[], bool]) -> None:
-        with self.path.open("rb", buffering=0) as file:
-            if os.fstat(file.fileno()).st_mtime_ns != self.modified:
-                raise CornerstoneError(f"{self.path} was changed while the model was evaluated: start again")
-            file.seek(self.start + first)
-            while place:
-                if stopped():
-                    raise StoppedReading
-                if not (count := file.readinto(place)):
-                    raise CornerstoneError(f"{self.path} is cut off: download or copy it again")
-                place = place[count:]
-
-    def shadow(self) -> Tensor:
-        """A tensor of its shape without numbers."""
-        return torch.empty(self.shape, dtype=self.dtype, device="meta")
-
-
-def stored_tensors(path: Path) -> dict[str, StoredTensor]:
-    """The tensors of a safetensors file by name. Raises CornerstoneError where it is cut off or something else."""
-    modified = path.stat().st_mtime_ns  # before the header is read: what changes it later is noticed
-    data_start, header = read_weight_header(path)
-    found = {}
-    for name, told in header.items():
-        if told["dtype"] not in STORED_DTYPES:
-            raise CornerstoneError(
-                f"{path} holds {name} as {told['dtype']}: weights that are streamed are floats or integers of "
-                "8 to 64 bits; give a checkpoint that is not quantised"
-            )
-        first, last = told["data_offsets"]
-        dtype, shape = STORED_DTYPES[told["dtype"]], tuple(told["shape"])
-        found[name] = StoredTensor(path, dtype, shape, data_start + first, last - first, modified)
-    return found
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,9 @@ import torch
 from torch import nn
 
 from cornerstone.loading.checkpoint import blocks_left_out, missing_tensors
-from cornerstone.loading.devices import free_gpu
+from cornerstone.loading.devices import choose_placement, pick_device
 from cornerstone.loading.encoding import Encoder, load_encoder, refuse_remote_code
 from cornerstone.loading.memory import free_memory
-from cornerstone.loading.placement import choose_placement
 from cornerstone.loading.streaming import StreamedWeights, refuse_too_large
 from cornerstone.loading.sublayers import Block, Sublayer, find_blocks, first_parameter
 from cornerstone.models.folder import weight_files, weight_shapes
@@ -55,6 +54,17 @@ class LanguageModel:
     @property
     def device(self) -> torch.device:
         return first_parameter(self.network).device if self.weights is None else self.weights.device
+
+    @property
+    def device_name(self) -> str:
+        """Where it is, for people: "cpu", "cuda:0 (NVIDIA H100)"."""
+        name = str(self.device)
+        return f"{name} ({torch.cuda.get_device_name(self.device)})" if name.startswith("cuda") else name
+
+    @property
+    def peak_device_memory_bytes(self) -> int | None:
+        """The most memory that tensors took on its GPU so far, in bytes; None where it runs on none."""
+        return torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else None
 
 
 def load_model(
@@ -126,24 +136,6 @@ def language_model(network: nn.Module, encoder: Encoder, name: str) -> LanguageM
     network.eval()
     dtype = str(first_parameter(network).dtype).removeprefix("torch.")
     return LanguageModel(name, network, encoder, find_blocks(network), dtype)
-
-
-def pick_device(device: str) -> torch.device:
-    """`auto` takes CUDA, else MPS, else the CPU; of several GPUs one that no other job has taken.
-
-    Raises CornerstoneError for a device that is not here.
-    """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if device != "auto" and not there.get(torch.device(device).type, True):
-        raise CornerstoneError(
-            f"device {device} was asked for, and PyTorch {torch.__version__} finds none here: choose device: auto or "
-            "cpu, or install a PyTorch for this machine's GPU and driver"
-        )
-    if device == "cuda" or (device == "auto" and there["cuda"]):
-        return torch.device("cuda", free_gpu(torch.cuda.device_count()))
-    if device != "auto":
-        return torch.device(device)
-    return torch.device("mps" if there["mps"] else "cpu")
 
 
 def weight_bytes(folder: Path, dtype: torch.dtype) -> int:

@@ -3,7 +3,7 @@
     [s.label for b in find_blocks(network) for s in b.sublayers]      Attn 0, FFN 0, Attn 1, ...
 
 No list of families: blocks are the one ModuleList of num_hidden_layers modules, and the names that
-families give to their sublayers are few.
+families give to their sublayers are few (`models.kinds`).
 """
 
 from __future__ import annotations
@@ -14,20 +14,23 @@ from typing import Any
 
 from torch import nn
 
+from cornerstone.models.kinds import ATTENTION, FEED_FORWARD, GROUPS, KINDS
 from cornerstone.system.errors import CornerstoneError
-
-MIXER_NAMES = ("self_attn", "attn", "attention", "self_attention", "linear_attn")
-FEED_FORWARD_NAMES = ("mlp", "ffn", "feed_forward", "block_sparse_moe", "moe")
 
 # What in a config says that later layers reuse the keys and values of earlier ones (Gemma 3n): a state
 # of ours would then not hold all that the rest of the model depends on.
 SHARED_KEYS_AND_VALUES = ("num_kv_shared_layers", "kv_sharing")
-KIND_TITLES = {"attn": "Attn", "ffn": "FFN", "moe": "MoE"}
+
+# The names of a block's modules that are a sublayer of one of a group's kinds.
+MODULE_NAMES = {
+    group: {name for kind in KINDS.values() if kind.group == group for name in kind.modules}
+    for group in GROUPS
+}
 
 
 @dataclass(frozen=True)
 class Sublayer:
-    """One player. index: execution order over the whole model; block: its block; kind: attn, ffn or moe."""
+    """One player. index: execution order over the whole model; block: its block; kind: a name in KINDS."""
 
     index: int
     block: int
@@ -35,7 +38,7 @@ class Sublayer:
 
     @property
     def label(self) -> str:
-        return f"{KIND_TITLES[self.kind]} {self.block}"
+        return f"{KINDS[self.kind].label} {self.block}"
 
 
 @dataclass(frozen=True)
@@ -83,32 +86,37 @@ def _block_list(network: nn.Module, count: int) -> nn.ModuleList:
     # The text decoder first: the vision tower of a multimodal model may have as many blocks.
     decoder = network.get_decoder() if hasattr(network, "get_decoder") else None
     for module in [*(decoder or network).modules(), *network.modules()]:
-        if isinstance(module, nn.ModuleList) and len(module) == count and _named(module[0], MIXER_NAMES):
+        if isinstance(module, nn.ModuleList) and len(module) == count and _named(module[0], ATTENTION):
             return module
     raise CornerstoneError(
         f"{type(network).__name__} has no list of {count} decoder blocks with an attention sublayer "
-        f"({', '.join(MIXER_NAMES)}): Cornerstone measures decoder-only transformers"
+        f"({', '.join(KINDS['attn'].modules)}): Cornerstone measures decoder-only transformers"
     )
 
 
-def _named(block: nn.Module, names: tuple[str, ...]) -> list[nn.Module]:
-    return [child for name, child in block.named_children() if name in names]
+def _named(block: nn.Module, group: str) -> list[nn.Module]:
+    """The block's modules that are called as the sublayers of a group of kinds are."""
+    return [child for name, child in block.named_children() if name in MODULE_NAMES[group]]
 
 
 def _sublayer_modules(network: nn.Module, number: int, block: nn.Module) -> list[tuple[str, nn.Module]]:
-    mixers, feed_forwards = _named(block, MIXER_NAMES), _named(block, FEED_FORWARD_NAMES)
+    found = {group: _named(block, group) for group in GROUPS}
+    mixers, feed_forwards = found[ATTENTION], found[FEED_FORWARD]
     if len(mixers) != 1 or len(feed_forwards) != 1:
         names = ", ".join(name for name, _ in block.named_children())
         raise CornerstoneError(
             f"block {number} of {type(network).__name__} has {len(mixers)} attention and "
             f"{len(feed_forwards)} FFN or MoE sublayers among {names}: one of each is needed"
         )
-    return [("attn", mixers[0]), (_feed_forward_kind(feed_forwards[0]), feed_forwards[0])]
+    return [(_kind_of(module, group), module) for group, (module,) in found.items()]
 
 
-def _feed_forward_kind(module: nn.Module) -> str:
-    """`moe` where the module has experts: mixed models label their dense blocks FFN."""
-    return "moe" if any("expert" in name for name, _ in module.named_modules()) else "ffn"
+def _kind_of(module: nn.Module, group: str) -> str:
+    """Its kind among those of a group: mixed models label their dense blocks FFN, and those with experts MoE."""
+    kinds = [kind for kind in KINDS.values() if kind.group == group]
+    inside = [name for name, _ in module.named_modules()]
+    marked = [kind for kind in kinds if kind.inside and any(kind.inside in name for name in inside)]
+    return (marked or kinds)[0].name
 
 
 def kinds_of_blocks(network: nn.Module, blocks: Sequence[Block]) -> list[int]:

@@ -1,6 +1,6 @@
-"""The sizes of a model, read before its weights are: from config.json and the headers of the weights' files.
+"""What is known of a model before its weights are downloaded: its shape and its size on the disk.
 
-facts = facts_from_hub("meta-llama/Meta-Llama-3-8B", "main")
+facts = facts_from_hub("meta-llama/Meta-Llama-3-8B", "main")    # config.json and the headers of the weights
 """
 
 from __future__ import annotations

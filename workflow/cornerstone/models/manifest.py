@@ -13,9 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cornerstone.evaluations.identity import digest_of
 from cornerstone.models.folder import check_model_folder, weight_files
-from cornerstone.system.durable_files import write_json
+from cornerstone.system.durable_files import digest_of, write_json
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.system.progress import progress
 

@@ -14,8 +14,7 @@ from typing import Any
 import pandas as pd
 
 from cornerstone.documents.document import read_documents
-from cornerstone.evaluations.evaluation import EVALUATION_SCHEMA
-from cornerstone.evaluations.parts import read_metadata
+from cornerstone.evaluations.evaluation import read_evaluation_metadata
 from cornerstone.models.manifest import read_manifest
 from cornerstone.report.contents import Contents
 from cornerstone.report.page import report_html
@@ -48,7 +47,7 @@ def build_report(
         figures=tuple(Path(path) for path in figures),
         tables=_read_tables(tables),
         audits=read_rows(audits) if audits else None,
-        evaluations=tuple(read_metadata(Path(path), EVALUATION_SCHEMA, "evaluation") for path in evaluations),
+        evaluations=tuple(map(read_evaluation_metadata, evaluations)),
         documents={Path(path).stem: read_documents(path) for path in documents},
         manifests={Path(path).stem: read_manifest(path) for path in manifests},
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 
 from cornerstone.report.contents import Contents
@@ -123,83 +121,3 @@ def _range(scores: pd.Series, unit: Unit) -> str:
     """ "45.0 to 85.0 %"."""
     low, high = unit.text(scores.min()), unit.text(scores.max())
     return unit.score_heading(low if low == high else f"{low} to {high}")
-
-
-BLACK_AND_HOLLOW = (
-    ". Black: what is left is surely guessing (collapsed, or below guessing); hollow: that is undecided"
-)
-"""What the markers of ablation figures say of scores that guessing can be told by."""
-
-
-def caption(study: Contents, path: Path) -> tuple[str, str]:
-    """Title and caption of a figure, by the kind that its file's name tells."""
-    kind, _, model = path.stem.partition("_")
-    name = study.titles.model(model)
-    source = study.words.source.format(max_removed=study.config["max_removed"])
-    share = (
-        "Each slice is a sublayer's value over the sum of the positive values (negative ones count "
-        "as 0), in model order, anticlockwise from the top; the largest are named. "
-        f"{source}. Under each pie: what the largest hold together, and what "
-        "they would on average were all values noise"
-    )
-    captions = {
-        "pie": (f"Shares of {name}", f"{share}; {_measured(study, model)}."),
-        "ablation": (
-            f"Ablation of {name}",
-            "Score after removing one sublayer: circles attention, squares FFN or MoE. Dashed: the "
-            "full model, its 95 % interval in grey; dotted: chance. The light bars are the 95 % interval of the "
-            "drop: one that crosses the dashed line is a drop that cannot be told from none"
-            f"{BLACK_AND_HOLLOW if study.score.is_accuracy else ''}; "
-            f"{_measured(study, model)}.",
-        ),
-        "values": (
-            f"Values of {name}",
-            f"Signed values in {study.unit.of_values}, with 95 % intervals. Below zero: the model scored "
-            f"better without the sublayer. {source}; {_measured(study, model)}.",
-        ),
-    }
-    captions["agreement"] = (
-        f"Two scores of {name}",
-        "What removing one sublayer costs in the study's score (along x; an accuracy where the study's score is the "
-        "log-probability), and in the log-probability of the gold choice (along y): circles attention, squares FFN or "
-        "MoE, with 95 % intervals. Both axes are linear near zero and logarithmic beyond. Ringed: the score's interval "
-        "tells no loss, but the log-probability surely fell (Holm over sublayers).",
-    )
-    captions["audit"] = (
-        f"Estimators on {name}",
-        "Rank correlation of each estimator's values with the exact Shapley values, which all coalitions give, against "
-        "the number of coalitions that it may evaluate: the paper's number and multiples of it. Means over seeds; "
-        "bands: 5th to 95th percentile.",
-    )
-    captions["interactions"] = (
-        f"Interactions of {name}",
-        "Two sublayers removed together, against one by one: v(−∅) − v(−i) − v(−j) + v(−{i, j}). Orange, below zero: "
-        "together they cost more than the sum, so each stood in for the other. Purple, above zero: they cost less, "
-        "because one is of no use without the other, or because nothing is left to lose. Colours are linear near zero "
-        "and logarithmic beyond. Dots: surely not zero (Benjamini and Hochberg over the pairs of a task, 5 %).",
-    )
-    if path.stem == "pie_all":
-        return "Shares of all models", f"{share}. Rows are models, columns tasks."
-    if path.stem == "totals_all":
-        return (
-            "Attention against FFN or MoE, and depth",
-            f"Sums of the sublayers' signed values in {study.unit.of_values}, with 95 % intervals: left by kind, right "
-            "by thirds of the model's blocks.",
-        )
-    if path.stem == "ablation_scheme":
-        return (
-            "What removing a sublayer is",
-            "A decoder block whole, without its attention and without its FFN or MoE. The skip "
-            "connection stays: the residual stream passes by unchanged.",
-        )
-    return captions.get(kind, (path.stem, ""))
-
-
-def _measured(study: Contents, model: str) -> str:
-    """How many documents and coalitions stand behind a model's figures."""
-    scores = study.rows("scores", model)
-    documents = scores["documents"]
-    counted = (
-        f"{documents.min():,}" if documents.nunique() == 1 else f"{documents.min():,} to {documents.max():,}"
-    )
-    return f"{counted} documents a task, scored by {' or '.join(scores['score'].unique())}"

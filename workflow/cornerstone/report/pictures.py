@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from cornerstone.figures import Context, figure_of
 from cornerstone.report.contents import Contents
-from cornerstone.report.findings import caption
 from cornerstone.system.errors import CornerstoneError
 
 MEDIA_TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
@@ -41,7 +41,7 @@ def picture_of(contents: Contents, path: Path) -> Picture:
     if media_type is None:
         raise CornerstoneError(f"the report cannot show {path}: give its .svg or .png")
     content = path.read_bytes()
-    title, text = caption(contents, path)
+    title, text = _caption(contents, path.stem)
     inches = _inches_wide(content, path.suffix)
     return Picture(
         source=f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}",
@@ -53,6 +53,19 @@ def picture_of(contents: Contents, path: Path) -> Picture:
         width=round(LARGEST * inches),
         min_width=round(SMALLEST * inches),
     )
+
+
+def _caption(contents: Contents, stem: str) -> tuple[str, str]:
+    """Title and caption of the figure whose files have this name."""
+    figure, model = figure_of(stem)
+    context = Context(
+        model=contents.titles.model(model),
+        score=contents.score,
+        estimator=contents.config["estimator"],
+        max_removed=contents.config["max_removed"],
+        scores=contents.rows("scores", model),
+    )
+    return figure.captioned(context)
 
 
 def _inches_wide(content: bytes, ending: str) -> float:

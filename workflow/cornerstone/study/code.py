@@ -1,6 +1,6 @@
 """Which files' edits change what a job makes: found in the text of its script, through all that it imports.
 
-    code_of("estimate_values", [SCORES.file_of("acc"), ESTIMATORS.file_of("windows")])
+    code_of("estimate_values", [*score_files("paper"), ESTIMATORS.file_of("windows")])
 
 Snakemake reruns a job whose inputs changed, and an edited module is none unless it is listed. No list is kept by hand:
 the imports of the script are followed through the library. What a registry hands out is imported by name at run time,
@@ -17,6 +17,8 @@ import os
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+
+from cornerstone.scores import SCORES
 
 LIBRARY = Path(__file__).parents[1]
 SCRIPTS = LIBRARY.parent / "scripts"
@@ -38,9 +40,9 @@ def code_of(script: str, entries: Iterable[Path] = ()) -> list[str]:
     return sorted(os.path.relpath(file) for file in found | _texts_beside(found))
 
 
-def is_own(file: str | Path) -> bool:
-    """Whether a file is a user's own and not one of Cornerstone's."""
-    return LIBRARY.parent not in Path(file).resolve().parents
+def score_files(score: str) -> list[Path]:
+    """The files of the configuration's score, and of those that it stands for."""
+    return [SCORES.file_of(name) for name in (score, *SCORES[score].stands_for)]
 
 
 @cache

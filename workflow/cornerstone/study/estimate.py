@@ -1,6 +1,7 @@
-"""What a study will need, before anything large is downloaded: disk, memory, operations, hours.
+"""What a study will need, before anything large is downloaded: `snakemake estimate` prints it.
 
-print_estimate(study)    # what `snakemake estimate` prints
+    print_estimate(study)
+    need = estimate_need(facts, "bfloat16", [ablation(64), windows(64, 4)], tokens={"boolq": 300 * 140})
 
 Operations count the sublayers' weight products of the least work that any exact method does (the coalition
 tree); norms, attention scores and the head come on top, some per cent. Tokens are guessed from characters.
@@ -48,24 +49,9 @@ class Need:
         return self.operations / (tflops * 1e12) / 3600
 
 
-def estimate_need(
-    facts: ModelFacts, dtype: str, designs: Sequence[Sequence[Removed]], tokens: Mapping[str, float]
-) -> Need:
-    """What evaluating the coalitions of these designs takes on so many tokens (by task, in token-tree rows)."""
-    evaluations = sum(least_evaluations(design, facts.sublayers) for design in designs)
-    per_evaluation = 2.0 * facts.active_numbers / facts.sublayers
-    coalitions = sum(map(len, designs))
-    return Need(
-        coalitions=coalitions,
-        weight_bytes=facts.numbers * BYTES[dtype],
-        state_bytes=max(map(len, designs)) * facts.width * BYTES[dtype],
-        operations=evaluations * per_evaluation * sum(tokens.values()),
-    )
-
-
 @dataclass(frozen=True)
 class Estimate:
-    """documents: how many the model is asked, over all tasks; None where a task's number is not known."""
+    """Of one model. documents: how many it is asked, over all tasks."""
 
     facts: ModelFacts
     need: Need
@@ -137,6 +123,21 @@ def _asked(study: StudyConfig, model: str, task: str, size: TaskSize) -> int:
     return size.documents if limit is None else min(limit, size.documents)
 
 
+def estimate_need(
+    facts: ModelFacts, dtype: str, designs: Sequence[Sequence[Removed]], tokens: Mapping[str, float]
+) -> Need:
+    """What evaluating the coalitions of these designs takes on so many tokens (by task, in token-tree rows)."""
+    evaluations = sum(least_evaluations(design, facts.sublayers) for design in designs)
+    per_evaluation = 2.0 * facts.active_numbers / facts.sublayers
+    coalitions = sum(map(len, designs))
+    return Need(
+        coalitions=coalitions,
+        weight_bytes=facts.numbers * BYTES[dtype],
+        state_bytes=max(map(len, designs)) * facts.width * BYTES[dtype],
+        operations=evaluations * per_evaluation * sum(tokens.values()),
+    )
+
+
 def _task_rows(study: StudyConfig, sizes: Mapping[str, TaskSize]) -> pd.DataFrame:
     return pd.DataFrame(
         [
@@ -155,17 +156,17 @@ def _model_rows(study: StudyConfig, estimates: Mapping[str, Estimate]) -> pd.Dat
         [
             {
                 "Model": study.model(name).title,
-                "On the disk (GB)": _gigabytes(told.facts.disk_bytes),
-                "To download (GB)": _gigabytes(told.facts.missing_bytes),
-                "Weights in memory (GB)": f"{_gigabytes(told.need.weight_bytes)} {study.model(name).dtype}",
-                "States (MB a token)": f"{told.need.state_bytes / 1e6:.1f}",
-                "Sublayers": told.facts.sublayers,
-                "Coalitions": told.need.coalitions,
-                "Evaluations": f"{told.need.coalitions * told.documents:,}",
-                "Operations": f"{told.need.operations:.1e}",
-                f"Hours at {study.gpu_tflops:g} TFLOP/s": f"{told.need.hours(study.gpu_tflops):,.1f}",
+                "On the disk (GB)": _gigabytes(estimate.facts.disk_bytes),
+                "To download (GB)": _gigabytes(estimate.facts.missing_bytes),
+                "Weights in memory (GB)": f"{_gigabytes(estimate.need.weight_bytes)} {study.model(name).dtype}",
+                "States (MB a token)": f"{estimate.need.state_bytes / 1e6:.1f}",
+                "Sublayers": estimate.facts.sublayers,
+                "Coalitions": estimate.need.coalitions,
+                "Evaluations": f"{estimate.need.coalitions * estimate.documents:,}",
+                "Operations": f"{estimate.need.operations:.1e}",
+                f"Hours at {study.gpu_tflops:g} TFLOP/s": f"{estimate.need.hours(study.gpu_tflops):,.1f}",
             }
-            for name, told in estimates.items()
+            for name, estimate in estimates.items()
         ]
     )
 
@@ -177,8 +178,8 @@ def _aligned(table: pd.DataFrame) -> str:
 
 
 def _notes(study: StudyConfig, estimates: Mapping[str, Estimate]) -> list[str]:
-    missing = sum(told.facts.missing_bytes for told in estimates.values())
-    hours = sum(told.need.hours(study.gpu_tflops) for told in estimates.values())
+    missing = sum(estimate.facts.missing_bytes for estimate in estimates.values())
+    hours = sum(estimate.need.hours(study.gpu_tflops) for estimate in estimates.values())
     place = Path(constants.HF_HUB_CACHE).absolute()
     free = shutil.disk_usage(next(folder for folder in (place, *place.parents) if folder.exists())).free
     enough = (

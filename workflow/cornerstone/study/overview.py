@@ -15,9 +15,9 @@ from typing import Any
 import pandas as pd
 
 from cornerstone.documents.document import digest_documents, read_documents
-from cornerstone.evaluations.evaluation import DIGESTS, EVALUATION_SCHEMA
-from cornerstone.evaluations.identity import ENGINE_VERSION
-from cornerstone.evaluations.parts import parts_folder, read_metadata, saved_pairs
+from cornerstone.evaluations.evaluation import read_evaluation_metadata
+from cornerstone.evaluations.identity import DIGESTS, ENGINE_VERSION
+from cornerstone.evaluations.parts import parts_folder, saved_pairs
 from cornerstone.models.folder import count_sublayers_from_config, read_model_config
 from cornerstone.models.manifest import read_manifest
 from cornerstone.study.config import StudyConfig
@@ -46,11 +46,13 @@ def _cell(study: StudyConfig, model: str, task: str) -> str:
 
 
 def share_done(study: StudyConfig, model: str, task: str) -> float | None:
-    """Share of the pairs of all its designs that are on the disk; None before model and documents are there,
-    and where a design is impossible for the model."""
+    """Share, in parts of 1, of the pairs of all the model's designs on a task that are on the disk.
+
+    None before the model and the documents are there, and where a design is impossible for the model.
+    """
     try:
-        manifest = read_manifest(Path(study.results, "models", f"{model}.json"))
-        document_set = read_documents(Path(study.results, "documents", f"{task}.parquet"))
+        manifest = read_manifest(study.manifest_path(model))
+        document_set = read_documents(study.documents_path(task))
         sublayers = count_sublayers_from_config(read_model_config(manifest["folder"]))
         coalitions = {design: study.coalitions_of(design, sublayers) for design in study.designs_of(model)}
     except CornerstoneError:
@@ -65,7 +67,7 @@ def share_done(study: StudyConfig, model: str, task: str) -> float | None:
     }
     done = 0
     for design in coalitions:
-        output = Path(study.results, "evaluations", model, task, f"{design}.parquet")
+        output = study.evaluation_path(model, task, design)
         rows = len(coalitions[design]) * sum(len(document.requests) for document in documents)
         if _is_whole(output, ours, document_set.digest, rows):
             done += len(coalitions[design]) * len(documents)
@@ -79,11 +81,13 @@ def share_done(study: StudyConfig, model: str, task: str) -> float | None:
 def _is_whole(output: Path, ours: Mapping[str, Any], documents: str, rows: int) -> bool:
     """Whether the evaluation is written, of this model and these documents, with as many rows as are wanted now."""
     try:
-        told = read_metadata(output, EVALUATION_SCHEMA, "evaluation")
+        metadata = read_evaluation_metadata(output)
     except (FileNotFoundError, ValueError):
         return False
     return (
-        told["rows"] == rows and told["documents"]["digest"] == documents and _is_of(told["identity"], ours)
+        metadata["rows"] == rows
+        and metadata["documents"]["digest"] == documents
+        and _is_of(metadata["identity"], ours)
     )
 
 

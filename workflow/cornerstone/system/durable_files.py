@@ -8,6 +8,7 @@ What every output that is expensive or long in writing goes through.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -55,6 +56,12 @@ def write_json(content: Any, path: Path | str) -> None:
     """Write `content` as JSON, durably."""
     with durable_file(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def digest_of(content: Any) -> str:
+    """sha256 (hex) of the one way of writing `content` as JSON: sorted keys, no spaces."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def set_aside(path: Path | str, reason: str) -> Path:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable
 from typing import Any
 
 UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -25,6 +27,22 @@ def shown(value: Any) -> str:
     """A value as an error quotes it: its beginning, if it is long."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def shortened(name: str) -> str:
+    """A name as an error gives it, cut after 100 characters."""
+    return name if len(name) <= 100 else name[:97] + "..."
+
+
+def known_names(name: str, known: Iterable[str], most: int = 12) -> str:
+    """The known names in one phrase, the nearest to `name` first; at most so many."""
+
+    def distance(other: str) -> float:
+        return -difflib.SequenceMatcher(None, name.lower(), other.lower()).ratio()
+
+    ordered = sorted(known, key=distance)
+    left_out = len(ordered) - most
+    return ", ".join(ordered[:most]) + (f" and {left_out} more" if left_out > 0 else "")
 
 
 def one_line(error: BaseException) -> str:

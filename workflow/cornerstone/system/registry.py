@@ -25,6 +25,9 @@ from cornerstone.system.errors import CornerstoneError, one_line
 LAST = 1000.0
 """The `order` of an entry that does not say its place: behind all that do."""
 
+WORKFLOW = Path(__file__).resolve().parents[2]
+"""The folder of Cornerstone's own code."""
+
 Entry = TypeVar("Entry")
 
 
@@ -56,7 +59,7 @@ class Registry(Generic[Entry]):
 
     def __contains__(self, name: object) -> bool:
         if name not in self._entries:
-            self._import_module_called(str(name))
+            self._import_module_of(str(name))
         if name not in self._entries:
             self._import_all()
         return name in self._entries
@@ -85,18 +88,22 @@ class Registry(Generic[Entry]):
         self._import_all()
         return sorted(set(self._files.values()))
 
-    def _import_module_called(self, name: str) -> None:
-        module = f"{self._package}.{name}"
-        if name.isidentifier() and self._has_modules() and importlib.util.find_spec(module) is not None:
-            importlib.import_module(module)
+    def _import_module_of(self, name: str) -> None:
+        """An entry stands in the module of its name, or of the first words of its name: pie_all in pie."""
+        modules = {found.name for found in pkgutil.iter_modules(self._path())}
+        words = name.split("_")
+        for count in range(len(words), 0, -1):
+            if (module := "_".join(words[:count])) in modules:
+                importlib.import_module(f"{self._package}.{module}")
+                return
 
-    def _has_modules(self) -> bool:
-        return hasattr(importlib.import_module(self._package), "__path__")
+    def _path(self) -> list[str]:
+        """Where the package's modules are; nowhere where a single module registers all entries."""
+        return list(getattr(importlib.import_module(self._package), "__path__", ()))
 
     def _import_all(self) -> None:
         if not self._complete:
-            package = importlib.import_module(self._package)
-            for found in pkgutil.iter_modules(getattr(package, "__path__", ()), f"{self._package}."):
+            for found in pkgutil.iter_modules(self._path(), f"{self._package}."):
                 importlib.import_module(found.name)
             self._complete = True
 
@@ -124,3 +131,8 @@ def load_extension(file: Path | str) -> None:
         if isinstance(error, CornerstoneError):
             raise
         raise CornerstoneError(f"extensions: {file} cannot be used: {one_line(error)}") from error
+
+
+def is_own(file: Path | str) -> bool:
+    """Whether a file is a user's own and not one of Cornerstone's."""
+    return WORKFLOW not in Path(file).resolve().parents

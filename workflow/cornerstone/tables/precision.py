@@ -11,7 +11,6 @@ leaves no doubt (the finite-population correction).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,8 +18,7 @@ import pandas as pd
 from cornerstone.scores import SCORES, Score
 from cornerstone.shapley.estimators import ESTIMATORS
 from cornerstone.statistics.resampling import typical_change
-from cornerstone.values.document_numbers import DocumentNumbers, document_numbers
-from cornerstone.values.scored_task import read_scores
+from cornerstone.values.document_numbers import DocumentNumbers
 
 NORMAL = 1.959964
 """The quantile of the normal distribution that leaves 2.5 % above it."""
@@ -97,27 +95,3 @@ def _row(numbers: DocumentNumbers, kind: str, designs: Sequence[str]) -> dict[st
         )
         row[f"seconds_{unit.exact(width)}"] = seconds * needed
     return row
-
-
-def precision_so_far(
-    folder: Path,
-    models: Sequence[str],
-    tasks: Sequence[str],
-    *,
-    max_removed: int,
-    edges: str,
-    estimator: str,
-    score: str,
-) -> pd.DataFrame:
-    """`precision_table` of the models and tasks whose evaluations are finished in this folder of results."""
-    measured = []
-    for model in models:
-        for task in tasks:
-            designs = designs_of(estimator)["value"]
-            files = [folder / "evaluations" / model / task / f"{design}.parquet" for design in designs]
-            if all(file.is_file() for file in files):
-                scored = read_scores(files, folder / "documents" / f"{task}.parquet", score)
-                measured.append(
-                    document_numbers(scored, max_removed=max_removed, edges=edges, estimator=estimator)
-                )
-    return precision_table(measured)

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from cornerstone.models.kinds import KINDS, kind_of
 from cornerstone.statistics.resampling import interval
 from cornerstone.values.document_numbers import DocumentNumbers, task_draws
 from cornerstone.values.pairs import THIRDS
 from cornerstone.values.results import MEAN, Results
-from cornerstone.values.rows import KINDS
 
 DIFFERENCE = "difference"
 
@@ -46,10 +46,10 @@ def parts_of(labels: Sequence[str]) -> Mapping[tuple[str, str], np.ndarray]:
     kind: attention, and the others (FFN, MoE, or both); their difference, attention 1 and the others −1. depth: the
     thirds of the model's blocks.
     """
-    kinds = np.array([label.split()[0] for label in labels])
+    kinds = [kind_of(label) for label in labels]
     blocks = np.array([int(label.split()[1]) for label in labels])
-    attention = (kinds == "Attn").astype(float)
-    others = " / ".join(kind for kind in KINDS if kind in set(kinds) - {"Attn"})
+    attention = np.array([kind.is_attention for kind in kinds], dtype=float)
+    others = " / ".join(kind.noun for kind in KINDS.values() if kind in kinds and not kind.is_attention)
     parts = {
         ("kind", "attention"): attention,
         ("kind", others): 1 - attention,

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -20,16 +19,12 @@ from cornerstone.scores import SCORES, Score
 from cornerstone.scores.unit import POINTS, Unit, percent
 from cornerstone.statistics.collapse import ABOVE
 from cornerstone.statistics.resampling import RESAMPLES
-from cornerstone.system.errors import CornerstoneError
 from cornerstone.system.text import duration
-from cornerstone.tables.precision import precision_so_far, precision_table
+from cornerstone.tables.precision import precision_table
 from cornerstone.tables.together import overlap_table
 from cornerstone.tables.totals import totals_table
 from cornerstone.values.agreement import scores_side_by_side
 from cornerstone.values.results import Results, Titles, study_tables
-
-if TYPE_CHECKING:
-    from cornerstone.study.config import StudyConfig
 
 NOTES = {
     "claims": "With these models, these tasks and these documents; a verdict is on all models together. "
@@ -167,28 +162,6 @@ def write_tables(results: Results, folder: Path, *, ids: Mapping[str, str], titl
 def read_table(path: Path) -> pd.DataFrame:
     """A table that `write_tables` wrote; the claims' numbers stay text."""
     return pd.read_csv(path, dtype={"claim": str})
-
-
-def print_precision(study: StudyConfig) -> None:
-    """Print the table of precision of what is finished, with its note. Raises CornerstoneError where nothing is."""
-    table = precision_so_far(
-        Path(study.results),
-        study.model_names,
-        study.task_names,
-        max_removed=study.max_removed,
-        edges=study.edges,
-        estimator=study.estimator,
-        score=study.score,
-    )
-    if table.empty:
-        raise CornerstoneError(
-            "no model has all evaluations of a task yet: begin with few documents (documents: 50), and ask again"
-        )
-    titles = Titles(
-        {model.name: model.title for model in study.models}, {task.name: task.title for task in study.tasks}
-    )
-    (section,) = sections("precision", table, titles, SCORES[study.score])
-    print(f"{section.table.to_string(index=False)}\n\n{section.note}", flush=True)
 
 
 def note_of(name: str, score: Score) -> str:

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from cornerstone.models.kinds import kind_of
 from cornerstone.values.scored_task import ScoredTask
-
-KINDS = {"Attn": "attn", "FFN": "ffn", "MoE": "moe"}
 
 
 def sublayer_columns(labels: Sequence[str]) -> pd.DataFrame:
     """Columns sublayer (index), label and kind (attn, ffn or moe) of these labels ("Attn 0", "FFN 0", …)."""
-    kinds = [KINDS[label.split()[0]] for label in labels]
+    kinds = [kind_of(label).name for label in labels]
     return pd.DataFrame({"sublayer": range(len(labels)), "label": list(labels), "kind": kinds})
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.documents.document import Document, read_documents
-from cornerstone.evaluations.evaluation import read_or_set_aside
+from cornerstone.evaluations.rejected import read_or_set_aside
 from cornerstone.scores import SCORES
 from cornerstone.scores.choices import ChoiceTable
 from cornerstone.scores.matrix import Scores, scores_of, stack

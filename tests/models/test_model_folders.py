@@ -1,0 +1,80 @@
+"""Local model folders: whole ones pass, broken ones are refused saying what is missing."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from configurations import message_of
+from cornerstone.models.folder import check_model_folder, count_sublayers_from_config
+from model_folders import write_model
+
+SHARED_MODELS = Path(__file__).parents[2] / ".." / "shared" / "data" / "models"
+
+
+def test_a_whole_model_folder_passes(tmp_path):
+    check_model_folder(write_model(tmp_path / "model"))
+
+
+@pytest.mark.parametrize("name", ["stories260K", "babyllama-tok361"])
+def test_real_model_folders_pass(name):
+    if not SHARED_MODELS.is_dir():
+        pytest.skip(f"no real models: {SHARED_MODELS} is missing")
+    check_model_folder(SHARED_MODELS / name)
+
+
+def shard_index(folder):
+    (folder / "model.safetensors").rename(folder / "model-1.safetensors")
+    (folder / "model.safetensors.index.json").write_text(
+        json.dumps({"weight_map": {"w": "model-1.safetensors", "v": "model-2.safetensors"}})
+    )
+
+
+BROKEN_FOLDERS = [
+    (lambda folder: (folder / "config.json").unlink(), "has no config.json"),
+    (lambda folder: (folder / "config.json").write_text("{"), "config.json is not JSON"),
+    (lambda folder: (folder / "config.json").write_text("[]"), "config.json is no JSON object"),
+    (lambda folder: (folder / "config.json").write_text("{}"), "gives no number of blocks"),
+    (
+        lambda folder: (folder / "model.safetensors").unlink(),
+        "has no safetensors weights: put model.safetensors",
+    ),
+    (lambda folder: (folder / "model.safetensors").rename(folder / "pytorch_model.bin"), "a pickle"),
+    (lambda folder: (folder / "model.safetensors").write_bytes(b""), "is cut off"),
+    (
+        lambda folder: (folder / "model.safetensors").write_text("version https://git-lfs"),
+        "no safetensors file",
+    ),
+    (
+        lambda folder: (folder / "model.safetensors").write_bytes(
+            (folder / "model.safetensors").read_bytes()[:-1]
+        ),
+        "is cut off: ",
+    ),
+    (lambda folder: (folder / "tokenizer.json").unlink(), "has no tokenizer"),
+    (shard_index, "lacks model-2.safetensors, which model.safetensors.index.json names"),
+]
+
+
+@pytest.mark.parametrize(
+    ("damage", "expected"), BROKEN_FOLDERS, ids=[expected for _, expected in BROKEN_FOLDERS]
+)
+def test_a_broken_model_folder_is_refused_saying_what_is_missing(tmp_path, damage, expected):
+    folder = write_model(tmp_path / "model")
+    damage(folder)
+    message = message_of(check_model_folder, folder)
+    assert expected in message
+    assert str(folder) in message or "config.json" in message
+
+
+@pytest.mark.parametrize(
+    ("config_json", "sublayers"),
+    [
+        ({"num_hidden_layers": 32}, 64),
+        ({"n_layer": 12}, 24),
+        ({"model_type": "gpt_neo", "num_layers": 6}, 12),
+        ({"model_type": "gemma3", "text_config": {"num_hidden_layers": 26}, "num_hidden_layers": 3}, 52),
+    ],
+)
+def test_sublayers_are_counted_from_config_json(config_json, sublayers):
+    assert count_sublayers_from_config(config_json) == sublayers

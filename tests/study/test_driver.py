@@ -1,0 +1,177 @@
+"""What the driver does before it plans jobs: checks, questions, the lock of another run, results that are none."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from configurations import a_study, message_of
+from cornerstone.study import driver
+from cornerstone.study.resolve import resolve
+from cornerstone.system.errors import CornerstoneError
+
+FAR = {"models": {"mine": {"hub": "a/b"}}, "tasks": {"piqa": {}}, "max_removed": 2}
+STUDY = resolve(FAR)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """A working directory of the test's own."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def lock():
+    """As another run of Snakemake does."""
+    driver.LOCKS.mkdir(parents=True)
+    (driver.LOCKS / "0.output.lock").touch()
+
+
+# The study
+
+
+def test_the_driver_checks_targets_and_local_models_and_its_jobs_do_not():
+    wrong = ["results/figures/pie_nobody.pdf"]
+    with pytest.raises(CornerstoneError, match=r"cannot make results/figures/pie_nobody\.pdf: unknown model"):
+        driver.configured_study(FAR, wrong, is_driver=True)
+    assert driver.configured_study(FAR, wrong, is_driver=False) == STUDY
+    with pytest.raises(CornerstoneError, match=r"models\.mine: model folder models/mine does not exist"):
+        driver.configured_study(a_study(), ["all"], is_driver=True)
+    driver.configured_study(a_study(), ["all"], is_driver=False)
+
+
+def test_the_demo_models_may_be_missing_where_they_are_made():
+    driver.configured_study(a_study(), ["train_demo_models"], is_driver=True)
+
+
+def test_a_place_that_is_a_file_is_refused_by_the_driver(here):
+    (here / "results").touch()
+    with pytest.raises(CornerstoneError, match="results is results, but results is a file"):
+        driver.configured_study(FAR, ["all"], is_driver=True)
+
+
+def test_a_group_needs_lm_eval_beside_snakemake(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cornerstone.documents.task_index", None)
+    said = message_of(resolve, a_study(tasks={"mmlu": {"group": "mmlu"}}), driver.expand_group)
+    assert "the task group mmlu can only be looked up where lm-eval is installed" in said
+    assert "pip install lm_eval datasets" in said
+
+
+# What the command line asks for
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_dry"),
+    [
+        (["-n", "all"], True),
+        (["-np"], True),
+        (["--dry-run"], True),
+        (["--dryrun"], True),
+        (["all", "--nolock"], False),
+        (["results/n"], False),
+        ([], False),
+    ],
+)
+def test_a_dry_run_is_known_by_its_options(arguments, is_dry):
+    assert driver.is_dry_run(arguments) == is_dry
+
+
+@pytest.fixture
+def answered(monkeypatch):
+    """The questions that are answered, instead of the answers."""
+    questions = []
+    monkeypatch.setattr(driver, "answer", lambda question, study: questions.append(question))
+    return questions
+
+
+@pytest.mark.parametrize("question", sorted(driver.QUESTIONS))
+def test_a_question_is_answered_in_place_of_a_run(answered, question):
+    assert driver.answer_question(STUDY, [question, "--configfile", "mine.yaml"])
+    assert answered == [question]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["all"], ["overview", "all"], ["overview", "estimate"], ["overview", "-n"], []]
+)
+def test_what_is_no_single_question_is_left_to_snakemake(answered, arguments):
+    assert not driver.answer_question(STUDY, arguments)
+    assert answered == []
+
+
+def test_a_question_that_lacks_packages_is_left_to_its_rule_unless_another_run_works_here(monkeypatch):
+    def answer(question, study):
+        raise ImportError("No module named 'lm_eval'")
+
+    monkeypatch.setattr(driver, "answer", answer)
+    assert not driver.answer_question(STUDY, ["estimate"])
+    lock()
+    assert not driver.answer_question(STUDY, ["estimate", "--nolock"])
+    assert (
+        message_of(driver.answer_question, STUDY, ["estimate"])
+        == "add --nolock: another Snakemake works in this folder (No module named 'lm_eval')"
+    )
+
+
+def test_the_overview_is_printed(capsys):
+    driver.answer("overview", STUDY)
+    assert "mine" in capsys.readouterr().out
+
+
+def test_the_precision_of_nothing_is_refused_in_one_line():
+    assert "no model has all evaluations of a task yet" in message_of(driver.answer, "precision", STUDY)
+
+
+# Another run
+
+
+def test_a_lock_is_explained_where_jobs_would_run(capsys):
+    driver.explain_lock(["all"])
+    assert capsys.readouterr().err == ""
+    lock()
+    for arguments in (["all", "-n"], ["--unlock"], ["--summary"]):
+        driver.explain_lock(arguments)
+    assert capsys.readouterr().err == ""
+    driver.explain_lock(["all"])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("Cornerstone: another Snakemake works in this folder")
+    assert "snakemake --unlock" in line
+
+
+# Results that are none
+
+BAD = ("models/mine.json", "documents/piqa.parquet", "evaluations/mine/piqa/windows.parquet")
+
+
+@pytest.fixture
+def bad_results(here):
+    """A manifest, documents and an evaluation that are none of theirs."""
+    paths = [here / "results" / name for name in BAD]
+    for path in paths:
+        path.parent.mkdir(parents=True)
+        path.write_text("nothing of ours")
+    return paths
+
+
+def rejected():
+    return sorted(path.name for path in Path("results").rglob("*.rejected"))
+
+
+def test_bad_results_are_set_aside_so_that_they_are_made_again(bad_results):
+    driver.set_aside_bad_results(STUDY, ["all"])
+    assert rejected() == ["mine.json.rejected", "piqa.parquet.rejected", "windows.parquet.rejected"]
+    assert not any(path.exists() for path in bad_results)
+
+
+def test_a_dry_run_says_what_it_would_set_aside(bad_results, capsys):
+    driver.set_aside_bad_results(STUDY, ["all", "-n"])
+    said = capsys.readouterr().err
+    assert all(f"would set aside results/{name}: " in said for name in BAD)
+    assert rejected() == []
+
+
+def test_nothing_is_set_aside_by_one_that_only_looks_or_beside_another_run(bad_results, capsys):
+    driver.set_aside_bad_results(STUDY, ["--lint"])
+    lock()
+    driver.set_aside_bad_results(STUDY, ["all"])
+    assert rejected() == []
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,129 @@
+"""Mistakes in a configuration: every one is one clear line."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from configurations import a_study, message_of
+from cornerstone.study.resolve import resolve
+from cornerstone.study.schema import schema
+from cornerstone.system.errors import CornerstoneError
+
+SCHEMA = schema()
+MISTAKES = [
+    ({}, "models is empty: name at least one"),
+    (None, "the configuration is None: give a mapping"),
+    ([], "the configuration is []: give a mapping"),
+    (a_study(max_remove=3), "unknown key 'max_remove' (did you mean 'max_removed'?)"),
+    (a_study(zzz=3), "unknown key 'zzz' (known: "),
+    (a_study(max_removed=0), "max_removed is 0: give 1 or more"),
+    (a_study(max_removed=True), "max_removed is True: give a whole number"),
+    (a_study(max_removed=2.5), "max_removed is 2.5: give a whole number"),
+    (a_study(edges="last"), "edges is 'last': give one of both, first"),
+    (a_study(score="f1"), "score is 'f1': give one of paper, acc, acc_norm"),
+    (a_study(top_k=None), "top_k is None: give a whole number"),
+    (a_study(collapse_margin=0), "collapse_margin is 0: give more than 0"),
+    (a_study(seed=-1), "seed is -1: give 0 or more"),
+    (a_study(seed=2**32), "seed is 4294967296: give 4294967295 or less"),
+    (a_study(sample=0), "sample is 0: give 1 or more"),
+    (a_study(gpu_tflops=0), "gpu_tflops is 0: give more than 0"),
+    (
+        a_study(tasks={"own": {"include_path": "."}}),
+        "tasks.own.include_path is ., which holds the results too",
+    ),
+    (a_study(tasks={"own": {"include_path": "results"}}), "which holds the results too"),
+    (a_study(shards={"other": 2}), "shards.other is no model of this study: it has mine"),
+    (a_study(shards={"mine": 0}), "shards.mine is 0: give 1 or more"),
+    (a_study(token="hf_secret"), "unknown key 'token' (did you mean"),
+    (a_study(memory_gb=0), "memory_gb is 0: give more than 0"),
+    (a_study(memory_gb=float("nan")), "memory_gb is nan: give a finite number"),
+    (a_study(results=""), "results is '': it must not be empty"),
+    (a_study(results="results/{model}"), "results is 'results/{model}': give a folder without {, }, < and >"),
+    (a_study(results="a\nb"), "give one line without control characters"),
+    (a_study(tasks={}), "tasks is empty: name at least one"),
+    (a_study(tasks=["boolq"]), "tasks is ['boolq']: give a mapping"),
+    (
+        a_study(tasks={"boolq": {"data": "boolq.txt"}}),
+        "tasks.boolq.data is 'boolq.txt': give a file that ends in",
+    ),
+    (a_study(tasks={"boolq": {"shots": -1}}), "tasks.boolq.shots is -1: give 0 or more"),
+    (a_study(tasks={"boolq": {"documents": 0}}), "tasks.boolq.documents is 0: give 1 or more"),
+    (a_study(tasks={"boolq": {"shot": 1}}), "unknown key 'shot' in tasks.boolq (did you mean 'shots'?)"),
+    (a_study(tasks={True: {}}), "tasks has the key True, which YAML reads as no text: put it in quotes"),
+    (a_study(tasks={"boolq": {}, "BoolQ": {}}), "tasks boolq and BoolQ differ only in capitals"),
+    ({"models": {"mine": {}}}, "models.mine has neither hub nor folder"),
+    ({"models": {"mine": None}}, "models.mine is None: give a mapping"),
+    ({"models": {"mine": {"hub": "a/b", "folder": "c"}}}, "models.mine has both hub and folder"),
+    ({"models": {"mine": {"folder": "c", "revision": "v1"}}}, "which only a model on the hub has"),
+    ({"models": {"mine": {"hub": "a/b/c"}}}, "models.mine.hub is 'a/b/c': give an id on the hub"),
+    ({"models": {"mine": {"hub": "a/b", "dtype": "int8"}}}, "give one of float32, bfloat16, float16"),
+    ({"models": {"mine": {"hub": "a/b", "documents": 0}}}, "models.mine.documents is 0: give 1 or more"),
+    ({"models": {"mine": {"hub": "a/b", "title": 7}}}, "models.mine.title is 7: give text"),
+    ({"models": {".mine": {"hub": "a/b"}}}, "models has the name '.mine': use up to 100 letters"),
+    ({"models": {"a/b": {"hub": "a/b"}}}, "models has the name 'a/b'"),
+    ({"models": {"mine\n": {"hub": "a/b"}}}, "models has the key 'mine\\n': give one line"),
+    ({"models": {"all": {"hub": "a/b"}}}, "models.all: this name is taken"),
+    ({"models": {"a": {"hub": "a/b", "allow_remote_code": "yes"}}}, "is 'yes': give true or false"),
+    ({"models": {"a": {"hub": "a/b", "trust_remote_code": True}}}, "it is called allow_remote_code here"),
+    ({"models": {"a": {"hub": "a/b", "chat_template": True}}}, "asked in lm-eval's plain prompts"),
+    ({"models": {"a": {"hub": "a/b", "load_in_4bit": True}}}, "weights are evaluated as they are stored"),
+    ({"models": {"a": {"hub": "a/b", "resources": {"gpu": 4}}}}, "an evaluation runs on one GPU"),
+    ({"models": {"a": {"hub": "a/b", "resources": {"mem_mb": 0}}}}, "resources.mem_mb is 0: give 1 or more"),
+    (a_study(tasks={"mmlu": {"group": "mmlu", "title": "MMLU"}}), "tasks.mmlu is a group and has title"),
+    (a_study(exact=["other"]), "exact: other is no model of this study: it has mine"),
+    (a_study(tasks={"mmlu": {"group": "mmlu"}}), "tasks.mmlu is a group, and nothing here can expand it"),
+]
+
+
+@pytest.mark.parametrize(("raw", "expected"), MISTAKES, ids=[expected[:40] for _, expected in MISTAKES])
+def test_a_mistake_is_told_in_one_line_with_what_was_needed(raw, expected):
+    message = message_of(resolve, raw)
+    assert message.startswith("config: ")
+    assert expected in message
+
+
+def test_all_mistakes_are_told_at_once():
+    message = message_of(resolve, a_study(max_removed=0, edges="last", colour="red"))
+    assert all(part in message for part in ("max_removed is 0", "edges is 'last'", "unknown key 'colour'"))
+
+
+SCALARS = st.none() | st.booleans() | st.integers(-2, 9) | st.floats() | st.text(max_size=5)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(SCALARS, inner, max_size=2)
+)
+NAMES = st.sampled_from(["mine", "all", "a b", ".x", "Mine"]) | st.text(max_size=3)
+
+
+def keys_of(schema):
+    sensible = {
+        "hub": st.just("a/b"),
+        "folder": st.just("c"),
+        "data": st.just("d.csv"),
+        "dtype": st.just("float16"),
+    }
+    return st.fixed_dictionaries(
+        {}, optional={key: VALUES | sensible.get(key, st.integers(1, 3)) for key in schema["properties"]}
+    )
+
+
+STUDIES = st.fixed_dictionaries(
+    {"models": st.dictionaries(NAMES, keys_of(SCHEMA["$defs"]["model"]), max_size=2) | VALUES},
+    optional={
+        "tasks": st.dictionaries(NAMES, keys_of(SCHEMA["$defs"]["task"]), max_size=2) | VALUES,
+        "max_removed": VALUES,
+        "memory_gb": VALUES,
+        "results": VALUES,
+        "extra": VALUES,
+    },
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(STUDIES | VALUES)
+def test_any_configuration_gives_a_study_or_one_clear_line(raw):
+    try:
+        study = resolve(raw)
+    except CornerstoneError as error:
+        assert "\n" not in str(error)
+    else:
+        assert study.models and study.tasks and isinstance(study.max_removed, int)

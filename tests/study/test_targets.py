@@ -1,0 +1,83 @@
+"""Targets on the command line: those that the study can make pass, others are refused naming the known ones."""
+
+import pytest
+
+from configurations import message_of, shipped
+from cornerstone.study.resolve import resolve
+from cornerstone.study.targets import check_targets
+from cornerstone.system.errors import CornerstoneError
+
+TWO = {"models": {"one": {"folder": "models/one"}, "two": {"folder": "models/two"}}}
+GOOD_TARGETS = [
+    "all",
+    "train_demo_models",
+    "elsewhere/pie_nobody.pdf",
+    "results/figures/pie_llama3_70b.pdf",
+    "./results/figures/pie_all.svg",
+    "results/figures/ablation_scheme.png",
+    "results/figures/values_mixtral_8x7b.png",
+    "results/tables/shares.md",
+    "results/values/llama3_8b/boolq.csv",
+    "results/evaluations/llama3_8b/boolq/windows.parquet",
+    "results/documents/boolq.parquet",
+    "results/models/llama3_8b.json",
+    "results/report.html",
+]
+BAD_TARGETS = [
+    ("results/figures/pie_llama3_9b.pdf", "unknown model 'llama3_9b': the configuration has llama3_8b"),
+    ("results/figures/pies_llama3_8b.pdf", "unknown figure 'pies_llama3_8b': there are "),
+    ("results/figures/pie_llama3_8b.jpg", "a figure ends in one of .pdf, .png, .svg"),
+    ("results/figures/pie_llama3_8b", "a figure ends in one of .pdf, .png, .svg"),
+    ("results/tables/share.csv", "unknown table 'share.csv': there are shares.csv"),
+    ("results/values/llama3_8b/bool.csv", "unknown task 'bool': the configuration has boolq"),
+    ("results/values/boolq.csv", "files there are called {model}/{task}.csv"),
+    ("results/evaluations/llama3_8b/boolq/window.parquet", "unknown design 'window': there are windows, abl"),
+    (
+        "results/evaluations/llama3_8b/boolq/pairs.parquet",
+        "unknown design 'pairs': there are windows, ablation, pairs where pair_distance is 2 or more",
+    ),
+    ("results/documents/bool.parquet", "unknown task 'bool'"),
+    ("results/models/llama3.json", "unknown model 'llama3'"),
+    ("results/figure/pie_llama3_8b.pdf", "no figure/ in results/"),
+    ("results/demo/figures/pie_demo_llama.pdf", "no demo/ in results/ (choose another with --configfile)"),
+]
+
+
+@pytest.mark.parametrize("target", GOOD_TARGETS)
+def test_targets_that_can_be_made_pass(target):
+    check_targets(shipped("config"), [target])
+
+
+@pytest.mark.parametrize(("target", "expected"), BAD_TARGETS)
+def test_a_target_that_cannot_be_made_names_the_known_ones(target, expected):
+    message = message_of(check_targets, shipped("config"), ["all", target])
+    assert message.startswith(f"cannot make {target}: ")
+    assert expected in message
+
+
+def test_a_study_of_single_removals_has_no_heat_map_of_pairs():
+    raw = {"models": {"mine": {"hub": "a/b"}}, "tasks": {"piqa": {}}, "max_removed": 1}
+    target = "results/figures/interactions_mine.pdf"
+    assert "give max_removed or pair_distance 2 or more" in message_of(check_targets, resolve(raw), [target])
+    for more in ({"max_removed": 2}, {"pair_distance": 2}):
+        check_targets(resolve(raw | more), [target])
+
+
+def test_pairs_are_made_only_beyond_neighbours():
+    raw = {"models": {"mine": {"hub": "a/b"}}, "tasks": {"piqa": {}}, "pair_distance": 3}
+    check_targets(resolve(raw), ["results/evaluations/mine/piqa/pairs.parquet"])
+
+
+def test_a_target_of_another_results_folder_is_pointed_to_its_configuration():
+    demo = shipped("demo")
+    message = message_of(check_targets, demo, ["results/figures/pie_demo_llama.pdf"])
+    assert "this configuration writes to results/demo/" in message
+
+
+def test_targets_of_the_audit_need_exact_values():
+    study = resolve(TWO | {"exact": ["one"]})
+    check_targets(study, [f"{study.results}/figures/audit_one.pdf", f"{study.results}/tables/audit.md"])
+    with pytest.raises(CornerstoneError, match="name two in the configuration's exact"):
+        check_targets(study, [f"{study.results}/figures/audit_two.pdf"])
+    with pytest.raises(CornerstoneError, match=r"unknown table 'audit\.md'"):
+        check_targets(resolve(TWO), [f"{study.results}/tables/audit.md"])

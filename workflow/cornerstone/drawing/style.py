@@ -1,0 +1,137 @@
+"""What all figures share: colours, sizes, the legend of kinds, and saving the same bytes every time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+from cornerstone.models.kinds import GROUPS, KINDS, Kind
+from cornerstone.system.errors import CornerstoneError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+GREY = "#4D4D4D"
+WIDTH = 7.2  # inches: two columns of a page
+FONT = 8  # points
+POINTS = 72  # per inch
+PNG_DPI = 200
+FORMATS = ("pdf", "png", "svg")
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Matplotlib's settings for every figure, on top of seaborn's ticks; the fonts come with matplotlib."""
+    import matplotlib
+    import seaborn
+
+    ours = {
+        "font.family": "DejaVu Sans",
+        "font.size": FONT,
+        "axes.titlesize": FONT,
+        "axes.labelsize": FONT,
+        "xtick.labelsize": FONT - 1,
+        "ytick.labelsize": FONT - 1,
+        "legend.fontsize": FONT - 1,
+        "axes.linewidth": 0.6,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
+        "xtick.major.size": 2.5,
+        "ytick.major.size": 2.5,
+        "pdf.fonttype": 42,
+        "svg.hashsalt": "cornerstone",
+        "hatch.linewidth": 0.5,
+        "axes.unicode_minus": True,
+        "text.parse_math": False,  # a title is what it says, dollars and backslashes too
+    }
+    with matplotlib.rc_context(
+        rc={**seaborn.axes_style("ticks"), **seaborn.plotting_context("paper"), **ours}
+    ):
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of this size in inches, drawn without a screen."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(make: Callable[[], Figure], output: Path) -> None:
+    """Make a figure in the house style and save it in the format of its ending, the same bytes each time.
+
+    Raises CornerstoneError for an ending other than pdf, png and svg.
+    """
+    ending = Path(output).suffix.lstrip(".").lower()
+    if ending not in FORMATS:
+        raise CornerstoneError(f"cannot draw {output}: name a file that ends in .{', .'.join(FORMATS)}")
+    undated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}
+    with house_style():
+        make().savefig(output, format=ending, dpi=PNG_DPI, metadata=undated[ending])
+
+
+@cache
+def text_width(text: str, size: float = FONT, weight: str = "normal") -> float:
+    """Width of one line of text in inches."""
+    if not text.strip():
+        return 0.0
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
+    font = FontProperties(family="DejaVu Sans", weight=weight)
+    return TextPath((0, 0), text, size=size, prop=font).get_extents().width / POINTS
+
+
+def wrapped(text: str, width: float, size: float = FONT, weight: str = "normal") -> str:
+    """The text in as many lines as it needs to be at most `width` inches wide.
+
+    Lines break at spaces, hyphens and after underscores; a word that is still too long is broken.
+    """
+    breakable = text.replace("_", "_ ")
+    for characters in range(len(breakable), 0, -1):
+        lines = [line.replace("_ ", "_") for line in wrap(breakable, characters)]
+        if lines and max(text_width(line, size, weight) for line in lines) <= width:
+            return "\n".join(lines)
+    return text
+
+
+def kind_handles(kinds: Iterable[str], patches: bool = False) -> list[Line2D | Patch]:
+    """Legend entries, attention and FFN / MoE, of the kinds that occur: patches or the kinds' markers."""
+    occurring = [kind for kind in KINDS.values() if kind.name in set(kinds)]
+    groups = [[kind for kind in occurring if kind.group == group] for group in GROUPS]
+    handle = _patch if patches else _marker
+    return [handle(group[-1], " / ".join(kind.noun for kind in group)) for group in groups if group]
+
+
+def _patch(kind: Kind, label: str) -> Patch:
+    from matplotlib.patches import Patch
+
+    return Patch(facecolor=kind.colour, edgecolor=kind.edge, linewidth=0.4, label=label)
+
+
+def _marker(kind: Kind, label: str) -> Line2D:
+    edge = {"markeredgecolor": kind.edge, "markeredgewidth": 0.4}
+    look = {"marker": kind.marker, "color": kind.colour, "markersize": 4}
+    return legend_line(label, linestyle="", **look, **edge)
+
+
+def legend_line(label: str, **look: Any) -> Line2D:
+    """A legend entry with a line or marker that looks so (the properties of matplotlib's Line2D)."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], label=label, **look)
+
+
+def panel_columns(n_panels: int, n_sublayers: int) -> int:
+    """Panels side by side: fewer the more sublayers each has to show."""
+    most = 3 if n_sublayers <= 40 else 2 if n_sublayers <= 100 else 1
+    return min(n_panels, most)

@@ -1,0 +1,227 @@
+"""The plan of an evaluate job: what it asks for, what of that is on the disk already, and what the rest needs.
+
+    plan = plan_job(EvaluationJob(manifest, documents, output, "demo_llama", "boolq", "windows"), engine)
+    plan.grid, plan.model       # no model where nothing is missing
+
+Shards share one folder of parts, so how many there are decides no number and repeats no work.
+"""
+
+from __future__ import annotations
+
+import heapq
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cornerstone.documents.document import DocumentSet, digest_documents, read_documents
+from cornerstone.evaluations.grid import DocumentKey, Grid, empty_grid, evaluated
+from cornerstone.evaluations.identity import model_identity
+from cornerstone.evaluations.parts import Parts, parts_folder
+from cornerstone.models.folder import count_sublayers_from_config, read_model_config
+from cornerstone.models.manifest import check_unchanged, read_manifest
+from cornerstone.shapley.coalitions import Removed
+from cornerstone.shapley.designs import check_exact_rows, coalitions_of
+from cornerstone.system.errors import CornerstoneError
+
+SECONDS_BETWEEN_PARTS = 60.0
+
+
+@dataclass(frozen=True)
+class EvaluationJob:
+    """One run of the evaluate rule.
+
+    manifest, documents, output: files of the study.
+    max_removed:           of the design `windows`, and those with as many coalitions.
+    pair_distances:        (nearest, farthest) of the design `pairs`.
+    limit:                 only the first so many documents; None for all.
+    shard, note:           (number from 1, of how many): only these documents; then `note` is written in the
+                           place of `output`, beside whose parts the shard's own are kept. None: all of them.
+    shard_notes:           of the shards whose parts are only put together; where some are missing, the notes
+                           are removed, so that the same command evaluates them again.
+    allow_remote_code:     whether Python code that comes with the model may be run.
+    memory_bytes:          what the engine may fill with states and activations; None: what is free.
+    seconds_between_parts: the most work that a kill loses.
+    """
+
+    manifest: Path
+    documents: Path
+    output: Path
+    model: str
+    task: str
+    design: str
+    max_removed: int | None = None
+    pair_distances: tuple[int, int] | None = None
+    limit: int | None = None
+    shard: tuple[int, int] | None = None
+    note: Path | None = None
+    shard_notes: tuple[Path, ...] = ()
+    dtype: str = "float32"
+    device: str = "auto"
+    placement: str = "auto"
+    allow_remote_code: bool = False
+    memory_bytes: int | None = None
+    seconds_between_parts: float = SECONDS_BETWEEN_PARTS
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What the job needs of the engine; it is handed in, for nothing here imports torch.
+
+    load_encoder, encode_documents: of `loading.encoding`; load_model: of `loading.load`; evaluate: of
+    `engine.evaluate`.
+    version: of the engine, in the identity of what it evaluates.
+    """
+
+    load_encoder: Callable[..., Any]
+    encode_documents: Callable[[Any, Sequence[Any]], list[Any]]
+    load_model: Callable[..., Any]
+    evaluate: Callable[..., Any]
+    version: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the job is about.
+
+    parts:   where progress is kept, and the identity.
+    encoded: the encoded documents by index.
+    prompts: digest of each document's prompts, by the digest of the encoded document.
+    grid:    with what is evaluated already.
+    model:   None where nothing needs it.
+    """
+
+    parts: Parts
+    task: DocumentSet
+    encoded: dict[int, Any]
+    prompts: dict[str, str]
+    grid: Grid
+    model: Any
+
+
+def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
+    """Encode the documents, work out the identity, and read what is evaluated already.
+
+    The model is loaded only where something is missing, or where no part tells its sublayers yet. Says first
+    what the job is about.
+    """
+    manifest, task = read_manifest(job.manifest), read_documents(job.documents)
+    check_unchanged(manifest)
+    folder = Path(manifest["folder"])
+    encoder = engine.load_encoder(folder, allow_remote_code=job.allow_remote_code)
+    encoded = _of_shard(job, engine.encode_documents(encoder, task.documents[: _limit(job)]))
+    identity = model_identity(
+        manifest,
+        encoding=encoder.settings,
+        dtype=job.dtype,
+        sublayers=None,
+        engine_version=engine.version,
+        task_version=task.version,
+    )
+    folder_of_parts = parts_folder(job.output)
+    sublayers, model = Parts(folder_of_parts, identity).known_sublayers(), None
+    if sublayers is None:  # no part yet: nothing is done, and only the model itself tells for certain
+        say(_start_line(job, _count_sublayers(folder), len(encoded), done=0))
+        model = _load(job, engine, folder)
+        sublayers = tuple(sublayer.label for sublayer in model.sublayers)
+    parts = Parts(folder_of_parts, identity | {"sublayers": list(sublayers)})
+    if job.design == "exact":
+        check_exact_rows(len(sublayers), sum(len(d.requests) for d in task.documents[: _limit(job)]))
+    keys = [DocumentKey(d.index, d.digest, d.n_choices) for d in encoded.values()]
+    grid = empty_grid(_coalitions(job, len(sublayers)), keys)
+    parts.fill(grid)
+    if model is None:
+        say(_start_line(job, len(sublayers), len(encoded), count_pairs(grid)))
+        model = None if evaluated(grid).all() else _load(job, engine, folder)
+    prompts = {encoded[d.index].digest: digest_documents([d]) for d in task.documents if d.index in encoded}
+    return Plan(parts, task, encoded, prompts, grid, model)
+
+
+def _load(job: EvaluationJob, engine: Engine, folder: Path) -> Any:
+    """The model; for a job that only puts shards together an error, after which the shards run again."""
+    if job.shard_notes:
+        for note in job.shard_notes:
+            note.unlink(missing_ok=True)
+        raise CornerstoneError(
+            f"{job.output}: what its shards evaluated is not all there any more: type the same command again, and "
+            "they evaluate what is missing"
+        )
+    started = time.monotonic()
+    model = engine.load_model(
+        folder,
+        job.dtype,
+        job.device,
+        name=job.model,
+        allow_remote_code=job.allow_remote_code,
+        placement=job.placement,
+    )
+    say(f"loaded in {time.monotonic() - started:.1f} s, on {model.device_name}")
+    return model
+
+
+def _count_sublayers(folder: Path) -> int | None:
+    """By config.json alone; None where that does not tell."""
+    try:
+        return count_sublayers_from_config(read_model_config(folder))
+    except CornerstoneError:
+        return None
+
+
+def _of_shard(job: EvaluationJob, encoded: Sequence[Any]) -> dict[int, Any]:
+    """The encoded documents that are this job's, by index."""
+    positions: Sequence[int] = range(len(encoded))
+    if job.shard is not None:
+        number, shards = job.shard
+        positions = split_by_tokens([document.n_tokens for document in encoded], shards)[number - 1]
+    return {encoded[position].index: encoded[position] for position in positions}
+
+
+def _limit(job: EvaluationJob) -> int | None:
+    if job.limit is not None and job.limit < 1:
+        raise CornerstoneError(f"documents is {job.limit}: give a number from 1, or leave it out for all")
+    return job.limit
+
+
+def split_by_tokens(tokens: Sequence[int], shards: int) -> list[list[int]]:
+    """Positions of the documents of each shard, ascending; tokens: how many each document has.
+
+    The longest documents are dealt first, each to the shard that has the fewest tokens so far, which is never
+    more than 4/3 of the best possible (Graham 1969). With fewer documents than shards some shards are empty.
+    """
+    loads = [(0, shard) for shard in range(shards)]
+    dealt: list[list[int]] = [[] for _ in range(shards)]
+    for position in sorted(range(len(tokens)), key=lambda position: (-tokens[position], position)):
+        load, shard = heapq.heappop(loads)
+        dealt[shard].append(position)
+        heapq.heappush(loads, (load + tokens[position], shard))
+    return [sorted(positions) for positions in dealt]
+
+
+def _coalitions(job: EvaluationJob, n_sublayers: int) -> list[Removed]:
+    """Those of the job's design. Raises CornerstoneError for a design that is none."""
+    return coalitions_of(
+        job.design, n_sublayers, max_removed=job.max_removed, pair_distances=job.pair_distances
+    )
+
+
+def count_pairs(grid: Grid) -> int:
+    """Coalition × document pairs that are evaluated."""
+    return int(evaluated(grid).sum())
+
+
+def _start_line(job: EvaluationJob, sublayers: int | None, documents: int, done: int) -> str:
+    shard = "" if job.shard is None else f", shard {job.shard[0]} of {job.shard[1]}"
+    if sublayers is None:
+        work = f"{documents} documents"
+    else:
+        coalitions = len(_coalitions(job, sublayers))
+        pairs = f"{coalitions} coalitions × {documents} documents = {coalitions * documents} pairs"
+        work = f"{sublayers} sublayers, {pairs}, {done} done already"
+    return f"{job.model} on {job.task}, {job.design}{shard}: {job.dtype}, device {job.device}; {work}"
+
+
+def say(line: str) -> None:
+    """Tell the user, on stderr."""
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,133 @@
+"""Files of no use: told from good ones by their footers, and set aside as `….rejected`, so that they are made again.
+
+    set_aside_if_bad(Expected(path, "demo_llama", "boolq", "windows", manifest, documents))
+
+Snakemake never opens an existing output, so it would take a truncated or foreign file for done.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cornerstone.evaluations.evaluation import (
+    BadEvaluation,
+    Evaluation,
+    read_evaluation,
+    read_evaluation_metadata,
+)
+from cornerstone.evaluations.identity import DIGESTS
+from cornerstone.evaluations.parquet import METADATA_KEY
+from cornerstone.system.durable_files import set_aside
+from cornerstone.system.errors import CornerstoneError
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What should stand at a path; files that are not there (yet) are not compared with."""
+
+    path: Path | str
+    model: str
+    task: str
+    design: str
+    manifest: Path | None = None
+    documents: Path | None = None
+
+
+def read_or_set_aside(path: Path | str) -> Evaluation:
+    """`read_evaluation` for a rule's script: sets a bad file aside, so that the same command makes it again.
+
+    Raises CornerstoneError saying so.
+    """
+    try:
+        return read_evaluation(path)
+    except BadEvaluation as bad:
+        rejected = set_aside(bad.path, bad.reason)
+        raise CornerstoneError(
+            f"{bad.path} was not usable ({bad.reason}) and is now {rejected.name}: "
+            "type the same command again to evaluate it anew"
+        ) from bad
+
+
+def reason_against(expected: Expected) -> str | None:
+    """Why the file at `expected.path` is not usable, or None where it is, or does not exist."""
+    try:
+        metadata = read_evaluation_metadata(expected.path)
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        return str(error)
+    for name in ("model", "task", "design"):
+        if metadata.get(name) != getattr(expected, name):
+            return f"it is of {name} {metadata.get(name)!r}, not {getattr(expected, name)!r}"
+    return _foreign_model(metadata, expected.manifest) or _foreign_documents(metadata, expected.documents)
+
+
+def set_aside_if_bad(expected: Expected, *, dry_run: bool = False) -> Path | None:
+    """Set a bad file aside before anything is planned; return its new path, None where all is well.
+
+    For the driver, while it builds its graph of jobs (never in a job). A dry run says it and moves nothing.
+    """
+    reason = reason_against(expected)
+    return None if reason is None else _set_aside(Path(expected.path), reason, dry_run)
+
+
+def set_aside_unless(check: Callable[[Path], object], path: Path, *, dry_run: bool = False) -> None:
+    """Set a file aside that `check` raises a CornerstoneError for; as `set_aside_if_bad`."""
+    if not path.exists():
+        return
+    try:
+        check(path)
+    except CornerstoneError as error:
+        _set_aside(path, str(error), dry_run)
+
+
+def _set_aside(path: Path, reason: str, dry_run: bool) -> Path | None:
+    if dry_run:
+        print(f"would set aside {path}: {reason}", file=sys.stderr, flush=True)
+        return None
+    return set_aside(path, reason)
+
+
+def count_rejected(path: Path | str) -> int:
+    """How many files were set aside from this place.
+
+    As a parameter of the rules that read evaluations it makes them run again, and so ask for the file that
+    is missing now: Snakemake leaves a missing input missing while what was made of it is there. It has to
+    be a function of the wildcards alone: one of `input` is recorded nowhere, so its change is not seen.
+    """
+    path = Path(path)
+    return len(list(path.parent.glob(glob.escape(path.name) + ".rejected*")))
+
+
+def _foreign_model(metadata: Mapping[str, Any], manifest: Path | None) -> str | None:
+    if manifest is None or not manifest.is_file():
+        return None
+    try:
+        told = json.loads(manifest.read_text(encoding="utf-8"))
+        changed = [name for name in DIGESTS if metadata["identity"].get(name) != told.get(name)]
+    except (OSError, ValueError, AttributeError):
+        return None  # not this file's fault: whoever reads the manifest will tell
+    if changed:
+        return f"it was evaluated with another model: {' and '.join(changed)} are not what {manifest} says"
+    return None
+
+
+def _foreign_documents(metadata: Mapping[str, Any], documents: Path | None) -> str | None:
+    if documents is None or not documents.is_file():
+        return None
+    try:
+        told = json.loads((pq.read_schema(documents).metadata or {}).get(METADATA_KEY, b"{}"))
+    except (OSError, ValueError, pa.ArrowException):
+        return None  # not this file's fault: whoever reads the documents will tell
+    if metadata["documents"].get("digest") != told.get("digest"):
+        return f"it was evaluated on other documents than those in {documents}"
+    return None

@@ -1,0 +1,153 @@
+"""What the driver does before it plans jobs: the process that `snakemake` starts. Its jobs read the Snakefile too.
+
+    study = configured_study(config, sys.argv[1:], is_driver=True)
+    if not answer_question(study, sys.argv[1:]):
+        explain_lock(sys.argv[1:])
+        set_aside_bad_results(study, sys.argv[1:])
+
+Imports nothing heavy unless a question is asked: planning a study takes no longer than Snakemake does.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cornerstone.documents.document import check_documents_file
+from cornerstone.evaluations.rejected import Expected, set_aside_if_bad, set_aside_unless
+from cornerstone.models.manifest import read_manifest
+from cornerstone.study.config import StudyConfig
+from cornerstone.study.places import check_models, check_places
+from cornerstone.study.resolve import resolve
+from cornerstone.study.targets import check_targets
+from cornerstone.system.errors import CornerstoneError
+
+QUESTIONS = {"estimate", "overview", "precision"}
+DRY_RUN = re.compile(r"-[a-zA-Z]*n[a-zA-Z]*|--dry-?run")
+LOOKING_ONLY = {
+    *("--lint", "--unlock", "--report", "--summary", "-S", "--detailed-summary", "-D"),
+    *("--list-rules", "--list", "-l", "--dag", "--rulegraph", "--filegraph"),
+    *("--cleanup-metadata", "--containerize", "--archive"),
+}
+"""Options with which Snakemake runs no job."""
+LOCKS = Path(".snakemake", "locks")
+"""Where Snakemake notes, in the working directory, which files a run makes."""
+
+
+def configured_study(config: Mapping[str, Any], arguments: Sequence[str], *, is_driver: bool) -> StudyConfig:
+    """The study of a parsed configuration.
+
+    arguments: of the command line. The driver checks too that what they ask for, the places and the local models exist.
+    Raises CornerstoneError for a mistake in the configuration or in a target.
+    """
+    study = resolve(config, expand_group)
+    if is_driver:
+        check_targets(study, arguments)
+        check_places(study)
+        if "train_demo_models" not in arguments:  # which makes the models
+            check_models(study)
+    return study
+
+
+def expand_group(group: str, include_path: str | None) -> list[str]:
+    """The tasks of a group of lm-eval's, which is imported only for a study that has a group.
+
+    Raises CornerstoneError for an unknown group, and where lm-eval is not installed.
+    """
+    try:
+        from cornerstone.documents.task_index import expand_task
+    except ImportError as error:
+        raise CornerstoneError(
+            f"config: the task group {group} can only be looked up where lm-eval is installed beside Snakemake "
+            f"({error}): install it (pip install lm_eval datasets), or name the group's tasks one by one"
+        ) from error
+    return expand_task(group, include_path)
+
+
+def is_dry_run(arguments: Sequence[str]) -> bool:
+    return any(map(DRY_RUN.fullmatch, arguments))
+
+
+def answer_question(study: StudyConfig, arguments: Sequence[str]) -> bool:
+    """Answer `snakemake estimate`, `overview` or `precision` in this process; whether that is done.
+
+    A rule's job would take away, when it ends, the lock of a run that works in this folder. Where this environment
+    lacks packages, False: the rule of the question's name then answers in its own environment.
+    Raises CornerstoneError where there is no answer, and where the rule would take another run's lock.
+    """
+    asked = QUESTIONS & set(arguments)
+    if len(asked) != 1 or "all" in arguments or is_dry_run(arguments):
+        return False
+    try:
+        answer(asked.pop(), study)
+    except ImportError as error:
+        if _is_locked() and "--nolock" not in arguments:
+            raise CornerstoneError(
+                f"add --nolock: another Snakemake works in this folder ({error})"
+            ) from error
+        return False
+    return True
+
+
+def answer(question: str, study: StudyConfig) -> None:
+    """Print the answer to "estimate", "overview" or "precision". Raises CornerstoneError where there is none."""
+    if question == "overview":
+        from cornerstone.study.overview import print_overview
+
+        print_overview(study)
+    elif question == "precision":
+        from cornerstone.study.precision import print_precision
+
+        print_precision(study)
+    else:
+        from cornerstone.system.hub_probe import hub_answers
+
+        if not hub_answers():  # then datasets would wait 23 s for each data set
+            os.environ["HF_HUB_OFFLINE"] = "1"
+        from cornerstone.study.estimate import print_estimate
+
+        print_estimate(study)
+
+
+def explain_lock(arguments: Sequence[str]) -> None:
+    """Say in one line, on stderr, what to type where another run works here: Snakemake refuses what that run makes."""
+    if set(arguments) & LOOKING_ONLY or is_dry_run(arguments) or not _is_locked():
+        return
+    print(
+        "Cornerstone: another Snakemake works in this folder, or was killed here. If this one is refused, let the "
+        "other work; or, once it and its jobs (squeue --me) are gone, type: snakemake --unlock, then the same command "
+        "with --rerun-incomplete",
+        file=sys.stderr,
+    )
+
+
+def set_aside_bad_results(study: StudyConfig, arguments: Sequence[str]) -> None:
+    """Set aside what is no result of this study, so that it is made again: Snakemake never opens an output.
+
+    A dry run says what it would set aside. Moves nothing for a driver that runs no jobs, or beside another run.
+    """
+    if set(arguments) & LOOKING_ONLY or _is_locked():
+        return
+    dry_run = is_dry_run(arguments)
+    for model in study.model_names:
+        set_aside_unless(read_manifest, study.manifest_path(model), dry_run=dry_run)
+    for task in study.task_names:
+        set_aside_unless(check_documents_file, study.documents_path(task), dry_run=dry_run)
+    for model, task, design in study.evaluations:
+        expected = Expected(
+            path=study.evaluation_path(model, task, design),
+            model=model,
+            task=task,
+            design=design,
+            manifest=study.manifest_path(model),
+            documents=study.documents_path(task),
+        )
+        set_aside_if_bad(expected, dry_run=dry_run)
+
+
+def _is_locked() -> bool:
+    return any(LOCKS.glob("*"))

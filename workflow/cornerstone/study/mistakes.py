@@ -1,0 +1,116 @@
+"""Mistakes of a configuration that the schema's language cannot say, or that its checker chokes on.
+
+unreadable_values(raw)     # before the schema is asked
+study_mistakes(filled)     # after it, with the defaults filled in
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cornerstone.figures import reserved_model_names
+from cornerstone.study.places import place_mistakes
+from cornerstone.study.schema import PATTERN_PHRASES
+from cornerstone.system.errors import UNWRITABLE, known_names, shortened, shown
+
+MOST_VALUES = 20_000
+"""In a configuration; a few aliases of aliases in YAML stand for more than any memory holds."""
+LARGEST_NUMBER = 1e15
+MOST_LEVELS = 10
+ILL_REVISION = re.compile(r"\.\.|//|[/.]$|\.lock$")
+"""What git allows in no branch or tag; ".." would lead out of the cache."""
+
+
+def unreadable_values(raw: Any) -> Iterator[str]:
+    """Keys that are no text, text over several lines, numbers that are none or endless, endless aliases."""
+    waiting, seen = deque([("", raw, 0)]), 0
+    while waiting:
+        key, value, depth = waiting.popleft()
+        where, seen = key or "the configuration", seen + 1
+        if seen + len(waiting) > MOST_VALUES:
+            yield f"the configuration has more than {MOST_VALUES:,} values: give fewer"
+            return
+        if depth > MOST_LEVELS:
+            yield f"{where} is nested too deeply"
+        elif isinstance(value, Mapping):
+            for name, inner in value.items():
+                if mistake := _unreadable_key(name):
+                    yield f"{where} has the key {shown(name)}{mistake}"
+                else:
+                    waiting.append((f"{key}.{shortened(name)}" if key else shortened(name), inner, depth + 1))
+        elif isinstance(value, list | tuple | set):
+            waiting.extend((key, inner, depth + 1) for inner in value)
+        elif mistake := _unreadable_value(value):
+            yield f"{where} is {mistake}"
+
+
+def _unreadable_key(name: Any) -> str | None:
+    if not isinstance(name, str):
+        return ", which YAML reads as no text: put it in quotes"
+    return ": give one line without control characters" if UNWRITABLE.search(name) else None
+
+
+def _unreadable_value(value: Any) -> str | None:
+    if isinstance(value, str) and UNWRITABLE.search(value):
+        return f"{shown(value)}: give one line without control characters"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{value}: give a finite number"
+    if isinstance(value, int | float) and abs(value) > LARGEST_NUMBER:
+        return f"a number beyond {LARGEST_NUMBER:g}: give a smaller one"
+    return None
+
+
+def study_mistakes(filled: dict[str, Any]) -> Iterator[str]:
+    """What the schema cannot say of a configuration, a phrase each; `filled` has every default."""
+    for kind in ("models", "tasks"):
+        if not filled[kind]:
+            yield f"{kind} is empty: name at least one"
+        yield from _name_clashes(kind, list(filled[kind]))
+    reserved = reserved_model_names()
+    for name, keys in filled["models"].items():
+        yield from _model_mistakes(f"models.{name}", keys)
+        if name in reserved:
+            yield f"models.{name}: this name is taken by a figure of its own; choose another"
+    yield from place_mistakes(filled)
+    for where, names in (("shards.", filled["shards"]), ("exact: ", filled["exact"])):
+        for name in map(shortened, [name for name in names if name not in filled["models"]]):
+            yield f"{where}{name} is no model of this study: it has {known_names(name, filled['models'])}"
+
+
+def _name_clashes(kind: str, names: list[str]) -> Iterator[str]:
+    """Names that are one file where capitals do not count (macOS)."""
+    earlier: dict[str, str] = {}
+    for name in names:
+        if (other := earlier.setdefault(name.lower(), name)) != name:
+            yield f"{kind} {other} and {name} differ only in capitals: rename one"
+
+
+def _model_mistakes(key: str, model: dict[str, Any]) -> Iterator[str]:
+    places = [place for place in ("hub", "folder") if model[place] is not None]
+    if not places:
+        yield f"{key} has neither hub nor folder: give one of them, to say where the model is"
+    if len(places) == 2:
+        yield f"{key} has both hub and folder: give only one of them"
+    if places == ["folder"] and model["revision"] is not None:
+        yield f"{key} has a revision, which only a model on the hub has: leave it out"
+    if model["hub"] is not None and not _is_repository(model["hub"]):
+        yield f"{key}.hub is {shown(model['hub'])}: {PATTERN_PHRASES['hub']}"
+    if model["revision"] is not None and ILL_REVISION.search(model["revision"]):
+        yield f"{key}.revision is {shown(model['revision'])}: {PATTERN_PHRASES['revision']}"
+    if (gpus := model["resources"]["gpu"]) > 1:
+        yield (
+            f"{key}.resources.gpu is {gpus}: an evaluation runs on one GPU; give 1, and its tasks and designs "
+            "run side by side on several"
+        )
+
+
+def _is_repository(name: str) -> bool:
+    """Whether an id could be one of the hub's: what huggingface_hub's validate_repo_id accepts."""
+    parts = name.split("/")
+    return not re.search(r"--|\.\.|\.git$", name) and all(
+        re.fullmatch(r"\w|\w[\w.-]{,94}\w", part, re.ASCII) for part in parts
+    )

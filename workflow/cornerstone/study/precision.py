@@ -1,0 +1,44 @@
+"""How precise a study is so far, from its finished evaluations: `snakemake precision`, while its jobs run too.
+
+print_precision(study)
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from cornerstone.scores import SCORES
+from cornerstone.study.config import StudyConfig
+from cornerstone.system.errors import CornerstoneError
+from cornerstone.tables.precision import designs_of, precision_table
+from cornerstone.tables.written import sections
+from cornerstone.values.document_numbers import document_numbers
+from cornerstone.values.results import Titles
+from cornerstone.values.scored_task import read_scores
+
+
+def print_precision(study: StudyConfig) -> None:
+    """Print the table of precision of what is finished, with its note. Raises CornerstoneError where nothing is."""
+    table = precision_so_far(study)
+    if table.empty:
+        raise CornerstoneError(
+            "no model has all evaluations of a task yet: begin with few documents (documents: 50), and ask again"
+        )
+    (section,) = sections("precision", table, Titles(**study.titles), SCORES[study.score])
+    print(f"{section.table.to_string(index=False)}\n\n{section.note}", flush=True)
+
+
+def precision_so_far(study: StudyConfig) -> pd.DataFrame:
+    """`precision_table` of the models and tasks whose evaluations are finished."""
+    measured = []
+    for model in study.model_names:
+        for task in study.task_names:
+            designs = designs_of(study.estimator)["value"]
+            files = [study.evaluation_path(model, task, design) for design in designs]
+            if all(file.is_file() for file in files):
+                scored = read_scores(files, study.documents_path(task), study.score)
+                numbers = document_numbers(
+                    scored, max_removed=study.max_removed, edges=study.edges, estimator=study.estimator
+                )
+                measured.append(numbers)
+    return precision_table(measured)

@@ -1,0 +1,98 @@
+"""From a parsed configuration to the study that it configures.
+
+study = resolve(yaml.safe_load(Path("config/demo.yaml").read_text()))
+study.model("demo_llama").folder    # "resources/demo/models/demo_llama"
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from cornerstone.study.config import ModelConfig, Resources, StudyConfig, TaskConfig
+from cornerstone.study.mistakes import study_mistakes, unreadable_values
+from cornerstone.study.schema import NAME_PHRASE, fill_defaults, schema, schema_mistakes
+from cornerstone.system.errors import CornerstoneError
+from cornerstone.system.registry import load_extension
+
+MOST_MISTAKES = 10
+"""In one error."""
+ExpandGroup = Callable[[str, str | None], list[str]]
+"""From the name of a group and a folder of tasks of one's own (or None) to the names of the group's tasks."""
+
+
+def resolve(raw: Mapping[str, Any], expand_group: ExpandGroup | None = None) -> StudyConfig:
+    """Check a parsed configuration and fill its defaults; `raw` is left as it is.
+
+    expand_group: asked only where a task is a group (`task_index.expand_task`, which needs lm-eval).
+    Raises CornerstoneError with every mistake in one line: the key, what was given, what was needed.
+    """
+    mistakes = list(unreadable_values(raw))  # what the schema's language cannot say, or chokes on
+    if not mistakes:
+        _load_extensions(raw)  # before the schema, which knows the names that are registered
+    mistakes = mistakes or schema_mistakes(raw)
+    filled = {} if mistakes else fill_defaults(raw)
+    if not mistakes:
+        filled["tasks"] = dict(_expanded(filled["tasks"], expand_group))
+        mistakes = list(study_mistakes(filled))
+    if mistakes:
+        more = f"; and {len(mistakes) - MOST_MISTAKES} more mistakes" if len(mistakes) > MOST_MISTAKES else ""
+        raise CornerstoneError("config: " + "; ".join(mistakes[:MOST_MISTAKES]) + more)
+    filled["results"] = posixpath.normpath(filled["results"])  # as Snakemake would name targets in it
+    filled["exact"] = tuple(dict.fromkeys(filled["exact"]))
+    filled["extensions"] = tuple(dict.fromkeys(filled["extensions"]))
+    return StudyConfig(
+        **{key: value for key, value in filled.items() if key not in ("models", "tasks")},
+        models=tuple(_model(name, keys) for name, keys in filled["models"].items()),
+        tasks=tuple(
+            _task(name, keys, filled["seed"], filled["sample"]) for name, keys in filled["tasks"].items()
+        ),
+    )
+
+
+def _load_extensions(raw: Any) -> None:
+    """Run the user's own files. Whatever else stands there is for the schema to refuse."""
+    files = raw.get("extensions") if isinstance(raw, Mapping) else None
+    for file in files if isinstance(files, list | tuple) else ():
+        if isinstance(file, str) and file:
+            load_extension(file)
+
+
+def _expanded(
+    tasks: dict[str, dict[str, Any]], expand_group: ExpandGroup | None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The tasks, with a group's tasks in the place of the group; a task that is named too keeps its settings."""
+    for name, keys in tasks.items():
+        if keys["group"] is None:
+            yield name, keys
+            continue
+        fixed = [key for key in ("task", "title", "data") if keys[key] is not None]
+        if fixed:
+            raise CornerstoneError(
+                f"config: tasks.{name} is a group and has {' and '.join(fixed)}, which belongs to a single task: "
+                "leave it out"
+            )
+        if expand_group is None:
+            raise CornerstoneError(f"config: tasks.{name} is a group, and nothing here can expand it")
+        for member in expand_group(keys["group"], keys["include_path"]):
+            if not re.fullmatch(schema()["$defs"]["name"]["pattern"], member):
+                raise CornerstoneError(
+                    f"config: tasks.{name}: its task {member!r} has no name for a file: {NAME_PHRASE}"
+                )
+            if member not in tasks:
+                yield member, keys
+
+
+def _model(name: str, keys: dict[str, Any]) -> ModelConfig:
+    revision = keys["revision"] or ("main" if keys["hub"] else None)
+    fixed = {"name": name, "title": keys["title"] or name, "revision": revision}
+    return ModelConfig(**{**keys, **fixed, "resources": Resources(**keys["resources"])})
+
+
+def _task(name: str, keys: dict[str, Any], seed: int, sample: int | None) -> TaskConfig:
+    """Of its own keys and, where these are left out, the study's."""
+    own_seed = seed if keys["seed"] is None else keys["seed"]
+    fixed = {"name": name, "task": keys["task"] or name, "title": keys["title"] or name, "seed": own_seed}
+    return TaskConfig(**{**keys, **fixed, "sample": keys["sample"] or sample})

@@ -1,0 +1,139 @@
+"""Targets on the command line, such as results/figures/pie_llama3_8b.pdf: whether the study can make them.
+
+check_targets(study, sys.argv[1:])
+"""
+
+from __future__ import annotations
+
+import difflib
+import posixpath
+from collections.abc import Iterable
+
+from cornerstone.drawing.style import FORMATS
+from cornerstone.figures import NO_PAIRS, Scope, figure_of
+from cornerstone.shapley.designs import DESIGNS
+from cornerstone.shapley.estimators import choosable
+from cornerstone.study.config import StudyConfig
+from cornerstone.system.errors import CornerstoneError, known_names
+
+
+def check_targets(study: StudyConfig, targets: Iterable[str]) -> None:
+    """Raise CornerstoneError for the first target that looks like one of ours but cannot be made.
+
+    A target is what is asked for on the command line, such as results/figures/pie_llama3_8b.pdf. Names of
+    rules and files elsewhere are nobody's mistake here.
+    """
+    results = posixpath.normpath(study.results)
+    for target in targets:
+        path = posixpath.normpath(target)
+        try:
+            if path.startswith(results + "/"):
+                _check_result(study, path.removeprefix(results + "/"))
+            elif path.startswith("results/") and path.split("/")[1] in (*_FOLDER_CHECKS, "report.html"):
+                raise CornerstoneError(
+                    f"this configuration writes to {results}/; choose another with --configfile"
+                )
+        except CornerstoneError as error:
+            raise CornerstoneError(f"cannot make {target}: {error}") from error
+
+
+def _check_result(study: StudyConfig, path: str) -> None:
+    """Check a path below the results folder; see check_targets."""
+    folder, _, rest = path.partition("/")
+    if folder in _FOLDER_CHECKS and rest:
+        _FOLDER_CHECKS[folder](study, rest)
+    elif rest.partition("/")[0] in _FOLDER_CHECKS or difflib.get_close_matches(folder, _FOLDER_CHECKS):
+        folders = known_names(folder, [f"{name}/" for name in _FOLDER_CHECKS])
+        raise CornerstoneError(
+            f"this configuration has no {folder}/ in {study.results}/ (choose another with --configfile); "
+            f"it has report.html and {folders}"
+        )
+
+
+def _check_figure(study: StudyConfig, name: str) -> None:
+    stem, _, ending = name.rpartition(".")
+    if not stem or ending not in FORMATS:
+        raise CornerstoneError(f"a figure ends in one of {', '.join('.' + known for known in FORMATS)}")
+    figure, model = figure_of(stem)
+    if figure.scope is not Scope.STUDY:
+        study.model(model)
+    if stem not in study.figures:
+        if figure.scope is Scope.EXACT:
+            raise CornerstoneError(f"there is no figure {stem}: name {model} in the configuration's exact")
+        raise CornerstoneError(NO_PAIRS)
+
+
+def _check_table(study: StudyConfig, name: str) -> None:
+    endings = {"audit_positions": ("csv",)}
+    tables = [
+        f"{table}.{ending}" for table in study.table_names for ending in endings.get(table, ("csv", "md"))
+    ]
+    if name not in tables:
+        raise CornerstoneError(f"unknown table {name!r}: there are {known_names(name, tables)}")
+
+
+def _check_model_task_csv(study: StudyConfig, path: str) -> None:
+    model, task = _split_result(path, "{model}/{task}.csv", ".csv", parts=2)
+    study.model(model)
+    study.task(task)
+
+
+def _check_exact_csv(study: StudyConfig, path: str) -> None:
+    _check_model_task_csv(study, path)
+    model = path.partition("/")[0]
+    if model not in study.exact:
+        raise CornerstoneError(f"there is no audit of {model}: name it in the configuration's exact")
+
+
+def _check_evaluation(study: StudyConfig, path: str) -> None:
+    model, task, design = _split_result(path, "{model}/{task}/{design}.parquet", ".parquet", parts=3)
+    study.model(model)
+    study.task(task)
+    if design not in (there := study.designs_of(model)):
+        why = _when_there_is(design)
+        raise CornerstoneError(f"unknown design {design!r}: there are {known_names(design, there)}{why}")
+
+
+def _when_there_is(design: str) -> str:
+    """In which studies there is a design, for one that a study has not."""
+    if design not in DESIGNS:
+        return ""
+    takers = [estimator.name for estimator in choosable() if design in estimator.designs]
+    return f", {DESIGNS[design].when or f'{design} with estimator: ' + ' or '.join(takers)}"
+
+
+def _check_documents(study: StudyConfig, path: str) -> None:
+    (task,) = _split_result(path, "{task}.parquet", ".parquet", parts=1)
+    study.task(task)
+
+
+def _check_manifest(study: StudyConfig, path: str) -> None:
+    (model,) = _split_result(path, "{model}.json", ".json", parts=1)
+    study.model(model)
+
+
+def _split_result(path: str, pattern: str, ending: str, parts: int) -> list[str]:
+    names = path.removesuffix(ending).split("/")
+    if not path.endswith(ending) or len(names) != parts:
+        raise CornerstoneError(f"files there are called {pattern}")
+    return names
+
+
+_FOLDER_CHECKS = {
+    "figures": _check_figure,
+    "tables": _check_table,
+    "values": _check_model_task_csv,
+    "ablation": _check_model_task_csv,
+    "joint": _check_model_task_csv,
+    "agreement": _check_model_task_csv,
+    "audit": _check_exact_csv,
+    "audit_positions": _check_exact_csv,
+    "interactions": _check_model_task_csv,
+    "evaluations": _check_evaluation,
+    "documents": _check_documents,
+    "models": _check_manifest,
+    "logs": lambda study, path: None,
+    "benchmarks": lambda study, path: None,
+}
+RESULT_FOLDERS = tuple(_FOLDER_CHECKS)
+"""Folders that a study writes to, in its folder of results."""
