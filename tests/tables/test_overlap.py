@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import synthetic
-from cornerstone.claims.judged import Study, judge_claims
-from cornerstone.claims.words import claims_table
+from cornerstone.claims.judged import claims_table, judge_claims
+from cornerstone.claims.tested import Tested
 from cornerstone.scores import SCORES
 from cornerstone.scores.matrix import Scores
 from cornerstone.shapley.coalitions import ablation, pairs, windows
@@ -112,12 +112,10 @@ def test_without_pairs_there_is_no_row_and_people_are_told():
 
 
 def test_the_claim_on_overlap_says_where(results):
-    study = Study(results)
-    told = claims_table(study, judge_claims(study), Titles()).set_index("claim").loc["6b", "finding"]
+    tested = Tested(results)
+    told = claims_table(tested, judge_claims(tested), Titles()).set_index("claim").loc["6b", "finding"]
     excess = 100 * overlap_table(results).set_index("group").loc["last third", "excess"]
-    assert re.search(
-        r"Pairs alone, in points beyond the sum of both: by depth 0\.0 \([^)]*\) in the first third, ", told
-    )
+    assert re.search(r"For pairs alone, .* is, by depth, 0\.0 points \([^)]*\) in the first third, ", told)
     assert f"{excess:.1f} (" in told.partition("middle third and ")[2].partition("by kind")[0]
     assert re.search(r"by kind .*0\.0 \([^)]*\) for Attn and FFN of one block", told)
 

@@ -7,11 +7,11 @@ import pytest
 from of_six_tasks import IN_POINTS, as_the_papers
 
 import synthetic
-from cornerstone.report.build import _tables
-from cornerstone.report.findings import Study as ReportStudy
+from cornerstone.report.contents import Contents
+from cornerstone.report.page import _sections
 from cornerstone.scores import SCORES
 from cornerstone.scores.unit import percent
-from cornerstone.study.config import resolve
+from cornerstone.study.resolve import resolve
 from cornerstone.tables import TABLES, Section, Table, View
 from cornerstone.tables.text import markdown
 from cornerstone.tables.written import read_table, study_tables, write_tables
@@ -54,8 +54,10 @@ def test_a_table_of_ones_own_is_written_known_and_in_the_report(results, tmp_pat
         (tmp_path / "own.md").read_text().startswith("## The largest\n\nOf all tasks.\n\n| model | value |")
     )
     tables = {"own": read_table(tmp_path / "own.csv")}
-    (part,) = _tables(ReportStudy({"score": "acc"}, Titles(), (), tables, None, (), {}, {}))
-    assert part.startswith("<details>" if is_folded else "<h3>The largest</h3>")
+    contents = Contents({"score": "acc"}, Titles(), (), tables, None, (), {}, {})
+    assert [(section.title, folded) for section, folded in _sections(contents)] == [
+        ("The largest", is_folded)
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,6 @@ import synthetic
 from cornerstone.drawing import style
 from cornerstone.figures.ablation import make_ablation
 from cornerstone.figures.values import make_values
-from cornerstone.report.findings import Study as ReportStudy
-from cornerstone.report.findings import cautions, method, summary
 from cornerstone.scores import SCORES, Score
 from cornerstone.scores.unit import NATS, NO_UNIT, POINTS, Unit
 from cornerstone.tables import TABLES, View
@@ -97,16 +95,6 @@ def test_precision_counts_documents_for_widths_in_nats_without_a_rule_for_rare_a
     assert row["documents_0.1"] == max(2, np.ceil(row["documents"] * (row["widest"] / 0.1) ** 2))
     (section,) = TABLES["precision"].sections(table, View(Titles(), SCORES["logprob"]))
     assert "Documents for ±0.02" in section.table and "Widest now (nats)" in section.table
-
-
-def test_the_report_says_nats(in_nats):
-    config = {"max_removed": 2, "edges": "both", "score": "logprob", "top_k": 3, "estimator": "windows"}
-    tables = synthetic.all_tables(in_nats)
-    study = ReportStudy(config, Titles({"small": "Small"}), (), tables, None, (), {}, {})
-    (text,) = summary(study)
-    assert " nats whole (2 tasks). The largest" in text and "points" not in text
-    assert "log-probability of the gold choice" in method(study)[0]
-    assert any("no lower end" in note for note in cautions(study))
 
 
 @pytest.mark.parametrize("score", ["acc", "logprob"])

@@ -1,0 +1,133 @@
+"""The report holds every figure, table and origin in one file that loads nothing."""
+
+import html
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+
+from cornerstone.claims import CLAIMS
+from cornerstone.system.errors import CornerstoneError
+from cornerstone.tables.written import study_tables
+from study_on_disk import MODELS, report_of
+
+
+class Reader(HTMLParser):
+    """Collects elements and checks that they are nested rightly."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.elements = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def read(page):
+    reader = Reader()
+    reader.feed(page)
+    assert reader.open == []
+    return reader.elements
+
+
+def seen(page):
+    """The page with characters as they are seen, and spaces that may break."""
+    return html.unescape(page).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_the_report_is_one_file_that_loads_nothing(page):
+    assert page.startswith("<!doctype html>\n") and page.endswith("</html>\n")
+    for tag, attributes in read(page):
+        assert tag not in ("script", "link", "iframe", "object")
+        assert attributes.get("src", "data:").startswith("data:")
+        assert "href" not in attributes
+    assert "@import" not in page and "url(" not in page
+
+
+def test_every_figure_is_embedded_with_a_caption_and_words_for_those_who_cannot_see_it(page, study):
+    _, paths = study
+    images = [attributes for tag, attributes in read(page) if tag == "img"]
+    assert len(images) == len(paths["figures"]) == page.count("<figcaption>")
+    assert all(len(image["alt"]) > 40 for image in images)
+    assert {image["src"].split(";")[0] for image in images} == {"data:image/svg+xml", "data:image/png"}
+    assert "40 documents a task, scored by acc or acc_norm" in page
+
+
+def test_every_table_is_there_with_its_numbers(page, study):
+    folder, _ = study
+    assert (
+        page.count("<table>") == (len(study_tables()) - 3) + 4 * len(MODELS) + 4
+    )  # the claims are no table there
+    scores = pd.read_csv(folder / "scores.csv")
+    assert f"{100 * scores['full'].iloc[0]:.1f}" in page
+
+
+def test_the_report_reads_answer_then_figures_and_tables_then_method(page):
+    heads = re.findall(r"<h2>(.*?)</h2>", page)
+    assert heads == [
+        "In numbers",
+        "What this says of the paper's claims",
+        "Figures",
+        "Tables",
+        "How it was measured",
+        "What to keep in mind",
+        "Where the numbers come from",
+    ]
+
+
+def test_every_claim_has_its_verdict_and_its_reasons_before_the_figures(page, study):
+    folder, _ = study
+    claims = pd.read_csv(folder / "claims.csv", dtype=str)
+    shown = seen(page[: page.index("<h2>Figures</h2>")])
+    assert set(CLAIMS.names) < set(claims["claim"])
+    for row in claims.itertuples():
+        assert row.statement in shown
+        assert row.finding in shown
+    verdicts = re.findall(r'<span class="verdict [a-z-]+">([a-z ]+)</span>', shown)
+    assert verdicts == claims.drop_duplicates("claim")["verdict"].tolist()
+
+
+def test_a_study_of_few_documents_decides_nothing(page):
+    assert page.count('<span class="verdict not-decidable">not decidable</span>') == len(CLAIMS)
+    assert "fewer than 60 documents" in page
+
+
+def test_the_provenance_names_versions_digests_times_and_configuration(page):
+    for words in (
+        "2.13.0",
+        "5.23.0",
+        "a1b2" * 4,
+        "0.4.13",
+        "boolq.jsonl",
+        "12.5",
+        '"max_removed": 2',
+    ):
+        assert words in seen(page), words
+
+
+def test_lines_do_not_break_within_a_percentage_or_a_sublayers_name(page):
+    paragraphs = "".join(re.findall(r'<p(?: class="lead")?>(.*?)</p>', page.split("<h2>How it")[0]))
+    assert "\N{NO-BREAK SPACE}%" in paragraphs and "MoE\N{NO-BREAK SPACE}0" in paragraphs
+    assert " %" not in paragraphs and not re.search(r"(Attn|FFN|MoE) \d", paragraphs)
+
+
+def test_titles_are_escaped(page):
+    assert "Small &amp; &lt;Beautiful&gt;" in page and "<Beautiful>" not in page
+
+
+def test_models_of_other_sizes_come_with_a_warning_not_to_compare_shares(page):
+    assert "their shares do not compare" in page
+
+
+def test_a_figure_that_cannot_be_shown_and_a_missing_table_are_told(study):
+    folder, paths = study
+    with pytest.raises(CornerstoneError, match=r"give its \.svg or \.png"):
+        report_of(folder, paths, figures=[folder / "pie_all.pdf"])
+    with pytest.raises(CornerstoneError, match="drops"):
+        report_of(folder, paths, tables=[path for path in paths["tables"] if path.stem != "drops"])

@@ -1,0 +1,67 @@
+"""Everything that the report is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cornerstone.documents.document import DocumentSet
+from cornerstone.scores import SCORES, Score
+from cornerstone.scores.unit import Unit
+from cornerstone.shapley.estimators import ESTIMATORS, Settings, Words
+from cornerstone.values.results import Titles
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A study's configuration, its results, and where they come from.
+
+    config:      the configuration as it was given, defaults filled.
+    titles:      what models and tasks are called.
+    figures:     SVG or PNG files, in the order in which they are shown.
+    tables:      the CSV tables by name (see `tables`).
+    audits:      rows of the audits of all models and tasks; None where no exact values are known.
+    evaluations: metadata of each evaluation file.
+    documents:   document sets by task.
+    manifests:   model manifests by name.
+    """
+
+    config: Mapping[str, Any]
+    titles: Titles
+    figures: tuple[Path, ...]
+    tables: Mapping[str, pd.DataFrame]
+    audits: pd.DataFrame | None
+    evaluations: tuple[Mapping[str, Any], ...]
+    documents: Mapping[str, DocumentSet]
+    manifests: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def score(self) -> Score:
+        return SCORES[self.config["score"]]
+
+    @property
+    def unit(self) -> Unit:
+        return self.score.unit
+
+    @property
+    def words(self) -> Words:
+        """Of the estimator."""
+        return ESTIMATORS[self.config["estimator"]].words
+
+    @property
+    def settings(self) -> Settings:
+        """Of the estimator."""
+        return Settings(self.config["max_removed"], self.config["edges"])
+
+    @property
+    def models(self) -> list[str]:
+        return list(self.tables["values"]["model"].unique())
+
+    def rows(self, table: str, model: str) -> pd.DataFrame:
+        """The rows of a table that are of one model."""
+        rows = self.tables[table]
+        return rows[rows["model"] == model]
