@@ -148,13 +148,13 @@ def _holds(rows: np.ndarray, sample: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 def _holds_shares(values: np.ndarray, table, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The same of a trial's shares; of the top ones only that of the TOP_K largest."""
-    truth, share = values.mean(axis=1, dtype=float), table["signed_share"].to_numpy()
+    truth, share = values.mean(axis=1, dtype=float), table["signed_share"]
     truth = truth / truth.sum()
     rows = slice(None)
     if name == "top_signed":
         order = np.argsort(-share, kind="stable")
         truth, rows = truth[order[:TOP_K]].sum(), order[TOP_K - 1 : TOP_K]
-    held, width = _held(*(table[f"{name}_{end}"].to_numpy()[rows] for end in ("low", "high")), truth)
+    held, width = _held(*(table[f"{name}_{end}"][rows] for end in ("low", "high")), truth)
     return held, width, np.full(len(held), True)
 
 

@@ -8,9 +8,12 @@ import pytest
 import synthetic
 from cornerstone.report.findings import _change, _near_chance, summary
 from cornerstone.report.methods import cautions
+from cornerstone.scores import SCORES
 from cornerstone.scores.unit import POINTS
 from cornerstone.shapley.estimators import choosable
-from study_on_disk import MODELS, contents_of, report_of
+from cornerstone.tables.audit import Audits
+from cornerstone.tables.written import audit_tables, write_tables
+from study_on_disk import MODELS, TITLES, contents_of, report_of
 
 
 def lead_of(page):
@@ -54,8 +57,10 @@ def test_what_the_audit_says_opens_the_report_and_its_tables_are_folded(study):
         for name, rank in (("windows", 0.61), ("Gaussian process", 0.87), ("SVARM", 0.4))
     ]
     audit = pd.DataFrame(rows).assign(model="mix", task="piqa", score="acc")
-    audit.to_csv(folder / "audit.csv", index=False)
-    page = report_of(folder, paths, audits=[folder / "audit.csv"])
+    audit.to_csv(folder / "audit_mix.csv", index=False)
+    write_tables(audit_tables(), Audits(audit, audit, TITLES, SCORES["acc"]), folder)
+    tables = [*paths["tables"], *[folder / f"{table.name}.csv" for table in audit_tables()]]
+    page = report_of(folder, paths, tables=tables, audits=[folder / "audit_mix.csv"])
     lead = lead_of(page)
     assert (
         "the estimator in use (windows) orders the sublayers of Mix (1 game: model, task and score)"

@@ -1,13 +1,9 @@
 """Overlap of pairs and totals of parts, held against games whose truth is known: where, how much, which way."""
 
-import re
-
 import numpy as np
 import pytest
 
 import synthetic
-from cornerstone.claims.judged import claims_table, judge_claims
-from cornerstone.claims.tested import Tested
 from cornerstone.scores import SCORES
 from cornerstone.scores.matrix import Scores
 from cornerstone.shapley.coalitions import ablation, pairs, windows
@@ -109,15 +105,6 @@ def test_without_pairs_there_is_no_row_and_people_are_told():
     assert overlap_table(single).empty
     (section,) = TABLES["overlap"].sections(overlap_table(single), View(Titles(), SCORES["acc"]))
     assert section.table["Model"].tolist() == ["No two sublayers were removed together."]
-
-
-def test_the_claim_on_overlap_says_where(results):
-    tested = Tested(results)
-    told = claims_table(tested, judge_claims(tested), Titles()).set_index("claim").loc["6b", "finding"]
-    excess = 100 * overlap_table(results).set_index("group").loc["last third", "excess"]
-    assert re.search(r"For pairs alone, .* is, by depth, 0\.0 points \([^)]*\) in the first third, ", told)
-    assert f"{excess:.1f} (" in told.partition("middle third and ")[2].partition("by kind")[0]
-    assert re.search(r"by kind .*0\.0 \([^)]*\) for Attn and FFN of one block", told)
 
 
 # Totals

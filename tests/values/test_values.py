@@ -230,7 +230,7 @@ def test_signed_shares_have_intervals_only_where_there_is_something_to_share():
     ).all()
     assert table["top_signed_share"][9] == pytest.approx(table["signed_share"][9])
     assert table["top_signed_share"][7] == pytest.approx(table["signed_share"][[7, 8, 9]].sum())
-    assert signed_shares(noise - noise.mean()).isna().all(axis=None)
+    assert all(np.isnan(column).all() for column in signed_shares(noise - noise.mean()).values())
 
 
 def test_a_model_that_never_changes_its_answers_has_values_of_exactly_zero():

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 
 def spearman(one: np.ndarray, other: np.ndarray) -> float:
     """Spearman's rho of two arrays of shape (n,)."""
-    ranks = [pd.Series(numbers).rank().to_numpy() for numbers in (one, other)]
+    ranks = [mean_ranks(numbers) for numbers in (one, other)]
     if min(np.ptp(rank) for rank in ranks) == 0:
         return np.nan
     return float(np.corrcoef(ranks)[0, 1])
+
+
+def mean_ranks(numbers: np.ndarray) -> np.ndarray:
+    """Ranks from 1, shape (n,): equal numbers have the mean of their places."""
+    _, place, counts = np.unique(numbers, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[place]
 
 
 def kendall(one: np.ndarray, other: np.ndarray) -> float:

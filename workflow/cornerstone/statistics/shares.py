@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from cornerstone.statistics.resampling import bootstrap, interval
 
@@ -32,14 +31,14 @@ def noise_shares(draws: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.sort(shares(noise), axis=0)[::-1].mean(axis=1)
 
 
-def signed_shares(per_document: np.ndarray) -> pd.DataFrame:
-    """Shares of the signed sum with 95 % intervals, a row per player, from values of shape (players, documents).
+def signed_shares(per_document: np.ndarray) -> dict[str, np.ndarray]:
+    """Shares of the signed sum with 95 % intervals, (players,) each, from values of shape (players, documents).
 
     signed_share, signed_low, signed_high: of each player; top_signed_…: of the player and all those of
-    larger value together, who they are held fixed: chosen on the same documents, which makes their share a
-    little too large where the choice is close. Empty, all of them, where the sum is not above zero in every
-    resample: nothing is surely there to share out. Near that the shares are ill known, and those that are
-    told are told where the sum looks large.
+    larger value together. Which these are is held fixed: they are chosen on the same documents, so their share
+    is a little too large where the choice is close. None of them is a number where the sum is not above zero in
+    every resample: nothing is surely there to share out. Near that the shares are ill known, and there are only
+    those of samples in which the sum looks large.
     """
     values = np.round(per_document.mean(axis=1), 12)
     total, total_draws = values.sum(), bootstrap(per_document.sum(axis=0, keepdims=True))[0]
@@ -49,16 +48,15 @@ def signed_shares(per_document: np.ndarray) -> pd.DataFrame:
         "signed": (np.arange(len(values)), per_document),
         "top_signed": (order, per_document[order].cumsum(axis=0)),
     }
-    table = pd.DataFrame(index=range(len(values)))
+    columns = {}
     for name, (players, part) in parts.items():
-        numbers = (np.nan,) * 3
+        numbers = np.full((3, len(values)), np.nan)
         if exists:
-            numbers = (part.mean(axis=1) / total, *interval(bootstrap(part) / total_draws))
-        for what, number in zip(("share", "low", "high"), numbers, strict=True):
-            table.loc[players, f"{name}_{what}"] = number
+            numbers[:, players] = part.mean(axis=1) / total, *interval(bootstrap(part) / total_draws)
+        columns |= dict(zip((f"{name}_share", f"{name}_low", f"{name}_high"), numbers, strict=True))
     if exists:  # all together are all, whatever documents were made up
-        table.loc[order[-1], ["top_signed_low", "top_signed_high"]] = 1.0
-    return table
+        columns["top_signed_low"][order[-1]] = columns["top_signed_high"][order[-1]] = 1.0
+    return columns
 
 
 def top_k_stability(draws: np.ndarray, top_k: int) -> np.ndarray:

@@ -57,7 +57,7 @@ def value_table(
     draws = resampled_means(per_document)
     low, high = interval(bootstrap(per_document))
     rank = np.argsort(np.argsort(-values, kind="stable"))
-    table = sublayer_columns(labels).assign(
+    return sublayer_columns(labels).assign(
         value=values,
         low=low,
         high=high,
@@ -68,8 +68,8 @@ def value_table(
         noise_share=noise_shares(draws, values)[rank],
         top_k_stability=top_k_stability(draws, top_k),
         unseen_sd=np.nan if estimator.sd is None else estimator.sd,
+        **signed_shares(per_document),
     )
-    return pd.concat([table, signed_shares(per_document)], axis=1)
 
 
 def estimate_values(
