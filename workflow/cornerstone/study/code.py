@@ -49,39 +49,53 @@ def score_files(score: str) -> list[Path]:
 def _imported(file: Path) -> tuple[Path, ...]:
     """The library's modules that a file imports, in its functions too, with the packages that they are in."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    return tuple(path for name in _names(tree) for path in _files_of(name))
+    return tuple(dict.fromkeys(path for name in _names(tree) for path in _files_of(name)))
 
 
-def _names(tree: ast.AST) -> Iterator[str]:
-    """Dotted names of what is imported: of `from a.b import c` both a.b and a.b.c, of which one may be no module."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            continue
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        else:
-            yield from _names(node)
+def _names(block: ast.AST) -> Iterator[str]:
+    """Dotted names of what is imported: a.b.c of `from a.b import c`, which may be a module or something in one."""
+    for statement in _statements_in(block):
+        if isinstance(statement, ast.Import):
+            yield from (alias.name for alias in statement.names)
+        elif isinstance(statement, ast.ImportFrom) and statement.module:
+            yield from (f"{statement.module}.{alias.name}" for alias in statement.names)
+        elif not (isinstance(statement, ast.If) and ast.unparse(statement.test) == "TYPE_CHECKING"):
+            yield from _names(statement)
 
 
-def _files_of(name: str) -> Iterator[Path]:
+def _statements_in(block: ast.AST) -> Iterator[ast.stmt]:
+    """The statements one level below; expressions hold none, and most of a file is expressions."""
+    for part in ("body", "orelse", "finalbody"):
+        statements = getattr(block, part, ())
+        yield from statements if isinstance(statements, list) else ()
+    for handler in getattr(block, "handlers", ()):
+        yield from handler.body
+
+
+@cache
+def _files_of(name: str) -> tuple[Path, ...]:
     """The file of a module of the library and those of its packages; nothing for other modules."""
     first, *parts = name.split(".")
     if first != LIBRARY.name:
-        return
-    folder = LIBRARY
-    for part in [None, *parts]:
-        folder = folder / part if part else folder
-        if (module := folder.with_suffix(".py")).is_file() and part:
-            yield module
+        return ()
+    folder, found = LIBRARY, [LIBRARY / "__init__.py"]
+    for part in parts:
+        folder = folder / part
+        if (module := folder.with_suffix(".py")).is_file():
+            found.append(module)
         elif (package := folder / "__init__.py").is_file():
-            yield package
+            found.append(package)
         else:
-            return
+            break
+    return tuple(found)
 
 
 def _texts_beside(files: Iterable[Path]) -> set[Path]:
     """Templates and styles in the packages of these files."""
-    packages = {file.parent for file in files if LIBRARY in file.parents and file.parent != LIBRARY}
-    return {text for folder in packages for ending in ("*.j2", "*.css") for text in folder.glob(ending)}
+    return {text for folder in {file.parent for file in files} for text in _texts_in(folder)}
+
+
+@cache
+def _texts_in(folder: Path) -> tuple[Path, ...]:
+    ours = LIBRARY in folder.parents
+    return tuple(text for ending in ("*.j2", "*.css") for text in folder.glob(ending)) if ours else ()
