@@ -75,6 +75,7 @@ class Figure:
 
     name:        its file is {name}.pdf for the whole study, {name}_{model}.pdf for a model. Without underscores there,
                  so that the file's name tells figure and model.
+    about:       what it shows, in a line of the README.
     scope:       what there is one of.
     reads:       the CSV files it is drawn from, below the results: "values/{model}/{task}.csv", "tables/totals.csv", or
                  "" for a drawing without data.
@@ -90,6 +91,7 @@ class Figure:
     """
 
     name: str
+    about: str
     scope: Scope
     reads: str
     needs_pairs: bool

@@ -146,6 +146,7 @@ def _caption(context: Context) -> str:
 FIGURES.register(
     Figure(
         name="agreement",
+        about="effects by the score and by the log-probability, and what only the latter shows",
         scope=Scope.MODEL,
         reads="agreement/{model}/{task}.csv",
         needs_pairs=False,

@@ -237,6 +237,7 @@ def _caption(context: Context) -> str:
 FIGURES.register(
     Figure(
         name="interactions",
+        about="which pairs cost more together than one by one",
         scope=Scope.MODEL,
         reads="interactions/{model}/{task}.csv",
         needs_pairs=True,

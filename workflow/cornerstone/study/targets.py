@@ -95,7 +95,7 @@ def _when_there_is(design: str) -> str:
     if design not in DESIGNS:
         return ""
     takers = [estimator.name for estimator in choosable() if design in estimator.designs]
-    return f", {DESIGNS[design].when or f'{design} with estimator: ' + ' or '.join(takers)}"
+    return f", {design} {DESIGNS[design].when or 'with estimator: ' + ' or '.join(takers)}"
 
 
 def _check_documents(study: StudyConfig, path: str) -> None:

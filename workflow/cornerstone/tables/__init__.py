@@ -43,6 +43,7 @@ class Table:
     """A table.
 
     name:      of its files.
+    about:     what it holds, in a line of the README.
     make:      its rows, as they are written to {name}.csv: of `values.results.Results`, or of `tables.audit.Audits` if
                it is the audit's.
     sections:  from the rows, as they are read from {name}.csv, to what people read. None where there is no {name}.md.
@@ -52,6 +53,7 @@ class Table:
     """
 
     name: str
+    about: str
     make: Callable[[Any], pd.DataFrame]
     sections: Callable[[pd.DataFrame, View], list[Section]] | None
     is_folded: bool

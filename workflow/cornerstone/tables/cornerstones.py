@@ -79,6 +79,8 @@ def _where_the_paper_names_it(row) -> dict[str, str]:
 TABLES.register(
     Table(
         name="cornerstones",
+        about="Table 2 of the paper: found by rank, with how often resampled documents name the same "
+        "(stability, not confidence)",
         make=cornerstones_table,
         sections=cornerstones_sections,
         is_folded=False,

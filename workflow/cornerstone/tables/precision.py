@@ -136,6 +136,8 @@ def _documents_cell(row: Mapping[str, float], width: str) -> str:
 TABLES.register(
     Table(
         name="precision",
+        about="how wide the intervals are, and how many documents narrower ones would take (`snakemake "
+        "precision` prints it)",
         make=lambda results: precision_table(results.measured),
         sections=precision_sections,
         is_folded=False,

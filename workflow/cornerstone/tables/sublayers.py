@@ -91,6 +91,7 @@ def _by_sublayer(rows: pd.DataFrame, titles: Titles) -> pd.DataFrame:
 TABLES.register(
     Table(
         name="values",
+        about="the value of each sublayer",
         make=lambda results: results.values,
         sections=values_sections,
         is_folded=True,
@@ -100,6 +101,7 @@ TABLES.register(
 TABLES.register(
     Table(
         name="ablation",
+        about="the score without each sublayer, removed alone",
         make=lambda results: results.ablation,
         sections=ablation_sections,
         is_folded=True,
