@@ -1,4 +1,4 @@
-"""Figures: each is one module with its data, its drawing and its caption, and no list names it again.
+"""Figures: one module each, with what it reads, its drawing and its caption.
 
     FIGURES["values"].draw(rows, Path("values_tiny.pdf"), titles)
     figures_of(["tiny"], exact=[], with_pairs=["tiny"])  # "pie_all", "pie_tiny", …: every figure of a study, in order
@@ -164,7 +164,7 @@ def figure_of(stem: str) -> tuple[Figure, str]:
 
 
 def reserved_model_names() -> set[str]:
-    """What no model may be called: pie_all.pdf is something else."""
+    """Names that no model may have: pie_all.pdf is the pies of all models, not of a model called all."""
     kinds = [f"{figure.name}_" for figure in FIGURES if figure.scope is not Scope.STUDY]
     whole = [figure.name for figure in FIGURES if figure.scope is Scope.STUDY]
     return {name.removeprefix(kind) for name in whole for kind in kinds if name.startswith(kind)}

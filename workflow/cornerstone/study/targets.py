@@ -1,4 +1,4 @@
-"""Targets on the command line, such as results/figures/pie_llama3_8b.pdf: whether the study can make them.
+"""Check targets on the command line, such as results/figures/pie_llama3_8b.pdf: the study must have them.
 
 check_targets(study, sys.argv[1:])
 """

@@ -1,4 +1,4 @@
-"""The audit's tables, and what it says in a sentence: every estimator held against exact values.
+"""The audit's tables and its sentence for the report: every estimator compared with exact values.
 
 TABLES["audit"].make(Audits(games, positions, titles, score))      # tables/audit.csv
 

@@ -40,8 +40,8 @@ def cornerstones_table(results: Results) -> pd.DataFrame:
             if rank <= results.top_k or label in paper:
                 row = {"model": model, "rank": rank, "sublayer": sublayer, "label": label, "share": share}
                 worth = {"value": mean[sublayer], "low": low[sublayer], "high": high[sublayer]}
-                told = {"top_k_stability": results.found[model][sublayer], "paper": paper.get(label)}
-                rows.append(row | worth | told)
+                named = {"top_k_stability": results.found[model][sublayer], "paper": paper.get(label)}
+                rows.append(row | worth | named)
     table = pd.DataFrame(rows).rename(columns={"paper": "paper_names_it"})
     return without_empty_paper_columns(table.assign(ours=table["rank"] <= results.top_k))
 
