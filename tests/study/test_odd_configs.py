@@ -74,7 +74,8 @@ def written(study):
                     "task": task,
                     "shard": 1,
                     "shards": 2,
-                    "name": f"pie_{model}",
+                    "figure": f"pie_{model}",
+                    "name": "shares.csv",
                     "ending": "pdf",
                 }
                 for design, table in zip(DESIGNS.names, TABLES.names, strict=False):
