@@ -22,7 +22,11 @@ def note(folder):
     job = getattr(sys.modules["__main__"], "snakemake", None)
     if hasattr(job, "rule"):
         code = job.input.get("code", [])
-        told |= {"rule": job.rule, "output": list(job.output), "code": [code] if isinstance(code, str) else list(code)}
+        told |= {
+            "rule": job.rule,
+            "output": list(job.output),
+            "code": [code] if isinstance(code, str) else list(code),
+        }
     with open(os.path.join(folder, f"{os.getpid()}.json"), "w") as file:
         json.dump(told, file)
 

@@ -15,7 +15,7 @@ from tiny_study import STUDY, configure, make, planned, prepare
 
 NO_ARITHMETIC = {"download_model", "build_documents", "evaluate"}
 """They are made again by version numbers alone."""
-NUMBERS_OF_NOTHING = ("cornerstone/system/", "scripts/logged.py")
+DECIDE_NO_NUMBER = ("workflow/cornerstone/system/", "workflow/scripts/logged.py")
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +45,22 @@ def jobs(finished) -> list[dict]:
 def imported(folder: Path, job: dict) -> set[str]:
     """The files of ours that a job imported, as paths from the study's folder, but for those that decide no number."""
     ours = folder / "workflow"
-    files = {Path(file) for file in job["modules"].values() if file.startswith(f"{ours}{os.sep}")}
-    paths = {file.relative_to(folder).as_posix() for file in files}
-    return {path for path in paths if not path.removeprefix("workflow/").startswith(NUMBERS_OF_NOTHING)}
+    files = {Path(os.path.normpath(file)) for file in job["modules"].values()}
+    paths = {file.relative_to(folder).as_posix() for file in files if ours in file.parents}
+    return {path for path in paths if not path.startswith(DECIDE_NO_NUMBER)}
 
 
-def append(folder: Path, *modules: str) -> None:
-    for module in modules:
-        with (folder / "workflow" / module).open("a") as file:
+def edit(folder: Path, *names: str) -> None:
+    """Add a comment to files of workflow/."""
+    for name in names:
+        with (folder / "workflow" / name).open("a") as file:
             file.write("\n# Edited.\n")
+
+
+def raise_version(module: Path, name: str) -> None:
+    text = module.read_text()
+    version = re.search(rf"^{name} = (\d+)$", text, re.MULTILINE)
+    module.write_text(text.replace(version[0], f"{name} = {int(version[1]) + 1}"))
 
 
 def test_every_job_of_the_arithmetic_has_what_it_imports_among_its_inputs(finished, jobs):
@@ -66,3 +73,54 @@ def test_every_job_of_the_arithmetic_has_what_it_imports_among_its_inputs(finish
     assert drawn == {path.stem for path in (finished / "results" / "figures").glob("*.pdf")}
     missing = {job["output"][0]: imported(finished, job) - set(job["code"]) for job in arithmetic}
     assert not {output: sorted(files) for output, files in missing.items() if files}
+    (report,) = [job for job in arithmetic if job["rule"] == "report"]
+    beside = {f"workflow/cornerstone/report/{name}" for name in ("report.html.j2", "report.css")}
+    assert beside <= set(report["code"])
+
+
+def test_an_edited_figure_is_drawn_again_alone(study):
+    edit(study, "cornerstone/figures/values.py")
+    said = make(study, "all", "--dry-run")
+    assert set(re.findall(r"Draw (\w+)", said)) == {"values_tiny"}
+    assert planned(study, "all") == {"draw": 1, "report": 1, "all": 1, "total": 3}
+
+
+def test_edited_arithmetic_reruns_its_job_and_what_follows(study):
+    edit(study, "cornerstone/values/ablation.py")
+    jobs = planned(study, "all")
+    assert jobs["removal_effects"] == jobs["tables"] == jobs["report"] == 1
+    assert not {*NO_ARITHMETIC, "estimate_values", "audit_estimators", "audit_tables"} & set(jobs)
+
+
+def test_a_claim_is_judged_again_in_the_tables_and_the_report_alone(study):
+    edit(study, "cornerstone/claims/little_loss.py")
+    assert set(planned(study, "all")) == {"tables", "draw", "report", "all", "total"}
+
+
+def test_no_edit_downloads_builds_or_evaluates_again(study):
+    edit(
+        study,
+        *(
+            "scripts/evaluate.py",
+            "scripts/build_documents.py",
+            "scripts/download_model.py",
+            "scripts/logged.py",
+        ),
+        *("cornerstone/engine/walk.py", "cornerstone/evaluations/parts.py", "cornerstone/loading/load.py"),
+        *("cornerstone/documents/tasks.py", "cornerstone/models/download.py", "cornerstone/system/errors.py"),
+    )
+    assert planned(study, "all") == {}
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "rule", "count"),
+    [
+        ("evaluations/identity.py", "ENGINE_VERSION", "evaluate", 3),
+        ("documents/document.py", "DOCUMENTS_VERSION", "build_documents", 1),
+    ],
+)
+def test_a_raised_version_makes_again_what_it_numbers(study, module, name, rule, count):
+    raise_version(study / "workflow" / "cornerstone" / module, name)
+    jobs = planned(study, "all")
+    assert jobs[rule] == count
+    assert "download_model" not in jobs and (rule != "evaluate" or "build_documents" not in jobs)

@@ -128,4 +128,6 @@ def test_the_report_names_all_four_in_words(page):
         "The largest value of each model Of one sublayer. Model Task Sublayer Value (bits)",
     ):
         assert words in page, words
-    assert not re.search(r"\bnan\b|\(\)|\{\w+\}|\bpoints of score\b|KeyError", page.partition("Configuration")[0])
+    assert not re.search(
+        r"\bnan\b|\(\)|\{\w+\}|\bpoints of score\b|KeyError", page.partition("Configuration")[0]
+    )
