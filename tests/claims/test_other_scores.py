@@ -18,13 +18,13 @@ from judged_games import TITLES, registering
 KNOCK = [0.9, 0.8, 0.05, 0.6, *[0.05] * 12]
 
 
-@pytest.fixture(scope="module", params=["logprob", "brier"])
+@pytest.fixture(scope="module", params=["logprob", "own_score"])
 def told(request):
-    """A study scored by a log-probability or by a Brier score: the score, its table of claims, the evidence."""
+    """A study scored by a log-probability or by a score of one's own: the score, its table of claims, the evidence."""
     with registering(SCORES, BRIER):
         game = synthetic.as_log_probabilities(synthetic.known_task(KNOCK))
-        if request.param == "brier":
-            game = as_brier_scores(game)
+        if request.param == "own_score":
+            game = as_own_scores(game)
         tested = Tested(synthetic.results([game]))
         findings = judge_claims(tested)
         yield (
@@ -35,20 +35,20 @@ def told(request):
 
 
 BRIER = Score(
-    name="brier",
-    noun="Brier score",
+    name="own_score",
+    noun="own score",
     counts="minus the square of the probability that the right choice lacks",
-    method="minus the square of the probability that the right choice lacks (brier)",
+    method="minus the square of the probability that the right choice lacks (own_score)",
     unit=NO_UNIT,
     of=lambda choices: np.zeros((len(choices.coalitions), len(choices.documents))),
     chance=lambda choices: -((1 - choices.guessed) ** 2),
 )
 
 
-def as_brier_scores(game):
+def as_own_scores(game):
     scores = game.scores
     matrix, chance = (-((1 - np.exp(numbers)) ** 2) for numbers in (scores.matrix, scores.chance))
-    return replace(game, scores=replace(scores, metric="brier", matrix=matrix, chance=chance))
+    return replace(game, scores=replace(scores, metric="own_score", matrix=matrix, chance=chance))
 
 
 def test_claims_on_right_answers_are_not_decided_and_say_why_in_terms_of_the_score(told):

@@ -55,7 +55,8 @@ def outcome(read):
 
 
 TEXT_OF_RULES = "\n".join(path.read_text() for path in sorted(RULES.glob("*.smk")))
-WRITTEN = sorted(set(re.findall(r'"(<(?:results|logs|benchmarks)>/[^"]*)"', TEXT_OF_RULES)))
+READ = {"<results>/{figure.reads}"}
+WRITTEN = sorted(set(re.findall(r'"(<(?:results|logs|benchmarks)>/[^"]*)"', TEXT_OF_RULES)) - READ)
 
 
 def written(study):
@@ -74,7 +75,8 @@ def written(study):
                     "task": task,
                     "shard": 1,
                     "shards": 2,
-                    "name": f"pie_{model}",
+                    "figure": f"pie_{model}",
+                    "name": "shares.csv",
                     "ending": "pdf",
                 }
                 for design, table in zip(DESIGNS.names, TABLES.names, strict=False):

@@ -12,7 +12,15 @@ from cornerstone.figures.audit import make_audit
 from cornerstone.scores import SCORES
 from cornerstone.scores.matrix import Scores
 from cornerstone.shapley.coalitions import absence, exact, paper_budget
-from cornerstone.shapley.estimators import audited, gaussian_process, permutations, stratified
+from cornerstone.shapley.estimators import (
+    EXACT,
+    NEARLY,
+    ON_AVERAGE,
+    audited,
+    gaussian_process,
+    permutations,
+    stratified,
+)
 from cornerstone.shapley.estimators.exact import exact_estimator
 from cornerstone.shapley.estimators.permutations import permutation_estimator
 from cornerstone.shapley.estimators.stratified import stratified_estimator
@@ -56,33 +64,21 @@ def audits():
     return pd.concat(tables).assign(model="one", task="boolq", documents=50)
 
 
-@pytest.mark.parametrize("name", ESTIMATORS)
-def test_every_estimator_is_exact_on_additive_games(name):
+@pytest.mark.parametrize("estimator", audited(), ids=lambda estimator: estimator.title)
+def test_every_estimator_is_right_on_additive_games_as_it_says(estimator):
     worth = np.array([0.3, 0.2, 0.0, 0.05, -0.02, 0.1, 0.01, 0.04])
     game = game_of(lambda absent: 1 - absent @ worth, 8)
-    values = ESTIMATORS[name](game, 60, 0)
-    if "unbiased" in name or name in ("SVARM", "Owen sampling", "stratified sampling"):
-        # These are right on average only: they weigh the scores of coalitions, not the differences between them.
-        values = np.mean([ESTIMATORS[name](game.asked_anew(), 200, seed) for seed in range(200)], axis=0)
-        assert np.allclose(values, worth, atol=0.03)
-    elif name == "truncated permutations":
-        assert np.allclose(values, worth, atol=0.04)  # what is left when an order ends is nobody's
-    else:
-        assert np.allclose(values, worth, atol=2e-3)
-
-
-NEVER_EXACT = {
-    "windows": "they look at few coalitions, however many there may be",
-    "windows (first edge)": "as windows",
-    "truncated permutations": "what is left when an order ends is nobody's",
-    "Owen sampling": "its anchor points are few",
-    "permutation sampling": "shapiq draws orders with replacement",
-    "stratified sampling": "shapiq draws coalitions with replacement",
-}
+    values = estimator.audited(game, 60, 0)
+    if estimator.additive == ON_AVERAGE:
+        values = np.mean([estimator.audited(game.asked_anew(), 200, seed) for seed in range(200)], axis=0)
+    tolerance = {EXACT: 2e-3, NEARLY: 0.04, ON_AVERAGE: 0.03}[estimator.additive]
+    assert np.allclose(values, worth, atol=tolerance)
 
 
 @pytest.mark.parametrize("n", [4, 6, 8])
-@pytest.mark.parametrize("name", sorted(set(ESTIMATORS) - set(NEVER_EXACT)))
+@pytest.mark.parametrize(
+    "name", [estimator.title for estimator in audited() if estimator.never_exact is None]
+)
 @pytest.mark.filterwarnings("ignore:Not all budget")
 def test_with_all_coalitions_estimators_agree_with_exact_values(name, n):
     rng = np.random.default_rng(5)
@@ -273,7 +269,7 @@ def test_the_audit_is_told_in_words_and_tables(audits, tmp_path):
     own = audits.query("multiple == 1 and score == 'acc'").set_index("estimator")["spearman"]
     assert "(windows (first edge)) orders the sublayers of Model One (1 game: model, task and score)" in told
     assert f"rank correlation of {own['windows (first edge)']:.2f} with exact values" in told
-    assert "the best of all 15 audited" in told
+    assert f"the best of all {len(ESTIMATORS)} audited" in told
     assert "Values are exact" in audit_finding(audits, "exact", "both", "paper", titles)
     assert "(Gaussian process) orders" in audit_finding(audits, "gaussian_process", "both", "logprob", titles)
     view = View(titles, SCORES["paper"])

@@ -18,7 +18,7 @@ def main(snakemake):
     print("it begins")
     {body}
 
-run_logged(main, SimpleNamespace(log=[sys.argv[1]], threads=1, input={{}}, params={{}}))
+run_logged(main, SimpleNamespace(log=[sys.argv[1]], threads=1, input=dict(), params=dict()))
 """
 
 

@@ -19,6 +19,7 @@ from cornerstone.shapley.games import Game
 from cornerstone.shapley.linear import LinearEstimator
 from cornerstone.system.registry import LAST, Registry
 
+EXACT, NEARLY, ON_AVERAGE = "exact", "nearly exact", "right on average"
 MeanScores = Callable[[Sequence[Removed]], np.ndarray]
 """From coalitions that were evaluated to their scores, float64 of shape (coalitions,): means over documents."""
 
@@ -80,6 +81,8 @@ class Estimator:
     samples:    marginal contributions behind each value, for the audit's table of positions; None where they vary.
     parts:      further rows of that table, by name: linear estimators of some of its coalitions.
     is_exact:   whether its values are the exact ones.
+    never_exact: why its values are not the exact ones even where it may evaluate every coalition; None where they are.
+    additive:   on games in which effects add up, its values are EXACT, NEARLY so, or right ON_AVERAGE over seeds.
     is_random:  whether the seed matters.
     library:    whose code it is; None for ours.
     minutes:    how long fitting a model on a task may take.
@@ -96,6 +99,8 @@ class Estimator:
     samples: Callable[[int, int], np.ndarray] | None = None
     parts: Callable[[int, int], dict[str, LinearEstimator]] | None = None
     is_exact: bool = False
+    never_exact: str | None = None
+    additive: str = EXACT
     is_random: bool = True
     library: str | None = None
     minutes: int = 30

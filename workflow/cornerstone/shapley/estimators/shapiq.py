@@ -10,7 +10,7 @@ from types import ModuleType
 
 import numpy as np
 
-from cornerstone.shapley.estimators import ESTIMATORS, Estimator, Look
+from cornerstone.shapley.estimators import ESTIMATORS, ON_AVERAGE, Estimator, Look
 from cornerstone.shapley.games import Game
 from cornerstone.system.errors import CornerstoneError
 
@@ -43,25 +43,47 @@ def _shapiq() -> ModuleType:
 
 
 def _register(
-    order: float, title: str, approximator: str, look: Look | None = None, **settings: object
+    title: str, approximator: str, settings: dict[str, object] | None = None, **about: object
 ) -> None:
+    """about: further fields of the estimator."""
     ESTIMATORS.register(
         Estimator(
             name=f"shapiq_{title.replace(' ', '_').lower()}",
             title=title,
-            audited=partial(of_shapiq, approximator=approximator, **settings),
+            audited=partial(of_shapiq, approximator=approximator, **(settings or {})),
             library="shapiq",
-            look=look,
-            order=order,
+            **about,
         )
     )
 
 
-_register(110, "KernelSHAP", "KernelSHAP")
-_register(120, "KernelSHAP (paired)", "KernelSHAP", Look("#56A36C", "--", "<"), pairing_trick=True)
-_register(130, "k-additive SHAP", "kADDSHAP", Look("#E69F00", "--", "v", band=True))
-_register(140, "unbiased KernelSHAP", "UnbiasedKernelSHAP")
-_register(150, "SVARM", "SVARM", Look("#C77CA5", "--", ">"))
-_register(160, "Owen sampling", "OwenSamplingSV", n_anchor_points=3)
-_register(170, "permutation sampling", "PermutationSamplingSV", Look("#8C8C8C", "--", "x"))
-_register(180, "stratified sampling", "StratifiedSamplingSV")
+# Those that are right on average alone weigh the scores of coalitions, not the differences between them.
+_register("KernelSHAP", "KernelSHAP", order=110)
+_register(
+    "KernelSHAP (paired)", "KernelSHAP", {"pairing_trick": True}, look=Look("#56A36C", "--", "<"), order=120
+)
+_register("k-additive SHAP", "kADDSHAP", look=Look("#E69F00", "--", "v", band=True), order=130)
+_register("unbiased KernelSHAP", "UnbiasedKernelSHAP", additive=ON_AVERAGE, order=140)
+_register("SVARM", "SVARM", additive=ON_AVERAGE, look=Look("#C77CA5", "--", ">"), order=150)
+_register(
+    "Owen sampling",
+    "OwenSamplingSV",
+    {"n_anchor_points": 3},
+    never_exact="its anchor points are few",
+    additive=ON_AVERAGE,
+    order=160,
+)
+_register(
+    "permutation sampling",
+    "PermutationSamplingSV",
+    never_exact="shapiq draws orders with replacement",
+    look=Look("#8C8C8C", "--", "x"),
+    order=170,
+)
+_register(
+    "stratified sampling",
+    "StratifiedSamplingSV",
+    never_exact="shapiq draws coalitions with replacement",
+    additive=ON_AVERAGE,
+    order=180,
+)

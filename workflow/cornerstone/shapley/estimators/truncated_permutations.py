@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cornerstone.shapley.estimators import ESTIMATORS, Estimator
+from cornerstone.shapley.estimators import ESTIMATORS, NEARLY, Estimator
 from cornerstone.shapley.games import Game
 from cornerstone.shapley.orders import random_orders
 
@@ -41,6 +41,8 @@ ESTIMATORS.register(
         name="truncated_permutations",
         title="truncated permutations",
         audited=of_truncated_permutations,
+        never_exact="what is left when an order ends is nobody's",
+        additive=NEARLY,
         order=50,
     )
 )

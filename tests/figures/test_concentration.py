@@ -1,0 +1,59 @@
+"""The figure concentration: cumulative shares, a line a task, beside what noise alone gives."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cornerstone.figures.concentration import MOST_NAMED, make_concentration
+from drawings import LONG, PLAIN, assert_tidy
+
+
+def value_rows(tasks, n_sublayers=12, positive=True):
+    """Rows of values CSV with shares that fall by half from rank to rank, in an order that is none."""
+    order = np.random.default_rng(0).permutation(n_sublayers)
+    share = 0.5 ** np.arange(1, n_sublayers + 1) / (1 - 0.5**n_sublayers) * positive
+    frames = [
+        pd.DataFrame(
+            {
+                "model": "m",
+                "task": task,
+                "rank": np.arange(1, n_sublayers + 1),
+                "share": share,
+                "noise_share": np.linspace(2, 0, n_sublayers) / n_sublayers,
+            }
+        ).iloc[order]
+        for task in tasks
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def lines_of(figure):
+    return [line.get_ydata() for line in figure.axes[0].lines]
+
+
+def test_a_line_adds_the_shares_up_from_the_largest():
+    (line,) = lines_of(make_concentration(value_rows(["boolq"]), PLAIN))
+    assert line[:3] == pytest.approx([50, 75, 87.5], abs=0.1)
+    assert line[-1] == pytest.approx(100)
+
+
+def test_a_task_without_a_positive_value_has_no_line():
+    rows = pd.concat([value_rows(["boolq"]), value_rows(["piqa"], positive=False)])
+    figure = make_concentration(rows, PLAIN)
+    assert len(lines_of(figure)) == 1
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["by noise alone (range over tasks)", "boolq"]
+
+
+def test_many_tasks_are_drawn_alike_with_their_mean():
+    tasks = [f"subject_{n}" for n in range(MOST_NAMED + 20)]
+    figure = make_concentration(value_rows(tasks), PLAIN)
+    assert len(lines_of(figure)) == len(tasks) + 1
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names[1:] == [f"each of {len(tasks)} tasks", "mean over tasks"]
+
+
+@pytest.mark.parametrize("tasks", [["boolq"], ["boolq", "piqa"], [f"task_{n}" for n in range(MOST_NAMED)]])
+@pytest.mark.parametrize("n_sublayers", [4, 160])
+def test_no_words_meet_or_are_cut_off(drawn, tasks, n_sublayers):
+    assert_tidy(*drawn(lambda: make_concentration(value_rows(tasks, n_sublayers), LONG)))

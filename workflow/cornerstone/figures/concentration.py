@@ -1,0 +1,121 @@
+"""Concentration: how much of the positive values the largest sublayers hold together, a line a task."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from cornerstone.drawing import style
+from cornerstone.figures import FIGURES, Context, Figure, Scope
+from cornerstone.values.results import Titles
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as MplFigure
+    from matplotlib.lines import Line2D
+
+WIDTH, HEIGHT = 5.2, 3.0  # inches of the panel with its numbers and names
+LEFT, RIGHT, TOP, BOTTOM = 0.6, 0.15, 0.35, 0.45
+LEGEND_LINE = 0.17
+MOST_NAMED = 10  # tasks: of more, the lines are alike and the mean is named
+LINES = ("-", "--", "-.", ":")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
+NOISE = {"color": "#BDBDBD", "alpha": 0.6, "linewidth": 1}  # a line where there is a single task
+
+
+def make_concentration(values: pd.DataFrame, titles: Titles) -> MplFigure:
+    """Draw one model's cumulative shares: x how many of the largest sublayers, y what they hold together.
+
+    values: rows of values csv of one model. A task without a positive value has nothing to share out, and no line.
+    """
+    held = {task: _cumulative(rows, "share") for task, rows in values.groupby("task", sort=False)}
+    noise = np.array([_cumulative(rows, "noise_share") for _, rows in values.groupby("task", sort=False)])
+    entries = _entries(held, titles)
+    columns = 2 if len(entries) > 3 else 1
+    legend = LEGEND_LINE * -(-(len(entries) + 1) // columns)
+    figure = style.new_figure(WIDTH, HEIGHT + legend)
+    place = (LEFT / WIDTH, (BOTTOM + legend) / (HEIGHT + legend))
+    size = ((WIDTH - LEFT - RIGHT) / WIDTH, (HEIGHT - BOTTOM - TOP) / (HEIGHT + legend))
+    axes = figure.add_axes((*place, *size))
+    ranks = np.arange(1, noise.shape[1] + 1)
+    name = "by noise alone" + (" (range over tasks)" if len(noise) > 1 else "")
+    band = axes.fill_between(ranks, *_range(noise), label=name, **NOISE)
+    for shares, look in entries.values():
+        axes.plot(ranks, 100 * shares, **look)
+    _finish(axes, titles.model(values["model"].iloc[0]), len(ranks))
+    handles = [band, *(_handle(name, look) for name, (_, look) in entries.items())]
+    below = {"loc": "lower center", "bbox_to_anchor": (0.5, 0.0), "ncols": columns}
+    figure.legend(handles=handles, frameon=False, **below)
+    return figure
+
+
+def _cumulative(rows: pd.DataFrame, column: str) -> np.ndarray:
+    """Shares by rank added up, shape (sublayers,)."""
+    return rows.sort_values("rank")[column].to_numpy().cumsum()
+
+
+def _range(noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The least and the most over tasks in percent, from shape (tasks, sublayers)."""
+    return 100 * noise.min(axis=0), 100 * noise.max(axis=0)
+
+
+def _entries(held: dict[str, np.ndarray], titles: Titles) -> dict[str, tuple[np.ndarray, dict]]:
+    """By the legend's words the line and its look: of each task, or of all tasks alike and their mean."""
+    import seaborn
+
+    there = {task: shares for task, shares in held.items() if shares[-1] > 0}
+    if len(there) > MOST_NAMED:
+        thin = {"color": "#8C8C8C", "linewidth": 0.5, "alpha": 0.7}
+        of_all = np.array([*there.values()]).T  # one call draws a line per column
+        mean = (of_all.mean(axis=1), {"color": "black", "linewidth": 1.5})
+        return {f"each of {len(there)} tasks": (of_all, thin), "mean over tasks": mean}
+    colours = seaborn.color_palette("colorblind", max(1, len(there)))
+    entries = {}
+    for n, (task, shares) in enumerate(there.items()):
+        every = max(1, len(shares) // 12)
+        look = {"color": colours[n], "linestyle": LINES[n % len(LINES)], "marker": MARKERS[n]}
+        entries[titles.task(task)] = shares, look | {"markersize": 3, "linewidth": 1, "markevery": every}
+    return entries
+
+
+def _handle(name: str, look: dict) -> Line2D:
+    return style.legend_line(name, **{key: value for key, value in look.items() if key != "markevery"})
+
+
+def _finish(axes: Axes, title: str, n_sublayers: int) -> None:
+    import seaborn
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_title(style.wrapped(title, WIDTH - 0.4, style.FONT + 1, "bold"), fontweight="bold")
+    axes.set_xlabel("largest sublayers of the task, taken together")
+    axes.set_ylabel("share of the positive values (%)")
+    axes.set_xlim(0.5, n_sublayers + 0.5)
+    axes.set_ylim(0, 103)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=12))
+    seaborn.despine(axes.figure)
+
+
+def _caption(context: Context) -> str:
+    return (
+        "What the largest sublayers of each task hold together of the sum of the positive values. A line that rises "
+        "fast at the left is a model in which few sublayers matter. Grey: what the largest would hold if all values "
+        f"were noise; lines near it tell nothing. {context.values_from}{context.measured}."
+    )
+
+
+FIGURES.register(
+    Figure(
+        name="concentration",
+        scope=Scope.MODEL,
+        reads="values/{model}/{task}.csv",
+        needs_pairs=False,
+        settings=(),
+        make=make_concentration,
+        title="Concentration of {model}",
+        caption=_caption,
+        category="Shares",
+        order=45,
+    )
+)
