@@ -36,32 +36,36 @@ SCORES.register(
 '''
 
 ESTIMATOR = '''
-"""alone: a sublayer is worth what its removal from the full model costs."""
+"""beside: a sublayer is worth what its removal costs when the one that follows is gone too."""
 
-from cornerstone.shapley.coalitions import ablation
+from cornerstone.shapley.coalitions import ablation, windows
 from cornerstone.shapley.estimators import ESTIMATORS, Estimator, Look, Words, apply
 from cornerstone.shapley.linear import mean_of_drops
 
 
-def single_removals(n_sublayers):
-    removed = ablation(n_sublayers)
-    return mean_of_drops(n_sublayers, removed, [(alone[0], (), alone) for alone in removed[1:]])
+def beside(n_sublayers):
+    pairs = windows(n_sublayers, 2)
+    drops = [(first, (second,), (first, second)) for first, second in pairs]
+    last = n_sublayers - 1
+    return mean_of_drops(n_sublayers, [*ablation(n_sublayers), *pairs], [*drops, (last, (last - 1,), pairs[-1])])
 
 
 ESTIMATORS.register(
     Estimator(
-        name="alone",
-        title="single removals",
-        fit=lambda _, n_sublayers, settings: single_removals(n_sublayers),
+        name="beside",
+        title="beside a neighbour",
+        designs=("windows",),
+        fit=lambda _, n_sublayers, settings: beside(n_sublayers),
         words=Words(
-            choice="from single removals alone",
-            method="is how much the score falls when it alone is removed",
-            source="Values from single removals",
-            caution="The values know nothing of what sublayers do together.",
+            choice="from pairs of neighbours alone",
+            method="is how much the score falls when it is removed beside the one that follows",
+            source="Values from pairs of neighbours",
+            caution="The values know nothing of sublayers that are far apart.",
         ),
-        audited=lambda game, budget, seed: apply(single_removals(game.n_sublayers), game),
+        audited=lambda game, budget, seed: apply(beside(game.n_sublayers), game),
+        never_exact="it looks at pairs of neighbours alone",
         is_random=False,
-        look=Look("#000000", ":", "x"),
+        look=Look("#222222", ":", "x"),
         order=90,
     )
 )
@@ -106,6 +110,7 @@ ESTIMATORS.register(
             source="Values from halves of the model",
             caution="The values know nothing of the other half.",
         ),
+        never_exact="it looks at few coalitions",
     )
 )
 '''

@@ -13,8 +13,8 @@ from cornerstone.tables import TABLES, View
 from cornerstone.tables.scores import scores_side_by_side
 from cornerstone.values.ablation import effect_table
 from cornerstone.values.agreement import agreement_table, compared_with
-from cornerstone.values.results import Titles
 from cornerstone.values.scored_task import choice_table
+from cornerstone.values.titles import Titles
 
 LABELS = synthetic.labels(4)
 DROPS = {"Attn 0": 6.0, "FFN 0": 0.5, "Attn 1": 0.0, "FFN 1": -0.5}

@@ -36,7 +36,7 @@ from cornerstone.tables.written import audit_tables, write_tables
 from cornerstone.values.audit import audit_table, measures, positions_table
 from cornerstone.values.audit_summary import audit_summary
 from cornerstone.values.exact_games import exact_game
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 
 ESTIMATORS = {estimator.title: estimator.audited for estimator in audited()}
 DETERMINISTIC = [estimator.title for estimator in audited() if not estimator.is_random]

@@ -16,13 +16,13 @@ from tiny_study import N_SUBLAYERS, STUDY, configure, make, prepare
 
 DROPPED = {
     "scores/surprise.py": own_things.SCORE,
-    "shapley/estimators/alone.py": own_things.ESTIMATOR,
+    "shapley/estimators/beside.py": own_things.ESTIMATOR,
     "figures/stems.py": own_things.FIGURE,
     "tables/extremes.py": own_things.TABLE,
 }
 CONFIGURED = {
     "score": "surprise",
-    "estimator": "alone",
+    "estimator": "beside",
     "exact": ["tiny"],
     "tasks": {"boolq": {**STUDY["tasks"]["boolq"], "documents": 6}},
 }
@@ -57,7 +57,9 @@ def table(results: Path, name: str) -> str:
 def test_values_are_of_the_new_score_by_the_new_estimator(results):
     values, effects = of_task(results, "values"), of_task(results, "ablation")
     assert len(values) == N_SUBLAYERS and set(values["score"]) == {"surprise"}
-    assert values["value"].tolist() == pytest.approx(effects["effect"].tolist())
+    together = of_task(results, "joint").set_index("removed")["joint"]
+    costs = [together[f"{i},{i + 1}"] - effects["effect"][i + 1] for i in range(N_SUBLAYERS - 1)]
+    assert values["value"].tolist()[:-1] == pytest.approx(costs, abs=1e-8)
     assert (effects["chance"] == -1).all()  # one bit, of two choices
     assert (
         set(of_task(results, "joint")["score"])
@@ -78,9 +80,9 @@ def test_the_new_score_is_compared_with_the_others(results):
 def test_the_new_estimator_is_audited_in_the_new_score(results):
     audit = of_task(results, "audit")
     assert set(audit["score"]) == {"surprise", "logprob"}
-    assert set(audit.loc[audit["estimator"] == "single removals", "ours"]) == {True}
-    assert "| 1 | single removals | 7 |" in table(results, "audit")
-    assert "single removals" in (results / "figures" / "audit_tiny.svg").read_text()
+    assert set(audit.loc[audit["estimator"] == "beside a neighbour", "ours"]) == {True}
+    assert "| 1 | beside a neighbour | 12 |" in table(results, "audit")
+    assert "beside a neighbour" in (results / "figures" / "audit_tiny.svg").read_text()
 
 
 def test_the_new_table_is_written_and_every_table_is_in_the_new_unit(results):
@@ -116,12 +118,12 @@ def test_the_report_names_all_four_in_words(page):
     for words in (
         "scores −",
         " bits whole",
-        "the estimator in use (single removals) orders the sublayers of Tiny",
-        "The value of a sublayer is how much the score falls when it alone is removed",
-        "The values know nothing of what sublayers do together.",
+        "the estimator in use (beside a neighbour) orders the sublayers of Tiny",
+        "The value of a sublayer is how much the score falls when it is removed beside the one that follows",
+        "The values know nothing of sublayers that are far apart.",
         "the base-2 logarithm of the gold choice's probability, mean over documents (surprise)",
         "The negative surprise has no lower end",
-        "Stems of Tiny. Stems in bits. Values from single removals.",
+        "Stems of Tiny. Stems in bits. Values from pairs of neighbours.",
         "Files: stems_tiny.pdf, stems_tiny.png, stems_tiny.svg",
         "Signed values in bits, with 95 % intervals.",
         "6 documents a task, scored by surprise",
