@@ -6,13 +6,13 @@ import pytest
 
 import synthetic
 from cornerstone.scores import SCORES, yardstick
-from cornerstone.scores.matrix import scores_of
 from cornerstone.shapley.coalitions import ablation
 from cornerstone.statistics.ranks import spearman
 from cornerstone.tables import TABLES, View
 from cornerstone.tables.scores import scores_side_by_side
 from cornerstone.values.ablation import effect_table
 from cornerstone.values.agreement import agreement_table, compared_with
+from cornerstone.values.score_matrix import scores_of
 from cornerstone.values.scored_task import choice_table
 from cornerstone.values.titles import Titles
 
