@@ -55,8 +55,7 @@ def outcome(read):
 
 
 TEXT_OF_RULES = "\n".join(path.read_text() for path in sorted(RULES.glob("*.smk")))
-READ = {"<results>/{figure.reads}"}
-WRITTEN = sorted(set(re.findall(r'"(<(?:results|logs|benchmarks)>/[^"]*)"', TEXT_OF_RULES)) - READ)
+WRITTEN = sorted(set(re.findall(r'"(<(?:results|logs|benchmarks)>/[^"]*)"', TEXT_OF_RULES)))
 
 
 def written(study):

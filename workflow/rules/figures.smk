@@ -1,60 +1,19 @@
 # Figures: one rule draws each. cornerstone/figures says what there are and from what each is drawn.
 
-from cornerstone.figures import Context, Scope
-
-
-def figure_rows(wildcards):
-    """The CSV files that a figure is drawn from: of its model and every task, or of all models."""
-    figure, model = study.figures[wildcards.figure]
-    path = f"<results>/{figure.reads}"
-    return expand(path, model=model or study.model_names, task=study.task_names) if figure.reads else []
-
-
-def figure_code(wildcards):
-    figure, _ = study.figures[wildcards.figure]
-    of_estimators = ESTIMATORS.files if figure.scope is Scope.EXACT else []
-    return code_of("draw", [FIGURES.file_of(figure.name), *SCORES.files, *of_estimators])
-
-
-def figure_settings(wildcards):
-    """What the figure takes of the configuration, and no more: another setting does not draw it again."""
-    figure, _ = study.figures[wildcards.figure]
-    return {name: getattr(study, name) for name in figure.settings}
-
-
-def figure_caption(wildcards):
-    figure, model = study.figures[wildcards.figure]
-    context = Context(
-        model=TITLES["models"].get(model, ""),
-        score=SCORES[study.score],
-        estimator=study.estimator,
-        max_removed=study.max_removed,
-    )
-    return figure.caption(context)
-
-
-def figure_category(wildcards):
-    figure, _ = study.figures[wildcards.figure]
-    return figure.category
-
-
-def figure_labels(wildcards):
-    """The model; of a figure of the whole study what its name ends in."""
-    kind, _, model = wildcards.figure.partition("_")
-    return {"model": model or kind}
+from cornerstone.study.drawn import caption_of, code_of_figure, drawn_from, label_of, settings_of
 
 
 rule draw:
     input:
-        rows=figure_rows,
-        code=figure_code,
+        rows=lambda wildcards: drawn_from(study, wildcards.figure),
+        code=lambda wildcards: code_of_figure(study, wildcards.figure),
     output:
         pdf="<results>/figures/{figure}.pdf",
         png="<results>/figures/{figure}.png",
         svg=report(
             "<results>/figures/{figure}.svg",
-            category=figure_category,
-            labels=figure_labels,
+            category=lambda wildcards: study.figures[wildcards.figure][0].category,
+            labels=lambda wildcards: {"model": label_of(study, wildcards.figure)},
             caption="../report/figure.rst",
         ),
     log:
@@ -71,8 +30,8 @@ rule draw:
     params:
         name=lambda wildcards: study.figures[wildcards.figure][0].name,
         titles=TITLES,
-        settings=figure_settings,
-        caption=figure_caption,
+        settings=lambda wildcards: settings_of(study, wildcards.figure),
+        caption=lambda wildcards: caption_of(study, wildcards.figure),
     message:
         "Draw {wildcards.figure}"
     script:
