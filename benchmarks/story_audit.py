@@ -26,7 +26,6 @@ from cornerstone.documents.document import Document, Request
 from cornerstone.engine.evaluate import evaluate
 from cornerstone.loading.encoding import encode_documents
 from cornerstone.loading.load import load_model
-from cornerstone.scores.matrix import scores_of
 from cornerstone.shapley.coalitions import exact, removed_text
 from cornerstone.shapley.designs import check_exact
 from cornerstone.shapley.games import Game
@@ -34,6 +33,7 @@ from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.audit import audit_table
 from cornerstone.values.audit_summary import SEEDS, audit_summary
 from cornerstone.values.exact_games import exact_game
+from cornerstone.values.score_matrix import scores_of
 from cornerstone.values.scored_task import choice_table
 
 CONTEXT, CONTINUATION = 14, 8  # words

@@ -6,7 +6,7 @@ def test_the_scheme_is_tidy(drawn):                # the fixture, of figures/con
 
 from itertools import combinations
 
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 
 PLAIN = Titles()
 LONG = Titles(

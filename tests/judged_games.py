@@ -7,7 +7,7 @@ import synthetic
 from cornerstone.claims import CLAIMS
 from cornerstone.claims.judged import claims_table, judge_claims
 from cornerstone.claims.tested import Tested
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 
 SIX = ("boolq", "arc_easy", "arc_challenge", "piqa", "winogrande", "openbookqa")
 NOTHING = [0.0] * 13

@@ -24,7 +24,9 @@ from cornerstone.values.agreement import compare_scores
 from cornerstone.values.estimates import estimate_values
 from cornerstone.values.interactions import pair_interactions
 from cornerstone.values.joint import joint_effects
-from cornerstone.values.results import Results, Titles, read_measured, read_rows
+from cornerstone.values.results import Results, read_measured
+from cornerstone.values.rows import read_rows
+from cornerstone.values.titles import Titles
 from written_evaluations import write_evaluation
 
 TITLES = Titles({"small": "Small & <Beautiful>", "mix": "Mix"}, {"boolq": "BoolQ", "piqa": "PIQA"})

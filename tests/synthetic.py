@@ -10,7 +10,6 @@ import pandas as pd
 
 from cornerstone.documents.document import Document, Request
 from cornerstone.scores import measured_scores
-from cornerstone.scores.matrix import Scores, scores_of
 from cornerstone.shapley.coalitions import Removed, ablation, pairs, removed_text, windows
 from cornerstone.shapley.estimators.windows import window_estimator
 from cornerstone.tables.written import study_tables
@@ -23,6 +22,7 @@ from cornerstone.values.joint import joint_table
 from cornerstone.values.published import Published
 from cornerstone.values.results import Results
 from cornerstone.values.rows import sublayer_columns
+from cornerstone.values.score_matrix import Scores, scores_of
 from cornerstone.values.scored_task import ScoredTask, choice_table
 
 METRICS = tuple(score.name for score in measured_scores(("acc", "acc_norm")))

@@ -13,7 +13,7 @@ from cornerstone.claims.tested import Tested
 from cornerstone.claims.verdicts import CONTRADICTED, NOT_DECIDABLE, SUPPORTED, Case, Finding, in_every
 from cornerstone.scores import SCORES
 from cornerstone.scores.unit import POINTS
-from cornerstone.values.results import MEAN
+from cornerstone.values.titles import MEAN
 from judged_games import NOTHING, SIX, TITLES, one_model, registering, texts
 
 

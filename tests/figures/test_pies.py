@@ -11,7 +11,7 @@ from matplotlib.patches import Wedge
 import synthetic
 from cornerstone.drawing import style
 from cornerstone.figures.pie import make_pies
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 from drawings import LONG, PLAIN, assert_tidy
 
 

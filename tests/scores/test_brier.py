@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import synthetic
 from cornerstone.scores import SCORES
-from cornerstone.scores.matrix import scores_of
+from cornerstone.values.score_matrix import scores_of
 from cornerstone.values.scored_task import choice_table
 
 

@@ -7,8 +7,8 @@ import pytest
 import synthetic
 from cornerstone.documents.document import Document, Request
 from cornerstone.scores import SCORES
-from cornerstone.scores.matrix import rows_of, scores_of, stack
 from cornerstone.system.errors import CornerstoneError
+from cornerstone.values.score_matrix import rows_of, scores_of, stack
 from cornerstone.values.scored_task import choice_table
 from synthetic import score_table
 

@@ -9,7 +9,7 @@ import synthetic
 from cornerstone.scores import SCORES
 from cornerstone.tables import TABLES, View
 from cornerstone.values.published import Published
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 
 PAPER = yaml.safe_load((Path(__file__).parents[2] / "config" / "paper.yaml").read_text())
 SIX_TASKS = {task: task for task in PAPER["chance"]}

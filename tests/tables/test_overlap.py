@@ -5,14 +5,14 @@ import pytest
 
 import synthetic
 from cornerstone.scores import SCORES
-from cornerstone.scores.matrix import Scores
 from cornerstone.shapley.coalitions import ablation, pairs, windows
 from cornerstone.tables import TABLES, View
 from cornerstone.tables.overlap import overlap_table
 from cornerstone.tables.totals import DIFFERENCE, parts_of, totals_table
 from cornerstone.values.pairs import THIRDS, groups_of
-from cornerstone.values.results import MEAN, Titles
+from cornerstone.values.score_matrix import Scores
 from cornerstone.values.scored_task import ScoredTask
+from cornerstone.values.titles import MEAN, Titles
 
 N = 12
 LABELS = synthetic.labels(N)

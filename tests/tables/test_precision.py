@@ -14,7 +14,7 @@ from cornerstone.tables.precision import (
     precision_table,
 )
 from cornerstone.values.document_numbers import DocumentNumbers
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 
 N_DOCUMENTS = 400
 

@@ -15,7 +15,7 @@ from cornerstone.study.resolve import resolve
 from cornerstone.tables import TABLES, Section, Table, View
 from cornerstone.tables.text import markdown
 from cornerstone.tables.written import read_table, study_tables, write_tables
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 
 
 def test_a_study_of_single_removals_has_its_tables_too(tmp_path):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import synthetic
-from cornerstone.scores.matrix import Scores
 from cornerstone.shapley.coalitions import ablation
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.ablation import effect_table
+from cornerstone.values.score_matrix import Scores
 from synthetic import score_table
 
 

@@ -6,15 +6,15 @@ import pytest
 
 import synthetic
 from cornerstone.scores import SCORES, yardstick
-from cornerstone.scores.matrix import scores_of
 from cornerstone.shapley.coalitions import ablation
 from cornerstone.statistics.ranks import spearman
 from cornerstone.tables import TABLES, View
 from cornerstone.tables.scores import scores_side_by_side
 from cornerstone.values.ablation import effect_table
 from cornerstone.values.agreement import agreement_table, compared_with
-from cornerstone.values.results import Titles
+from cornerstone.values.score_matrix import scores_of
 from cornerstone.values.scored_task import choice_table
+from cornerstone.values.titles import Titles
 
 LABELS = synthetic.labels(4)
 DROPS = {"Attn 0": 6.0, "FFN 0": 0.5, "Attn 1": 0.0, "FFN 1": -0.5}

@@ -10,7 +10,6 @@ from scipy.stats import kendalltau, spearmanr
 import synthetic
 from cornerstone.figures.audit import make_audit
 from cornerstone.scores import SCORES
-from cornerstone.scores.matrix import Scores
 from cornerstone.shapley.coalitions import absence, exact, paper_budget
 from cornerstone.shapley.estimators import (
     EXACT,
@@ -36,7 +35,8 @@ from cornerstone.tables.written import audit_tables, write_tables
 from cornerstone.values.audit import audit_table, measures, positions_table
 from cornerstone.values.audit_summary import audit_summary
 from cornerstone.values.exact_games import exact_game
-from cornerstone.values.results import Titles
+from cornerstone.values.score_matrix import Scores
+from cornerstone.values.titles import Titles
 
 ESTIMATORS = {estimator.title: estimator.audited for estimator in audited()}
 DETERMINISTIC = [estimator.title for estimator in audited() if not estimator.is_random]

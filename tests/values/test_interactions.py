@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 import synthetic
-from cornerstone.scores.matrix import Scores
 from cornerstone.shapley.coalitions import ablation, exact, pairs, windows
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.interactions import document_interactions, interaction_table
 from cornerstone.values.joint import joint_table
+from cornerstone.values.score_matrix import Scores
 
 LABELS = synthetic.labels(6)
 

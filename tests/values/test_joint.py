@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import synthetic
-from cornerstone.scores.matrix import Scores
 from cornerstone.shapley.coalitions import ablation, windows
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.joint import document_joint, joint_table
+from cornerstone.values.score_matrix import Scores
 
 
 def game(score, n_sublayers, max_removed):

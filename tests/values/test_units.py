@@ -14,7 +14,7 @@ from cornerstone.scores.unit import NATS, NO_UNIT, POINTS, Unit
 from cornerstone.tables import TABLES, View
 from cornerstone.tables.precision import precision_table
 from cornerstone.tables.written import read_table, study_tables, write_tables
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 
 KNOCK = [0.9, 0.8, 0.05, 0.6, 0.05, 0.05, 0.05, 0.05]
 

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import synthetic
-from cornerstone.scores.matrix import Scores
 from cornerstone.shapley import coalitions as designs
 from cornerstone.shapley.estimators.exact import exact_estimator
 from cornerstone.shapley.estimators.windows import window_estimator
@@ -19,6 +18,7 @@ from cornerstone.statistics.resampling import bootstrap, bounded, interval, resa
 from cornerstone.statistics.shares import noise_shares, shares, signed_shares, top_k_stability
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.estimates import document_values, value_table
+from cornerstone.values.score_matrix import Scores
 from synthetic import score_table
 
 ENVIRONMENT = os.environ | {

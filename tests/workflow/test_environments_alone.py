@@ -128,7 +128,7 @@ ANALYSIS = """
 from pathlib import Path
 from cornerstone.values.ablation import ablation_effects
 from cornerstone.figures import FIGURES
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 ablation_effects(Path("ablation.parquet"), Path("boolq.parquet"), Path("ablation.csv"), score="paper")
 FIGURES["ablation_scheme"].draw(None, Path("scheme.pdf"), Titles())
 """

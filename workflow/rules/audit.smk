@@ -36,7 +36,7 @@ rule audit_tables:
     input:
         audits=of_exact("<results>/audit/{model}/{task}.csv"),
         positions=of_exact("<results>/audit_positions/{model}/{task}.csv"),
-        code=code_of("audit_tables", [*TABLES.files, *CLAIMS.files, *SCORES.files, *ESTIMATORS.files]),
+        code=code_of("audit_tables", [*TABLES.files, *SCORES.files, *ESTIMATORS.files]),
     output:
         csv=table_files(audit_tables(), "csv"),
         md=report(

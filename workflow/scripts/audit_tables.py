@@ -9,7 +9,8 @@ def main(snakemake):
     from cornerstone.scores import SCORES
     from cornerstone.tables.audit import Audits
     from cornerstone.tables.written import audit_tables, write_tables
-    from cornerstone.values.results import Titles, read_rows
+    from cornerstone.values.rows import read_rows
+    from cornerstone.values.titles import Titles
 
     audits = Audits(
         games=read_rows([Path(path) for path in snakemake.input.audits]),

@@ -7,7 +7,8 @@ from logged import run_logged
 
 def main(snakemake):
     from cornerstone.figures import FIGURES
-    from cornerstone.values.results import Titles, read_rows
+    from cornerstone.values.rows import read_rows
+    from cornerstone.values.titles import Titles
 
     figure = FIGURES[snakemake.params.name]
     rows = read_rows([Path(path) for path in snakemake.input.rows]) if figure.reads else None

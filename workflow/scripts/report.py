@@ -7,7 +7,7 @@ from logged import run_logged
 
 def main(snakemake):
     from cornerstone.report.build import build_report
-    from cornerstone.values.results import Titles
+    from cornerstone.values.titles import Titles
 
     def paths(name):
         return [Path(path) for path in snakemake.input[name]]

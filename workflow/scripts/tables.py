@@ -8,7 +8,9 @@ from logged import run_logged
 def main(snakemake):
     from cornerstone.tables.written import study_tables, write_tables
     from cornerstone.values.published import Published
-    from cornerstone.values.results import Results, Titles, read_measured, read_rows
+    from cornerstone.values.results import Results, read_measured
+    from cornerstone.values.rows import read_rows
+    from cornerstone.values.titles import Titles
 
     def paths(name):
         return [Path(path) for path in snakemake.input[name]]

@@ -20,7 +20,7 @@ from cornerstone.scores import Score
 from cornerstone.system.registry import LAST, Registry
 
 if TYPE_CHECKING:
-    from cornerstone.values.results import Titles
+    from cornerstone.values.titles import Titles
 
 
 @dataclass(frozen=True, kw_only=True)

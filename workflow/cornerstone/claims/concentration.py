@@ -26,7 +26,7 @@ from cornerstone.claims.verdicts import (
 )
 from cornerstone.scores.unit import percent
 from cornerstone.system.text import counted, listed
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 
 EARLY = 0.25
 """The early sublayers are this part of the model."""

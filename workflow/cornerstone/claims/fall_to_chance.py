@@ -23,7 +23,7 @@ from cornerstone.claims.verdicts import (
 )
 from cornerstone.scores.unit import percent
 from cornerstone.system.text import counted, listed
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 
 
 def judge(tested: Tested) -> Finding:

@@ -21,7 +21,7 @@ from cornerstone.scores.unit import POINTS, Unit
 from cornerstone.statistics.resampling import interval
 from cornerstone.system.text import listed
 from cornerstone.values.document_numbers import DocumentNumbers, score_draws
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 
 ALL = "all"
 """In the column claim: what is left out of every claim."""

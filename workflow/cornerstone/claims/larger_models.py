@@ -31,7 +31,7 @@ from cornerstone.claims.verdicts import (
     is_contradicted,
 )
 from cornerstone.values.document_numbers import DocumentNumbers, common_documents
-from cornerstone.values.results import MEAN, Titles
+from cornerstone.values.titles import MEAN, Titles
 
 
 def judge(tested: Tested) -> Finding:

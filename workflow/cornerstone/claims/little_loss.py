@@ -22,7 +22,8 @@ from cornerstone.statistics.resampling import LEVEL, interval
 from cornerstone.statistics.significance import holm
 from cornerstone.system.text import counted
 from cornerstone.values.document_numbers import task_draws
-from cornerstone.values.results import MEAN, Titles, mean_over_tasks
+from cornerstone.values.results import mean_over_tasks
+from cornerstone.values.titles import MEAN, Titles
 
 LITTLE = 0.05
 """A drop of the accuracy below this is little."""

@@ -25,7 +25,7 @@ from cornerstone.claims.verdicts import (
 from cornerstone.models.kinds import KINDS, kind_of
 from cornerstone.scores.unit import percent
 from cornerstone.system.text import counted, listed
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 
 MOST_TASKS = 5, 6
 """Five of six tasks."""

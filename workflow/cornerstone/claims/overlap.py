@@ -14,7 +14,8 @@ from cornerstone.claims.verdicts import Case, Finding, in_every
 from cornerstone.statistics.resampling import interval
 from cornerstone.system.text import counted, listed
 from cornerstone.values.pairs import pair_excess, pair_groups
-from cornerstone.values.results import MEAN, Titles, joint_and_single
+from cornerstone.values.results import joint_and_single
+from cornerstone.values.titles import MEAN, Titles
 
 
 def judge(tested: Tested) -> Finding:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cornerstone.statistics.resampling import LEVEL, interval
-from cornerstone.values.results import MEAN
+from cornerstone.values.titles import MEAN
 
 SUPPORTED, CONTRADICTED, NOT_DECIDABLE = "supported", "contradicted", "not decidable"
 

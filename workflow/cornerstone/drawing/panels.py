@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.drawing import style
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

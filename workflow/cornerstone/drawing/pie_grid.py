@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.drawing import style
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 
 RADIUS = 0.44  # inches, like every length here
 LEADER = 0.1  # between a pie's rim and its captions

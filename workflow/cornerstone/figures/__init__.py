@@ -23,7 +23,7 @@ from cornerstone.scores import Score
 from cornerstone.shapley.estimators import ESTIMATORS
 from cornerstone.system.errors import CornerstoneError, known_names
 from cornerstone.system.registry import LAST, Registry
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure

@@ -12,7 +12,7 @@ from cornerstone.figures import FIGURES, Context, Figure, Scope
 from cornerstone.models.kinds import KINDS
 from cornerstone.scores import SCORES
 from cornerstone.statistics.collapse import ABOVE, BELOW, COLLAPSED, UNDECIDED
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

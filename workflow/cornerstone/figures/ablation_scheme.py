@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cornerstone.drawing import style
 from cornerstone.figures import FIGURES, Context, Figure, Scope
 from cornerstone.models.kinds import KINDS
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

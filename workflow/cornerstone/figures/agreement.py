@@ -18,7 +18,7 @@ from cornerstone.models.kinds import KINDS
 from cornerstone.scores import SCORES, yardstick
 from cornerstone.statistics.ranks import spearman
 from cornerstone.values.agreement import compared_with
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

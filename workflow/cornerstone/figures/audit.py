@@ -11,7 +11,7 @@ from cornerstone.drawing.panels import Panels, titled_panels
 from cornerstone.figures import FIGURES, Context, Figure, Scope
 from cornerstone.scores import yardstick
 from cornerstone.shapley.estimators import Estimator, audited
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

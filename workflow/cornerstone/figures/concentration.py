@@ -9,7 +9,7 @@ import pandas as pd
 
 from cornerstone.drawing import style
 from cornerstone.figures import FIGURES, Context, Figure, Scope
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -20,7 +20,7 @@ from cornerstone.drawing.panels import Panels, number_blocks, titled_panels
 from cornerstone.figures import FIGURES, Context, Figure, Scope
 from cornerstone.scores import SCORES
 from cornerstone.scores.unit import Unit
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -35,7 +35,7 @@ from cornerstone.drawing.pie_grid import (
 )
 from cornerstone.figures import FIGURES, Context, Figure, Scope
 from cornerstone.models.kinds import KINDS
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

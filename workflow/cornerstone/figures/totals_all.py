@@ -13,7 +13,7 @@ from cornerstone.scores import SCORES
 from cornerstone.scores.unit import Unit
 from cornerstone.tables.totals import DIFFERENCE
 from cornerstone.values.pairs import THIRDS
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,7 @@ from cornerstone.drawing.panels import Panels, task_panels
 from cornerstone.figures import FIGURES, Context, Figure, Scope
 from cornerstone.models.kinds import KINDS
 from cornerstone.scores import SCORES
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

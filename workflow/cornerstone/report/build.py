@@ -20,7 +20,8 @@ from cornerstone.report.contents import Contents
 from cornerstone.report.page import report_html
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.tables.written import read_table, study_tables
-from cornerstone.values.results import Titles, read_rows
+from cornerstone.values.rows import read_rows
+from cornerstone.values.titles import Titles
 
 
 def build_report(

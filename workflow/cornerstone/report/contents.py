@@ -13,7 +13,7 @@ from cornerstone.documents.document import DocumentSet
 from cornerstone.scores import SCORES, Score
 from cornerstone.scores.unit import Unit
 from cornerstone.shapley.estimators import ESTIMATORS, Settings, Words
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from cornerstone.scores import yardstick
 from cornerstone.scores.unit import Unit, percent
 from cornerstone.system.text import counted, listed
 from cornerstone.tables.totals import DIFFERENCE
-from cornerstone.values.results import MEAN
+from cornerstone.values.titles import MEAN
 
 
 def summary(contents: Contents) -> list[str]:

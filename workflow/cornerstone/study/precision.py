@@ -13,8 +13,8 @@ from cornerstone.system.errors import CornerstoneError
 from cornerstone.tables import TABLES, View
 from cornerstone.tables.precision import designs_of, precision_table
 from cornerstone.values.document_numbers import document_numbers
-from cornerstone.values.results import Titles
 from cornerstone.values.scored_task import read_scores
+from cornerstone.values.titles import Titles
 
 
 def print_precision(study: StudyConfig) -> None:

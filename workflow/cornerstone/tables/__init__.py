@@ -18,7 +18,7 @@ import pandas as pd
 
 from cornerstone.scores import Score
 from cornerstone.system.registry import LAST, Registry
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from cornerstone.shapley.estimators import ESTIMATORS, Settings
 from cornerstone.system.text import counted, listed
 from cornerstone.tables import TABLES, Section, Table, View
 from cornerstone.values.audit_summary import SEEDS, audit_summary
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 
 SUMMARY_NOTE = (
     "Every estimator against the exact values of the models small enough for all 2^N coalitions, at the paper's number "

@@ -11,7 +11,7 @@ from cornerstone.scores import Score
 from cornerstone.scores.unit import percent
 from cornerstone.statistics.collapse import ABOVE
 from cornerstone.tables import TABLES, Section, Table, View
-from cornerstone.values.results import Titles
+from cornerstone.values.titles import Titles
 
 VALUES_NOTE = "Each sublayer's value, with its 95 % interval."
 STABILITY_NOTE = (

@@ -15,7 +15,8 @@ from cornerstone.statistics.resampling import interval
 from cornerstone.tables import TABLES, Section, Table, View
 from cornerstone.values.document_numbers import DocumentNumbers, task_draws
 from cornerstone.values.pairs import THIRDS
-from cornerstone.values.results import MEAN, Results
+from cornerstone.values.results import Results
+from cornerstone.values.titles import MEAN
 
 NOTE = (
     "Sums over the sublayers of a part of the model, with 95 % intervals: paired bootstrap over documents, tasks "

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cornerstone.scores.matrix import Scores, rows_of
 from cornerstone.shapley.coalitions import ablation
 from cornerstone.statistics.collapse import guessing_tests
 from cornerstone.statistics.resampling import bootstrap, bounded, interval
 from cornerstone.values.rows import sublayer_columns, write_table
+from cornerstone.values.score_matrix import Scores, rows_of
 from cornerstone.values.scored_task import read_scores
 
 

@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.scores import SCORES, measured_scores, yardstick
-from cornerstone.scores.matrix import Scores
 from cornerstone.statistics.resampling import LEVEL, bootstrap, interval
 from cornerstone.statistics.significance import holm, p_values
 from cornerstone.values.ablation import document_effects, score_interval
 from cornerstone.values.rows import sublayer_columns
+from cornerstone.values.score_matrix import Scores
 from cornerstone.values.scored_task import read_choices, score_task
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cornerstone.scores.matrix import Scores, rows_of
 from cornerstone.shapley.estimators import ESTIMATORS, Settings
 from cornerstone.shapley.linear import LinearEstimator
 from cornerstone.statistics.resampling import bootstrap, interval, resampled_means
 from cornerstone.statistics.shares import noise_shares, shares, signed_shares, top_k_stability
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.rows import sublayer_columns, write_table
+from cornerstone.values.score_matrix import Scores, rows_of
 from cornerstone.values.scored_task import read_scores
 
 

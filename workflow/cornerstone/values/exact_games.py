@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from cornerstone.scores.matrix import Scores
 from cornerstone.shapley.estimators.exact import exact_estimator
 from cornerstone.shapley.games import Game, place_of, rounded
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.estimates import document_values
+from cornerstone.values.score_matrix import Scores
 
 
 def exact_game(scores: Scores) -> Game:

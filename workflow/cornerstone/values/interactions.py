@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cornerstone.scores.matrix import Scores, rows_of
 from cornerstone.shapley.coalitions import Removed
 from cornerstone.statistics.resampling import LEVEL, bootstrap, interval
 from cornerstone.statistics.significance import benjamini_hochberg, p_values
 from cornerstone.values.ablation import document_effects
 from cornerstone.values.rows import sublayer_columns, write_table
+from cornerstone.values.score_matrix import Scores, rows_of
 from cornerstone.values.scored_task import read_scores
 
 ROWS_AT_ONCE = 2000

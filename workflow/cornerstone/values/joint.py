@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cornerstone.scores.matrix import Scores, rows_of
 from cornerstone.shapley import coalitions as designs
 from cornerstone.shapley.coalitions import Removed
 from cornerstone.statistics.resampling import bootstrap, interval
 from cornerstone.values.ablation import document_effects
 from cornerstone.values.rows import write_table
+from cornerstone.values.score_matrix import Scores, rows_of
 from cornerstone.values.scored_task import read_scores
 
 

@@ -6,7 +6,7 @@ results.cornerstones["llama3_8b"]    # ["Attn 0", "FFN 0", "FFN 1"]
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,27 +16,10 @@ import pandas as pd
 
 from cornerstone.scores import SCORES, Score
 from cornerstone.statistics.shares import shares, top_k_stability
-from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.document_numbers import DocumentNumbers, document_numbers, task_draws, task_means
 from cornerstone.values.published import Published
 from cornerstone.values.scored_task import read_scores
-
-MEAN = "mean"
-"""In the column task: the mean over the tasks."""
-
-
-@dataclass(frozen=True)
-class Titles:
-    """How models and tasks are called in print; those not listed keep their names."""
-
-    models: Mapping[str, str] = field(default_factory=dict)
-    tasks: Mapping[str, str] = field(default_factory=dict)
-
-    def model(self, name: str) -> str:
-        return self.models.get(name, name)
-
-    def task(self, name: str) -> str:
-        return "Mean over tasks" if name == MEAN else self.tasks.get(name, name)
+from cornerstone.values.titles import Titles
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,23 +70,6 @@ class Results:
     def is_cornerstone(self, model: str) -> np.ndarray:
         """Whether each of the model's sublayers is one of its cornerstones."""
         return np.isin(self.of_model(model)[0].labels, self.cornerstones[model])
-
-
-def read_rows(paths: Sequence[Path]) -> pd.DataFrame:
-    """The rows of several CSV files, one after another in the order given.
-
-    Raises CornerstoneError naming a file that holds no table.
-    """
-    return pd.concat([_read_csv(path) for path in paths], ignore_index=True)
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path)
-    except ValueError as error:  # empty, or cut off in a line
-        raise CornerstoneError(
-            f"{path} holds no table ({error}): remove it, then type the same command again"
-        ) from error
 
 
 def read_measured(

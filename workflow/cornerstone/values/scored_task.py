@@ -17,9 +17,9 @@ from cornerstone.documents.document import Document, read_documents
 from cornerstone.evaluations.rejected import read_or_set_aside
 from cornerstone.scores import SCORES
 from cornerstone.scores.choices import ChoiceTable
-from cornerstone.scores.matrix import Scores, scores_of, stack
 from cornerstone.shapley.coalitions import Removed, parse_removed
 from cornerstone.system.errors import CornerstoneError
+from cornerstone.values.score_matrix import Scores, scores_of, stack
 
 
 @dataclass(frozen=True, eq=False)
