@@ -12,6 +12,7 @@
 # make bench-coverage     how often the intervals hold the truth, on games whose truth is known
 # make bench-real-shapes  the paper's models at their real shapes, on a GPU
 # make lint               format and lint checks
+# make pages              the lists in README.md anew, from what the code registers
 #
 # The first one makes .venv, with every package pinned (requirements.txt).
 
@@ -19,7 +20,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: demo test test-slow test-environments test-study test-hub test-slurm test-slurm-smoke bench bench-streaming bench-scaling bench-coverage bench-real-shapes lint environment dev-environment
+.PHONY: demo test test-slow test-environments test-study test-hub test-slurm test-slurm-smoke bench bench-streaming bench-scaling bench-coverage bench-real-shapes lint pages environment dev-environment
 
 demo: environment
 	@$(RUN) snakemake all --configfile config/demo.yaml
@@ -72,6 +73,9 @@ lint: dev-environment
 	$(RUN) ruff format --check .
 	$(VENV)/bin/snakefmt --check Snakefile workflow/rules
 	$(RUN) snakemake --lint
+
+pages: environment
+	@$(VENV)/bin/python docs/generate.py
 
 # A copy of each list is kept beside what it installed: the environment is made again when they differ.
 environment: $(VENV)/bin/python

@@ -29,9 +29,10 @@ OWN_FIGURE = """
 from cornerstone.figures import FIGURES, Figure, Scope
 from cornerstone.figures.values import make_values
 
-about = dict(reads="values/{model}/{task}.csv", needs_pairs=False, settings=(), make=make_values, category="Mine")
-FIGURES.register(Figure(name="mine", scope=Scope.MODEL, title="Mine of {model}", caption=lambda _: "Bars.", **about))
-FIGURES.register(Figure(name="mine_both", scope=Scope.STUDY, title="Mine", caption=lambda _: "Bars.", **about))
+about = dict(about="bars", reads="values/{model}/{task}.csv", needs_pairs=False, settings=(), category="Mine")
+common = dict(about, make=make_values)
+FIGURES.register(Figure(name="mine", scope=Scope.MODEL, title="Mine of {model}", caption=lambda _: "Bars.", **common))
+FIGURES.register(Figure(name="mine_both", scope=Scope.STUDY, title="Mine", caption=lambda _: "Bars.", **common))
 """
 
 

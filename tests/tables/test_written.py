@@ -43,6 +43,7 @@ def test_a_table_of_ones_own_is_written_known_and_in_the_report(results, tmp_pat
     TABLES.register(
         Table(
             name="own",
+            about="the largest value",
             make=lambda results: results.values.groupby("model", as_index=False)["value"].max(),
             sections=lambda rows, view: [Section("The largest", "Of all tasks.", rows.round(2))],
             is_folded=is_folded,

@@ -2,7 +2,7 @@
 
     CLAIMS["2"].statement                               # "Removing one cornerstone drops the score to chance."
     finding = CLAIMS["2"].finding(tested)               # a verdict, and the cases that it rests on
-    CLAIMS["2"].told(tested, finding, titles)           # the same in words, model by model
+    CLAIMS["2"].sentences(tested, finding, titles)      # the same in words, model by model
 
 A module of this package, or a user's own file, registers a `Claim` with everything that belongs to it: its statement,
 what decides it and its sentences. Nothing else names it. `judged` walks them all, `verdicts` has the rules.
@@ -47,13 +47,13 @@ class Claim:
     order: float = LAST
 
     def finding(self, tested: Tested) -> Finding:
-        """Its verdict on a study, with the cases that it rests on; without cases where nothing can decide it."""
+        """The verdict on a study with the cases behind it. Without cases where nothing in the study can decide it."""
         if self.judge is None or self._lacks_accuracy(tested):
             return Finding(NOT_DECIDABLE)
         return self.judge(tested)
 
-    def told(self, tested: Tested, finding: Finding, titles: Titles) -> dict[str, str]:
-        """Model -> its cases in words; {"": why there are none} where the finding has no cases."""
+    def sentences(self, tested: Tested, finding: Finding, titles: Titles) -> dict[str, str]:
+        """The finding in words: a text per model, or {"": why nothing was tested} where there are no cases."""
         if not finding.cases:
             return {"": self._why_no_cases(tested)}
         by_model = grouped(finding.cases, "model")

@@ -80,12 +80,12 @@ def in_words(tested: Tested, cases: Sequence[Case], titles: Titles) -> str:
 def _tally(cases: Sequence[Case]) -> str:
     """ "surely above that on 4 of 6 tasks, surely below it on 1 and undecided on 1"."""
     verdicts = [case.verdict for case in cases]
-    told = [f"surely above that on {verdicts.count(SUPPORTED)} of {counted(len(cases), 'task')}"]
+    parts = [f"surely above that on {verdicts.count(SUPPORTED)} of {counted(len(cases), 'task')}"]
     if CONTRADICTED in verdicts:
-        told.append(f"surely below it on {verdicts.count(CONTRADICTED)}")
+        parts.append(f"surely below it on {verdicts.count(CONTRADICTED)}")
     if NOT_DECIDABLE in verdicts:
-        told.append(f"undecided on {verdicts.count(NOT_DECIDABLE)}")
-    return listed(told)
+        parts.append(f"undecided on {verdicts.count(NOT_DECIDABLE)}")
+    return listed(parts)
 
 
 CLAIMS.register(

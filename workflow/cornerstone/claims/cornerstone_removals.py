@@ -1,4 +1,4 @@
-"""Scores without one cornerstone, held against guessing: the cases that claims on chance are made of.
+"""Cases for the claims on chance: each model's score without one of its cornerstones, tested against guessing.
 
 Whether a score is guessing is decided by the paired tests of `statistics.collapse` over all sublayers of the model, as
 in the table of ablation: collapsed, or below guessing; above; else not decidable. Being not clearly different from
@@ -22,7 +22,7 @@ from cornerstone.values.document_numbers import score_draws
 
 
 def cornerstone_removals(tested: Tested, model: str, above: bool) -> list[Case]:
-    """A case per cornerstone × task: the score without it is above guessing (if `above`), or is guessing."""
+    """A case per cornerstone and task: that the score without it is above guessing (`above`), or is guessing."""
     tasks, margin = tested.tasks[model], tested.results.margin
     tests_of = [guessing_tests(n.full - n.effects, n.chance, n.constant, margin) for n in tasks]
     cases = []
@@ -50,7 +50,7 @@ def cornerstone_removals(tested: Tested, model: str, above: bool) -> list[Case]:
 
 
 def why_accuracy(score: Score) -> str:
-    """Why a score that is no accuracy does not tell guessing."""
+    """Why only an accuracy can show that a model guesses, in words."""
     return (
         f"Guessing is tested with accuracies alone. The mean {score.noun} may be below that of guessing while most "
         f"answers are right, because a few are far off. {ASK_AGAIN}"
@@ -58,14 +58,14 @@ def why_accuracy(score: Score) -> str:
 
 
 def unstable_cornerstones(tested: Tested, cases: Sequence[Case]) -> str:
-    """A sentence on one model's cornerstones that resamples do not nearly all name; nothing where there are none."""
+    """A sentence on cornerstones of one model that are not stable under resampling; empty where all are stable."""
     unstable = dict.fromkeys(case.sublayers for case in cases if not case.certain)
     if not unstable:
         return ""
     model = cases[0].model
     found = dict(zip(tested.results.of_model(model)[0].labels, tested.results.found[model], strict=True))
-    told = listed([f"{label} is one in {percent(found[label], 0)} %" for label in unstable])
+    stability = listed([f"{label} is one in {percent(found[label], 0)} %" for label in unstable])
     return (
-        f" Not every cornerstone is stable: {told} of the resampled sets of documents. An unstable one cannot "
+        f" Not every cornerstone is stable: {stability} of the resampled sets of documents. An unstable one cannot "
         "contradict the claim."
     )

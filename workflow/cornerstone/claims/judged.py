@@ -1,4 +1,4 @@
-"""Every claim held against a study: the table of claims, and the table of the numbers behind it.
+"""Every claim tested on a study: the table of verdicts, and the table of the numbers behind them.
 
 tested = Tested(results, ids)
 findings = judge_claims(tested)
@@ -46,7 +46,7 @@ def claims_table(tested: Tested, findings: Mapping[str, Finding], titles: Titles
     rows = [
         (name, CLAIMS[name].statement, finding.verdict, model, text)
         for name, finding in findings.items()
-        for model, text in CLAIMS[name].told(tested, finding, titles).items()
+        for model, text in CLAIMS[name].sentences(tested, finding, titles).items()
     ]
     rows += [(ALL, NOT_COUNTED, LEFT_OUT, model, text) for model, text in _left_out(tested, titles).items()]
     return pd.DataFrame(rows, columns=["claim", "statement", "verdict", "model", "finding"])
@@ -82,7 +82,7 @@ def evidence_table(tested: Tested, findings: Mapping[str, Finding]) -> pd.DataFr
 
 
 def evidence_unit(claim: str, score: Score) -> Unit:
-    """In what the evidence of a claim (or ALL) is written: shares in percent, everything else in the score's unit."""
+    """The unit of a claim's evidence: percent for claims on shares, else the score's unit."""
     return POINTS if claim != ALL and CLAIMS[claim].of_shares else score.unit
 
 

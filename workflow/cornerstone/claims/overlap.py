@@ -48,24 +48,24 @@ def in_words(tested: Tested, cases: Sequence[Case], titles: Titles) -> str:
         f"{titles.model(case.model)}: removed together, neighbouring sublayers cost "
         f"{unit.amount(sign * case.estimate)} ({unit.interval(*ends)}) {which} than the sum of their single removals, "
         f"on average over {case.sublayers} and {counted(len(tested.tasks[case.model]), 'task')}."
-        f"{_pairs_told(tested, case.model)}"
+        f"{_pairs_in_words(tested, case.model)}"
     )
 
 
-def _pairs_told(tested: Tested, model: str) -> str:
+def _pairs_in_words(tested: Tested, model: str) -> str:
     """A sentence on which pairs cost how much more together, by depth and by kind; nothing where none were removed."""
     tasks, unit = tested.tasks[model], tested.results.score.unit
-    told: dict[str, list[str]] = {"depth": [], "kinds": []}
+    phrases: dict[str, list[str]] = {"depth": [], "kinds": []}
     for (by, group), pairs in pair_groups(tested.results, model).items():
-        if by in told:
+        if by in phrases:
             joint, single, draws = pair_excess(tasks, pairs)
             excess = f"{unit.amount(joint - single)} ({unit.interval(*interval(draws))})"
-            told[by].append(f"{excess} {'in the' if by == 'depth' else 'for'} {group}")
-    if not told["depth"]:
+            phrases[by].append(f"{excess} {'in the' if by == 'depth' else 'for'} {group}")
+    if not phrases["depth"]:
         return ""
     return (
-        f" For pairs alone, the cost beyond the sum of both is, by depth, {listed(told['depth'])}. By kind it is "
-        f"{listed(told['kinds'])}."
+        f" For pairs alone, the cost beyond the sum of both is, by depth, {listed(phrases['depth'])}. By kind it is "
+        f"{listed(phrases['kinds'])}."
     )
 
 

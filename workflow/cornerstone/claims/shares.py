@@ -1,4 +1,4 @@
-"""A share in the sum of all values whose sublayers are chosen and measured on different documents."""
+"""Cross-fitted shares: the sublayers are chosen on some documents, and their share is measured on others."""
 
 from __future__ import annotations
 

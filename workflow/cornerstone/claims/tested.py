@@ -1,4 +1,4 @@
-"""What the claims are tested on: a study's results, without the tasks on which no claim can be tested.
+"""The results that claims are tested on: a study's, without tasks where the full model is not surely above guessing.
 
     tested = Tested(results, ids)
     tested.tasks["llama3_8b"]      # the model's tasks that claims are tested on

@@ -29,7 +29,7 @@ SUPPORTED, CONTRADICTED, NOT_DECIDABLE = "supported", "contradicted", "not decid
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Case:
-    """One number that a claim is held against.
+    """One number, with its interval and the bound that the claim compares it with.
 
     model:     a model, or two with VERSUS between them.
     task:      a task or MEAN. sublayers: whose number it is.
@@ -59,7 +59,7 @@ class Case:
         return self.verdict_at(LEVEL)
 
     def verdict_at(self, level: float) -> str:
-        """The verdict by intervals of another level, or by tests at half of what it leaves."""
+        """The verdict by intervals of another level, or by one-sided tests at half of 1 − level."""
         if self.p_values is None:
             verdict = decide(self.draws, self.bound, self.above, level)
         else:
@@ -92,14 +92,14 @@ def decide(draws: np.ndarray, bound: float, above: bool, level: float = LEVEL) -
 
 
 def in_every(cases: Sequence[Case]) -> str:
-    """The verdict of a claim about every case (see the head of this file)."""
+    """The verdict of a claim that holds only if every case does (see the head of this file)."""
     if any(is_contradicted(case, len(cases)) for case in cases):
         return CONTRADICTED
     return SUPPORTED if cases and all(case.verdict == SUPPORTED for case in cases) else NOT_DECIDABLE
 
 
 def is_contradicted(case: Case, n_cases: int) -> bool:
-    """Whether a case contradicts by an interval that holds together with those of all n_cases."""
+    """Whether a case contradicts the claim at a level adjusted for n_cases cases (Bonferroni)."""
     return case.verdict_at(1 - (1 - LEVEL) / n_cases) == CONTRADICTED
 
 

@@ -34,7 +34,7 @@ LOCAL_FILE = "or give the task a local file as its `data`"
 
 
 def data_set_arguments(task: str, definition: Mapping[str, Any]) -> dict[str, Any]:
-    """What a task has datasets.load_dataset called with, less the leave to run the data set's code.
+    """The arguments of datasets.load_dataset that a task asks for, without trust_remote_code.
 
     Raises CornerstoneError where its definition names no data set.
     """

@@ -121,7 +121,7 @@ def read_documents(path: Path | str) -> DocumentSet:
         raise CornerstoneError(f"{path} does not exist: build the documents first")
     try:
         table = pq.read_table(path, partitioning=None)
-        document_set = _document_set(_told(table.schema), table.to_pylist())
+        document_set = _document_set(_read_metadata(table.schema), table.to_pylist())
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, RecursionError) as error:
         raise _no_documents(path, error) from error
     if digest_documents(document_set.documents) != document_set.digest:
@@ -135,12 +135,12 @@ def check_documents_file(path: Path | str) -> None:
     import pyarrow.parquet as pq
 
     try:
-        _told(pq.read_schema(path))
+        _read_metadata(pq.read_schema(path))
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, RecursionError) as error:
         raise _no_documents(path, error) from error
 
 
-def _told(schema: Any) -> dict[str, Any]:
+def _read_metadata(schema: Any) -> dict[str, Any]:
     """What a file's schema says of its documents. Raises KeyError, ValueError or TypeError where it is another's."""
     import pyarrow as pa
 

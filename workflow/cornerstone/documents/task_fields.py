@@ -1,4 +1,4 @@
-"""Whether rows have the fields that a task reads: lm-eval writes what is missing into its prompts, or asks nonsense.
+"""Check that rows have the fields that a task reads: of a missing one lm-eval would make a nonsense prompt.
 
     check_fields("boolq", definition, rows, "boolq.jsonl", is_local=True)
 
@@ -139,7 +139,7 @@ def _read_fields(function: Callable[[Any], Any], row: dict[str, Any]) -> list[st
 
 
 def field_reason(error: Exception) -> str:
-    """What an exception of a task's own code says of the row, on one line."""
+    """One line on an exception that a task's own code raised for a row."""
     if isinstance(error, KeyError) and error.args:
         return f"no field {error.args[0]!r}"
     return one_line(error)

@@ -1,1 +1,1 @@
-"""What figures share: the house style, panels by task, and places of captions. Matplotlib is imported by what draws."""
+"""What figures share: the house style, panels by task, places of captions. Functions import matplotlib themselves."""

@@ -1,1 +1,1 @@
-"""The two trees at work: log-likelihoods of documents under coalitions."""
+"""The engine: log-likelihoods of documents under coalitions of sublayers, with two prefix trees to share work."""

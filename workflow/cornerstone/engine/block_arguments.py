@@ -60,7 +60,7 @@ def hidden_first(args: tuple, kwargs: dict) -> tuple[Tensor, BlockArguments]:
 
 
 def grown_dims(arguments: BlockArguments, wider: BlockArguments) -> tuple[int | None, ...]:
-    """For each tensor in them the dimension that grew with the batch, None where none did."""
+    """The batch dimension of each tensor, None where it has none: the one that differs between two batch sizes."""
     return tuple(_grown_dim(a, b) for a, b in zip(arguments.tensors(), wider.tensors(), strict=True))
 
 

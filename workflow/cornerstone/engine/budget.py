@@ -63,7 +63,7 @@ class Budget:
         return replace(self, max_states=max(1, states))
 
     def halved(self, documents: int, tokens: int) -> Budget | None:
-        """What to try after memory ran out with so many documents and tokens; None: nothing is left."""
+        """A smaller budget to try after memory ran out; None where there is no smaller one."""
         smaller = replace(
             self, chunk_tokens=max(1, self.chunk_tokens // 2), logit_rows=max(1, self.logit_rows // 2)
         )

@@ -1,4 +1,4 @@
-"""The check before each job: the engine against the model's own forward, on the job's own extreme rows.
+"""The check before each job: the engine is compared with the model's own forward on the job's longest documents.
 
 It makes "any decoder" safe: a model that the engine cannot drive rightly is refused, never measured wrongly.
 Tree rows that fail fall back to plain rows; plain rows that fail refuse the model.
@@ -246,7 +246,7 @@ def compare(
     coalitions: Sequence[Removed],
     wanted: Sequence[Sequence[Sequence[float]]],
 ) -> Comparison:
-    """Hold the engine's log-likelihoods against wanted[document][coalition][choice].
+    """Compare the engine's log-likelihoods with wanted[document][coalition][choice].
 
     The documents run as one batch, as in the job: padding and neighbours must not be felt. Those without
     branches also run alone, for they then get the model's own masks.

@@ -1,4 +1,4 @@
-"""A decoder cut at its blocks: head, blocks and tail run the model's own code, ours decides what runs.
+"""A decoder cut at its blocks into head, blocks and tail. Each part runs the model's own code.
 
     with Decoder(network, blocks) as decoder:
         hidden, arguments = decoder.head(token_ids)
@@ -219,7 +219,7 @@ class Decoder:
 
     @contextmanager
     def cut_to(self, numbers: Sequence[int]) -> Iterator[None]:
-        """Let all other blocks pass the hidden state on: the network is then one of these blocks alone."""
+        """Let all other blocks return their input: the network then consists of these blocks."""
         with ExitStack() as stack:
             for number in set(range(len(self.blocks))) - set(numbers):
                 forward = self._passing(number, None)

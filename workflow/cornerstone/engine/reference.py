@@ -1,4 +1,4 @@
-"""The plain way to a coalition's log-likelihoods: the model's own forward, with other outputs of removed sublayers.
+"""The reference: log-likelihoods by the model's own forward, with hooks that replace removed sublayers' outputs.
 
 One request at a time, no trees, nothing of the engine's but what a removal is: what the engine is held against.
 """

@@ -1,4 +1,4 @@
-"""Ways of removing a sublayer: what takes the place of its output. Another way is another entry.
+"""Ways of removing a sublayer: each says what replaces its output. Another way is another entry.
 
 Decoder(network, blocks, removal=REMOVALS["zero"])
 """

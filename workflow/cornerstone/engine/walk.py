@@ -1,4 +1,4 @@
-"""A walk: some batches of documents through the blocks, for all coalitions of a tree.
+"""A walk: some batches of documents pass through the blocks, under all coalitions of the coalition tree.
 
     for coalitions, loglikelihoods in Walk(decoder, [batch], tree, budget, counts).run(): ...
 

@@ -1,1 +1,1 @@
-"""The cache of log-likelihoods: identity, parts, files, and the job that fills it."""
+"""Evaluations: log-likelihoods on disk, how they are kept, and the job that makes what is missing."""

@@ -1,4 +1,4 @@
-"""Evaluations: the tables of log-likelihoods that everything after is arithmetic on.
+"""Evaluations: tables of log-likelihoods. Every later step is arithmetic on them.
 
     evaluation = read_evaluation("results/evaluations/demo_llama/boolq/windows.parquet")
     evaluation.table        # removed, document, choice, loglikelihood: a row each
@@ -83,12 +83,12 @@ def read_evaluation(path: Path | str) -> Evaluation:
     except ValueError as error:
         raise BadEvaluation(path, str(error)) from error
     names = ("model", "task", "design", "provenance", "identity", "documents")
-    told = {name: metadata[name] for name in names}
-    return Evaluation(sublayers=tuple(metadata["sublayers"]), table=table.to_pandas(), **told)
+    fields = {name: metadata[name] for name in names}
+    return Evaluation(sublayers=tuple(metadata["sublayers"]), table=table.to_pandas(), **fields)
 
 
 def read_evaluation_metadata(path: Path | str) -> dict[str, Any]:
-    """What an evaluation says of itself: an `Evaluation` without its table. Reads the footer only, a millisecond.
+    """An `Evaluation` without its table, from the file's footer alone, which takes a millisecond.
 
     Raises as `parquet.read_metadata`.
     """

@@ -1,4 +1,4 @@
-"""Parquet files that say what they are: written whole, with checksums, and verified when they are read.
+"""Parquet files with metadata and checksums: written whole or not at all, verified when they are read.
 
     write_rows(path, table, {"kind": "part", "identity": identity})
     read_metadata(path, schema, "part")["identity"]     # of the footer alone
@@ -27,7 +27,7 @@ TEXT = pa.dictionary(pa.int32(), pa.string())
 
 
 def read_metadata(path: Path, schema: pa.Schema, kind: str) -> dict[str, Any]:
-    """What a Parquet file of ours says of itself; reads its footer only.
+    """The metadata of a Parquet file of ours, from its footer alone.
 
     Raises ValueError, saying what is wrong in a few words, unless it is a whole Parquet file of this
     schema and kind; FileNotFoundError where there is none; CornerstoneError where the system cannot read it.

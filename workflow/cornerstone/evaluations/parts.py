@@ -108,38 +108,38 @@ class Parts:
         parts = dict(self._tables())
         if len(parts) < 2:
             return
-        told = [json.loads(part.schema.metadata[METADATA_KEY]) for part in parts.values()]
-        prompts = {digest: prompt for each in told for digest, prompt in each["prompts"].items()}
+        metadata = [json.loads(part.schema.metadata[METADATA_KEY]) for part in parts.values()]
+        prompts = {digest: prompt for each in metadata for digest, prompt in each["prompts"].items()}
         tables = [table.replace_schema_metadata() for table in parts.values()]
-        self._write(_without_doubles(pa.concat_tables(tables)), sum(map(_work, told), Work()), prompts)
+        self._write(_without_doubles(pa.concat_tables(tables)), sum(map(_work, metadata), Work()), prompts)
         for path in parts:
             with suppress(OSError):  # another job was faster, or it is a colleague's: doubled rows do no harm
                 path.unlink()
 
     def work_done(self) -> Work:
         """What the parts took together; what two jobs evaluated at once counts twice."""
-        ours = (told for _, told in _listed(self.folder) if self._has(told))
+        ours = (metadata for _, metadata in _listed(self.folder) if self._has(metadata))
         return sum(map(_work, ours), Work())
 
     def known_sublayers(self) -> tuple[str, ...] | None:
-        """The sublayers' labels, if a part tells them: one whose identity is equal in all else.
+        """The sublayers' labels from a part whose identity is equal in all else; None without such a part.
 
         With them a job that finds nothing left to do needs no model.
         """
         wanted = digest_of({**self.identity, "sublayers": None})
-        for _, told in _listed(self.folder):
-            if digest_of({**_identity(told), "sublayers": None}) == wanted:
-                return tuple(_identity(told)["sublayers"])
+        for _, metadata in _listed(self.folder):
+            if digest_of({**_identity(metadata), "sublayers": None}) == wanted:
+                return tuple(_identity(metadata)["sublayers"])
         return None
 
-    def _has(self, told: Mapping[str, Any]) -> bool:
+    def _has(self, metadata: Mapping[str, Any]) -> bool:
         """Whether the part that says this of itself is one of these."""
-        return digest_of(_identity(told)) == self._digest
+        return digest_of(_identity(metadata)) == self._digest
 
     def _tables(self) -> Iterator[tuple[Path, pa.Table]]:
         """Each part with its rows; what is no part, or damaged, is set aside."""
-        for path, told in _listed(self.folder, set_aside):
-            if self._has(told):
+        for path, metadata in _listed(self.folder, set_aside):
+            if self._has(metadata):
                 try:
                     yield path, read_rows(path)
                 except FileNotFoundError:
@@ -163,7 +163,7 @@ def saved_pairs(
     coalitions: Sequence[Removed],
     prompts: Mapping[int, str],
 ) -> int:
-    """How many (coalition, document) pairs the parts hold, each counted once; for one that only looks.
+    """How many distinct (coalition, document) pairs the parts hold. Changes nothing on the disk.
 
     is_ours: whether a part's identity is meant. prompts: digest of each document's prompts, by its index.
     """
@@ -171,16 +171,16 @@ def saved_pairs(
     position_of = {index: position for position, index in enumerate(prompts)}
     found = np.zeros((len(row_of), len(position_of)), dtype=bool)
 
-    def position(told: Mapping[str, Any], index: int, digest: str) -> int:
-        return position_of.get(index, -1) if told["prompts"].get(digest) == prompts.get(index) else -1
+    def position(metadata: Mapping[str, Any], index: int, digest: str) -> int:
+        return position_of.get(index, -1) if metadata["prompts"].get(digest) == prompts.get(index) else -1
 
-    for path, told in _listed(folder):
-        if not is_ours(_identity(told)):
+    for path, metadata in _listed(folder):
+        if not is_ours(_identity(metadata)):
             continue
         with suppress(
             FileNotFoundError, ValueError
         ):  # compacted meanwhile, or damaged: the job deals with it
-            rows, columns = _places(read_rows(path), row_of, partial(position, told))
+            rows, columns = _places(read_rows(path), row_of, partial(position, metadata))
             wanted = (rows >= 0) & (columns >= 0)
             found[rows[wanted], columns[wanted]] = True
     return int(found.sum())
@@ -199,19 +199,19 @@ def _listed(
         for path in new:
             seen.add(path)
             try:
-                told = read_metadata(path, PART_SCHEMA, "part")
+                metadata = read_metadata(path, PART_SCHEMA, "part")
             except FileNotFoundError:
                 continue
             except ValueError as error:
                 on_bad(path, str(error))
             else:
-                yield path, told
+                yield path, metadata
 
 
 def _work(metadata: Mapping[str, Any]) -> Work:
     """What a part says that its rows took."""
-    told = metadata["work"]
-    return Work(told["pairs"], told["seconds"], tuple(told["devices"]))
+    work = metadata["work"]
+    return Work(work["pairs"], work["seconds"], tuple(work["devices"]))
 
 
 def _part_table(grid: Grid, pairs: np.ndarray) -> pa.Table:
@@ -229,8 +229,8 @@ def _part_table(grid: Grid, pairs: np.ndarray) -> pa.Table:
     return pa.table(arrays, schema=PART_SCHEMA)
 
 
-def _identity(told: Mapping[str, Any]) -> dict[str, Any]:
-    return told.get("identity") or {}
+def _identity(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return metadata.get("identity") or {}
 
 
 def _list(folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""The plan of an evaluate job: what it asks for, what of that is on the disk already, and what the rest needs.
+"""The plan of an evaluate job: what is asked for, what of it is on the disk, and what is left to evaluate.
 
     plan = plan_job(EvaluationJob(manifest, documents, output, "demo_llama", "boolq", "windows"), engine)
     plan.grid, plan.model       # no model where nothing is missing

@@ -1,4 +1,4 @@
-"""Files of no use: told from good ones by their footers, and set aside as `….rejected`, so that they are made again.
+"""Unusable files are recognised by their footers and renamed to `….rejected`, so that they are made again.
 
     set_aside_if_bad(Expected(path, "demo_llama", "boolq", "windows", manifest, documents))
 
@@ -32,7 +32,7 @@ from cornerstone.system.errors import CornerstoneError
 
 @dataclass(frozen=True)
 class Expected:
-    """What should stand at a path; files that are not there (yet) are not compared with."""
+    """What the file at a path should be made from; files that do not exist (yet) are not compared."""
 
     path: Path | str
     model: str
@@ -98,7 +98,7 @@ def _set_aside(path: Path, reason: str, dry_run: bool) -> Path | None:
 
 
 def count_rejected(path: Path | str) -> int:
-    """How many files were set aside from this place.
+    """How many files were set aside that stood at this path.
 
     As a parameter of the rules that read evaluations it makes them run again, and so ask for the file that
     is missing now: Snakemake leaves a missing input missing while what was made of it is there. It has to
@@ -112,8 +112,8 @@ def _foreign_model(metadata: Mapping[str, Any], manifest: Path | None) -> str | 
     if manifest is None or not manifest.is_file():
         return None
     try:
-        told = json.loads(manifest.read_text(encoding="utf-8"))
-        changed = [name for name in DIGESTS if metadata["identity"].get(name) != told.get(name)]
+        current = json.loads(manifest.read_text(encoding="utf-8"))
+        changed = [name for name in DIGESTS if metadata["identity"].get(name) != current.get(name)]
     except (OSError, ValueError, AttributeError):
         return None  # not this file's fault: whoever reads the manifest will tell
     if changed:
@@ -125,9 +125,9 @@ def _foreign_documents(metadata: Mapping[str, Any], documents: Path | None) -> s
     if documents is None or not documents.is_file():
         return None
     try:
-        told = json.loads((pq.read_schema(documents).metadata or {}).get(METADATA_KEY, b"{}"))
+        current = json.loads((pq.read_schema(documents).metadata or {}).get(METADATA_KEY, b"{}"))
     except (OSError, ValueError, pa.ArrowException):
         return None  # not this file's fault: whoever reads the documents will tell
-    if metadata["documents"].get("digest") != told.get("digest"):
+    if metadata["documents"].get("digest") != current.get("digest"):
         return f"it was evaluated on other documents than those in {documents}"
     return None

@@ -1,4 +1,4 @@
-"""Figures: each is one module with its data, its drawing and its caption, and no list names it again.
+"""Figures: one module each, with what it reads, its drawing and its caption.
 
     FIGURES["values"].draw(rows, Path("values_tiny.pdf"), titles)
     figures_of(["tiny"], exact=[], with_pairs=["tiny"])  # "pie_all", "pie_tiny", …: every figure of a study, in order
@@ -75,6 +75,7 @@ class Figure:
 
     name:        its file is {name}.pdf for the whole study, {name}_{model}.pdf for a model. Without underscores there,
                  so that the file's name tells figure and model.
+    about:       what it shows, in a line of the README.
     scope:       what there is one of.
     reads:       the CSV files it is drawn from, below the results: "values/{model}/{task}.csv", "tables/totals.csv", or
                  "" for a drawing without data.
@@ -90,6 +91,7 @@ class Figure:
     """
 
     name: str
+    about: str
     scope: Scope
     reads: str
     needs_pairs: bool
@@ -162,7 +164,7 @@ def figure_of(stem: str) -> tuple[Figure, str]:
 
 
 def reserved_model_names() -> set[str]:
-    """What no model may be called: pie_all.pdf is something else."""
+    """Names that no model may have: pie_all.pdf is the pies of all models, not of a model called all."""
     kinds = [f"{figure.name}_" for figure in FIGURES if figure.scope is not Scope.STUDY]
     whole = [figure.name for figure in FIGURES if figure.scope is Scope.STUDY]
     return {name.removeprefix(kind) for name in whole for kind in kinds if name.startswith(kind)}

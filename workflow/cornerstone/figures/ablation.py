@@ -101,6 +101,7 @@ def _caption(context: Context) -> str:
 FIGURES.register(
     Figure(
         name="ablation",
+        about="figures 3, 4 and 5 of the paper: the score after removing each sublayer",
         scope=Scope.MODEL,
         reads="ablation/{model}/{task}.csv",
         needs_pairs=False,

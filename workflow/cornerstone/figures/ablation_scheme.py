@@ -110,6 +110,7 @@ def _caption(context: Context) -> str:
 FIGURES.register(
     Figure(
         name="ablation_scheme",
+        about="figure 1 of the paper: what removing a sublayer is",
         scope=Scope.STUDY,
         reads="",
         needs_pairs=False,

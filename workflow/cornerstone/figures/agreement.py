@@ -77,8 +77,8 @@ def _side_by_side(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _note(rows: pd.DataFrame) -> str:
     correlation = spearman(rows["effect"].to_numpy(), rows["y"].to_numpy())
-    told = "" if np.isnan(correlation) else f", rank correlation {correlation:.2f}".replace("-", "−")
-    return f"{rows['score'].iloc[0]}{told}"
+    ending = "" if np.isnan(correlation) else f", rank correlation {correlation:.2f}".replace("-", "−")
+    return f"{rows['score'].iloc[0]}{ending}"
 
 
 def _scale(axes: Axes, score: str) -> None:
@@ -146,6 +146,7 @@ def _caption(context: Context) -> str:
 FIGURES.register(
     Figure(
         name="agreement",
+        about="effects by the score and by the log-probability, and what only the latter shows",
         scope=Scope.MODEL,
         reads="agreement/{model}/{task}.csv",
         needs_pairs=False,

@@ -93,6 +93,7 @@ def _caption(context: Context) -> str:
 FIGURES.register(
     Figure(
         name="audit",
+        about="how near each estimator comes to exact values, of models named in `exact`",
         scope=Scope.EXACT,
         reads="audit/{model}/{task}.csv",
         needs_pairs=False,

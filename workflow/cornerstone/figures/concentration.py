@@ -108,6 +108,7 @@ def _caption(context: Context) -> str:
 FIGURES.register(
     Figure(
         name="concentration",
+        about="how much the largest sublayers hold together, a line a task",
         scope=Scope.MODEL,
         reads="values/{model}/{task}.csv",
         needs_pairs=False,

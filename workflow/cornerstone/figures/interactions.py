@@ -1,4 +1,4 @@
-"""Interactions: a heat map of one model's pairs on each task, drawn by which pairs there are.
+"""Interactions: heat maps of one model's pairs on each task; their form depends on which pairs were evaluated.
 
     neighbours only         a row a task: the pair along x
     up to some distance     a band a task: the middle of the pair along x, their distance along y
@@ -237,6 +237,7 @@ def _caption(context: Context) -> str:
 FIGURES.register(
     Figure(
         name="interactions",
+        about="which pairs cost more together than one by one",
         scope=Scope.MODEL,
         reads="interactions/{model}/{task}.csv",
         needs_pairs=True,

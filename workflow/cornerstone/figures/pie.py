@@ -153,6 +153,7 @@ SHARES = {
 FIGURES.register(
     Figure(
         name="pie_all",
+        about="figure 2 of the paper: the sublayers' shares, models × tasks",
         scope=Scope.STUDY,
         title="Shares of all models",
         caption=lambda context: _caption(context, ". Rows are models, columns tasks."),
@@ -163,6 +164,7 @@ FIGURES.register(
 FIGURES.register(
     Figure(
         name="pie",
+        about="the sublayers' shares of one model, a pie a task",
         scope=Scope.MODEL,
         title="Shares of {model}",
         caption=lambda context: _caption(context, f"{context.measured}."),

@@ -113,6 +113,7 @@ def _caption(context: Context) -> str:
 FIGURES.register(
     Figure(
         name="totals_all",
+        about="attention against FFN or MoE, and by depth",
         scope=Scope.STUDY,
         reads="tables/totals.csv",
         needs_pairs=False,

@@ -55,6 +55,7 @@ def _caption(context: Context) -> str:
 FIGURES.register(
     Figure(
         name="values",
+        about="figure 6 of the paper: signed values",
         scope=Scope.MODEL,
         reads="values/{model}/{task}.csv",
         needs_pairs=False,

@@ -102,7 +102,7 @@ class Checkpoint:
         return found
 
     def rehearse(self) -> Any:
-        """Load the whole checkpoint without numbers; returns transformers' account of what is missing or odd."""
+        """Load the whole checkpoint without data; returns transformers' report of missing and unexpected tensors."""
         everything = self.outside | {name: one for source in self.sources for name, one in source.items()}
         shadows = {name: _Lazy(one.shadow) for name, one in everything.items()}
         account = self._convert(shadows, replace(self.settings, device_map={"": "meta"}))
@@ -142,9 +142,9 @@ class Checkpoint:
                 account = self._convert(self._lazily(source, readers, place), self.settings)
         finally:  # the network is to have them only while they are needed
             tensors = {name: put_at(self.network, name, shadow) for name, shadow in shadows.items()}
-        told = " ".join(map(str, account.conversion_errors.values()))
-        if says_out_of_memory(told):  # which smaller batches help against
-            raise MemoryError(told)
+        errors = " ".join(map(str, account.conversion_errors.values()))
+        if says_out_of_memory(errors):  # which smaller batches help against
+            raise MemoryError(errors)
         if account.conversion_errors or any(tensor.is_meta for tensor in tensors.values()):
             raise CornerstoneError(
                 f"block {number} of {type(self.network).__name__} cannot be read by itself: choose placement: resident"
@@ -191,7 +191,7 @@ def put_at(network: nn.Module, name: str, tensor: Tensor) -> Tensor:
 
 @contextmanager
 def blocks_left_out() -> Iterator[list[Checkpoint]]:
-    """Let from_pretrained leave the blocks' weights where they are; puts their checkpoint into the list."""
+    """While this is active, from_pretrained does not load the blocks' weights; puts their checkpoint into the list."""
     import transformers
 
     model_class = transformers.PreTrainedModel

@@ -1,4 +1,4 @@
-"""Devices: the one that a model runs on, and whether its weights are resident there or streamed through it.
+"""Which device a model runs on, and whether its weights stay in its memory or are streamed through it.
 
     where = pick_device("auto")
     choose_placement("auto", 141_100_000_000, 78_300_000_000, "bfloat16", where, folder)

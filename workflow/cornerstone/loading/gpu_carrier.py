@@ -1,4 +1,4 @@
-"""A GPU's way: blocks come through pinned main memory, and stay there where it has room: files are read once."""
+"""Streamed blocks on their way to a GPU: through pinned main memory, where they stay as far as there is room."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def pinned_bytes(size: int) -> Tensor:
 
 
 def laid_out(tensors: dict[str, Tensor]) -> tuple[dict[str, Callable[[Tensor], Tensor]], int]:
-    """One after another in a buffer of bytes: for each what gives its view of a buffer, and the buffer's size."""
+    """Places for tensors one after another in a buffer: a function per tensor that gives its view, and the size."""
     layout: dict[str, Callable[[Tensor], Tensor]] = {}
     end = 0
     for name, tensor in tensors.items():
@@ -95,5 +95,5 @@ def laid_out(tensors: dict[str, Tensor]) -> tuple[dict[str, Callable[[Tensor], T
 
 
 def as_kind_of(old: Tensor, new: Tensor) -> Tensor:
-    """The new tensor as what the old one is: a parameter or a buffer."""
+    """The new tensor as a parameter if the old one is a parameter, else as a buffer."""
     return nn.Parameter(new, requires_grad=False) if isinstance(old, nn.Parameter) else new

@@ -88,14 +88,14 @@ def load_model(
     needed, free = weight_bytes(folder, _dtype(dtype)), free_memory(where)
     chosen = choose_placement(placement, needed, free, dtype, where, folder)
     log.info("%s", chosen)
-    told = (folder, dtype, where, name or folder.name, allow_remote_code)
+    arguments = (folder, dtype, where, name or folder.name, allow_remote_code)
     if chosen.name == "streamed":
-        return _load_streamed(*told, free)
+        return _load_streamed(*arguments, free)
     if where.type != "cpu":
         # What cannot be read block by block, and what is wrong with the files, is for from_pretrained.
         with suppress(CornerstoneError):
-            return _load_by_blocks(*told, free)
-    return _load_whole(*told)
+            return _load_by_blocks(*arguments, free)
+    return _load_whole(*arguments)
 
 
 def _load_whole(

@@ -35,12 +35,12 @@ def free_memory(device: torch.device) -> int:
 
 
 def anonymous_memory() -> int:
-    """Bytes of main memory that this process takes now, pages of files not counted; 0 where it cannot be told."""
-    return _told_in_proc("self/status", "RssAnon") or 0
+    """Bytes of main memory that this process takes now, pages of files not counted; 0 where it is not known."""
+    return _bytes_in_proc("self/status", "RssAnon") or 0
 
 
 def keep_freed_memory() -> bool:
-    """Let glibc keep freed memory instead of giving it back: whether it took the wish.
+    """Let glibc keep freed memory instead of giving it back to the system. Returns whether it does.
 
     Activations of megabytes come and go with every operation. By default each is mapped anew and its pages
     are cleared by the kernel: some 8 % of an evaluation's time on a CPU. Elsewhere than on Linux with glibc
@@ -61,13 +61,13 @@ def says_out_of_memory(message: str) -> bool:
 
 def _available_memory() -> int:
     """Bytes that the system, or the control group of a cluster job, still has to give."""
-    found = [_told_in_proc("meminfo", "MemAvailable"), *_control_group_left()]
+    found = [_bytes_in_proc("meminfo", "MemAvailable"), *_control_group_left()]
     found = [number for number in found if number is not None]
     # Where the system does not tell (macOS), a quarter of what it has.
     return min(found) if found else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
 
 
-def _told_in_proc(file: str, name: str) -> int | None:
+def _bytes_in_proc(file: str, name: str) -> int | None:
     """Bytes, of a line NAME: … kB; None where the system has no such file or line."""
     try:
         lines = Path("/proc", file).read_text().splitlines()

@@ -49,7 +49,7 @@ class StoredTensor:
     def read(
         self, readers: Executor, stopped: Callable[[], bool] = lambda: False, into: Tensor | None = None
     ) -> Tensor:
-        """Its numbers in main memory, in the bytes `into` or in some of their own; `readers` share the work.
+        """Read the tensor into main memory, into the bytes `into` if they are given; `readers` share the work.
 
         Not through a memory map: where the file is cut off or the disk fails, that would end the process.
         Raises CornerstoneError naming the file, and StoppedReading once `stopped` says so.
@@ -83,7 +83,7 @@ class StoredTensor:
                 place = place[count:]
 
     def shadow(self) -> Tensor:
-        """A tensor of its shape without numbers."""
+        """A tensor of the same shape and dtype without data (device meta)."""
         return torch.empty(self.shape, dtype=self.dtype, device="meta")
 
 
@@ -92,13 +92,13 @@ def stored_tensors(path: Path) -> dict[str, StoredTensor]:
     modified = path.stat().st_mtime_ns  # before the header is read: what changes it later is noticed
     data_start, header = read_weight_header(path)
     found = {}
-    for name, told in header.items():
-        if told["dtype"] not in STORED_DTYPES:
+    for name, entry in header.items():
+        if entry["dtype"] not in STORED_DTYPES:
             raise CornerstoneError(
-                f"{path} holds {name} as {told['dtype']}: weights that are streamed are floats or integers of "
+                f"{path} holds {name} as {entry['dtype']}: weights that are streamed are floats or integers of "
                 "8 to 64 bits; give a checkpoint that is not quantised"
             )
-        first, last = told["data_offsets"]
-        dtype, shape = STORED_DTYPES[told["dtype"]], tuple(told["shape"])
+        first, last = entry["data_offsets"]
+        dtype, shape = STORED_DTYPES[entry["dtype"]], tuple(entry["shape"])
         found[name] = StoredTensor(path, dtype, shape, data_start + first, last - first, modified)
     return found

@@ -112,7 +112,7 @@ class StreamedWeights:
 
     @contextmanager
     def loading(self) -> Iterator[None]:
-        """Have the thread that loads; at the end, after an error too, it is gone and so are the blocks."""
+        """Run the thread that loads blocks. At the end, after an error too, the thread and the blocks are gone."""
         self.checkpoint.stopped = False
         self.waited, self.bytes_loaded, self.peak_bytes, self.checkpoint.bytes_read = 0.0, 0, 0, 0
         with ThreadPoolExecutor(1, "weights") as pool:
@@ -152,13 +152,13 @@ class StreamedWeights:
             torch.cuda.empty_cache()
 
     def expect(self, order: Sequence[int]) -> None:
-        """Say in which order blocks will be used, each as often as it likes; the first is loaded at once."""
+        """Say in which order blocks will be used, each any number of times in a row; the first is loaded at once."""
         self._order = [number for number, _ in groupby(order)]
         if self._ahead is None and self._order and self._order[0] != self._current:
             self._load_ahead(self._order[0])
 
     def use(self, number: int) -> None:
-        """Have a block's weights in the network, those of the one before no more; load the next meanwhile.
+        """Put a block's weights into the network in place of the last block's; the next one is loaded meanwhile.
 
         Raises CornerstoneError naming the file that could not be read.
         """

@@ -30,7 +30,7 @@ MODULE_NAMES = {
 
 @dataclass(frozen=True)
 class Sublayer:
-    """One player. index: execution order over the whole model; block: its block; kind: a name in KINDS."""
+    """A sublayer. index: execution order over the whole model; block: its block; kind: a name in KINDS."""
 
     index: int
     block: int

@@ -186,7 +186,7 @@ class _Received:
 
     @contextmanager
     def one_try(self) -> Iterator[type[tqdm]]:
-        """What huggingface_hub takes for its progress bar; a try that fails has brought nothing."""
+        """The progress bar class that huggingface_hub is given for one try; a failed try counts no bytes."""
         received, counted = self, 0
 
         class Bar(tqdm):
@@ -345,7 +345,7 @@ def _verify_by_name(folder: Path, digests: Path | None) -> None:
 
 @contextmanager
 def one_at_a_time(lock: Path) -> Iterator[None]:
-    """Wait until no other process holds the lock: each download counts on the room that it found on the disk."""
+    """Wait until no other process holds the lock: each download relies on the free disk space that it found."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):
         yield

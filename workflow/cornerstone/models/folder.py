@@ -79,8 +79,8 @@ def check_config(config_json: dict[str, Any], where: str) -> None:
     """
     parts = [part for part in (config_json, config_json.get("text_config")) if isinstance(part, dict)]
     for key in ("quantization_config", "compression_config"):
-        for told in (part[key] for part in parts if part.get(key)):
-            method = told.get("quant_method", "unknown") if isinstance(told, dict) else "unknown"
+        for settings in (part[key] for part in parts if part.get(key)):
+            method = settings.get("quant_method", "unknown") if isinstance(settings, dict) else "unknown"
             raise CornerstoneError(
                 f"{where} is a quantised checkpoint ({key}: {method}): weights are evaluated as float32, bfloat16 or "
                 "float16; give the checkpoint that it was made from"
@@ -186,14 +186,14 @@ def read_weight_header(path: Path) -> tuple[int, dict[str, dict[str, Any]]]:
     return 8 + header_size, tensors
 
 
-def _is_tensor(told: Any) -> bool:
+def _is_tensor(entry: Any) -> bool:
     """Whether an entry of a header tells a tensor: a format, a shape, and as many bytes as they take."""
-    if not isinstance(told, Mapping) or str(told.get("dtype")) not in DTYPE_BITS:
+    if not isinstance(entry, Mapping) or str(entry.get("dtype")) not in DTYPE_BITS:
         return False
-    shape, offsets = told.get("shape"), told.get("data_offsets")
+    shape, offsets = entry.get("shape"), entry.get("data_offsets")
     if not _are_counts(shape) or not _are_counts(offsets) or len(offsets) != 2:
         return False
-    return 8 * (offsets[1] - offsets[0]) == prod(shape) * DTYPE_BITS[told["dtype"]]
+    return 8 * (offsets[1] - offsets[0]) == prod(shape) * DTYPE_BITS[entry["dtype"]]
 
 
 def _are_counts(numbers: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The kinds of sublayers: attention, FFN and MoE. All that belongs to a kind stands in its entry, and nowhere else.
+"""The kinds of sublayers: attention, FFN and MoE, an entry each with its names, words and colours.
 
 KINDS["moe"].noun          # "MoE", in sentences and legends
 kind_of("Attn 3").name     # "attn", in tables

@@ -1,4 +1,4 @@
-"""Manifests: what a model is made of, in digests, so that its numbers can never be taken for another's.
+"""Manifests: digests of a model's files, by which its evaluations are never confused with another model's.
 
     write_manifest(describe_folder("demo_llama", Path("resources/demo/models/demo_llama")), path)
 
@@ -88,8 +88,8 @@ def read_manifest(path: Path | str) -> dict[str, Any]:
         raise CornerstoneError(
             f"manifest {path} cannot be read ({error}): remove it and make it again"
         ) from error
-    told = manifest if isinstance(manifest, dict) else {}
-    if (told.get("kind"), told.get("format")) != ("manifest", FORMAT):
+    fields = manifest if isinstance(manifest, dict) else {}
+    if (fields.get("kind"), fields.get("format")) != ("manifest", FORMAT):
         raise CornerstoneError(f"{path} is no manifest of format {FORMAT}: remove it and make it again")
     return manifest
 

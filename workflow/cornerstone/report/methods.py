@@ -1,4 +1,4 @@
-"""How the numbers of the report were measured, and what they do not say."""
+"""The report's sentences on method and on limits: how numbers were measured, and what they do not show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report's page: report.html.j2 filled with what the study says.
+"""The report's page: the template report.html.j2 filled from a study's contents.
 
 It holds no scripts and no links to other files, so it opens offline: figures and style are embedded.
 """

@@ -1,4 +1,4 @@
-"""Scores: what an evaluation's log-likelihoods say of a model, document by document. One module a score.
+"""Scores: how well a model answers each document, from the log-likelihoods of its choices. One module a score.
 
     SCORES["logprob"].of(choices)            # float64, shape (coalitions, documents)
     SCORES["paper"].metric(("acc",))         # "acc": what the configuration's `score` means on a task
@@ -37,7 +37,7 @@ class Score:
                thing.
     is_accuracy:   whether it is the part of right answers. Tests of guessing, and claims on chance, are of these alone.
     is_bounded:    whether it has a lower end. Without one, a few documents may weigh as much as all others.
-    is_yardstick:  whether the other scores are held against it (one score is).
+    is_yardstick:  whether the other scores are compared with it (true of one score).
     on_every_task: False where lm-eval has to report it of the task.
     stands_for:    scores of which the first that a task reports is meant, instead of one of its own.
     linear_up_to:  where axes that become logarithmic are still linear, in the unit.
@@ -90,5 +90,5 @@ def measured_scores(reported: Sequence[str]) -> list[Score]:
 
 
 def yardstick() -> Score:
-    """The score that the others are held against."""
+    """The score that the others are compared with."""
     return next(score for score in SCORES if score.is_yardstick)

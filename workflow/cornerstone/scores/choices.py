@@ -41,7 +41,7 @@ class ChoiceTable:
 
 
 def answers_right(choices: ChoiceTable, measure: np.ndarray) -> np.ndarray:
-    """1 where the choice of the largest measure is a gold one, else 0; of equal ones the first counts.
+    """1 where the choice of the largest measure is right, else 0; of equal choices the first is taken.
 
     measure: of the shape of the log-likelihoods. Returns float64, shape (coalitions, documents).
     """

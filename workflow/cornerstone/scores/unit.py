@@ -1,4 +1,4 @@
-"""Units: in what a score and differences of it are written.
+"""Units: how scores and their differences are written.
 
 POINTS.text(0.1234)     # "12.3"     of a hundred: scores in %, differences in points
 NATS.text(0.1234)       # "0.123"
@@ -34,7 +34,7 @@ class Unit:
         return f"{round(self.factor * number, digits) + 0.0:.{digits}f}".replace("-", "−")
 
     def exact(self, number: float) -> str:
-        """As short as it is: 0.05 as "5" points, "0.05" nats."""
+        """Without rounding: 0.05 as "5" (points) or "0.05" (nats)."""
         return f"{self.factor * number:g}"
 
     def interval(self, low: float, high: float) -> str:

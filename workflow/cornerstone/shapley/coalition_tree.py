@@ -80,7 +80,7 @@ def least_evaluations(coalitions: Iterable[Removed], n_sublayers: int) -> int:
 def subtree_groups(
     tree: CoalitionTree, block: int, states: Sequence[Removed], most: int
 ) -> list[list[Removed]]:
-    """Cut states into runs that each leave `block` as at most `most` states (at least one state a run)."""
+    """Split states into runs of neighbours: each has at most `most` states after `block` and one or more before."""
     groups: list[list[Removed]] = [[]]
     size = 0
     for state in states:

@@ -1,4 +1,4 @@
-"""Designs: named sets of coalitions, each written by the sublayers that are absent.
+"""Coalitions, written by the sublayers that are removed, and the sets of them that designs are made of.
 
 windows(n_sublayers=4, max_removed=3)        -> (0,1) (0,1,2) (1,2) (1,2,3) (2,3)
 pairs(n_sublayers=4, nearest=2, farthest=3)  -> (0,2) (0,3) (1,3)

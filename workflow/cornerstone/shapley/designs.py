@@ -31,11 +31,19 @@ class DesignSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """coalitions: of a model with so many sublayers; raises CornerstoneError where there are too many.
-    needs: the settings without which there is no such design. has_pairs: whether it holds all pairs of some distance,
-    and not some by chance. when: in which studies there is one, where that is not by the estimator."""
+    """A design.
+
+    name:       of its evaluations' files.
+    about:      which coalitions these are, in a line of the README.
+    coalitions: of a model with so many sublayers; raises CornerstoneError where there are too many.
+    needs:      the settings without which there is no such design.
+    has_pairs:  whether it holds all pairs of some distance, and not some by chance.
+    when:       in which studies there is one, where that is not by the estimator.
+    order:      its place among the designs.
+    """
 
     name: str
+    about: str
     coalitions: Callable[[int, DesignSettings], list[Removed]]
     needs: tuple[str, ...] = ()
     has_pairs: bool = False
@@ -103,34 +111,62 @@ def _permutations(n_sublayers: int, settings: DesignSettings) -> list[Removed]:
     return order_coalitions(random_orders(n_sublayers, seed=0), n_sublayers, count)[0]
 
 
-DESIGNS.register(Design(name="ablation", coalitions=lambda n, _: ablation(n), order=10))
+DESIGNS.register(
+    Design(
+        name="ablation",
+        about="the full model, and each sublayer removed alone",
+        coalitions=lambda n, _: ablation(n),
+        when="in every study",
+        order=10,
+    )
+)
 DESIGNS.register(
     Design(
         name="windows",
+        about="every run of 2 to `max_removed` consecutive sublayers",
         coalitions=lambda n, settings: windows(n, settings.max_removed),
         needs=("max_removed",),
         has_pairs=True,
+        when="in every study",
         order=20,
     )
 )
 DESIGNS.register(
     Design(
         name="pairs",
+        about="every two sublayers that are up to `pair_distance` apart and no window",
         coalitions=lambda n, settings: pairs(n, *settings.pair_distances),
         needs=("pair_distances",),
         has_pairs=True,
-        when="pairs where pair_distance is 2 or more",
+        when="where pair_distance is 2 or more",
         order=30,
     )
 )
-DESIGNS.register(Design(name="informative", coalitions=_informative, needs=("max_removed",), order=40))
-DESIGNS.register(Design(name="permutations", coalitions=_permutations, needs=("max_removed",), order=50))
+DESIGNS.register(
+    Design(
+        name="informative",
+        about="as many as the windows, chosen beforehand to tell most about the values",
+        coalitions=_informative,
+        needs=("max_removed",),
+        order=40,
+    )
+)
+DESIGNS.register(
+    Design(
+        name="permutations",
+        about="what random orders of removal pass",
+        coalitions=_permutations,
+        needs=("max_removed",),
+        order=50,
+    )
+)
 DESIGNS.register(
     Design(
         name="exact",
+        about="all 2^N coalitions, for models of at most 16 sublayers",
         coalitions=_exact,
         has_pairs=True,
-        when="exact of the models that exact names",
+        when="of the models that exact names",
         order=60,
     )
 )

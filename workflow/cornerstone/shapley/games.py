@@ -1,4 +1,4 @@
-"""Games: a model's score as a function of the sublayers present, every coalition known, each question counted.
+"""Games: a model's score on every coalition, with a count of the coalitions that an estimator asked for.
 
 game.score([(), (0, 3)])               # looked up; game.asked has both
 """
@@ -27,11 +27,11 @@ class Game:
         return len(self.values)
 
     def score(self, coalitions: Sequence[Removed]) -> np.ndarray:
-        """Of coalitions given by what is removed, shape (coalitions,)."""
+        """Scores of coalitions given by what is removed, shape (coalitions,)."""
         return self._look_up([place_of(removed) for removed in coalitions])
 
     def score_present(self, present: np.ndarray) -> np.ndarray:
-        """Of coalitions given by who is present, bool of shape (coalitions, sublayers)."""
+        """Scores of coalitions given by who is present, bool of shape (coalitions, sublayers)."""
         absent = ~np.atleast_2d(present).astype(bool)
         return self._look_up((absent @ (1 << np.arange(self.n_sublayers))).tolist())
 
@@ -40,7 +40,7 @@ class Game:
         return place_of(removed) in self.asked
 
     def asked_anew(self) -> Game:
-        """The same game, of which nothing was asked yet."""
+        """The same game with the count at zero."""
         return Game(self.scores, self.values)
 
     def _look_up(self, places: list[int]) -> np.ndarray:
@@ -54,6 +54,6 @@ def place_of(removed: Removed) -> int:
 
 
 def rounded(values: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """To a part in 10^12 of the largest score."""
+    """The values rounded to 10^-12 of the largest score, so that equal ones compare as equal."""
     unit = 1e-12 * np.abs(scores).max() or 1.0
     return np.round(values / unit) * unit

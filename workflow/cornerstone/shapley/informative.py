@@ -1,4 +1,4 @@
-"""The design `informative`: the coalitions that tell most about the values, as a Gaussian process sees it.
+"""The design `informative`: coalitions chosen to leave a Gaussian process the least uncertainty of the values.
 
     informative(n_sublayers=12, count=30)      # besides the full model and every single removal
 

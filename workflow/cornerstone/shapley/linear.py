@@ -34,7 +34,7 @@ class LinearEstimator:
 def mean_of_drops(
     n_sublayers: int, coalitions: Sequence[Removed], drops: Sequence[tuple[int, Removed, Removed]]
 ) -> LinearEstimator:
-    """The mean of what each sublayer's removal costs in these drops (sublayer, before, after), two coalitions each.
+    """Each sublayer's value as the mean drop v(before) − v(after) over these (sublayer, before, after).
 
     A sublayer without a drop has the value 0 and 0 samples.
     """

@@ -1,4 +1,4 @@
-"""Orders in which sublayers are removed one after another, and the coalitions that they pass.
+"""Orders in which sublayers are removed one after another, and the coalitions along them.
 
     coalitions, orders = order_coalitions(random_orders(n_sublayers=12, seed=0), 12, count=43)
 
@@ -37,7 +37,7 @@ def random_orders(n_sublayers: int, seed: int, *, antithetic: bool = False) -> I
 
 
 def balanced_orders(n_sublayers: int, seed: int) -> Iterator[Order]:
-    """Orders in which, of each n that follow each other, every sublayer stands at every place once: rotations."""
+    """Random orders with all their rotations, so that every sublayer stands at every place equally often."""
     for order in random_orders(n_sublayers, seed):
         for start in range(n_sublayers):
             yield order[start:] + order[:start]
@@ -46,7 +46,7 @@ def balanced_orders(n_sublayers: int, seed: int) -> Iterator[Order]:
 def order_coalitions(
     orders: Iterator[Order], n_sublayers: int, count: int
 ) -> tuple[list[Removed], list[Order]]:
-    """The first `count` distinct coalitions that orders pass, full and bare model first, and the orders begun."""
+    """The first `count` distinct coalitions along the orders, full and empty model first, and the orders used."""
     seen: dict[Removed, None] = {(): None, tuple(range(n_sublayers)): None}
     begun: list[Order] = []
     for order in islice(
@@ -62,5 +62,5 @@ def order_coalitions(
 
 
 def passed(order: Order) -> list[Removed]:
-    """The coalitions that an order passes, from the full to the bare model."""
+    """The coalitions along one order of removal, from the full model to the empty one."""
     return [tuple(sorted(order[:size])) for size in range(len(order) + 1)]

@@ -1,4 +1,4 @@
-"""Collapse: whether what is left of a model without a sublayer is surely guessing, or surely more.
+"""Collapse: tests of whether the score without a sublayer is surely guessing, or surely better than guessing.
 
     tests = guessing_tests(scores, chance, constant, margin=0.05)    # scores of shape (sublayers, documents)
     tests.states                                                     # "collapsed", "above", "below", "undecided"
@@ -67,7 +67,7 @@ def guessing_tests(
 
 
 def tails(differences: np.ndarray) -> np.ndarray:
-    """How likely so small means are if the true means are 0, shape (rows,), from (rows, documents).
+    """One-sided p-values against a mean of 0 or more, shape (rows,), from (rows, documents).
 
     The documents are weighted by exp(λ · difference) so that their mean is 0, and the distribution of the mean
     of that many documents drawn by these weights is worked out by the saddlepoint formula of Lugannani and Rice

@@ -1,4 +1,4 @@
-"""Rank correlations, with equal numbers sharing their ranks; not a number where one side is the same throughout."""
+"""Rank correlations. Ties share their mean rank; NaN where all numbers of one side are equal."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def spearman(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def mean_ranks(numbers: np.ndarray) -> np.ndarray:
-    """Ranks from 1, shape (n,): equal numbers have the mean of their places."""
+    """Ranks from 1, shape (n,); ties share their mean rank."""
     _, place, counts = np.unique(numbers, return_inverse=True, return_counts=True)
     return (np.cumsum(counts) - (counts - 1) / 2)[place]
 
 
 def kendall(one: np.ndarray, other: np.ndarray) -> float:
-    """Kendall's tau-b of two arrays of shape (n,): of all pairs, those ordered alike less those ordered otherwise."""
+    """Kendall's tau-b of two arrays of shape (n,): concordant less discordant pairs, adjusted for ties."""
     signs = [np.sign(numbers[:, None] - numbers) for numbers in (one, other)]
     norm = np.sqrt((signs[0] ** 2).sum() * (signs[1] ** 2).sum())
     return float((signs[0] * signs[1]).sum() / norm) if norm else np.nan

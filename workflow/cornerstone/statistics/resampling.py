@@ -43,7 +43,7 @@ def bootstrap(
 def resampled_means(
     per_document: np.ndarray, resamples: int = RESAMPLES, seed: int | tuple[int, ...] = SEED
 ) -> np.ndarray:
-    """Means over resampled documents alone, shape (rows, resamples): what ranks and shares are told from.
+    """Means over resampled documents alone, shape (rows, resamples), for ranks and shares.
 
     Every row sees the same resampled documents (paired), so differences and sums of rows may be taken. So
     does every other call with this seed and number of documents.
@@ -60,7 +60,7 @@ def resampled_means(
 def made_up(
     per_document: np.ndarray, resamples: int = RESAMPLES, seed: int | tuple[int, ...] = SEED
 ) -> np.ndarray:
-    """What the made-up documents add to each mean, shape (rows, resamples).
+    """What the two made-up documents add to each mean, shape (rows, resamples).
 
     A resample draws a document about as often as a Poisson number of mean 1 says; so does it each made-up one.
     """
@@ -74,13 +74,13 @@ def made_up(
 
 
 def bounded(draws: np.ndarray, per_document: np.ndarray) -> np.ndarray:
-    """Draws of scores, none below 0 or above 1 where no document scores so: the made-up ones could."""
+    """Draws of scores, cut to 0 … 1 where all documents' scores lie there: made-up documents may lie outside."""
     of_answers = (per_document >= 0).all() and (per_document <= 1).all()
     return draws.clip(0, 1) if of_answers else draws
 
 
 def typical_change(per_document: np.ndarray) -> np.ndarray:
-    """How large each row is on a document that shows it, shape (rows,): Σ x² / Σ |x|, 1 for right and wrong.
+    """The typical size of a change on a document that shows one, shape (rows,): Σ x² / Σ |x|; 1 for answers.
 
     Each row counts one such change of the median row with its own: of a row that one or two documents show, or
     none, the other rows tell better what it would be on others. 1 where no document shows anything.

@@ -15,7 +15,7 @@ def shares(values: np.ndarray) -> np.ndarray:
 
 
 def noise_shares(draws: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The share that noise alone would give the 1st, 2nd, … largest sublayer, shape (players,).
+    """The null share: the mean share of the 1st, 2nd, … largest sublayer if all values were noise, shape (players,).
 
     What the paper's share would be on average if every value were zero and only the noise of having
     finitely many documents were left: the bootstrap's deviations from the estimate, clipped, divided by

@@ -1,4 +1,4 @@
-"""Which of many numbers are surely not zero: p-values over documents, adjusted for how many are asked about.
+"""Tests of many means against zero: p-values over documents, adjusted for multiple comparisons.
 
     benjamini_hochberg(p_values(interactions)) < 0.05     # of those named so, one in twenty is chance
     holm(p_values(effects)) < 0.05                        # in one study of twenty, one or more of them is chance
@@ -14,7 +14,7 @@ import numpy as np
 
 
 def p_values(per_document: np.ndarray) -> np.ndarray:
-    """Of the mean of each row of (rows, documents) being zero: two-sided, shape (rows,).
+    """Two-sided p-values of each row's mean being zero, shape (rows,), from (rows, documents).
 
     Student's t, but never below what turning signs could tell: where m documents are not zero, 2 / 2^m. A number
     that is seen on few documents is then not sure, however alike they are. 1 for a row of zeros.
@@ -36,7 +36,7 @@ def _two_tails(t: np.ndarray, freedom: int) -> np.ndarray:
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """P-values adjusted by Holm (1979): below α, all that are named hold together in 1 − α of the studies."""
+    """P-values adjusted by Holm (1979): the family-wise error rate is at most α."""
     order = np.argsort(p, kind="stable")
     stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
     adjusted = np.empty_like(p)
@@ -45,7 +45,7 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 
 def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
-    """P-values adjusted by Benjamini and Hochberg (1995): of those below α, a part α is chance, on average."""
+    """P-values adjusted by Benjamini and Hochberg (1995): the false discovery rate is at most α."""
     order = np.argsort(p, kind="stable")[::-1]
     stepped = np.minimum.accumulate(p[order] * len(p) / np.arange(len(p), 0, -1))
     adjusted = np.empty_like(p)

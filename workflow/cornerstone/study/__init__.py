@@ -1,1 +1,1 @@
-"""A configured study: its configuration, what it needs, and how far it is."""
+"""A configured study: its configuration, what it needs, its progress, and what the driver does before it plans."""

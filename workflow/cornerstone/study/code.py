@@ -1,4 +1,4 @@
-"""Which files' edits change what a job makes: found in the text of its script, through all that it imports.
+"""The files of code that a job's results depend on: its script and whatever that imports, found in their text.
 
     code_of("estimate_values", [*score_files("paper"), ESTIMATORS.file_of("windows")])
 

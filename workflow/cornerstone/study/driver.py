@@ -114,7 +114,7 @@ def answer(question: str, study: StudyConfig) -> None:
 
 
 def explain_lock(arguments: Sequence[str]) -> None:
-    """Say in one line, on stderr, what to type where another run works here: Snakemake refuses what that run makes."""
+    """Where another run holds Snakemake's lock on the directory, say on stderr in one line what to type."""
     if set(arguments) & LOOKING_ONLY or is_dry_run(arguments) or not _is_locked():
         return
     print(
@@ -126,7 +126,7 @@ def explain_lock(arguments: Sequence[str]) -> None:
 
 
 def set_aside_bad_results(study: StudyConfig, arguments: Sequence[str]) -> None:
-    """Set aside what is no result of this study, so that it is made again: Snakemake never opens an output.
+    """Set aside damaged and foreign results, so that they are made again: Snakemake itself never opens an output.
 
     A dry run says what it would set aside. Moves nothing for a driver that runs no jobs, or beside another run.
     """

@@ -45,7 +45,7 @@ class Need:
     operations: float
 
     def hours(self, tflops: float) -> float:
-        """At so many 10^12 operations a second."""
+        """Hours that the operations take at so many TFLOP/s."""
         return self.operations / (tflops * 1e12) / 3600
 
 

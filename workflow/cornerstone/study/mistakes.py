@@ -1,4 +1,4 @@
-"""Mistakes of a configuration that the schema's language cannot say, or that its checker chokes on.
+"""Mistakes of a configuration that a JSON schema cannot express, or that its checker cannot handle.
 
 unreadable_values(raw)     # before the schema is asked
 study_mistakes(filled)     # after it, with the defaults filled in
@@ -26,7 +26,7 @@ ILL_REVISION = re.compile(r"\.\.|//|[/.]$|\.lock$")
 
 
 def unreadable_values(raw: Any) -> Iterator[str]:
-    """Keys that are no text, text over several lines, numbers that are none or endless, endless aliases."""
+    """What the schema's checker cannot handle: keys that are not text, control characters, NaN, endless nesting."""
     waiting, seen = deque([("", raw, 0)]), 0
     while waiting:
         key, value, depth = waiting.popleft()
@@ -65,7 +65,7 @@ def _unreadable_value(value: Any) -> str | None:
 
 
 def study_mistakes(filled: dict[str, Any]) -> Iterator[str]:
-    """What the schema cannot say of a configuration, a phrase each; `filled` has every default."""
+    """Mistakes that the schema cannot express, a phrase each; `filled` has every default."""
     for kind in ("models", "tasks"):
         if not filled[kind]:
             yield f"{kind} is empty: name at least one"

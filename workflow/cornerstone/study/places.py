@@ -95,7 +95,7 @@ def _as_inputs(paths: Iterable[Path]) -> list[str]:
 
 
 def place_mistakes(filled: dict[str, Any]) -> Iterator[str]:
-    """Places that lead out of the working directory unsaid, that no disk has, or that get in each other's way."""
+    """Mistakes of paths: out of the working directory, impossible names, and places that overlap."""
     results = filled["results"]
     yield from _results_mistakes(results)
     for name, keys in filled["tasks"].items():

@@ -1,4 +1,4 @@
-"""The configuration's schema: its file, its errors in our words, and its defaults.
+"""The configuration's schema: reading it, its errors in plain words, and its defaults.
 
     mistakes = schema_mistakes(raw)          # ["max_removed is 0: give 1 or more"]
     filled = fill_defaults(raw)              # only where there are no mistakes
@@ -52,7 +52,7 @@ REGISTRIES: dict[str, Callable[[], Sequence[str]]] = {
 
 
 def schema() -> dict[str, Any]:
-    """The schema with every name that is registered: not to be changed."""
+    """The schema, with every registered name where a key names a registry. Callers must not change it."""
     parsed = _parsed_schema()
     for key in parsed["properties"].values():
         if "registry" in key:
@@ -66,7 +66,7 @@ def _parsed_schema() -> dict[str, Any]:
 
 
 def schema_mistakes(raw: Any) -> list[str]:
-    """What the schema refuses in a configuration, a phrase each: the key, what was given, what was needed."""
+    """What breaks the schema, a phrase each: the key, what was given, what was needed."""
     errors = Draft202012Validator(schema()).iter_errors(raw)
     return [_in_our_words(error) for error in sorted(errors, key=lambda error: list(map(str, error.path)))]
 

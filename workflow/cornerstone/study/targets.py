@@ -1,4 +1,4 @@
-"""Targets on the command line, such as results/figures/pie_llama3_8b.pdf: whether the study can make them.
+"""Check targets on the command line, such as results/figures/pie_llama3_8b.pdf: the study must have them.
 
 check_targets(study, sys.argv[1:])
 """
@@ -95,7 +95,7 @@ def _when_there_is(design: str) -> str:
     if design not in DESIGNS:
         return ""
     takers = [estimator.name for estimator in choosable() if design in estimator.designs]
-    return f", {DESIGNS[design].when or f'{design} with estimator: ' + ' or '.join(takers)}"
+    return f", {design} {DESIGNS[design].when or 'with estimator: ' + ' or '.join(takers)}"
 
 
 def _check_documents(study: StudyConfig, path: str) -> None:

@@ -1,1 +1,1 @@
-"""What every other package stands on: errors, durable files, progress, signals, the hub's HTTP."""
+"""Services that every other package uses: errors, durable files, progress, signals, registries, the hub's HTTP."""

@@ -1,4 +1,4 @@
-"""Mistakes of the user, told in one line: what was given, what was needed, what to do."""
+"""Errors for a user's mistake, in one line: what was given, what was needed, what to do."""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ def _explanation(error: Exception, hub_id: str, revision: str | None, kind: str)
 
 
 def no_room(trouble: str) -> CornerstoneError:
-    """That the disk of the cache is too full."""
+    """The error for a cache whose disk is too full."""
     return CornerstoneError(
         f"{trouble} on the disk of the Hugging Face cache {constants.HF_HUB_CACHE}: make room there, or set HF_HOME "
         "to a folder on a larger disk, and type the same command again"

@@ -1,4 +1,4 @@
-"""Registries: a thing is one module with everything that belongs to it, and no list names it again.
+"""Registries: scores, estimators, figures and the like by name, each one module with all that belongs to it.
 
     SCORES: Registry[Score] = Registry("score", "cornerstone.scores")
 

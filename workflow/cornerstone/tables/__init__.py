@@ -1,4 +1,4 @@
-"""Tables over all models and tasks: one module a subject, with numbers, layout and note together.
+"""Tables over all models and tasks: one module a subject, with its numbers, layout and note.
 
     TABLES["shares"].make(results)                              # the rows of tables/shares.csv
     TABLES["shares"].sections(rows, View(titles, score))        # what shares.md and the report show
@@ -32,7 +32,7 @@ class Section:
 
 @dataclass(frozen=True)
 class View:
-    """For whom a table is laid out: what models and tasks are called, and the study's score."""
+    """What a layout needs to know of the study: the titles of models and tasks, and the score."""
 
     titles: Titles
     score: Score
@@ -43,6 +43,7 @@ class Table:
     """A table.
 
     name:      of its files.
+    about:     what it holds, in a line of the README.
     make:      its rows, as they are written to {name}.csv: of `values.results.Results`, or of `tables.audit.Audits` if
                it is the audit's.
     sections:  from the rows, as they are read from {name}.csv, to what people read. None where there is no {name}.md.
@@ -52,6 +53,7 @@ class Table:
     """
 
     name: str
+    about: str
     make: Callable[[Any], pd.DataFrame]
     sections: Callable[[pd.DataFrame, View], list[Section]] | None
     is_folded: bool

@@ -1,4 +1,4 @@
-"""The audit's tables, and what it says in a sentence: every estimator held against exact values.
+"""The audit's tables and its sentence for the report: every estimator compared with exact values.
 
 TABLES["audit"].make(Audits(games, positions, titles, score))      # tables/audit.csv
 
@@ -131,6 +131,8 @@ def _two_digits(number: float) -> str:
 TABLES.register(
     Table(
         name="audit",
+        about="every estimator at the paper's number of coalitions and multiples, means over models, tasks "
+        "and scores",
         make=lambda audits: audit_summary(audits.games),
         sections=summary_sections,
         is_folded=True,
@@ -141,6 +143,7 @@ TABLES.register(
 TABLES.register(
     Table(
         name="audit_games",
+        about="every estimator on each model, task and score",
         make=lambda audits: audits.games,
         sections=games_sections,
         is_folded=True,
@@ -151,6 +154,7 @@ TABLES.register(
 TABLES.register(
     Table(
         name="audit_positions",
+        about="every estimator at each sublayer: bias, error, samples",
         make=lambda audits: audits.positions,
         sections=None,
         is_folded=True,

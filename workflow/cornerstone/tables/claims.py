@@ -61,7 +61,16 @@ def _claims_note(score: Score) -> str:
     )
 
 
-TABLES.register(Table(name="claims", make=_make_claims, sections=claims_sections, is_folded=False, order=10))
+TABLES.register(
+    Table(
+        name="claims",
+        about="what the data say of each of the paper's claims: supported, contradicted or not decidable",
+        make=_make_claims,
+        sections=claims_sections,
+        is_folded=False,
+        order=10,
+    )
+)
 
 
 def _make_evidence(results: Results) -> pd.DataFrame:
@@ -106,5 +115,12 @@ EVIDENCE_COLUMNS = (
 """A study may have no evidence, but it has the columns."""
 
 TABLES.register(
-    Table(name="evidence", make=_make_evidence, sections=evidence_sections, is_folded=True, order=20)
+    Table(
+        name="evidence",
+        about="every number that a claim was decided by",
+        make=_make_evidence,
+        sections=evidence_sections,
+        is_folded=True,
+        order=20,
+    )
 )

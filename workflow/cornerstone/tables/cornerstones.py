@@ -40,8 +40,8 @@ def cornerstones_table(results: Results) -> pd.DataFrame:
             if rank <= results.top_k or label in paper:
                 row = {"model": model, "rank": rank, "sublayer": sublayer, "label": label, "share": share}
                 worth = {"value": mean[sublayer], "low": low[sublayer], "high": high[sublayer]}
-                told = {"top_k_stability": results.found[model][sublayer], "paper": paper.get(label)}
-                rows.append(row | worth | told)
+                named = {"top_k_stability": results.found[model][sublayer], "paper": paper.get(label)}
+                rows.append(row | worth | named)
     table = pd.DataFrame(rows).rename(columns={"paper": "paper_names_it"})
     return without_empty_paper_columns(table.assign(ours=table["rank"] <= results.top_k))
 
@@ -79,6 +79,8 @@ def _where_the_paper_names_it(row) -> dict[str, str]:
 TABLES.register(
     Table(
         name="cornerstones",
+        about="Table 2 of the paper: found by rank, with how often resampled documents name the same "
+        "(stability, not confidence)",
         make=cornerstones_table,
         sections=cornerstones_sections,
         is_folded=False,

@@ -125,10 +125,21 @@ def _note_by_task(score: Score) -> str:
     )
 
 
-TABLES.register(Table(name="drops", make=drops_table, sections=drops_sections, is_folded=False, order=80))
+TABLES.register(
+    Table(
+        name="drops",
+        about="Tables 3 and 4 of the paper: the drop without one cornerstone and without one other sublayer, "
+        "means over tasks",
+        make=drops_table,
+        sections=drops_sections,
+        is_folded=False,
+        order=80,
+    )
+)
 TABLES.register(
     Table(
         name="drops_by_task",
+        about="the drop without one cornerstone and without one other sublayer, on each task",
         make=drops_by_task_table,
         sections=drops_by_task_sections,
         is_folded=False,

@@ -95,4 +95,13 @@ def _on_the_floor(score: Score) -> str:
     )
 
 
-TABLES.register(Table(name="joint", make=joint_table, sections=joint_sections, is_folded=False, order=100))
+TABLES.register(
+    Table(
+        name="joint",
+        about="removing runs of other sublayers together",
+        make=joint_table,
+        sections=joint_sections,
+        is_folded=False,
+        order=100,
+    )
+)

@@ -74,5 +74,13 @@ def overlap_sections(table: pd.DataFrame, view: View) -> list[Section]:
 
 
 TABLES.register(
-    Table(name="overlap", make=overlap_table, sections=overlap_sections, is_folded=False, order=110)
+    Table(
+        name="overlap",
+        about="pairs removed together against one by one: with and without a cornerstone, by kinds, depth "
+        "and distance",
+        make=overlap_table,
+        sections=overlap_sections,
+        is_folded=False,
+        order=110,
+    )
 )

@@ -35,7 +35,7 @@ RULE_OF_THREE = 3.0
 
 
 def half_widths(per_document: np.ndarray) -> np.ndarray:
-    """Of the mean of each row of (rows, documents); infinite for a single document."""
+    """Half-widths of the 95 % intervals of row means of (rows, documents); infinite for a single document."""
     n = per_document.shape[1]
     if n < 2:
         return np.full(len(per_document), np.inf)
@@ -52,7 +52,7 @@ def documents_needed(width_now: float, documents: int, width: float, score: Scor
 
 
 def documents_needed_of(population: int, like_these: int) -> int:
-    """How many of a population's own documents tell as much of it as `like_these` of an endless one.
+    """The sample size for a finite population that is as precise as `like_these` of an infinite one.
 
     n = n₀ / (1 + (n₀ − 1) / N), Cochran (1977), Sampling Techniques, eq. 4.5.
     """
@@ -60,7 +60,7 @@ def documents_needed_of(population: int, like_these: int) -> int:
 
 
 def designs_of(estimator: str) -> dict[str, tuple[str, ...]]:
-    """What is evaluated for each kind of number; windows in any case."""
+    """The designs that must be evaluated for effects and for values."""
     return {
         "effect": ("ablation",),
         "value": tuple(dict.fromkeys(("ablation", "windows", *ESTIMATORS[estimator].designs))),
@@ -136,6 +136,8 @@ def _documents_cell(row: Mapping[str, float], width: str) -> str:
 TABLES.register(
     Table(
         name="precision",
+        about="how wide the intervals are, and how many documents narrower ones would take (`snakemake "
+        "precision` prints it)",
         make=lambda results: precision_table(results.measured),
         sections=precision_sections,
         is_folded=False,

@@ -65,6 +65,7 @@ def _scores_note(score: Score) -> str:
 TABLES.register(
     Table(
         name="scores",
+        about="the full models",
         make=lambda results: scores_table(results.ablation),
         sections=scores_sections,
         is_folded=False,
@@ -152,6 +153,8 @@ def _side_by_side_note() -> str:
 TABLES.register(
     Table(
         name="scores_side_by_side",
+        about="the full models in every score: how many sublayers' loss each shows, and which it does not "
+        "see",
         make=lambda results: scores_side_by_side(results.agreement),
         sections=side_by_side_sections,
         is_folded=True,

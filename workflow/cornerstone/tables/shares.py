@@ -145,6 +145,8 @@ def _share_columns(row) -> dict[str, str]:
 TABLES.register(
     Table(
         name="shares",
+        about="Table 1 of the paper: the share of the top `top_k` sublayers, beside what noise alone would "
+        "give",
         make=lambda results: shares_table(results.values, results.top_k, results.published),
         sections=shares_sections,
         is_folded=False,
@@ -154,6 +156,7 @@ TABLES.register(
 TABLES.register(
     Table(
         name="shares_by_task",
+        about="the share of the top `top_k` sublayers on each task",
         make=lambda results: shares_by_task_table(results.values, results.top_k),
         sections=shares_by_task_sections,
         is_folded=True,

@@ -38,12 +38,12 @@ def values_sections(table: pd.DataFrame, view: View) -> list[Section]:
 def ablation_sections(table: pd.DataFrame, view: View) -> list[Section]:
     """Each model's effects, and of accuracies what is left without a sublayer.
 
-    Another score near that of guessing does not say that a model guesses: no states are told of it.
+    Another score near that of guessing does not show that a model guesses, so it has no states.
     """
-    told = table.groupby("model", sort=False) if view.score.is_accuracy else ()
+    by_model = table.groupby("model", sort=False) if view.score.is_accuracy else ()
     return [
         *_numbers(table, "effect", "effects of removal", _effects_note(view.score), view),
-        *[_states(rows, view.titles) for _, rows in told],
+        *[_states(rows, view.titles) for _, rows in by_model],
     ]
 
 
@@ -67,18 +67,18 @@ def _stability(rows: pd.DataFrame, titles: Titles) -> Section:
     stability = rows["top_k_stability"]
     top_k = round(stability.sum() / rows["task"].nunique())
     ever = rows["sublayer"].isin(rows["sublayer"][stability >= 0.01])
-    told = _by_sublayer(rows.assign(cell=[percent(part, 0) for part in stability])[ever], titles)
+    text = _by_sublayer(rows.assign(cell=[percent(part, 0) for part in stability])[ever], titles)
     title = f"{titles.model(rows['model'].iloc[0])}: among the top {top_k} in % of resamples"
-    return Section(title, STABILITY_NOTE, told)
+    return Section(title, STABILITY_NOTE, text)
 
 
 def _states(rows: pd.DataFrame, titles: Titles) -> Section:
     """A model's sublayers without which some task's score is not surely above guessing."""
     fallen = rows["sublayer"].isin(rows["sublayer"][rows["state"] != ABOVE])
-    told = _by_sublayer(rows.assign(cell=rows["state"])[fallen], titles)
+    text = _by_sublayer(rows.assign(cell=rows["state"])[fallen], titles)
     none = pd.DataFrame({"Sublayer": ["Without any one of them all scores stay surely above guessing."]})
     title = f"{titles.model(rows['model'].iloc[0])}: what is left without a sublayer"
-    return Section(title, STATES_NOTE, told if fallen.any() else none)
+    return Section(title, STATES_NOTE, text if fallen.any() else none)
 
 
 def _by_sublayer(rows: pd.DataFrame, titles: Titles) -> pd.DataFrame:
@@ -91,6 +91,7 @@ def _by_sublayer(rows: pd.DataFrame, titles: Titles) -> pd.DataFrame:
 TABLES.register(
     Table(
         name="values",
+        about="the value of each sublayer",
         make=lambda results: results.values,
         sections=values_sections,
         is_folded=True,
@@ -100,6 +101,7 @@ TABLES.register(
 TABLES.register(
     Table(
         name="ablation",
+        about="the score without each sublayer, removed alone",
         make=lambda results: results.ablation,
         sections=ablation_sections,
         is_folded=True,

@@ -104,4 +104,13 @@ def totals_sections(table: pd.DataFrame, view: View) -> list[Section]:
     return [Section("Attention against FFN or MoE, and by depth", NOTE, pd.DataFrame(rows))]
 
 
-TABLES.register(Table(name="totals", make=totals_table, sections=totals_sections, is_folded=True, order=120))
+TABLES.register(
+    Table(
+        name="totals",
+        about="sums of values and effects: attention against FFN or MoE, and by depth",
+        make=totals_table,
+        sections=totals_sections,
+        is_folded=True,
+        order=120,
+    )
+)

@@ -1,4 +1,4 @@
-"""Scores side by side: what removing each sublayer costs in every score that an evaluation has.
+"""Agreement of scores: the effect of removing each sublayer, in every score that an evaluation has.
 
 evaluations/{model}/{task}/ablation.parquet + documents/{task}.parquet
     -> agreement/{model}/{task}.csv, a row per score × sublayer
@@ -61,7 +61,7 @@ def _effects(scores: Scores, labels: Sequence[str]) -> pd.DataFrame:
 
 
 def compared_with(rows: pd.DataFrame) -> str:
-    """The score of one task's rows that is held against the yardstick: the study's, or an accuracy."""
+    """The score that is compared with the yardstick: the study's own, or an accuracy."""
     chosen = rows["score"][rows["chosen"]].iloc[0]
     if chosen != yardstick().name:
         return chosen

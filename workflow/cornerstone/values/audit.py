@@ -1,12 +1,12 @@
-"""The audit: what each estimator gets right, on models whose exact values are known.
+"""The audit: every estimator compared with the exact values, on models where these are known.
 
 evaluations/{model}/{task}/exact.parquet + documents/{task}.parquet
     -> audit/{model}/{task}.csv            a row per score × estimator × budget
        audit_positions/{model}/{task}.csv  a row per score × estimator × sublayer, at the paper's budget
 
 The budget is the paper's number of coalitions and its multiples; estimators that draw at random run with many seeds.
-What is held against what is one game: the mean over these documents. So the audit speaks of estimation alone; how
-much the documents leave open is what the intervals of the values say.
+The game is the mean score over these documents. So the audit measures the error of estimation alone; the intervals
+of the values cover the sampling of documents.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def measures(values: np.ndarray, exact: np.ndarray, top_k: int) -> dict[str, flo
 
     spearman, kendall: rank correlations (tau-b); 0 where all values are the same. top_overlap: the part of the top_k
     that are the exact top_k. share_error: half the sum of the absolute errors of the clipped shares, 0 to 1.
-    efficiency_bias: sum of the values less v(all) − v(none), in parts of that. error: mean absolute error, in parts of
-    the largest exact value.
+    efficiency_bias: the efficiency gap, sum of the values less v(all) − v(none), as a part of that. error: mean
+    absolute error, in parts of the largest exact value.
     """
     total, largest = exact.sum(), np.abs(exact).max()
     return {
@@ -127,11 +127,11 @@ def audit(
     games = {
         m: exact_game(score_task(evaluated, m).scores) for m in dict.fromkeys((chosen, yardstick().name))
     }
-    told = {
+    tables = {
         output: lambda game: audit_table(game, max_removed, top_k, seeds),
         positions: lambda game: positions_table(game, evaluated.labels, max_removed, seeds),
     }
-    for path, table_of in told.items():
+    for path, table_of in tables.items():
         _of_games(
             games, table_of, evaluated.model, evaluated.task, len(evaluated.designs[0].documents)
         ).to_csv(path, index=False, float_format="%.10g", lineterminator="\n")

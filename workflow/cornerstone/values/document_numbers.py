@@ -1,4 +1,4 @@
-"""What one model did on one task, document by document: what averages over sublayers and tasks are made of.
+"""The numbers of one model on one task, document by document, for averages over sublayers and tasks.
 
     numbers = document_numbers(read_scores([ablation, windows], documents, "paper"), max_removed=4)
     draws = task_draws(numbers.effects.mean(axis=0), numbers.task)    # of the mean drop, 2,000 resamples
@@ -68,7 +68,7 @@ class DocumentNumbers:
 def document_numbers(
     study: ScoredTask, *, max_removed: int, edges: str = "both", estimator: str = "windows"
 ) -> DocumentNumbers:
-    """The numbers of a model on a task, from its evaluations: of ablation, windows and the estimator's, and what more.
+    """The numbers of a model on a task, from its evaluations of ablation, windows and the estimator's designs.
 
     Raises CornerstoneError where a coalition is missing.
     """

@@ -1,4 +1,4 @@
-"""The games of an evaluation of the design exact: every coalition known, and so the Shapley values themselves.
+"""Games with every coalition evaluated (the design exact), and so with exact Shapley values.
 
 game = exact_game(scores)
 """

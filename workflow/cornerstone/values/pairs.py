@@ -19,10 +19,10 @@ THIRDS = ("first third", "middle third", "last third")
 
 
 def pair_groups(results: Results, model: str) -> Mapping[tuple[str, str], Sequence[Removed]]:
-    """`groups_of` the pairs that the model's interactions are told of and that were measured on all its tasks."""
-    of_tasks, told = results.of_model(model), results.interactions[results.interactions["model"] == model]
+    """`groups_of` the model's pairs that are in its table of interactions and were measured on all its tasks."""
+    of_tasks, rows = results.of_model(model), results.interactions[results.interactions["model"] == model]
     measured = set.intersection(*(set(numbers.pairs) for numbers in of_tasks))
-    pairs = measured & set(told[["first", "second"]].itertuples(index=False, name=None))
+    pairs = measured & set(rows[["first", "second"]].itertuples(index=False, name=None))
     return groups_of(sorted(pairs), of_tasks[0].labels, results.is_cornerstone(model))
 
 

@@ -45,7 +45,7 @@ Audited = Callable[[Game, int, int], np.ndarray]
 
 @dataclass(frozen=True)
 class Words:
-    """What is said of an estimator that a configuration can name; {edge} and {max_removed} stand for the settings.
+    """Texts on an estimator that a configuration can name; {edge} and {max_removed} stand for the settings.
 
     choice:  what it is, for the schema's and the README's lists: "from random orders of removal".
     method:  how the value is found, after "The value of a sublayer …".

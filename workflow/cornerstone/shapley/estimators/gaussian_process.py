@@ -16,7 +16,7 @@ from cornerstone.shapley.linear import LinearEstimator
 
 
 def fit(mean_scores: MeanScores, n_sublayers: int, settings: Settings) -> LinearEstimator:
-    """The kernel is learnt from the scores. Raises CornerstoneError where a coalition was not evaluated."""
+    """The estimator with its kernel fitted to the scores. Raises CornerstoneError where a coalition is missing."""
     from cornerstone.shapley.gaussian_process import process_estimator  # needs SciPy
 
     chosen = DESIGNS["informative"].coalitions(n_sublayers, DesignSettings(max_removed=settings.max_removed))
@@ -24,8 +24,8 @@ def fit(mean_scores: MeanScores, n_sublayers: int, settings: Settings) -> Linear
     return process_estimator(coalitions, mean_scores(coalitions), n_sublayers)
 
 
-def of_gaussian_process(game: Game, budget: int, seed: int) -> np.ndarray:
-    """On a game of which at most `budget` coalitions may be asked."""
+def process_values(game: Game, budget: int, seed: int) -> np.ndarray:
+    """The estimate from at most `budget` coalitions of a game, shape (sublayers,)."""
     from cornerstone.shapley.gaussian_process import process_estimator
 
     coalitions = _drawn(game.n_sublayers, budget, seed)
@@ -56,7 +56,7 @@ ESTIMATORS.register(
             "values, and the column unseen_sd has how far the others may move each. They sum to what the whole model "
             "scores beyond the one without sublayers.",
         ),
-        audited=of_gaussian_process,
+        audited=process_values,
         minutes=120,
         look=Look("#1B6CA8", "-", "s", band=True),
         order=70,

@@ -16,8 +16,8 @@ def leave_one_out_estimator(n_sublayers: int) -> LinearEstimator:
     return mean_of_drops(n_sublayers, ablation(n_sublayers), singles)
 
 
-def of_leave_one_out(game: Game, budget: int, seed: int) -> np.ndarray:
-    """Nothing in it is random, and no budget buys more than the N + 1 coalitions that it takes."""
+def leave_one_out_values(game: Game, budget: int, seed: int) -> np.ndarray:
+    """The estimate from n + 1 coalitions, whatever the budget, shape (sublayers,). Nothing is random."""
     return apply(leave_one_out_estimator(game.n_sublayers), game)
 
 
@@ -33,7 +33,7 @@ ESTIMATORS.register(
             caution="The values are effects of single removals. They equal Shapley values where effects add up; what "
             "two sublayers do for each other counts twice or not at all, and they need not sum to the score.",
         ),
-        audited=of_leave_one_out,
+        audited=leave_one_out_values,
         never_exact="it looks at single removals, however many coalitions there may be",
         samples=lambda n_sublayers, max_removed: leave_one_out_estimator(n_sublayers).samples,
         is_random=False,

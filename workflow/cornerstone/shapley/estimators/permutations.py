@@ -1,4 +1,4 @@
-"""permutations: sublayers are removed one after another in random orders, each pays the drop that it causes."""
+"""permutations: a sublayer's value is the mean drop at its turn, as sublayers are removed in random orders."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def permutation_estimator(
     return mean_of_drops(n_sublayers, coalitions, drops)
 
 
-def of_permutations(game: Game, budget: int, seed: int, *, antithetic: bool = False) -> np.ndarray:
-    """On a game of which at most `budget` coalitions may be asked."""
+def permutation_values(game: Game, budget: int, seed: int, *, antithetic: bool = False) -> np.ndarray:
+    """The estimate from at most `budget` coalitions of a game, shape (sublayers,)."""
     return apply(_drawn(game.n_sublayers, budget, seed, antithetic), game)
 
 
@@ -66,7 +66,7 @@ ESTIMATORS.register(
             caution="The values average over few orders of removal. They estimate Shapley values; as the "
             "last order is cut off, they need not sum to the score.",
         ),
-        audited=of_permutations,
+        audited=permutation_values,
         order=30,
     )
 )
@@ -74,7 +74,7 @@ ESTIMATORS.register(
     Estimator(
         name="antithetic_permutations",
         title="antithetic permutations",
-        audited=partial(of_permutations, antithetic=True),
+        audited=partial(permutation_values, antithetic=True),
         look=Look("#7A5195", "-", "^"),
         order=40,
     )

@@ -15,8 +15,8 @@ from cornerstone.shapley.games import Game
 from cornerstone.system.errors import CornerstoneError
 
 
-def of_shapiq(game: Game, budget: int, seed: int, *, approximator: str, **settings: object) -> np.ndarray:
-    """An approximator of shapiq's by its class name. Raises CornerstoneError where shapiq is missing."""
+def shapiq_values(game: Game, budget: int, seed: int, *, approximator: str, **settings: object) -> np.ndarray:
+    """The estimate of a shapiq approximator, given by its class name. Raises CornerstoneError without shapiq."""
     made = getattr(_shapiq().approximator, approximator)(n=game.n_sublayers, random_state=seed, **settings)
     found = made.approximate(budget, _game_of_shapiq(game))
     return np.array([found[(sublayer,)] for sublayer in range(game.n_sublayers)])
@@ -50,7 +50,7 @@ def _register(
         Estimator(
             name=f"shapiq_{title.replace(' ', '_').lower()}",
             title=title,
-            audited=partial(of_shapiq, approximator=approximator, **(settings or {})),
+            audited=partial(shapiq_values, approximator=approximator, **(settings or {})),
             library="shapiq",
             **about,
         )

@@ -1,4 +1,4 @@
-"""Stratified by the number of sublayers present, for the audit."""
+"""stratified: marginal contributions averaged within each coalition size, then over sizes. For the audit."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def stratified_estimator(n_sublayers: int, coalitions: Sequence[Removed]) -> Lin
     return LinearEstimator(tuple(coalitions), weights, samples)
 
 
-def of_strata(game: Game, budget: int, seed: int) -> np.ndarray:
-    """Stratified by size, with orders in which every sublayer stands at every place equally often."""
+def stratified_values(game: Game, budget: int, seed: int) -> np.ndarray:
+    """The estimate from at most `budget` coalitions along balanced orders of removal, shape (sublayers,)."""
     return apply(_drawn(game.n_sublayers, budget, seed), game)
 
 
@@ -55,7 +55,7 @@ ESTIMATORS.register(
     Estimator(
         name="stratified",
         title="stratified",
-        audited=of_strata,
+        audited=stratified_values,
         look=Look("#4D4D4D", "-", "D"),
         order=60,
     )

@@ -1,4 +1,4 @@
-"""Truncated permutations, for the audit: an order is left where the score is nearly that of the bare model."""
+"""truncated permutations: an order ends where the score is nearly that of the empty model. For the audit."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ TOLERANCE = 0.05
 """Of v(all) − v(none): a truncated order ends where so little is left."""
 
 
-def of_truncated_permutations(game: Game, budget: int, seed: int) -> np.ndarray:
-    """Orders that are left where the score is nearly that of the bare model; what comes after causes no drop.
+def truncated_permutation_values(game: Game, budget: int, seed: int) -> np.ndarray:
+    """The estimate from orders that end near the empty model's score; later sublayers count as causing no drop.
 
     Source: Ghorbani and Zou 2019, Data Shapley, algorithm 1 (there from the empty coalition upwards).
     """
@@ -40,7 +40,7 @@ ESTIMATORS.register(
     Estimator(
         name="truncated_permutations",
         title="truncated permutations",
-        audited=of_truncated_permutations,
+        audited=truncated_permutation_values,
         never_exact="what is left when an order ends is nobody's",
         additive=NEARLY,
         order=50,

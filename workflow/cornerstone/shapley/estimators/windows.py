@@ -50,8 +50,8 @@ def _of_runs(
     return mean_of_drops(n_sublayers, coalitions, drops)
 
 
-def of_windows(game: Game, budget: int, seed: int, *, edges: str = "both") -> np.ndarray:
-    """With windows as large as the budget allows; nothing in it is random."""
+def window_values(game: Game, budget: int, seed: int, *, edges: str = "both") -> np.ndarray:
+    """The estimate from windows as large as the budget allows, shape (sublayers,). Nothing is random."""
     n = game.n_sublayers
     largest = max((size for size in range(1, n) if paper_budget(n, size) <= budget), default=1)
     return apply(window_estimator(n, largest, edges), game)
@@ -77,7 +77,7 @@ ESTIMATORS.register(
             caution="The values rest on removing few, neighbouring sublayers. They equal Shapley values where "
             "effects add up, and otherwise estimate them; they need not sum to the score.",
         ),
-        audited=of_windows,
+        audited=window_values,
         never_exact="they look at few coalitions, however many there may be",
         audited_as=lambda settings: "windows_first" if settings.edges == "first" else "windows",
         samples=lambda n_sublayers, max_removed: window_estimator(n_sublayers, max_removed).samples,
@@ -91,7 +91,7 @@ ESTIMATORS.register(
     Estimator(
         name="windows_first",
         title="windows (first edge)",
-        audited=partial(of_windows, edges="first"),
+        audited=partial(window_values, edges="first"),
         never_exact="they look at few coalitions, however many there may be",
         samples=lambda n_sublayers, max_removed: window_estimator(n_sublayers, max_removed, "first").samples,
         is_random=False,
