@@ -10,6 +10,9 @@ settings.load_profile("cornerstone")
 
 LONGEST_FIRST = (
     "test_workflow",
+    "test_code_inputs",
+    "test_extensions",
+    "test_one_file_each",
     "test_readme",
     "test_tasks_from_hub",
     "test_download",

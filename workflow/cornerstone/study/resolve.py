@@ -15,7 +15,7 @@ from cornerstone.study.config import ModelConfig, Resources, StudyConfig, TaskCo
 from cornerstone.study.mistakes import study_mistakes, unreadable_values
 from cornerstone.study.schema import NAME_PHRASE, fill_defaults, schema, schema_mistakes
 from cornerstone.system.errors import CornerstoneError
-from cornerstone.system.registry import load_extension
+from cornerstone.system.registry import check_names, load_extension
 
 MOST_MISTAKES = 10
 """In one error."""
@@ -55,9 +55,13 @@ def resolve(raw: Mapping[str, Any], expand_group: ExpandGroup | None = None) -> 
 def _load_extensions(raw: Any) -> None:
     """Run the user's own files. Whatever else stands there is for the schema to refuse."""
     files = raw.get("extensions") if isinstance(raw, Mapping) else None
-    for file in files if isinstance(files, list | tuple) else ():
-        if isinstance(file, str) and file:
-            load_extension(file)
+    own = (
+        [file for file in files if isinstance(file, str) and file] if isinstance(files, list | tuple) else []
+    )
+    for file in own:
+        load_extension(file)
+    if own:
+        check_names()
 
 
 def _expanded(

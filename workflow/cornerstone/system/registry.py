@@ -29,6 +29,7 @@ WORKFLOW = Path(__file__).resolve().parents[2]
 """The folder of Cornerstone's own code."""
 
 Entry = TypeVar("Entry")
+_registries: list[Registry[Any]] = []
 
 
 class Registry(Generic[Entry]):
@@ -36,6 +37,7 @@ class Registry(Generic[Entry]):
 
     def __init__(self, noun: str, package: str) -> None:
         """noun: what an entry is called in messages. package: its modules register the entries, or it does itself."""
+        _registries.append(self)
         self._noun, self._package = noun, package
         self._entries: dict[str, Any] = {}
         self._files: dict[str, Path] = {}
@@ -45,8 +47,10 @@ class Registry(Generic[Entry]):
         """Add an entry; the file that calls this is the entry's. Raises CornerstoneError for a name that is taken."""
         name, file = entry.name, Path(sys._getframe(1).f_globals["__file__"])
         if name in self._files and self._files[name] != file:
+            # The library's module may be imported later than a user's own file, which is still the one to change.
+            known, new = sorted((self._files[name], file), key=is_own)
             raise CornerstoneError(
-                f"{file} registers the {self._noun} {name!r}, which {self._files[name]} has already: rename it"
+                f"{new} registers the {self._noun} {name!r}, which {known} has already: rename it"
             )
         self._entries[name], self._files[name] = entry, file
         return entry
@@ -130,7 +134,15 @@ def load_extension(file: Path | str) -> None:
         del sys.modules[module_name]
         if isinstance(error, CornerstoneError):
             raise
-        raise CornerstoneError(f"extensions: {file} cannot be used: {one_line(error)}") from error
+        raise CornerstoneError(
+            f"extensions: {file} cannot be used: {one_line(error)}: correct it, or leave it out"
+        ) from error
+
+
+def check_names() -> None:
+    """Raise CornerstoneError where a user's own file has registered a name that is one of Cornerstone's."""
+    for registry in _registries:
+        registry._import_all()
 
 
 def is_own(file: Path | str) -> bool:
