@@ -139,6 +139,7 @@ def make_stems(values, titles):
 FIGURES.register(
     Figure(
         name="stems",
+        about="signed values as stems",
         scope=Scope.MODEL,
         reads="values/{model}/{task}.csv",
         needs_pairs=False,
@@ -180,6 +181,13 @@ def extremes_sections(table, view):
 
 
 TABLES.register(
-    Table(name="extremes", make=make_extremes, sections=extremes_sections, is_folded=False, order=55)
+    Table(
+        name="extremes",
+        about="the largest value of each model and task",
+        make=make_extremes,
+        sections=extremes_sections,
+        is_folded=False,
+        order=55,
+    )
 )
 '''
