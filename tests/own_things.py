@@ -97,7 +97,7 @@ def fit(mean_scores, n_sublayers, settings):
     return mean_of_drops(n_sublayers, coalitions, drops)
 
 
-DESIGNS.register(Design(name="half_models", coalitions=halves))
+DESIGNS.register(Design(name="half_models", about="the first half and the second half removed", coalitions=halves))
 ESTIMATORS.register(
     Estimator(
         name="halves",
