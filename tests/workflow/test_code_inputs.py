@@ -13,6 +13,8 @@ import pytest
 from made_environments import STAND_IN
 from tiny_study import STUDY, configure, make, planned, prepare
 
+pytestmark = pytest.mark.study
+
 NO_ARITHMETIC = {"download_model", "build_documents", "evaluate"}
 """They are made again by version numbers alone."""
 DECIDE_NO_NUMBER = ("workflow/cornerstone/system/", "workflow/scripts/logged.py")

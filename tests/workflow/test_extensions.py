@@ -13,6 +13,8 @@ import pytest
 import own_things
 from tiny_study import N_SUBLAYERS, STUDY, configure, make, planned, prepare
 
+pytestmark = pytest.mark.study
+
 OWN = {
     "own/score.py": own_things.SCORE,
     "own/estimator.py": own_things.ESTIMATOR_WITH_DESIGN,

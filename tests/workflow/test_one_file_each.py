@@ -14,6 +14,8 @@ import own_things
 from cornerstone.drawing.style import FORMATS
 from tiny_study import N_SUBLAYERS, STUDY, configure, make, prepare
 
+pytestmark = pytest.mark.study
+
 DROPPED = {
     "scores/surprise.py": own_things.SCORE,
     "shapley/estimators/beside.py": own_things.ESTIMATOR,
