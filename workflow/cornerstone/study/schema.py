@@ -144,4 +144,4 @@ def _filled(value: Any, rule: dict[str, Any]) -> Any:
 
 def _definition(rule: dict[str, Any]) -> dict[str, Any]:
     """A rule of the schema, or the one under $defs that it refers to."""
-    return schema()["$defs"][rule["$ref"].rpartition("/")[2]] if "$ref" in rule else rule
+    return _parsed_schema()["$defs"][rule["$ref"].rpartition("/")[2]] if "$ref" in rule else rule
