@@ -12,6 +12,7 @@ import pytest
 
 import own_things
 from cornerstone.drawing.style import FORMATS
+from cornerstone.scores import measured_scores
 from tiny_study import N_SUBLAYERS, STUDY, configure, make, prepare
 
 pytestmark = pytest.mark.study
@@ -72,7 +73,7 @@ def test_values_are_of_the_new_score_by_the_new_estimator(results):
 
 def test_the_new_score_is_compared_with_the_others(results):
     both = of_task(results, "agreement")
-    assert set(both["score"]) == {"acc", "logprob", "surprise", "margin"}
+    assert set(both["score"]) == {"surprise", *(score.name for score in measured_scores(("acc",)))}
     assert set(both.loc[both["chosen"], "score"]) == {"surprise"}
     bits, nats = (both.loc[both["score"] == name, "effect"].to_numpy() for name in ("surprise", "logprob"))
     assert bits == pytest.approx(nats / math.log(2))
