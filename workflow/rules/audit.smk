@@ -6,7 +6,7 @@ rule audit_estimators:
     input:
         evaluation="<results>/evaluations/{model}/{task}/exact.parquet",
         documents="<results>/documents/{task}.parquet",
-        code=code_of("audit_estimators", [*SCORES.files, *ESTIMATORS.files]),
+        code=lambda _: code_of("audit_estimators", [*SCORES.files, *ESTIMATORS.files]),
     output:
         audit="<results>/audit/{model}/{task}.csv",
         positions="<results>/audit_positions/{model}/{task}.csv",
@@ -36,7 +36,7 @@ rule audit_tables:
     input:
         audits=of_exact("<results>/audit/{model}/{task}.csv"),
         positions=of_exact("<results>/audit_positions/{model}/{task}.csv"),
-        code=code_of("audit_tables", [*TABLES.files, *SCORES.files, *ESTIMATORS.files]),
+        code=lambda _: code_of("audit_tables", [*TABLES.files, *SCORES.files, *ESTIMATORS.files]),
     output:
         csv=table_files(audit_tables(), "csv"),
         md=report(

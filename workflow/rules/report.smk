@@ -13,7 +13,7 @@ rule report:
         ],
         documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
         manifests=expand("<results>/models/{model}.json", model=study.model_names),
-        code=code_of(
+        code=lambda _: code_of(
             "report", [*FIGURES.files, *TABLES.files, *CLAIMS.files, *SCORES.files, *ESTIMATORS.files]
         ),
     output:

@@ -19,7 +19,7 @@ rule tables:
         ],
         documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
         paper=os.path.relpath(PAPER),
-        code=code_of(
+        code=lambda _: code_of(
             "tables", [*TABLES.files, *CLAIMS.files, *SCORES.files, ESTIMATORS.file_of(study.estimator)]
         ),
     output:

@@ -6,7 +6,9 @@ rule estimate_values:
     input:
         evaluations=value_evaluations,
         documents="<results>/documents/{task}.parquet",
-        code=code_of("estimate_values", [*score_files(study.score), ESTIMATORS.file_of(study.estimator)]),
+        code=lambda _: code_of(
+            "estimate_values", [*score_files(study.score), ESTIMATORS.file_of(study.estimator)]
+        ),
     output:
         values="<results>/values/{model}/{task}.csv",
     log:
@@ -36,7 +38,7 @@ rule removal_effects:
     input:
         evaluations=pair_evaluations,
         documents="<results>/documents/{task}.parquet",
-        code=code_of("removal_effects", SCORES.files),
+        code=lambda _: code_of("removal_effects", SCORES.files),
     output:
         ablation="<results>/ablation/{model}/{task}.csv",
         joint="<results>/joint/{model}/{task}.csv",
