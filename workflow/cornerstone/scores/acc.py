@@ -6,16 +6,13 @@ from cornerstone.scores import SCORES, Score
 from cornerstone.scores.choices import answers_right, best_constant
 from cornerstone.scores.unit import POINTS
 
-METHOD = (
-    "the answer is the choice with the largest log-likelihood (acc), or the largest per character (acc_norm)"
-)
-
-SCORES.register(
+ACC = SCORES.register(
     Score(
         name="acc",
         noun="accuracy",
         counts="1 if the choice of the largest log-likelihood is right",
-        method=METHOD,
+        method="the answer is the choice with the largest log-likelihood (acc), or the largest per character "
+        "(acc_norm)",
         unit=POINTS,
         of=lambda choices: answers_right(choices, choices.loglikelihoods),
         chance=lambda choices: choices.guessed,

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from cornerstone.scores import SCORES, Score
-from cornerstone.scores.acc import METHOD
-from cornerstone.scores.unit import POINTS
+from dataclasses import replace
+
+from cornerstone.scores import SCORES
+from cornerstone.scores.acc import ACC
 
 SCORES.register(
-    Score(
+    replace(
+        ACC,
         name="paper",
-        noun="accuracy",
         counts="`acc_norm` where the task reports it, else `acc`",
-        method=f"{METHOD}; acc_norm where the task reports it, as in the paper",
-        unit=POINTS,
+        method=f"{ACC.method}; acc_norm where the task reports it, as in the paper",
         of=None,
         chance=None,
-        is_accuracy=True,
-        on_every_task=False,
+        constant=None,
         stands_for=("acc_norm", "acc"),
-        linear_up_to=1.0,
-        half_widths=(0.05, 0.02, 0.01),
         order=0,
     )
 )
