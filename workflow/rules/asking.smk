@@ -10,6 +10,7 @@ rule estimate:
     params:
         question="estimate",
         study=study,
+        extensions=list(study.extensions),
     message:
         "Ask the hub what the study will need"
     script:
@@ -25,6 +26,7 @@ rule overview:
     params:
         question="overview",
         study=study,
+        extensions=list(study.extensions),
     message:
         "Look how far the study is"
     script:
@@ -40,6 +42,7 @@ rule precision:
     params:
         question="precision",
         study=study,
+        extensions=list(study.extensions),
     message:
         "Look how precise the study is"
     script:
