@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from pathlib import Path
@@ -39,17 +38,6 @@ TASKS = {
 @pytest.fixture(scope="module")
 def content(tmp_path_factory) -> Path:
     return make_content(tmp_path_factory.mktemp("content"), MODELS, DATA_SETS)
-
-
-@pytest.fixture
-def hub(content) -> Iterator[Hub]:
-    with Hub(content) as hub:
-        yield hub
-
-
-@pytest.fixture
-def home(tmp_path) -> Path:
-    return tmp_path / "home"
 
 
 # What it has

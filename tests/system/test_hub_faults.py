@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from asking_the_hub import LLAMA, SHARD, downloaded
-from hub import Fault, Hub, make_content
+from hub import Fault, make_content
 
 
 @pytest.fixture(scope="module")
 def content(tmp_path_factory) -> Path:
     return make_content(tmp_path_factory.mktemp("content"), [LLAMA])
-
-
-@pytest.fixture
-def hub(content) -> Iterator[Hub]:
-    with Hub(content) as hub:
-        yield hub
-
-
-@pytest.fixture
-def home(tmp_path) -> Path:
-    return tmp_path / "home"
 
 
 def same(path: str, content: Path) -> bool:
