@@ -17,7 +17,7 @@ def sublayer_flops(model: LanguageModel) -> list[float]:
     return [
         2.0 * _weights_per_token(module, sublayer.kind == "moe", chosen)
         for block in model.blocks
-        for sublayer, module in zip(block.sublayers, block.modules, strict=True)
+        for sublayer, module in zip(block.sublayers, block.parts, strict=True)
     ]
 
 

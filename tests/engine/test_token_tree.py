@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cornerstone.engine.token_tree import ROOT, plain_rows, rows_of, tree_row
+from cornerstone.engine.token_tree import PLAIN, ROOT, TREE, plain_rows, rows_of, tree_row
 from cornerstone.loading.encoding import EncodedDocument, EncodedRequest
 
 # Few different tokens, so that requests share prefixes, or are prefixes of each other, or are equal.
@@ -101,8 +101,8 @@ def test_plain_rows_are_paths_and_none_is_a_prefix_of_another(document):
 
 @given(st.lists(documents(), max_size=4))
 def test_rows_name_their_document_by_its_position(several):
-    assert [row.document for row in rows_of(several, "tree")] == list(range(len(several)))
-    plain = rows_of(several, "plain")
+    assert [row.document for row in rows_of(several, TREE)] == list(range(len(several)))
+    plain = rows_of(several, PLAIN)
     assert [row.document for row in plain] == sorted(row.document for row in plain)
     assert {row.document for row in plain} == set(range(len(several)))
     for position, document in enumerate(several):

@@ -82,12 +82,14 @@ def test_the_order_is_known_before_the_walk_and_so_is_each_visits_work(folder, c
             return super().run_block(number, hidden, *arguments, **settings)
 
     from cornerstone.engine.budget import Budget
-    from cornerstone.engine.token_tree import rows_of
+    from cornerstone.engine.token_tree import TREE, rows_of
     from cornerstone.engine.walk import Counts, make_batch
 
     counts = Counts()
     with torch.inference_mode(), Recorded(model.network, model.blocks) as decoder:
-        batch = make_batch(decoder, rows_of(DOCUMENTS[:1], "tree"), {0: 0}, (None,) * 3)
+        batch = make_batch(
+            decoder, rows_of(DOCUMENTS[:1], TREE), {0: 0}, DOCUMENTS[0].n_choices, (None,) * 3
+        )
         seen.clear()
         list(Walk(decoder, [batch], tree, Budget(9999, 9999, 9999, most, 999), counts).run())
 

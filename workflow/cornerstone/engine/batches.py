@@ -1,15 +1,15 @@
 """Batches: which documents go through the blocks together, sized by a budget and with little padding.
 
-batching = Batching(documents, "tree", model.weights is not None, states=12.5)
+batching = Batching(documents, TREE, model.weights is not None, states=12.5)
 batching.next_batches(batching.in_order(), budget)      # [[4, 0, 7]]: positions of documents
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from cornerstone.engine.budget import Budget, peak_states
-from cornerstone.engine.token_tree import document_rows
+from cornerstone.engine.token_tree import Row, RowKind, document_rows, grouped_rows
 from cornerstone.loading.encoding import EncodedDocument
 from cornerstone.shapley.coalition_tree import CoalitionTree
 
@@ -27,12 +27,13 @@ class Batching:
     """
 
     def __init__(
-        self, documents: Sequence[EncodedDocument], kind: str, streamed: bool, states: float
+        self, documents: Sequence[EncodedDocument], kind: RowKind, streamed: bool, states: float
     ) -> None:
-        """kind: of rows, "tree" or "plain"; streamed: whether several batches go side by side.
+        """kind: of rows; streamed: whether several batches go side by side.
 
         states: evaluations that each token takes of a sublayer on average.
         """
+        self.kind = kind
         self.rows = [document_rows(n, document, kind) for n, document in enumerate(documents)]
         self.tokens = [sum(len(row.tokens) for row in rows) for rows in self.rows]
         self.longest = max(self.tokens)
@@ -55,8 +56,11 @@ class Batching:
 
     def padded(self, positions: Sequence[int]) -> int:
         """Row tokens of a batch of these documents, padding included."""
-        rows = [row for position in positions for row in self.rows[position]]
-        return len(rows) * max(len(row.tokens) for row in rows)
+        return sum(len(rows) * max(len(row.tokens) for row in rows) for rows in self.groups(positions))
+
+    def groups(self, positions: Sequence[int]) -> list[list[Row]]:
+        """The rows of these documents by those that may be padded to one length."""
+        return grouped_rows([row for position in positions for row in self.rows[position]], self.kind)
 
     def next_batches(self, positions: Sequence[int], budget: Budget) -> list[list[int]]:
         """The documents from the front that go through the blocks together: one batch, or where the weights are
@@ -76,13 +80,16 @@ class Batching:
     def _next_batch(self, positions: Sequence[int], most: int, budget: Budget) -> list[int]:
         """As many documents from the front as fit `most` row tokens, padding included; at least one."""
         taken: list[int] = []
-        rows = longest = tokens = 0
+        tokens = 0
+        shapes: dict[Hashable, tuple[int, int]] = {}  # of rows that lie together: how many, and the longest
         smallest = FEWEST_CHUNKS * budget.chunk_tokens / self._states
         for position in positions:
-            rows += len(self.rows[position])
-            longest = max(longest, *(len(row.tokens) for row in self.rows[position]))
+            for row in self.rows[position]:
+                like = self.kind.like(row)
+                count, longest = shapes.get(like, (0, 0))
+                shapes[like] = count + 1, max(longest, len(row.tokens))
             tokens += self.tokens[position]
-            padded = rows * longest
+            padded = sum(count * longest for count, longest in shapes.values())
             if taken and (padded > most or (padded > smallest and padded > (1 + MOST_PADDING) * tokens)):
                 break
             taken.append(position)

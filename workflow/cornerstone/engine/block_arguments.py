@@ -1,7 +1,7 @@
 """What a model gives its blocks besides the hidden state: masks, positions, rotary embeddings, for many states at once.
 
 wide = widened(arguments, 8)            # for eight states side by side, of each block
-narrowed(wide[0], rows)                 # of which so many batch entries run now
+narrowed(wide[0], 3, of=8)              # of which so many states run now
 """
 
 from __future__ import annotations
@@ -52,11 +52,12 @@ def _map_tensors(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
 
 
 def hidden_first(args: tuple, kwargs: dict) -> tuple[Tensor, BlockArguments]:
-    """Split a call of a block or a sublayer into its hidden state and the rest."""
+    """Split a call of a block or a sublayer into its hidden state and the rest: its first tensor."""
     if args:
         return args[0], BlockArguments(args[1:], kwargs)
     rest = dict(kwargs)
-    return rest.pop("hidden_states"), BlockArguments((), rest)
+    first = "hidden_states" if "hidden_states" in rest else next(k for k, v in rest.items() if isinstance(v, Tensor))
+    return rest.pop(first), BlockArguments((), rest)
 
 
 def grown_dims(arguments: BlockArguments, wider: BlockArguments) -> tuple[int | None, ...]:
@@ -82,6 +83,9 @@ def widened(arguments: Sequence[BlockArguments], copies: int) -> list[BlockArgum
     return [one.map_batch(widen) for one in arguments]
 
 
-def narrowed(arguments: BlockArguments, rows: int) -> BlockArguments:
-    """The first `rows` batch entries of widened arguments, as views."""
-    return arguments.map_batch(lambda tensor, dim: tensor.narrow(dim, 0, rows))
+def narrowed(arguments: BlockArguments, copies: int, of: int) -> BlockArguments:
+    """Arguments widened for `of` states, for the first `copies` of them, as views.
+
+    A tensor may have several entries for each entry of the batch (BLOOM's ALiBi: one a head).
+    """
+    return arguments.map_batch(lambda tensor, dim: tensor.narrow(dim, 0, tensor.shape[dim] // of * copies))

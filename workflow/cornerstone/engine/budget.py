@@ -8,7 +8,7 @@ import torch
 
 from cornerstone.loading.load import LanguageModel
 from cornerstone.loading.memory import free_memory, says_out_of_memory
-from cornerstone.loading.sublayers import first_parameter
+from cornerstone.loading.sublayers import first_parameter, text_config
 from cornerstone.shapley.coalition_tree import CoalitionTree
 
 # (state × token) that run together. A GPU wants many; on a CPU a thousand fill the matrix products while their
@@ -105,7 +105,7 @@ def first_budget(
     batch_tokens: a wish that the memory may cut down. Without one, a batch is as large as a block runs well; but
     where the weights are streamed, as many batches as the memory has room for go side by side.
     """
-    config = getattr(model.network.config, "text_config", None) or model.network.config
+    config = text_config(model.network)
     device = model.device.type
     bytes_per_number = first_parameter(model.network).element_size()
     chunk_tokens = CHUNK_TOKENS[device]
@@ -130,7 +130,7 @@ def first_budget(
 
 def working_bytes(model: LanguageModel, chunk_tokens: int) -> int:
     """A block's own activations: a dozen hidden states and a few FFN-wide ones live at once."""
-    config = getattr(model.network.config, "text_config", None) or model.network.config
+    config = text_config(model.network)
     inner = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
     return (
         chunk_tokens * (12 * config.hidden_size + 4 * inner) * first_parameter(model.network).element_size()
@@ -140,7 +140,7 @@ def working_bytes(model: LanguageModel, chunk_tokens: int) -> int:
 def state_bytes(model: LanguageModel, tree: CoalitionTree, budget: Budget, tokens: int) -> int:
     """The most that states of documents with so many row tokens take at once: every batch's that wait between two
     blocks, and of the batch at work those that enter the block too."""
-    config = getattr(model.network.config, "text_config", None) or model.network.config
+    config = text_config(model.network)
     waiting, peak = _most_states(tree), peak_states(tree)
     if budget.max_states < waiting:  # subtrees: the one at work, and as many states of those that wait
         waiting = peak = min(peak, 2 * budget.max_states)

@@ -1,7 +1,8 @@
-"""The check before each job: the engine is compared with the model's own forward on the job's longest documents.
+"""The check before each job: the engine is compared with the model's own forward on the job's own documents.
 
 It makes "any decoder" safe: a model that the engine cannot drive rightly is refused, never measured wrongly.
-Tree rows that fail fall back to plain rows; plain rows that fail refuse the model.
+Whatever the job's dtype, it runs in float32, where no rounding hides a wrong mask or position. Kinds of rows are
+tried from the cheapest on; when none agrees with the model, the model is refused.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
@@ -20,10 +21,21 @@ from cornerstone.engine.budget import CHUNK_TOKENS, first_budget, is_out_of_memo
 from cornerstone.engine.decoder import Decoder
 from cornerstone.engine.masks import windows_in_depth
 from cornerstone.engine.reference import reference_loglikelihoods
-from cornerstone.engine.token_tree import Row, rows_of, tree_row
+from cornerstone.engine.samples import (
+    check_coalitions,
+    config_numbers,
+    documents_at_lengths,
+    extreme_documents,
+    lengths_of_change,
+    request_lengths,
+)
+from cornerstone.engine.token_tree import PLAIN, TREE, RowKind, grouped_rows, rows_of, tree_row
+from cornerstone.engine.upcast import in_float32
 from cornerstone.engine.walk import Batch, Counts, Walk, make_batch
 from cornerstone.loading.encoding import EncodedDocument
 from cornerstone.loading.load import LanguageModel
+from cornerstone.loading.refusals import Reason, refused
+from cornerstone.loading.sublayers import kinds_of_blocks, one_of_each_kind
 from cornerstone.shapley.coalition_tree import coalition_tree
 from cornerstone.shapley.coalitions import Removed, removed_text
 from cornerstone.system.errors import CornerstoneError, one_line
@@ -32,22 +44,8 @@ log = logging.getLogger(__name__)
 
 # How far two right computations of one log-likelihood (nats) may lie apart: absolutely, and relative to it.
 # float32 differs by about 1e-5 with the batch alone; in 8 and 11 bits of mantissa a token's log-probability
-# moves by hundredths, while a wrong mask or position is off by 0.6 and more.
+# moves by hundredths, so that these tell a gross mistake only: what is fine, float32 tells.
 TOLERANCES = {"float32": (1e-4, 2e-6), "float16": (0.05, 0.01), "bfloat16": (0.3, 0.03)}
-
-
-@dataclass(frozen=True)
-class RowKind:
-    """How documents become rows.
-
-    name:    "tree" or "plain".
-    windows: each block's attention window for tree rows (tokens, None: all).
-    pace:    seconds per (token × sublayer) of the model's own forward, one request at a time.
-    """
-
-    name: str
-    windows: tuple[int | None, ...] | None
-    pace: float
 
 
 @dataclass(frozen=True)
@@ -59,25 +57,34 @@ class Comparison:
     where: str
 
 
+@dataclass(frozen=True)
+class Sample:
+    """What the check runs: documents under coalitions, and what the model's own forward gives for them.
+
+    wanted: [document][coalition][choice], nats.
+    """
+
+    documents: list[EncodedDocument]
+    coalitions: list[Removed]
+    wanted: list[list[list[float]]]
+
+
 def choose_rows(
     model: LanguageModel, decoder: Decoder, documents: Sequence[EncodedDocument], allowed: str = "auto"
 ) -> RowKind:
-    """The cheapest kind of rows that passes the check on the documents: tree rows, else plain rows.
+    """The cheapest kind of rows that passes the check on the documents.
 
-    allowed: "auto", or "tree" or "plain" to try that kind alone.
+    allowed: "auto", or "tree" or "plain" to try these kinds alone.
     Raises CornerstoneError naming the model and the difference when none passes, where the model itself
-    gives no finite number, and where the documents do not fit the memory.
+    gives no finite number, where a sublayer is not whole, and where the documents do not fit the memory.
     """
     _refuse_unknown_tokens(model, documents)
-    sample = extreme_documents(documents)
     try:
-        if model.weights is not None:
-            return _choose_rows_on_cut(model, decoder, sample, allowed)
-        return _choose_rows(model, decoder, sample, allowed)
+        return _choose_rows(model, decoder, documents, allowed)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        named = ", ".join(str(document.index) for document in sample)
+        named = ", ".join(str(document.index) for document in extreme_documents(documents))
         raise CornerstoneError(
             f"{model.name}: the check of documents {named} does not fit the memory: free memory, or choose a "
             "smaller dtype or another device"
@@ -98,31 +105,60 @@ def _refuse_unknown_tokens(model: LanguageModel, documents: Sequence[EncodedDocu
             )
 
 
-def _choose_rows_on_cut(
-    model: LanguageModel, decoder: Decoder, sample: Sequence[EncodedDocument], allowed: str
+def _choose_rows(
+    model: LanguageModel, decoder: Decoder, documents: Sequence[EncodedDocument], allowed: str
 ) -> RowKind:
-    """As `_choose_rows`, on the model cut to the blocks that are held in memory: the model's own forward would
-    stream all others, once for each request and coalition."""
-    numbers = sorted(model.weights.held)
+    """In float32: on the whole model where it is resident in float32, else on one block of each kind, cast up."""
+    numbers = one_of_each_kind(kinds_of_blocks(model.network, model.blocks))
+    if model.weights is not None:
+        numbers = sorted(model.weights.held)
+    decoder.prove_players(numbers)
+    if model.weights is None and model.dtype == "float32":
+        return _row_kind_that_agrees(model, decoder, documents, allowed)
+    kind = _choose_rows_on_cut(model, decoder, documents, allowed, numbers)
+    if model.weights is not None:
+        return kind
+    sample = _sample(model, decoder, extreme_documents(documents), check_coalitions(model))
+    kind = replace(kind, pace=_pace_of_reference(model, sample))
+    if (failure := _disagreement(model, decoder, kind, sample)) is not None:
+        raise refused(model.network, Reason.DISAGREES, f"in {model.dtype} with {failure}")
+    return kind
+
+
+def _choose_rows_on_cut(
+    model: LanguageModel,
+    decoder: Decoder,
+    documents: Sequence[EncodedDocument],
+    allowed: str,
+    numbers: Sequence[int],
+) -> RowKind:
+    """As `_row_kind_that_agrees`, on the model cut to some blocks and cast to float32."""
     log.info(
-        "check: on %d of %d blocks (%s), which have each kind of block; the others pass the hidden state on",
+        "check: in float32 on %d of %d blocks (%s), which have each kind of block; the others pass the hidden state on",
         len(numbers),
         len(model.blocks),
         ", ".join(map(str, numbers)),
     )
-    cut = replace(model, blocks=tuple(model.blocks[number] for number in numbers), weights=None)
-    with decoder.cut_to(numbers), Decoder(cut.network, cut.blocks, removal=decoder.removal) as small:
-        kind = _choose_rows(cut, small, sample, allowed)
-        # A quarter of what the job gives a block at once runs about as well, and takes less long.
-        pace = measured_pace(small, kind, sample[:1], CHUNK_TOKENS[model.device.type] // 4)
-    return row_kind(decoder, sample, kind.name, pace)
+    blocks = tuple(model.blocks[number] for number in numbers)
+    others = [block.module for number, block in enumerate(model.blocks) if number not in numbers]
+    with decoder.cut_to(numbers):
+        with in_float32(model.network, others):
+            cut = replace(model, blocks=blocks, weights=None, dtype="float32")
+            with Decoder(cut.network, cut.blocks, removal=decoder.removal) as small:
+                kind = _row_kind_that_agrees(cut, small, documents, allowed)
+        cut = replace(model, blocks=blocks, weights=None)
+        with Decoder(cut.network, cut.blocks, removal=decoder.removal) as small:
+            # A quarter of what the job gives a block at once runs about as well, and takes less long.
+            some = CHUNK_TOKENS[model.device.type] // 4
+            pace = measured_pace(small, kind, extreme_documents(documents)[:1], some)
+    return with_windows(decoder, documents, replace(kind, pace=pace))
 
 
 def measured_pace(
     decoder: Decoder, kind: RowKind, documents: Sequence[EncodedDocument], chunk_tokens: int
 ) -> float:
     """Seconds per (token × sublayer) of blocks that get so many tokens at once, or as many as the memory takes."""
-    batch = make_batch(decoder, rows_of(documents, kind.name), {0: 0}, kind.windows)
+    batch, *_ = _batches(decoder, documents, kind)
     copies = max(1, chunk_tokens // (batch.shape[0] * batch.shape[1]))
     while True:
         try:
@@ -146,43 +182,79 @@ def _pace_of(decoder: Decoder, batch: Batch, copies: int) -> float:
     return sum(seconds[1:]) / (copies * batch.tokens * sublayers)
 
 
-def _choose_rows(
-    model: LanguageModel, decoder: Decoder, sample: Sequence[EncodedDocument], allowed: str
+def _row_kind_that_agrees(
+    model: LanguageModel, decoder: Decoder, documents: Sequence[EncodedDocument], allowed: str
 ) -> RowKind:
-    coalitions = check_coalitions(model)
-    started = time.monotonic()
-    wanted = [
-        [reference_loglikelihoods(model, document, c, decoder.removal) for c in coalitions]
-        for document in sample
+    """Raises CornerstoneError where none does."""
+    numbers = config_numbers(model, documents)
+    samples = [
+        _sample(model, decoder, extreme_documents(documents), check_coalitions(model)),
+        _sample(model, decoder, documents_at_lengths(documents, numbers), [()]),
     ]
-    _refuse_non_finite(model, sample, coalitions, wanted)
-    tokens = sum(len(request.tokens) for document in sample for request in document.requests)
-    pace = (time.monotonic() - started) / (tokens * len(coalitions) * len(model.sublayers))
+    # The second together with the first: what lies on both sides of a number must share batches, too.
+    samples[1] = Sample(
+        samples[0].documents + samples[1].documents,
+        [()],
+        [by_coalition[:1] for by_coalition in samples[0].wanted] + samples[1].wanted,
+    )
+    pace = _pace_of_reference(model, samples[0])
     failures = []
-    for name in ("tree", "plain") if allowed == "auto" else (allowed,):
+    for kind in _kinds_of_rows(decoder, documents, numbers):
+        if allowed not in ("auto", kind.name):
+            continue
         try:
-            kind = row_kind(decoder, sample, name, pace)
-            comparison = compare(model, decoder, kind, sample, coalitions, wanted)
+            kind = with_windows(decoder, documents, replace(kind, pace=pace))
+            found = [_disagreement(model, decoder, kind, sample) for sample in samples]
         # A model may refuse our masks in as many ways as there are models.
-        except (ValueError, RuntimeError, TypeError, LookupError) as error:
+        except Exception as error:
             if is_out_of_memory(error):
                 raise
-            failures.append(f"{name} rows: {one_line(error)}")
-        else:
-            if comparison.excess <= 1:
-                log.info("check: %s rows agree with the model to %.1e nats", name, comparison.difference)
-                return kind
-            failures.append(f"{name} rows: off by {comparison.difference:.3g} nats at {comparison.where}")
-        log.info("check: %s cannot use %s", model.name, failures[-1])
-    raise CornerstoneError(
-        f"{model.name} ({type(model.network).__name__}) cannot be measured: the engine disagrees with the "
-        f"model's own forward ({'; '.join(failures)}); choose a model of another family"
-    )
+            found = [f"{kind}: {one_line(error)}"]
+        failure = next((one for one in found if one is not None), None)
+        if failure is None:
+            log.info("check: %s agree with the model", kind)
+            return kind
+        failures.append(failure)
+        log.info("check: %s cannot use %s", model.name, failure)
+    raise refused(model.network, Reason.DISAGREES, "; ".join(failures))
 
 
-def _refuse_non_finite(model, documents, coalitions, wanted) -> None:
-    for document, by_coalition in zip(documents, wanted, strict=True):
-        for coalition, numbers in zip(coalitions, by_coalition, strict=True):
+def _kinds_of_rows(
+    decoder: Decoder, documents: Sequence[EncodedDocument], numbers: Sequence[int]
+) -> Iterator[RowKind]:
+    """From the cheapest on. Rows that the model would treat in different ways are apart from the first kind on."""
+    switches = tuple(lengths_of_change(decoder, request_lengths(documents)))
+    yield replace(TREE, switches=switches)
+    if not set(numbers) <= set(switches):
+        yield replace(TREE, switches=tuple(sorted({*switches, *numbers})))
+    yield replace(PLAIN, switches=switches)
+    yield replace(PLAIN, padded=False)
+
+
+def _sample(
+    model: LanguageModel, decoder: Decoder, documents: list[EncodedDocument], coalitions: list[Removed]
+) -> Sample:
+    wanted = [
+        [reference_loglikelihoods(model, document, coalition, decoder.removal) for coalition in coalitions]
+        for document in documents
+    ]
+    sample = Sample(documents, coalitions, wanted)
+    _refuse_non_finite(model, sample)
+    return sample
+
+
+def _pace_of_reference(model: LanguageModel, sample: Sample) -> float:
+    """Seconds per (token × sublayer) of the model's own forward."""
+    document = sample.documents[0]
+    started = time.monotonic()
+    reference_loglikelihoods(model, document, ())
+    tokens = sum(len(request.tokens) for request in document.requests)
+    return (time.monotonic() - started) / (tokens * len(model.sublayers))
+
+
+def _refuse_non_finite(model: LanguageModel, sample: Sample) -> None:
+    for document, by_coalition in zip(sample.documents, sample.wanted, strict=True):
+        for coalition, numbers in zip(sample.coalitions, by_coalition, strict=True):
             for choice, number in enumerate(numbers):
                 if not math.isfinite(number):
                     raise non_finite(model, document, choice, coalition, number)
@@ -199,67 +271,36 @@ def non_finite(
     )
 
 
-def row_kind(decoder: Decoder, documents: Sequence[EncodedDocument], name: str, pace: float) -> RowKind:
-    """A kind of rows and what it needs to know of the model. Raises ValueError where it cannot be."""
-    if name == "plain":
-        return RowKind(name, None, pace)
-    deepest = max(len(request.tokens) for document in documents for request in document.requests)
-    return RowKind(name, tuple(windows_in_depth(decoder, deepest)), pace)
+def with_windows(decoder: Decoder, documents: Sequence[EncodedDocument], kind: RowKind) -> RowKind:
+    """With what tree rows need to know of the model. Raises ValueError where the model cannot have such rows."""
+    if kind.name == "plain":
+        return kind
+    return replace(kind, windows=tuple(windows_in_depth(decoder, request_lengths(documents)[-1])))
 
 
-def extreme_documents(documents: Sequence[EncodedDocument]) -> list[EncodedDocument]:
-    """The documents with the longest row, the deepest row, the deepest row that is a real tree, and, for what
-    padding might do, the shortest row."""
-    rows = [tree_row(position, document) for position, document in enumerate(documents)]
-    chosen = [
-        max(rows, key=lambda row: len(row.tokens)),
-        max(rows, key=lambda row: max(row.depths)),
-        max(rows, key=lambda row: (not row.is_path, max(row.depths))),
-        min(rows, key=lambda row: len(row.tokens)),
-    ]
-    return [documents[position] for position in dict.fromkeys(row.document for row in chosen)]
+def _disagreement(model: LanguageModel, decoder: Decoder, kind: RowKind, sample: Sample) -> str | None:
+    """Where the engine is further from the model than is tolerated, in words; None where it is not."""
+    comparison = compare(model, decoder, kind, sample)
+    log.info("check: %s are within %.1e nats of the model", kind, comparison.difference)
+    return f"{kind}: off by {comparison.difference:.3g} nats at {comparison.where}" if comparison.excess > 1 else None
 
 
-def check_coalitions(model: LanguageModel) -> list[Removed]:
-    """The full model and, in a block of each kind, one attention, one FFN and the whole block removed.
+def compare(model: LanguageModel, decoder: Decoder, kind: RowKind, sample: Sample) -> Comparison:
+    """Compare the engine's log-likelihoods with the sample's.
 
-    And the first sublayer: then every later block runs several states at once, as in the job.
-    """
-    last = model.sublayers[-1].block  # of a cut, not its number of blocks
-    layer_types = getattr(model.network.config, "layer_types", None) or [None] * (last + 1)
-    by_kind: dict[tuple, list[Removed]] = {}
-    for block in model.blocks:
-        kind = (*map(type, block.modules), layer_types[block.sublayers[0].block])
-        by_kind.setdefault(kind, []).append(tuple(sublayer.index for sublayer in block.sublayers))
-    coalitions: list[Removed] = [()]
-    for blocks in by_kind.values():
-        indices = blocks[len(blocks) // 2]
-        coalitions += [*((index,) for index in indices), indices]
-    return list(dict.fromkeys([*coalitions, (0,)]))
-
-
-def compare(
-    model: LanguageModel,
-    decoder: Decoder,
-    kind: RowKind,
-    documents: Sequence[EncodedDocument],
-    coalitions: Sequence[Removed],
-    wanted: Sequence[Sequence[Sequence[float]]],
-) -> Comparison:
-    """Compare the engine's log-likelihoods with wanted[document][coalition][choice].
-
-    The documents run as one batch, as in the job: padding and neighbours must not be felt. Those without
-    branches also run alone, for they then get the model's own masks.
+    The documents run together, as in the job: padding and neighbours must not be felt. Those without
+    branches also run by themselves, for they then get the model's own masks.
     """
     absolute, relative = TOLERANCES[model.dtype]
-    tree = coalition_tree(coalitions, [tuple(s.index for s in block.sublayers) for block in model.blocks])
+    documents = sample.documents
+    tree = coalition_tree(sample.coalitions, [tuple(s.index for s in block.sublayers) for block in model.blocks])
     worst = Comparison(0.0, 0.0, "")
     paths = [n for n, document in enumerate(documents) if tree_row(n, document).is_path]
     for numbers in dict.fromkeys([tuple(range(len(documents))), tuple(paths)]):
         batch = [documents[number] for number in numbers]
         got = _engine_loglikelihoods(model, decoder, kind, batch, tree) if batch else []
         for number, document, ours_of in zip(numbers, batch, got, strict=True):
-            for coalition, row in zip(coalitions, wanted[number], strict=True):
+            for coalition, row in zip(sample.coalitions, sample.wanted[number], strict=True):
                 for ours, theirs in zip(ours_of[coalition], row, strict=True):
                     difference = abs(ours - theirs) if math.isfinite(ours) else math.inf
                     excess = difference / (absolute + relative * abs(theirs))
@@ -272,11 +313,11 @@ def compare(
 def _engine_loglikelihoods(model, decoder, kind, documents, tree) -> list[dict[Removed, list[float]]]:
     """Per document, each coalition's log-likelihoods; in ever smaller pieces where memory runs out, one
     document after another at last."""
-    rows: list[Row] = rows_of(documents, kind.name)
-    budget = first_budget(model, tree, memory_budget(model.device), sum(len(row.tokens) for row in rows))
+    tokens = sum(len(row.tokens) for row in rows_of(documents, kind))
+    budget = first_budget(model, tree, memory_budget(model.device), tokens)
     while True:
         try:
-            return _walked(decoder, kind, documents, rows, tree, budget)
+            return _walked(decoder, kind, documents, tree, budget)
         except (RuntimeError, MemoryError) as error:
             smaller = budget.halved(1, 0) if is_out_of_memory(error) else None
             if smaller is None and (len(documents) == 1 or not is_out_of_memory(error)):
@@ -288,11 +329,19 @@ def _engine_loglikelihoods(model, decoder, kind, documents, tree) -> list[dict[R
         budget = smaller
 
 
-def _walked(decoder, kind, documents, rows, tree, budget) -> list[dict[Removed, list[float]]]:
+def _batches(decoder: Decoder, documents: Sequence[EncodedDocument], kind: RowKind) -> list[Batch]:
+    """All rows of the documents, whose requests are numbered through."""
+    first = dict(enumerate(accumulate((document.n_choices for document in documents), initial=0)))
+    requests = first[len(documents)]
+    groups = grouped_rows(rows_of(documents, kind), kind)
+    return [make_batch(decoder, rows, first, requests, kind.windows) for rows in groups]
+
+
+def _walked(decoder, kind, documents, tree, budget) -> list[dict[Removed, list[float]]]:
     starts = [0, *accumulate(document.n_choices for document in documents)]
-    batch = make_batch(decoder, rows, dict(enumerate(starts)), kind.windows)
     found: list[dict[Removed, list[float]]] = [{} for _ in documents]
-    for coalitions, loglikelihoods in Walk(decoder, [batch], tree, budget, Counts()).run():
+    walk = Walk(decoder, _batches(decoder, documents, kind), tree, budget, Counts())
+    for coalitions, loglikelihoods in walk.run():
         for coalition, numbers in zip(coalitions, loglikelihoods.tolist(), strict=True):
             for start, document, found_of in zip(starts[:-1], documents, found, strict=True):
                 found_of[coalition] = numbers[start : start + document.n_choices]

@@ -11,27 +11,30 @@ by what `removals` puts in its place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from cornerstone.engine.block_arguments import BlockArguments, grown_dims, hidden_first
+from cornerstone.engine.probing import prove_players, returns_its_input
 from cornerstone.engine.removals import REMOVALS, Removal
-from cornerstone.engine.switch import Form, Switch, replaced_forward
+from cornerstone.engine.switch import Form, Player, replaced_forward
+from cornerstone.loading.refusals import Reason, refused
 from cornerstone.loading.streaming import StreamedWeights
 from cornerstone.loading.sublayers import Block, first_parameter, kinds_of_blocks, one_of_each_kind
-from cornerstone.system.errors import CornerstoneError
 
 
 class Decoder:
     """A causal language model cut into head, blocks and tail. Use it as a context manager.
 
-    Raises CornerstoneError when the model does something between its blocks, or adds the residual inside a
-    sublayer, so that zeroing that sublayer would lose the stream.
+    Raises CornerstoneError when the model does something between its blocks, when it loses the residual stream
+    without a sublayer, and when it does not run its blocks and their sublayers once each, in order.
 
     weights: where the blocks' weights come from when they are not in memory; `weights.loading()` must be on then,
     and the blocks that the decoder learned from are held in memory when it is entered, for the check.
@@ -50,8 +53,8 @@ class Decoder:
         self.weights = weights
         self.removal = removal
         self.device = first_parameter(network).device
-        self.switches = tuple(
-            tuple(Switch(module, removal) for module in block.modules) for block in self.blocks
+        self.players = tuple(
+            tuple(Player(modules, removal) for modules in block.parts) for block in self.blocks
         )
         self._forms: list[Form] = []
         self._skips: dict[int, bool] = {}
@@ -59,9 +62,9 @@ class Decoder:
 
     def __enter__(self) -> Decoder:
         with self._stack as stack:
-            for block, switches in zip(self.blocks, self.switches, strict=True):
-                for module, switch in zip(block.modules, switches, strict=True):
-                    stack.enter_context(replaced_forward(module, switch))
+            for player in (player for players in self.players for player in players):
+                for switch in player.switches:
+                    stack.enter_context(replaced_forward(switch.module, switch))
             self._learn()
             self._stack = stack.pop_all()
         return self
@@ -95,16 +98,11 @@ class Decoder:
         return record.hidden, arguments
 
     def _record(self, inputs: dict[str, Tensor]) -> _Record:
-        record = _Record(self._forms)
+        record = _Record(self.network, self._forms)
         with ExitStack() as stack:
             for number, block in enumerate(self.blocks):
                 stack.enter_context(replaced_forward(block.module, record.at(number)))
             self.network.base_model(use_cache=False, **inputs)
-        if record.changed_between is not None:
-            raise CornerstoneError(
-                f"{type(self.network).__name__} changes the hidden state between its blocks (before block "
-                f"{record.changed_between}), outside any sublayer: Cornerstone cannot measure it"
-            )
         return record
 
     # -- blocks ----------------------------------------------------------------------------------------
@@ -116,25 +114,24 @@ class Decoder:
         arguments: BlockArguments,
         removed: Sequence[int] = (),
         *,
-        keep_first: bool = False,
-        replay_first: Tensor | None = None,
+        keep: Sequence[int] = (),
+        replay: Mapping[int, Sequence[Tensor]] = MappingProxyType({}),
     ) -> Tensor:
-        """One block on hidden states (B, T, D), without the sublayers at the given places in it (0, 1).
+        """One block on hidden states (B, T, D), without the sublayers at the given places in it (0, 1, …).
 
-        keep_first leaves the first sublayer's output in `switches[number][0].kept`; replay_first puts such
-        an output in its place instead of computing it.
+        keep leaves the outputs of the sublayers at these places in `players[number][place]`; replay puts such
+        outputs in their places instead of computing them.
         """
         if self.weights is not None:
             self.weights.use(number)
-        switches = self.switches[number]
-        for place, switch in enumerate(switches):
-            switch.removed = place in removed
-        switches[0].keep, switches[0].replay = keep_first, replay_first
+        players = self.players[number]
+        for place, player in enumerate(players):
+            player.set(place in removed, place in keep, replay.get(place))
         try:
             output = self.blocks[number].module(hidden, *arguments.args, **arguments.kwargs)
         finally:
-            for switch in switches:
-                switch.removed, switch.keep, switch.replay = False, False, None
+            for player in players:
+                player.set()
         return self._forms[number].main(output)
 
     # -- tail ------------------------------------------------------------------------------------------
@@ -148,7 +145,7 @@ class Decoder:
             for number, block in enumerate(self.blocks):
                 hand_in = states[:, None] if number == last else None
                 stack.enter_context(replaced_forward(block.module, self._passing(number, hand_in)))
-            return self.network(input_ids=ids, use_cache=False).logits[:, -1]
+            return logits_of(self.network, self.network(input_ids=ids, use_cache=False))[:, -1]
 
     def _passing(self, number: int, hand_in: Tensor | None) -> Callable:
         """A forward that passes the hidden state on, or hands in another one."""
@@ -164,9 +161,9 @@ class Decoder:
     def _learn(self) -> None:
         """Find, by running it on a few tokens, what the model's blocks return and which ones pass through."""
         if self.weights is None:
-            self._learn_forms()
+            self._learn_from(range(len(self.blocks)))
         else:
-            self._learn_forms_by_kind(self.weights)
+            self._learn_by_kind(self.weights)
         # Not the embeddings: a block may lose the stream where they happen to be zero.
         hidden, self._probe_arguments = self.head(_some_tokens(self.device))
         probe = torch.linspace(-1, 1, hidden.numel(), device=hidden.device).to(hidden.dtype)
@@ -175,47 +172,30 @@ class Decoder:
             for number in range(len(self.blocks)):
                 self.skips(number)
 
-    def _learn_forms(self) -> None:
-        forms: list[Form] = []
-        hooks = [
-            b.module.register_forward_hook(lambda *call: forms.append(Form.of(call[2]))) for b in self.blocks
-        ]
-        try:
-            self.network(input_ids=_some_tokens(self.device), use_cache=False)
-        finally:
-            for hook in hooks:
-                hook.remove()
-        self._forms = forms
-
-    def _learn_forms_by_kind(self, weights: StreamedWeights) -> None:
-        """As `_learn_forms`, from one block of each kind: a pass over streamed weights takes long."""
+    def _learn_by_kind(self, weights: StreamedWeights) -> None:
+        """From one block of each kind: a pass over streamed weights takes long."""
         kinds = kinds_of_blocks(self.network, self.blocks)
         weights.hold(one_of_each_kind(kinds))
         for number, kind in enumerate(kinds):
             if kind == number:
-                self._forms.append(self._form_of(number))
+                with self.cut_to(range(number, len(self.blocks))):
+                    self._learn_from([number])
                 continue
             self._forms.append(self._forms[kind])
-            for switch, known in zip(self.switches[number], self.switches[kind], strict=True):
-                switch.form = known.form
+            for player, known in zip(self.players[number], self.players[kind], strict=True):
+                for switch, other in zip(player.switches, known.switches, strict=True):
+                    switch.form = other.form
 
-    def _form_of(self, number: int) -> Form:
-        """What a block returns, whose predecessors' forms are known: they pass the hidden state on."""
+    def _learn_from(self, numbers: Sequence[int]) -> None:
+        """Run the network until the last of these blocks, and take down the forms of what they return.
 
-        def seen(*call: Any) -> None:
-            raise _Seen(Form.of(call[2]))
-
-        hook = self.blocks[number].module.register_forward_hook(seen)
-        try:
-            with self.cut_to(range(number, len(self.blocks))):
-                self.network(input_ids=_some_tokens(self.device), use_cache=False)
-        except _Seen as found:
-            return found.form
-        finally:
-            hook.remove()
-        raise CornerstoneError(
-            f"{type(self.network).__name__} does not call its block {number}: Cornerstone cannot measure it"
-        )
+        The forms of the blocks before them are known: these pass the hidden state on.
+        """
+        watch = _Watch(self, numbers)
+        with watch.hooks(), suppress(_Seen):
+            self.network(input_ids=_some_tokens(self.device), use_cache=False)
+        watch.refuse_other_order()
+        self._forms += [watch.forms[number] for number in numbers]
 
     @contextmanager
     def cut_to(self, numbers: Sequence[int]) -> Iterator[None]:
@@ -230,51 +210,97 @@ class Decoder:
         """Whether a block may be left out where all its sublayers are removed: it then returns its input."""
         if number not in self._skips:
             arguments = self._probe_arguments[number]
-            self._skips[number] = self._is_skippable(number, self._probe, arguments)
+            self._skips[number] = returns_its_input(self, number, self._probe, arguments)
         return self._skips[number]
+
+    def prove_players(self, numbers: Sequence[int]) -> None:
+        """See `probing.prove_players`; the weights of these blocks must be in memory."""
+        prove_players(self, numbers, self._probe, self._probe_arguments)
 
     def counted(self) -> int:
         """(state × token × sublayer) evaluations made since `reset_counts`, padding included."""
-        return sum(switch.tokens for switches in self.switches for switch in switches)
+        return sum(player.tokens for players in self.players for player in players)
 
     def reset_counts(self) -> None:
-        for switch in (switch for switches in self.switches for switch in switches):
-            switch.tokens = 0
+        for player in (player for players in self.players for player in players):
+            player.reset_count()
 
-    def _is_skippable(self, number: int, hidden: Tensor, arguments: BlockArguments) -> bool:
-        """Whether the block without its sublayers returns its input exactly."""
-        output = self.run_block(number, hidden, arguments, removed=range(len(self.switches[number])))
-        if not output.any():
-            raise CornerstoneError(
-                f"{type(self.network).__name__} adds the residual inside its sublayers, so removing one "
-                "would lose the residual stream too: Cornerstone cannot measure it, choose another family"
-            )
-        return torch.equal(output, hidden)
+
+def logits_of(network: nn.Module, output: Any) -> Tensor:
+    """The logits (B, T, vocabulary) in what a network returns. Raises CornerstoneError where it has none."""
+    logits = getattr(output, "logits", None)
+    if not isinstance(logits, Tensor) or logits.ndim != 3:
+        raise refused(network, Reason.NO_LOGITS, f"it returns {type(output).__name__}")
+    return logits
 
 
 class _Seen(Exception):
-    """Ends a forward pass once a block's form is known."""
+    """Ends a forward pass once all is seen."""
 
-    def __init__(self, form: Form) -> None:
-        self.form = form
+
+class _Watch:
+    """Takes down, while the network runs, what some blocks return and in which order their sublayers run."""
+
+    def __init__(self, decoder: Decoder, numbers: Sequence[int]) -> None:
+        self.decoder, self.numbers = decoder, numbers
+        self.forms: dict[int, Form] = {}
+        self.calls: dict[int, list[int]] = {number: [] for number in numbers}
+
+    @contextmanager
+    def hooks(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            for number in self.numbers:
+                block = self.decoder.blocks[number].module
+                stack.callback(block.register_forward_hook(partial(self._returned, number)).remove)
+                for place, player in enumerate(self.decoder.players[number]):
+                    for switch in player.switches:
+                        hook = partial(self._called, number, place)
+                        stack.callback(switch.module.register_forward_pre_hook(hook).remove)
+            yield
+
+    def _called(self, number: int, place: int, *_: Any) -> None:
+        self.calls[number].append(place)
+
+    def _returned(self, number: int, module: nn.Module, inputs: Any, output: Any) -> None:
+        if number in self.forms:
+            raise refused(self.decoder.network, Reason.ORDER, f"block {number} runs more than once")
+        self.forms[number] = Form.of(output)
+        if number == self.numbers[-1] != len(self.decoder.blocks) - 1:
+            raise _Seen
+
+    def refuse_other_order(self) -> None:
+        """Raise CornerstoneError unless each block ran once and each part of its sublayers once, in order."""
+        for number in self.numbers:
+            if number not in self.forms:
+                raise refused(self.decoder.network, Reason.ORDER, f"block {number} is not run")
+            wanted = [
+                place for place, player in enumerate(self.decoder.players[number]) for _ in player.switches
+            ]
+            if (calls := self.calls[number]) != wanted:
+                labels = [sublayer.label for sublayer in self.decoder.blocks[number].sublayers]
+                ran = ", ".join(labels[place] for place in calls) or "none of its sublayers"
+                raise refused(self.decoder.network, Reason.ORDER, f"block {number} runs {ran}")
 
 
 class _Record:
     """Recorders for the head of a pass: blocks that keep what they are given and hand the hidden state on."""
 
-    def __init__(self, forms: Sequence[Form]) -> None:
-        self.forms = forms
+    def __init__(self, network: nn.Module, forms: Sequence[Form]) -> None:
+        self.network, self.forms = network, forms
         self.hidden: Tensor | None = None
         self.arguments: list[BlockArguments] = []
-        self.changed_between: int | None = None
 
     def at(self, number: int) -> Callable:
         def forward(*args: Any, **kwargs: Any) -> Any:
             hidden, rest = hidden_first(args, kwargs)
+            if number != len(self.arguments):
+                raise refused(self.network, Reason.ORDER, f"block {number} runs after {len(self.arguments)} others")
+            if hidden.ndim != 3:
+                raise refused(self.network, Reason.SEVERAL_STREAMS, f"block {number} is given {tuple(hidden.shape)}")
             if self.hidden is None:
                 self.hidden = hidden
             elif hidden is not self.hidden and not torch.equal(hidden, self.hidden):
-                self.changed_between = number
+                raise refused(self.network, Reason.BETWEEN_BLOCKS, f"before block {number}")
             self.arguments.append(rest)
             return self.forms[number].filled(hidden)
 

@@ -17,19 +17,22 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import torch
 
 from cornerstone.engine.batches import Batching
 from cornerstone.engine.budget import Budget, first_budget, is_out_of_memory, memory_budget
-from cornerstone.engine.check import RowKind, choose_rows, non_finite
+from cornerstone.engine.check import choose_rows, non_finite
 from cornerstone.engine.decoder import Decoder
 from cornerstone.engine.stream_plan import StreamPlan, load_seconds, planned_stream
+from cornerstone.engine.token_tree import RowKind
 from cornerstone.engine.walk import Batch, Counts, Walk, make_batch
 from cornerstone.loading.encoding import EncodedDocument
 from cornerstone.loading.load import LanguageModel
 from cornerstone.loading.memory import keep_freed_memory
+from cornerstone.loading.refusals import own_code
 from cornerstone.loading.streaming import StreamedWeights
 from cornerstone.shapley.coalition_tree import CoalitionTree, coalition_tree, least_evaluations
 from cornerstone.shapley.coalitions import Removed
@@ -111,8 +114,9 @@ def evaluate(
         started = time.monotonic()
         if model.weights is not None:
             stack.enter_context(model.weights.loading())
-        decoder = stack.enter_context(Decoder(model.network, model.blocks, model.weights))
-        kind = choose_rows(model, decoder, documents, rows)
+        with own_code(model.network, model.name):
+            decoder = stack.enter_context(Decoder(model.network, model.blocks, model.weights))
+            kind = choose_rows(model, decoder, documents, rows)
         if model.weights is not None:
             model.weights.let_go()
         evaluation = _Evaluation(model, decoder, kind, documents, coalitions, on_block, on_progress)
@@ -162,7 +166,7 @@ class _Evaluation:
         self.tree = coalition_tree(coalitions, [tuple(s.index for s in b.sublayers) for b in model.blocks])
         self.per_token = least_evaluations(coalitions, len(model.sublayers))
         states = self.per_token / len(model.sublayers)
-        self.batching = Batching(documents, kind.name, self.weights is not None, states)
+        self.batching = Batching(documents, kind, self.weights is not None, states)
         # The most that memory allows, and what the time between two blocks leaves of it.
         self.largest: Budget
         self.budget: Budget
@@ -210,7 +214,8 @@ class _Evaluation:
         ran_out = False
         while not ran_out:
             try:
-                coalitions, block = next(walk, ([], None))
+                with own_code(self.model.network, self.model.name):
+                    coalitions, block = next(walk, ([], None))
             except (RuntimeError, MemoryError) as error:
                 # Not handled here: the exception holds the frames, and they the tensors, until this block ends.
                 if not (ran_out := is_out_of_memory(error)):
@@ -233,19 +238,17 @@ class _Evaluation:
     def _walk(self, batches: list[list[int]], tree: CoalitionTree, again: bool):
         """Yield (coalitions, log-likelihoods (coalitions, requests)) for some documents, in their order."""
         budget = self.batching.budget_for(batches, self.budget, tree)
-        made = [self._batch(positions) for positions in batches]
+        made = self._made([position for batch in batches for position in batch], batches)
         walk = Walk(self.decoder, made, tree, budget, self.counts, self._report, again)
         for coalitions, sums in walk.run():
             yield coalitions, sums.cpu().numpy()
 
-    def _batch(self, positions: list[int]) -> Batch:
-        first_request, rows = {}, []
-        requests = 0
-        for position in positions:
-            first_request[position] = requests
-            requests += self.documents[position].n_choices
-            rows += self.batching.rows[position]
-        return make_batch(self.decoder, rows, first_request, self.kind.windows)
+    def _made(self, positions: list[int], batches: list[list[int]]) -> list[Batch]:
+        """The batches of a walk, whose requests are numbered through in the order of the positions."""
+        counts = [self.documents[position].n_choices for position in positions]
+        first = dict(zip(positions, accumulate(counts, initial=0), strict=False))
+        groups = [rows for batch in batches for rows in self.batching.groups(batch)]
+        return [make_batch(self.decoder, rows, first, sum(counts), self.kind.windows) for rows in groups]
 
     def _report(self) -> None:
         if self.on_progress is not None:

@@ -5,7 +5,8 @@ One request at a time, no trees, nothing of the engine's but what a removal is: 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import inspect
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -17,25 +18,41 @@ from cornerstone.loading.encoding import EncodedDocument, EncodedRequest
 from cornerstone.loading.load import LanguageModel
 from cornerstone.shapley.coalitions import Removed
 
+RESIDUAL = "residual"
+"""What families call the argument that a module adds to what it computes (BLOOM, MPT)."""
+
 
 @contextmanager
 def sublayers_removed(
     model: LanguageModel, removed: Removed, removal: Removal = REMOVALS["zero"]
 ) -> Iterator[None]:
-    """Let forward hooks put other outputs in the place of the removed sublayers'."""
+    """Let forward hooks put other outputs in the place of the removed sublayers'.
 
-    def other_output(module: nn.Module, args: Any, output: Any) -> Any:
-        if isinstance(output, tuple):
-            return (removal.output(output[0]), *output[1:])
-        return removal.output(output)
-
+    A module that is given the residual and adds it gives back the residual.
+    """
     modules = {
-        s.index: m for block in model.blocks for s, m in zip(block.sublayers, block.modules, strict=True)
+        sublayer.index: parts
+        for block in model.blocks
+        for sublayer, parts in zip(block.sublayers, block.parts, strict=True)
     }
     with ExitStack() as stack:
-        for index in removed:
-            stack.callback(modules[index].register_forward_hook(other_output).remove)
+        for module in (module for index in removed for module in modules[index]):
+            hook = _other_output(module, removal)
+            stack.callback(module.register_forward_hook(hook, with_kwargs=True).remove)
         yield
+
+
+def _other_output(module: nn.Module, removal: Removal) -> Callable:
+    signature = inspect.signature(type(module).forward)
+
+    def hook(module: nn.Module, args: tuple, kwargs: dict, output: Any) -> Any:
+        main, *rest = output if isinstance(output, tuple | list) else (output,)
+        other = removal.output(main)
+        if RESIDUAL in signature.parameters:
+            other = other + signature.bind(module, *args, **kwargs).arguments[RESIDUAL]
+        return (other, *rest) if isinstance(output, tuple | list) else other
+
+    return hook
 
 
 @torch.inference_mode()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from cornerstone.engine.block_arguments import hidden_first
@@ -15,30 +16,50 @@ from cornerstone.engine.removals import Removal
 
 @dataclass(frozen=True)
 class Form:
-    """The kind of output a module returns: a tensor, or a tuple whose first entry is the tensor."""
+    """The kind of output that a module returns: a tensor, or a tuple or list whose first entry is the tensor.
+
+    length:   of the tuple or list, None for a tensor.
+    own:      its entries that are weights of the module and no results (a bias that the block adds later): name by place.
+    width:    the size of the tensor's last dimension.
+    residual: the argument that the module adds to what it computes: a place or a name; None: it adds none.
+    """
 
     length: int | None
+    own: tuple[tuple[int, str], ...] = ()
+    width: int = 0
+    residual: int | str | None = None
 
     @classmethod
-    def of(cls, output: Any) -> Form:
-        return cls(len(output) if isinstance(output, tuple | list) else None)
+    def of(cls, output: Any, module: nn.Module | None = None) -> Form:
+        if not isinstance(output, tuple | list):
+            return cls(None)
+        names = {} if module is None else {id(p): name for name, p in module.named_parameters(recurse=False)}
+        own = tuple((place, names[id(entry)]) for place, entry in enumerate(output) if id(entry) in names)
+        return cls(len(output), own)
 
     def main(self, output: Any) -> Tensor:
         return output if self.length is None else output[0]
 
-    def filled(self, main: Tensor) -> Any:
-        return main if self.length is None else (main, *[None] * (self.length - 1))
+    def filled(self, main: Tensor, module: nn.Module | None = None) -> Any:
+        """An output with this tensor; of the other entries, only those are there that are weights of the module."""
+        if self.length is None:
+            return main
+        rest: list[Any] = [None] * self.length
+        for place, name in self.own:
+            rest[place] = getattr(module, name)
+        return (main, *rest[1:])
 
 
 class Switch:
-    """Stands in for a sublayer's forward: runs it, replays an output of it, or removes it.
+    """Stands in for a module's forward: runs it, replays an output of it, or removes it.
 
     form:   the kind of its output, learned when it first runs.
-    tokens: how many (state × token) evaluations of the sublayer were made, padding included.
+    tokens: how many (state × token) evaluations of the module were made, padding included.
     kept:   its last output where `keep` asked for it.
     """
 
     def __init__(self, module: nn.Module, removal: Removal) -> None:
+        self.module = module
         self.run = module.forward
         self.removal = removal
         self.form: Form | None = None
@@ -50,16 +71,80 @@ class Switch:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.removed:
-            return self.form.filled(self.removal.output(hidden_first(args, kwargs)[0]))
+            return self.form.filled(self._instead(args, kwargs), self.module)
         if self.replay is not None:
-            return self.form.filled(self.replay)
+            return self.form.filled(self.replay, self.module)
         output = self.run(*args, **kwargs)
-        self.form = self.form or Form.of(output)
+        self.form = self.form or self._learned(output, args, kwargs)
         main = self.form.main(output)
         self.tokens += main.numel() // main.shape[-1]
         if self.keep:
             self.kept = main
         return output
+
+    def _instead(self, args: tuple, kwargs: dict) -> Tensor:
+        """What takes the place of the output: the removal's, and the residual where the module is given it."""
+        hidden, _ = hidden_first(args, kwargs)
+        form = self.form
+        shaped = hidden if form.width == hidden.shape[-1] else hidden.new_zeros((*hidden.shape[:-1], form.width))
+        output = self.removal.output(shaped)
+        if form.residual is None:
+            return output
+        return output + (kwargs[form.residual] if isinstance(form.residual, str) else args[form.residual])
+
+    def _learned(self, output: Any, args: tuple, kwargs: dict) -> Form:
+        form = Form.of(output, self.module)
+        main = form.main(output)
+        return replace(form, width=main.shape[-1], residual=_residual(self.run, main, form, args, kwargs))
+
+
+def _residual(run: Callable, before: Tensor, form: Form, args: tuple, kwargs: dict) -> int | str | None:
+    """The argument that is added to the output: where it is moved, the output moves by as much."""
+    given = {**dict(enumerate(args)), **kwargs}
+    for name, value in given.items():
+        if name in (0, "hidden_states") or not isinstance(value, Tensor):
+            continue
+        if value.shape != before.shape or not value.is_floating_point():
+            continue
+        step = torch.linspace(-1, 1, value.numel(), device=value.device).to(value.dtype).view_as(value)
+        moved = given | {name: value + step}
+        places = tuple(moved.pop(place) for place in range(len(args)))
+        after = form.main(run(*places, **moved))
+        rounding = 4 * torch.finfo(before.dtype).eps * float(before.abs().max())
+        if torch.allclose((after - before).float(), step.float(), atol=min(0.3, 0.01 + rounding)):
+            return name
+    return None
+
+
+class Player:
+    """The switches of one sublayer: it is removed, kept and replayed as a whole.
+
+    tokens: (state × token) evaluations of the sublayer, padding included.
+    """
+
+    def __init__(self, modules: Sequence[nn.Module], removal: Removal) -> None:
+        self.switches = tuple(Switch(module, removal) for module in modules)
+
+    @property
+    def tokens(self) -> int:
+        return self.switches[0].tokens
+
+    def set(self, removed: bool = False, keep: bool = False, replay: Sequence[Tensor] | None = None) -> None:
+        """Say what the next call does; `replay`: an output of each module instead of computing it."""
+        for place, switch in enumerate(self.switches):
+            switch.removed, switch.keep = removed, keep
+            switch.replay = None if replay is None else replay[place]
+
+    def take_kept(self) -> tuple[Tensor, ...]:
+        """The outputs that `keep` asked for, of each module; they are no longer held here."""
+        kept = tuple(switch.kept for switch in self.switches)
+        for switch in self.switches:
+            switch.kept = None
+        return kept
+
+    def reset_count(self) -> None:
+        for switch in self.switches:
+            switch.tokens = 0
 
 
 @contextmanager

@@ -9,8 +9,9 @@ the model's own causal mask, and are right for any causal token mixer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 
 from cornerstone.loading.encoding import EncodedDocument, EncodedRequest
 
@@ -49,14 +50,54 @@ class Row:
         return self.parents == tuple(range(ROOT, len(self.tokens) - 1))
 
 
-def tree_row(position: int, document: EncodedDocument) -> Row:
-    """The trie over all requests of a document as one row."""
+@dataclass(frozen=True)
+class RowKind:
+    """How documents become rows, and which rows may share a batch.
+
+    name:     "tree" or "plain".
+    switches: lengths (tokens) at which the model changes its ways. Requests on different sides of one, or at it,
+              share no row, and such rows no batch.
+    padded:   whether rows of different lengths may share a batch at all.
+    windows:  each block's attention window for tree rows (tokens, None: all).
+    pace:     seconds per (token × sublayer) of the model's own forward, one request at a time.
+    """
+
+    name: str
+    switches: tuple[int, ...] = ()
+    padded: bool = True
+    windows: tuple[int | None, ...] | None = None
+    pace: float = 0.0
+
+    def __str__(self) -> str:
+        if not self.padded:
+            return f"{self.name} rows, those of one length together"
+        at = f", apart at {', '.join(map(str, self.switches))} tokens" if self.switches else ""
+        return f"{self.name} rows{at}"
+
+    def side_of(self, length: int) -> tuple[int, int]:
+        """Where a length lies among the switches."""
+        return bisect_left(self.switches, length), bisect_right(self.switches, length)
+
+    def like(self, row: Row) -> Hashable:
+        """Rows for which this is the same may share a batch."""
+        if not self.padded:
+            return len(row.tokens)
+        return self.side_of(1 + max(row.depths)), self.side_of(len(row.tokens))
+
+
+TREE, PLAIN = RowKind("tree"), RowKind("plain")
+
+
+def tree_row(position: int, document: EncodedDocument, numbers: Sequence[int] | None = None) -> Row:
+    """The trie over the requests of a document as one row: over all, or over those of these numbers."""
     children: dict[tuple[int, int], int] = {}
     tokens: list[int] = []
     parents: list[int] = []
     depths: list[int] = []
     scored: list[Scored] = []
     for number, request in enumerate(document.requests):
+        if numbers is not None and number not in numbers:
+            continue
         path = []
         node = ROOT
         for token in request.tokens:
@@ -70,24 +111,27 @@ def tree_row(position: int, document: EncodedDocument) -> Row:
     return Row(position, tuple(tokens), tuple(parents), tuple(depths), tuple(scored))
 
 
-def plain_rows(position: int, document: EncodedDocument) -> list[Row]:
-    """One row for each request that is no prefix of another; a prefix is read off the longer one's row."""
+def plain_rows(position: int, document: EncodedDocument, kind: RowKind = PLAIN) -> list[Row]:
+    """One row for each request that is no prefix of another; a prefix is read off the longer one's row.
+
+    A request has a row of its own where the longer one's row is none of its like.
+    """
     by_length = sorted(enumerate(document.requests), key=lambda item: -len(item[1].tokens))
-    held: list[tuple[EncodedRequest, list[Scored]]] = []
+    held: list[Row] = []
     for number, request in by_length:
-        scored = _scored_on(range(len(request.tokens)), request, number)
-        for holder, holder_scored in held:
-            if holder.tokens[: len(request.tokens)] == request.tokens:
-                holder_scored += scored
+        row = _path_row(position, request.tokens, _scored_on(range(len(request.tokens)), request, number))
+        for place, holder in enumerate(held):
+            if holder.tokens[: len(row.tokens)] == row.tokens and kind.like(holder) == kind.like(row):
+                held[place] = replace(holder, scored=(*holder.scored, *row.scored))
                 break
         else:
-            held.append((request, scored))
-    return [_path_row(position, request.tokens, tuple(scored)) for request, scored in held]
+            held.append(row)
+    return held
 
 
-def _path_row(position: int, tokens: tuple[int, ...], scored: tuple[Scored, ...]) -> Row:
+def _path_row(position: int, tokens: tuple[int, ...], scored: Sequence[Scored]) -> Row:
     length = len(tokens)
-    return Row(position, tokens, tuple(range(ROOT, length - 1)), tuple(range(length)), scored)
+    return Row(position, tokens, tuple(range(ROOT, length - 1)), tuple(range(length)), tuple(scored))
 
 
 def _scored_on(path: Sequence[int], request: EncodedRequest, number: int) -> list[Scored]:
@@ -96,13 +140,26 @@ def _scored_on(path: Sequence[int], request: EncodedRequest, number: int) -> lis
     return [Scored(node, target, number) for node, target in zip(nodes, request.targets, strict=True)]
 
 
-def rows_of(documents: Sequence[EncodedDocument], kind: str) -> list[Row]:
-    """All rows of the documents; `kind` is "tree" or "plain"."""
+def rows_of(documents: Sequence[EncodedDocument], kind: RowKind) -> list[Row]:
+    """All rows of the documents."""
     return [
         row for position, document in enumerate(documents) for row in document_rows(position, document, kind)
     ]
 
 
-def document_rows(position: int, document: EncodedDocument, kind: str) -> list[Row]:
-    """The rows of one document; `kind` is "tree" or "plain"."""
-    return [tree_row(position, document)] if kind == "tree" else plain_rows(position, document)
+def document_rows(position: int, document: EncodedDocument, kind: RowKind) -> list[Row]:
+    """The rows of one document."""
+    if kind.name == "plain":
+        return plain_rows(position, document, kind)
+    sides: dict[Hashable, list[int]] = {}
+    for number, request in enumerate(document.requests):
+        sides.setdefault(kind.side_of(len(request.tokens)), []).append(number)
+    return [tree_row(position, document, numbers) for numbers in sides.values()]
+
+
+def grouped_rows(rows: Sequence[Row], kind: RowKind) -> list[list[Row]]:
+    """The rows by batches that they may share."""
+    groups: dict[Hashable, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(kind.like(row), []).append(row)
+    return list(groups.values())

@@ -5,12 +5,13 @@
 States wait in a dictionary by their removed prefix; those with the same removal pattern run through a
 block together, as one larger batch. Where more states would be alive than the budget allows, subtrees are
 walked one after another: same compute, more passes over the weights. Several batches go side by side where the
-weights are streamed: each block is then loaded once for all of them.
+weights are streamed, so that each block is loaded once for all of them, and where rows may not share a batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -42,7 +43,7 @@ class Batch:
     tokens:    real tokens in the rows; shape: (B, T).
     positions: (n,) flat indices b · T + t of the scored tokens, each once.
     pairs:     (3, m) for each scored target: its place in `positions`, its token, its request's number.
-    requests:  how many requests the batch answers.
+    requests:  how many requests all batches of the walk answer together; this one answers some of them.
     """
 
     hidden: Tensor
@@ -61,9 +62,10 @@ def make_batch(
     decoder: Decoder,
     rows: Sequence[Row],
     first_request: dict[int, int],
+    requests: int,
     windows: Sequence[int | None] | None,
 ) -> Batch:
-    """Run the head on rows; `first_request` numbers each document's first request in the batch.
+    """Run the head on rows; `first_request` numbers each document's first request among `requests`.
 
     windows: each block's attention window, for tree rows; None where all rows are plain.
     """
@@ -82,7 +84,7 @@ def make_batch(
         sum(len(row.tokens) for row in rows),
         torch.tensor(places, device=decoder.device),
         torch.tensor(pairs, device=decoder.device).T.contiguous(),
-        1 + max(request for _, _, request in pairs),
+        requests,
     )
 
 
@@ -120,10 +122,7 @@ class Walk:
         self.lanes = [_Lane(decoder, batch, tree, budget, counts, report) for batch in batches]
 
     def run(self) -> Iterator[tuple[list[Removed], Tensor]]:
-        """Yield coalitions and their log-likelihoods (coalitions, requests), float64, as they complete.
-
-        Requests are those of the first batch, then those of the second, and so on.
-        """
+        """Yield coalitions and their log-likelihoods (coalitions, requests), float64, as they complete."""
         if self.decoder.weights is not None:
             visits = walk_order(self.tree, self.budget.max_states)
             self.decoder.weights.expect([*(visit.block for visit in visits), *([0] * self.again)])
@@ -145,11 +144,12 @@ class Walk:
             for place, lane in enumerate(self.lanes):
                 states[place] = lane.through(number, states[place])
         coalitions = sorted(states[0])
-        found = [
-            lane.loglikelihoods([own.pop(coalition) for coalition in coalitions])
-            for lane, own in zip(self.lanes, states, strict=True)
-        ]
-        yield coalitions, torch.cat(found, 1)
+        # Each request is answered by one batch; the others have 0 for it.
+        lanes = zip(self.lanes, states, strict=True)
+        yield (
+            coalitions,
+            sum(lane.loglikelihoods([own.pop(coalition) for coalition in coalitions]) for lane, own in lanes),
+        )
 
 
 class _Lane:
@@ -173,8 +173,8 @@ class _Lane:
         rows, length = batch.shape
         self.states_per_chunk = max(1, budget.chunk_tokens // (rows * length))
         # Arguments are laid out once for the largest chunk; a smaller one takes a view of their beginning.
-        widest = min(self.states_per_chunk, len(tree.leaves))
-        self.arguments = widened(batch.arguments, widest)
+        self.widest = min(self.states_per_chunk, len(tree.leaves))
+        self.arguments = widened(batch.arguments, self.widest)
 
     def through(self, number: int, states: dict[Removed, Tensor]) -> dict[Removed, Tensor]:
         """All states through one block: each pattern of removals in chunks of its own."""
@@ -187,12 +187,11 @@ class _Lane:
         children: dict[Removed, Tensor] = {}
         if everything in by_pattern and self.decoder.skips(number):
             children |= {step.child: states[step.parent] for step in by_pattern.pop(everything)}
-        wanted_again = _parents_wanted_again(by_pattern)
-        kept: dict[Removed, Tensor] = {}
-        # Fewest removals first: what runs the first sublayer keeps its output for those that replay it.
+        outputs = _Outputs(by_pattern, len(indices))
+        # Fewest removals first: what runs a sublayer keeps its output for those that replay it.
         for pattern in sorted(by_pattern, key=lambda p: (len(p), p)):
-            for chunk in _chunks(_replays_apart(by_pattern[pattern], kept, pattern), self.states_per_chunk):
-                children |= self._run_chunk(number, pattern, chunk, states, kept, wanted_again)
+            for chunk in _chunks(outputs.alike(pattern, by_pattern[pattern]), self.states_per_chunk):
+                children |= self._run_chunk(number, pattern, chunk, states, outputs)
         return children
 
     def _run_chunk(
@@ -201,26 +200,23 @@ class _Lane:
         pattern: tuple[int, ...],
         chunk: Sequence[Step],
         states: dict[Removed, Tensor],
-        kept: dict[Removed, Tensor],
-        wanted_again: set[Removed],
+        outputs: _Outputs,
     ) -> dict[Removed, Tensor]:
         rows = self.batch.shape[0]
-        replays = 0 not in pattern and chunk[0].parent in kept
-        keeps = 0 not in pattern and not replays and any(step.parent in wanted_again for step in chunk)
+        replays = outputs.replayed(pattern, chunk)
+        keeps = outputs.to_keep(pattern, chunk, replays)
         output = self.decoder.run_block(
             number,
             _side_by_side([states[step.parent] for step in chunk]),
-            narrowed(self.arguments[number], rows * len(chunk)),
+            narrowed(self.arguments[number], len(chunk), self.widest),
             pattern,
-            keep_first=keeps,
-            replay_first=_side_by_side([kept[step.parent] for step in chunk]) if replays else None,
+            keep=keeps,
+            replay=replays,
         )
-        if keeps:
-            switch = self.decoder.switches[number][0]
-            outputs = switch.kept.view(len(chunk), rows, *self.batch.hidden.shape[1:])
-            kept |= {s.parent: outputs[n] for n, s in enumerate(chunk) if s.parent in wanted_again}
-            switch.kept = None
-        sublayers_run = len(self.decoder.switches[number]) - len(pattern) - replays
+        players = self.decoder.players[number]
+        for place in keeps:
+            outputs.keep(pattern, chunk, place, players[place].take_kept())
+        sublayers_run = len(players) - len(pattern) - len(replays)
         self.counts.tokens += sublayers_run * len(chunk) * self.batch.tokens
         self.report()
         return {step.child: output[n * rows : (n + 1) * rows] for n, step in enumerate(chunk)}
@@ -259,27 +255,66 @@ def _side_by_side(tensors: Sequence[Tensor]) -> Tensor:
     return tensors[0] if len(tensors) == 1 else torch.cat(list(tensors))
 
 
-def _parents_wanted_again(by_pattern: dict[tuple[int, ...], list[Step]]) -> set[Removed]:
-    """States from which two or more patterns keep the first sublayer: its output is worth keeping."""
-    seen: set[Removed] = set()
-    twice: set[Removed] = set()
-    for pattern, steps in by_pattern.items():
-        if 0 not in pattern:
-            parents = {step.parent for step in steps}
-            twice |= seen & parents
-            seen |= parents
-    return twice
+class _Outputs:
+    """Outputs of a block's sublayers that several patterns of removals share, so that each is computed once.
 
+    A sublayer's output depends on the state that enters the block and on which of the sublayers before it in the
+    block are removed: two patterns that agree so far share it.
+    """
 
-def _replays_apart(
-    steps: Iterable[Step], kept: dict[Removed, Tensor], pattern: tuple[int, ...]
-) -> list[list[Step]]:
-    """Steps that replay the first sublayer and steps that run it go in different chunks."""
-    if 0 in pattern:
-        return [list(steps)]
-    steps = list(steps)
-    groups = [[s for s in steps if s.parent in kept], [s for s in steps if s.parent not in kept]]
-    return [group for group in groups if group]
+    def __init__(self, by_pattern: Mapping[tuple[int, ...], Sequence[Step]], places: int) -> None:
+        self.places = places
+        self.kept: dict[tuple, tuple[Tensor, ...]] = {}
+        users = Counter(
+            self._key(pattern, step, place)
+            for pattern, steps in by_pattern.items()
+            for step in steps
+            for place in self._present(pattern)
+        )
+        self.shared = {key for key, count in users.items() if count > 1}
+
+    def _present(self, pattern: tuple[int, ...]) -> list[int]:
+        return [place for place in range(self.places) if place not in pattern]
+
+    def _key(self, pattern: tuple[int, ...], step: Step, place: int) -> tuple:
+        return step.parent, place, tuple(before for before in pattern if before < place)
+
+    def alike(self, pattern: tuple[int, ...], steps: Iterable[Step]) -> list[list[Step]]:
+        """Steps that replay the same sublayers, for they can run together."""
+        groups: dict[tuple[int, ...], list[Step]] = {}
+        for step in steps:
+            groups.setdefault(tuple(self.replayed(pattern, [step])), []).append(step)
+        return list(groups.values())
+
+    def replayed(self, pattern: tuple[int, ...], chunk: Sequence[Step]) -> dict[int, list[Tensor]]:
+        """By place in the block, what its modules gave before, side by side for these steps."""
+        return {
+            place: [
+                _side_by_side(tensors)
+                for tensors in zip(*(self.kept[self._key(pattern, step, place)] for step in chunk), strict=True)
+            ]
+            for place in self._present(pattern)
+            if self._key(pattern, chunk[0], place) in self.kept
+        }
+
+    def to_keep(
+        self, pattern: tuple[int, ...], chunk: Sequence[Step], replays: Mapping[int, Sequence[Tensor]]
+    ) -> list[int]:
+        """The places whose outputs are wanted again."""
+        return [
+            place
+            for place in self._present(pattern)
+            if place not in replays and any(self._key(pattern, step, place) in self.shared for step in chunk)
+        ]
+
+    def keep(
+        self, pattern: tuple[int, ...], chunk: Sequence[Step], place: int, tensors: Sequence[Tensor]
+    ) -> None:
+        """Take in what a sublayer's modules gave for steps side by side."""
+        parts = [tensor.unflatten(0, (len(chunk), -1)) for tensor in tensors]
+        for number, step in enumerate(chunk):
+            if (key := self._key(pattern, step, place)) in self.shared:
+                self.kept[key] = tuple(part[number] for part in parts)
 
 
 def _chunks(groups: Iterable[list[Step]], size: int) -> Iterator[list[Step]]:

@@ -20,6 +20,7 @@ from cornerstone.loading.checkpoint import blocks_left_out, missing_tensors
 from cornerstone.loading.devices import choose_placement, pick_device
 from cornerstone.loading.encoding import Encoder, load_encoder, refuse_remote_code
 from cornerstone.loading.memory import free_memory
+from cornerstone.loading.refusals import own_code
 from cornerstone.loading.streaming import StreamedWeights, refuse_too_large
 from cornerstone.loading.sublayers import Block, Sublayer, find_blocks, first_parameter
 from cornerstone.models.folder import weight_files, weight_shapes
@@ -134,8 +135,12 @@ def _load_streamed(
 def language_model(network: nn.Module, encoder: Encoder, name: str) -> LanguageModel:
     """A network that is already there, as a LanguageModel; it is put into evaluation mode."""
     network.eval()
+    network.config.return_dict = True
+    for name in ("output_attentions", "output_hidden_states"):
+        setattr(network.config, name, False)  # what it would return besides the logits may take another form
     dtype = str(first_parameter(network).dtype).removeprefix("torch.")
-    return LanguageModel(name, network, encoder, find_blocks(network), dtype)
+    with own_code(network, name):
+        return LanguageModel(name, network, encoder, find_blocks(network), dtype)
 
 
 def weight_bytes(folder: Path, dtype: torch.dtype) -> int:

@@ -27,7 +27,12 @@ from torch import Tensor
 from cornerstone.loading.checkpoint import Checkpoint, block_bytes, put_at
 from cornerstone.loading.gpu_carrier import GpuCarrier, as_kind_of
 from cornerstone.loading.memory import anonymous_memory
-from cornerstone.loading.sublayers import find_blocks, kinds_of_blocks, one_of_each_kind
+from cornerstone.loading.sublayers import (
+    find_blocks,
+    first_parameter,
+    kinds_of_blocks,
+    one_of_each_kind,
+)
 from cornerstone.system.errors import CornerstoneError
 
 # Blocks' worth of memory that making one takes where its tensors are cast and fused, the result included. Measured:
@@ -87,13 +92,17 @@ class StreamedWeights:
 
     @property
     def least_bytes(self) -> int:
-        """What the device must have room for: blocks as they are used, and before that those that a check holds."""
+        """What the device must have room for: blocks as they are used, and before that those that a check holds, cast
+        to float32 with what is outside the blocks."""
         held = len(one_of_each_kind(kinds_of_blocks(self.network, find_blocks(self.network))))
         largest = max(self.sizes)
         if self.device.type != "cpu":
             in_check = held * largest
         else:  # where they were read into a place, they are copies
             in_check = self.checkpoint.place_size + max(held * largest, self._made_bytes(in_use=held))
+        itemsize = first_parameter(self.network).itemsize
+        if itemsize < 4:
+            in_check += 4 // itemsize * (held * largest + self.outside_bytes)
         return self.outside_bytes + max(self.blocks_bytes, in_check)
 
     def _made_bytes(self, in_use: int) -> int:

@@ -1,31 +1,39 @@
-"""Which sublayers a decoder has: its blocks, and in each block the token mixer and the FFN or MoE.
+"""Which sublayers a decoder has: its blocks, and in each block its token mixers, its FFN or its MoE.
 
     [s.label for b in find_blocks(network) for s in b.sublayers]      Attn 0, FFN 0, Attn 1, ...
 
-No list of families: blocks are the one ModuleList of num_hidden_layers modules, and the names that
-families give to their sublayers are few (`models.kinds`).
+No list of families: blocks are the one ModuleList of num_hidden_layers modules, and the names that families give
+to their sublayers are few (`models.kinds`). Every part of a block with weights of two or more dimensions belongs to
+exactly one sublayer, or the model is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
-from cornerstone.models.kinds import ATTENTION, FEED_FORWARD, GROUPS, KINDS
-from cornerstone.system.errors import CornerstoneError
+from cornerstone.loading.refusals import Reason, refused
+from cornerstone.models.kinds import EXPERT_PARTS, FEED_FORWARD, GROUPS, KINDS, Kind
 
 # What in a config says that later layers reuse the keys and values of earlier ones (Gemma 3n): a state
 # of ours would then not hold all that the rest of the model depends on.
 SHARED_KEYS_AND_VALUES = ("num_kv_shared_layers", "kv_sharing")
 
-# The names of a block's modules that are a sublayer of one of a group's kinds.
-MODULE_NAMES = {
-    group: {name for kind in KINDS.values() if kind.group == group for name in kind.modules}
-    for group in GROUPS
-}
+# Names of attentions to another model's output.
+CROSS_ATTENTION = ("encoder_attn", "cross_attn", "crossattention", "cross_attention")
+
+# The kinds that go by a name, or by the names of layers that stand loose in a block.
+KINDS_BY_NAME: dict[str, list[Kind]] = {}
+KINDS_OF_LOOSE: dict[tuple[str, ...], Kind] = {}
+for _kind in KINDS.values():
+    for _names in _kind.modules:
+        if isinstance(_names, str):
+            KINDS_BY_NAME.setdefault(_names, []).append(_kind)
+        else:
+            KINDS_OF_LOOSE[_names] = _kind
 
 
 @dataclass(frozen=True)
@@ -43,11 +51,22 @@ class Sublayer:
 
 @dataclass(frozen=True)
 class Block:
-    """One decoder block and its sublayers' modules, in execution order."""
+    """One decoder block and its sublayers, in execution order.
+
+    parts: of each sublayer the modules that it consists of, mostly one.
+    """
 
     module: nn.Module
     sublayers: tuple[Sublayer, ...]
-    modules: tuple[nn.Module, ...]
+    parts: tuple[tuple[nn.Module, ...], ...]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A sublayer in a block: its kind and its modules by their paths in the block."""
+
+    kind: Kind
+    modules: dict[str, nn.Module]
 
 
 def first_parameter(network: nn.Module) -> nn.Parameter:
@@ -55,68 +74,153 @@ def first_parameter(network: nn.Module) -> nn.Parameter:
     return next(parameter for parameter in network.parameters() if not parameter.is_meta)
 
 
+def text_config(network: nn.Module) -> Any:
+    """The config of the text decoder: of a multimodal model a part of its own."""
+    return network.config.get_text_config(decoder=True)
+
+
 def find_blocks(network: nn.Module) -> tuple[Block, ...]:
     """The decoder blocks of a causal language model.
 
-    Raises CornerstoneError, naming the model's class, where blocks or sublayers are not recognised or
-    where layers share keys and values.
+    Raises CornerstoneError, naming the model's class and the part, where blocks or sublayers are not recognised,
+    or where blocks share weights, keys or values.
     """
-    config = getattr(network.config, "text_config", None) or network.config
-    _refuse_shared_keys_and_values(network, config)
-    modules = _block_list(network, config.num_hidden_layers)
+    _refuse_shared_keys_and_values(network)
+    modules = _block_list(network)
+    _refuse_shared_weights(network, modules)
     blocks: list[Block] = []
     for number, module in enumerate(modules):
-        parts = _sublayer_modules(network, number, module)
+        found = _sublayers_of(network, number, module)
         first = sum(len(block.sublayers) for block in blocks)
-        sublayers = tuple(Sublayer(first + n, number, kind) for n, (kind, _) in enumerate(parts))
-        blocks.append(Block(module, sublayers, tuple(part for _, part in parts)))
+        sublayers = tuple(Sublayer(first + n, number, one.kind.name) for n, one in enumerate(found))
+        blocks.append(Block(module, sublayers, tuple(tuple(one.modules.values()) for one in found)))
     return tuple(blocks)
 
 
-def _refuse_shared_keys_and_values(network: nn.Module, config: object) -> None:
-    if any(getattr(config, name, None) for name in SHARED_KEYS_AND_VALUES):
-        raise CornerstoneError(
-            f"{type(network).__name__} shares keys and values between layers, so a removed layer would still "
-            "be felt elsewhere: Cornerstone cannot measure it, choose a model without sharing"
-        )
+def _refuse_shared_keys_and_values(network: nn.Module) -> None:
+    for name in SHARED_KEYS_AND_VALUES:
+        if value := getattr(text_config(network), name, None):
+            raise refused(network, Reason.SHARED_KEYS, f"{name} is {value} in its config")
 
 
-def _block_list(network: nn.Module, count: int) -> nn.ModuleList:
-    """The ModuleList that holds the decoder blocks: as long as the config says, each with a token mixer."""
+def _refuse_shared_weights(network: nn.Module, blocks: nn.ModuleList) -> None:
+    owners: dict[int, int] = {}
+    for number, block in enumerate(blocks):
+        for name, parameter in block.named_parameters():
+            if owners.setdefault(id(parameter), number) != number:
+                where = f"{name} of block {number} is also in block {owners[id(parameter)]}"
+                raise refused(network, Reason.SHARED_WEIGHTS, where)
+
+
+def _block_list(network: nn.Module) -> nn.ModuleList:
+    """The ModuleList that holds the decoder blocks: as long as the config says, each with a sublayer."""
+    count = getattr(text_config(network), "num_hidden_layers", None)
     # The text decoder first: the vision tower of a multimodal model may have as many blocks.
     decoder = network.get_decoder() if hasattr(network, "get_decoder") else None
     for module in [*(decoder or network).modules(), *network.modules()]:
-        if isinstance(module, nn.ModuleList) and len(module) == count and _named(module[0], ATTENTION):
+        if isinstance(module, nn.ModuleList) and len(module) == count and next(_named(module[0]), None):
             return module
-    raise CornerstoneError(
-        f"{type(network).__name__} has no list of {count} decoder blocks with an attention sublayer "
-        f"({', '.join(KINDS['attn'].modules)}): Cornerstone measures decoder-only transformers"
+    raise refused(network, Reason.NO_BLOCKS, f"its config says {count} blocks")
+
+
+def has_weights(module: nn.Module) -> bool:
+    """Whether it holds weights of two or more dimensions: norms and biases have one."""
+    return any(parameter.ndim >= 2 for parameter in module.parameters())
+
+
+def _named(block: nn.Module, path: str = "") -> Iterator[tuple[str, str, nn.Module]]:
+    """(path, name, module) of the parts of a block that are called as a sublayer or a part of one is.
+
+    A part that goes by no such name may hold some that do (DBRX's attention stands beside its norms).
+    """
+    loose = {name for names in KINDS_OF_LOOSE for name in names}
+    for name, child in block.named_children():
+        if not has_weights(child):
+            continue
+        if name in KINDS_BY_NAME or name in EXPERT_PARTS or name in loose:
+            yield path + name, name, child
+        elif not isinstance(child, nn.ModuleList):
+            yield from _named(child, f"{path}{name}.")
+
+
+def _sublayers_of(network: nn.Module, number: int, block: nn.Module) -> list[_Found]:
+    """The sublayers of a block, in execution order: mixers as the block lists them, then FFN or MoE."""
+    named = list(_named(block))
+    found = _loose_sublayers({path: module for path, _, module in named})
+    loose = {path for one in found for path in one.modules}
+    experts: dict[str, nn.Module] = {}
+    for path, name, module in named:
+        if path in loose:
+            continue
+        kind = _kind_of(name, module)
+        if kind is None or kind.group == FEED_FORWARD:
+            experts[path] = module
+        else:
+            found.append(_Found(kind, {path: module}))
+    if experts:
+        found.append(_Found(_feed_forward_kind(network, number, experts), experts))
+    _refuse_doubles(network, number, found)
+    _refuse_left_over(network, number, block, found)
+    order = [kind.name for kind in KINDS.values() if kind.group == FEED_FORWARD]
+    return sorted(
+        found, key=lambda one: (GROUPS.index(one.kind.group), one.kind.name in order and order.index(one.kind.name))
     )
 
 
-def _named(block: nn.Module, group: str) -> list[nn.Module]:
-    """The block's modules that are called as the sublayers of a group of kinds are."""
-    return [child for name, child in block.named_children() if name in MODULE_NAMES[group]]
+def _loose_sublayers(modules: dict[str, nn.Module]) -> list[_Found]:
+    return [
+        _Found(kind, {name: modules[name] for name in names})
+        for names, kind in KINDS_OF_LOOSE.items()
+        if all(name in modules for name in names)
+    ]
 
 
-def _sublayer_modules(network: nn.Module, number: int, block: nn.Module) -> list[tuple[str, nn.Module]]:
-    found = {group: _named(block, group) for group in GROUPS}
-    mixers, feed_forwards = found[ATTENTION], found[FEED_FORWARD]
-    if len(mixers) != 1 or len(feed_forwards) != 1:
-        names = ", ".join(name for name, _ in block.named_children())
-        raise CornerstoneError(
-            f"block {number} of {type(network).__name__} has {len(mixers)} attention and "
-            f"{len(feed_forwards)} FFN or MoE sublayers among {names}: one of each is needed"
-        )
-    return [(_kind_of(module, group), module) for group, (module,) in found.items()]
+def _kind_of(name: str, module: nn.Module) -> Kind | None:
+    """The kind of a part of this name, None where it is a part of an MoE alone."""
+    kinds = KINDS_BY_NAME.get(name, [])
+    inside = list(_names_inside(module))
+    told = [kind for kind in kinds if kind.is_inside(inside)]
+    untold = [kind for kind in kinds if kind.inside is None]
+    return next(iter([*told, *untold, *kinds]), None)
 
 
-def _kind_of(module: nn.Module, group: str) -> str:
-    """Its kind among those of a group: mixed models label their dense blocks FFN, and those with experts MoE."""
-    kinds = [kind for kind in KINDS.values() if kind.group == group]
-    inside = [name for name, _ in module.named_modules()]
-    marked = [kind for kind in kinds if kind.inside and any(kind.inside in name for name in inside)]
-    return (marked or kinds)[0].name
+def _names_inside(module: nn.Module) -> Iterator[str]:
+    for name, part in module.named_modules():
+        yield name
+        yield type(part).__name__ if name else ""
+    for name, _ in module.named_parameters():
+        yield name
+
+
+def _feed_forward_kind(network: nn.Module, number: int, parts: dict[str, nn.Module]) -> Kind:
+    """Parts side by side are one sublayer where experts are among them: what they give is summed."""
+    if any(KINDS["moe"].is_inside([path, *_names_inside(module)]) for path, module in parts.items()):
+        return KINDS["moe"]
+    if len(parts) == 1:
+        return KINDS["ffn"]
+    raise refused(network, Reason.SEVERAL_PLAYERS, f"block {number} has {', '.join(parts)}")
+
+
+def _refuse_doubles(network: nn.Module, number: int, found: Sequence[_Found]) -> None:
+    names = [one.kind.name for one in found]
+    for one in found:
+        if names.count(one.kind.name) > 1:
+            paths = ", ".join(path for other in found if other.kind is one.kind for path in other.modules)
+            raise refused(network, Reason.SEVERAL_PLAYERS, f"block {number} has {paths}")
+
+
+def _refuse_left_over(network: nn.Module, number: int, block: nn.Module, found: Sequence[_Found]) -> None:
+    """Raise CornerstoneError for weights of two or more dimensions in none of the sublayers, naming their part."""
+    inside = {id(p) for one in found for module in one.modules.values() for p in module.parameters()}
+    for name, parameter in block.named_parameters():
+        if parameter.ndim < 2 or id(parameter) in inside:
+            continue
+        part = name.rpartition(".")[0] or name
+        if any(word in part.split(".") for word in CROSS_ATTENTION):
+            raise refused(network, Reason.CROSS_ATTENTION, f"block {number} has {part}")
+        raise refused(network, Reason.NO_PLAYER, f"block {number} has {part}, with weights {list(parameter.shape)}")
+    if not found:
+        raise refused(network, Reason.NO_PLAYER, f"block {number} has no part with weights")
 
 
 def kinds_of_blocks(network: nn.Module, blocks: Sequence[Block]) -> list[int]:
@@ -125,8 +229,7 @@ def kinds_of_blocks(network: nn.Module, blocks: Sequence[Block]) -> list[int]:
     Settings are the numbers, words and switches that its modules were given; a number that is another one in
     each block of the same modules is its index, or as good as one, and tells no kind.
     """
-    config = getattr(network.config, "text_config", None) or network.config
-    types = getattr(config, "layer_types", None) or [None] * len(blocks)
+    types = getattr(text_config(network), "layer_types", None) or [None] * len(blocks)
     by_build: dict[tuple, list[int]] = {}
     for number, block in enumerate(blocks):
         by_build.setdefault((_build_of(block.module), types[number]), []).append(number)

@@ -1,4 +1,4 @@
-"""The kinds of sublayers: attention, FFN and MoE, an entry each with its names, words and colours.
+"""The kinds of sublayers: attention, FFN, MoE and other mixers, an entry each with its names, words and colours.
 
 KINDS["moe"].noun          # "MoE", in sentences and legends
 kind_of("Attn 3").name     # "attn", in tables
@@ -8,10 +8,12 @@ Attention is dark red and round, FFN and MoE light blue and square: the two diff
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-ATTENTION, FEED_FORWARD = "attention", "feed-forward"
-GROUPS = (ATTENTION, FEED_FORWARD)
+MIXER, FEED_FORWARD = "mixer", "feed-forward"
+GROUPS = (MIXER, FEED_FORWARD)
 
 
 @dataclass(frozen=True)
@@ -19,12 +21,15 @@ class Kind:
     """One kind of sublayer.
 
     name:    in tables.
-    label:   of a sublayer, before the number of its block ("Attn 3").
+    label:   of a sublayer, before the number of its block ("Attn 3"); one word.
     noun:    in sentences and legends.
-    group:   ATTENTION or FEED_FORWARD; kinds of one group look alike and share a legend entry.
-    modules: the names that model families give to such a sublayer in a block.
-    inside:  part of the name of a module within it, which other kinds of the group lack.
-    colour, edge, marker, hatch: how figures draw it; ink: the colour of text on it.
+    group:   MIXER, what moves numbers from token to token, or FEED_FORWARD, what works on each token alone.
+    modules: the names that model families give to such a sublayer in a block; a tuple names layers that stand
+             loose in the block and are one sublayer together, the last of which gives its output.
+    inside:  a pattern that is found in the names or classes of the modules and weights within it, and in none of
+             another kind that goes by the same name. None: the kind of what has no other's.
+    colour, edge, marker, hatch: how figures draw it; ink: the colour of text on it. Kinds that look alike share a
+             legend entry.
     shades:  two of its colour, which tell slices side by side apart.
     """
 
@@ -32,7 +37,7 @@ class Kind:
     label: str
     noun: str
     group: str
-    modules: tuple[str, ...]
+    modules: tuple[str | tuple[str, ...], ...]
     colour: str
     edge: str
     shades: tuple[str, str]
@@ -41,14 +46,13 @@ class Kind:
     hatch: str | None = None
     inside: str | None = None
 
-    @property
-    def is_attention(self) -> bool:
-        return self.group == ATTENTION
+    def is_inside(self, names: Iterable[str]) -> bool:
+        """Whether the names of what a module holds tell that it is of this kind."""
+        return self.inside is not None and any(re.search(self.inside, name) for name in names)
 
 
-_FEED_FORWARD = {
+_BLUE = {
     "group": FEED_FORWARD,
-    "modules": ("mlp", "ffn", "feed_forward", "block_sparse_moe", "moe"),
     "colour": "#74B3DB",
     "edge": "#2A6F9E",
     "shades": ("#6BAED6", "#A3CDE8"),
@@ -56,6 +60,8 @@ _FEED_FORWARD = {
     "ink": "black",
     "hatch": "////",
 }
+_FEED_FORWARD = ("mlp", "ffn", "feed_forward", "block_sparse_moe", "moe", "mlp_block", "mixer")
+_LOOSE_FEED_FORWARD = (("fc1", "fc2"),)
 
 KINDS = {
     kind.name: kind
@@ -64,19 +70,80 @@ KINDS = {
             name="attn",
             label="Attn",
             noun="attention",
-            group=ATTENTION,
-            modules=("self_attn", "attn", "attention", "self_attention", "linear_attn"),
+            group=MIXER,
+            modules=(
+                *("self_attn", "attn", "attention", "self_attention", "linear_attn"),
+                *("mixer", "temporal_block"),
+            ),
             colour="#A81529",
             edge="#6E0E1D",
             shades=("#8E1022", "#C23A44"),
             marker="o",
             ink="white",
+            inside=r"(^|[._])(q|k|qkv|query|query_key_value)(_a|_b)?(_proj)?\b",
         ),
-        Kind("ffn", "FFN", "FFN", **_FEED_FORWARD),
-        Kind("moe", "MoE", "MoE", **_FEED_FORWARD, inside="expert"),
+        Kind(
+            name="mamba",
+            label="Mamba",
+            noun="Mamba",
+            group=MIXER,
+            modules=("mamba", "mixer"),
+            colour="#2E7D5B",
+            edge="#174A34",
+            shades=("#24674A", "#4A9A76"),
+            marker="^",
+            ink="white",
+            hatch="....",
+            inside=r"\bA_log\b",
+        ),
+        Kind(
+            name="conv",
+            label="Conv",
+            noun="convolution",
+            group=MIXER,
+            modules=("conv", "short_conv"),
+            colour="#C98A12",
+            edge="#7A5206",
+            shades=("#B87C0C", "#DDA63F"),
+            marker="D",
+            ink="black",
+            hatch="----",
+        ),
+        Kind(
+            name="rglru",
+            label="RG-LRU",
+            noun="RG-LRU",
+            group=MIXER,
+            modules=("temporal_block",),
+            colour="#6A4C93",
+            edge="#40295F",
+            shades=("#5B3F82", "#8467AC"),
+            marker="v",
+            ink="white",
+            hatch="xxxx",
+            inside=r"\brg_lru\b",
+        ),
+        Kind("ffn", "FFN", "FFN", modules=(*_FEED_FORWARD, *_LOOSE_FEED_FORWARD), **_BLUE),
+        Kind("moe", "MoE", "MoE", modules=_FEED_FORWARD, inside=r"(?i)expert|router", **_BLUE),
+        Kind(
+            name="ple",
+            label="PLE",
+            noun="per-layer embedding",
+            group=FEED_FORWARD,
+            modules=(("per_layer_input_gate", "per_layer_projection"),),
+            colour="#BDBDBD",
+            edge="#636363",
+            shades=("#ADADAD", "#D0D0D0"),
+            marker="P",
+            ink="black",
+            hatch="\\\\\\\\",
+        ),
     )
 }
-"""By name, in the order of tables and legends."""
+"""By name, in the order of tables and legends, which is that of the sublayers of one block."""
+
+EXPERT_PARTS = ("router", "experts", "shared_mlp", "shared_expert", "shared_experts", "moe")
+"""Parts of an MoE sublayer that may stand beside its other parts in a block: what they give is summed."""
 
 
 def kind_of(label: str) -> Kind:

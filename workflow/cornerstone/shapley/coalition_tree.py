@@ -121,10 +121,9 @@ def _visits(tree: CoalitionTree, block: int, states: Sequence[Removed], most: in
 
 
 def _evaluations(tree: CoalitionTree, block: int, states: Iterable[Removed]) -> int:
-    """The first sublayer once for each state that any step keeps it for, the others for each step that does."""
-    first, *others = tree.blocks[block]
+    """Each sublayer of the block once for each state and each way in which those before it in the block are removed."""
     return sum(
-        any(first not in step.removed for step in tree.steps[block][state])
-        + sum(sublayer not in step.removed for step in tree.steps[block][state] for sublayer in others)
+        len({_prefix(step.removed, sublayer) for step in tree.steps[block][state] if sublayer not in step.removed})
         for state in states
+        for sublayer in tree.blocks[block]
     )
