@@ -87,9 +87,7 @@ def test_the_order_is_known_before_the_walk_and_so_is_each_visits_work(folder, c
 
     counts = Counts()
     with torch.inference_mode(), Recorded(model.network, model.blocks) as decoder:
-        batch = make_batch(
-            decoder, rows_of(DOCUMENTS[:1], TREE), {0: 0}, DOCUMENTS[0].n_choices, (None,) * 3
-        )
+        batch = make_batch(decoder, rows_of(DOCUMENTS[:1], TREE), {0: 0}, DOCUMENTS[0].n_choices, (None,) * 3)
         seen.clear()
         list(Walk(decoder, [batch], tree, Budget(9999, 9999, 9999, most, 999), counts).run())
 

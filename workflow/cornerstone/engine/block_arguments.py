@@ -56,7 +56,11 @@ def hidden_first(args: tuple, kwargs: dict) -> tuple[Tensor, BlockArguments]:
     if args:
         return args[0], BlockArguments(args[1:], kwargs)
     rest = dict(kwargs)
-    first = "hidden_states" if "hidden_states" in rest else next(k for k, v in rest.items() if isinstance(v, Tensor))
+    first = (
+        "hidden_states"
+        if "hidden_states" in rest
+        else next(k for k, v in rest.items() if isinstance(v, Tensor))
+    )
     return rest.pop(first), BlockArguments((), rest)
 
 

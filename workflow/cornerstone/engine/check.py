@@ -18,7 +18,7 @@ import torch
 
 from cornerstone.engine.block_arguments import widened
 from cornerstone.engine.budget import CHUNK_TOKENS, first_budget, is_out_of_memory, memory_budget
-from cornerstone.engine.decoder import Decoder
+from cornerstone.engine.decoder import Decoder, logits_of
 from cornerstone.engine.masks import windows_in_depth
 from cornerstone.engine.reference import reference_loglikelihoods
 from cornerstone.engine.samples import (
@@ -186,6 +186,7 @@ def _row_kind_that_agrees(
     model: LanguageModel, decoder: Decoder, documents: Sequence[EncodedDocument], allowed: str
 ) -> RowKind:
     """Raises CornerstoneError where none does."""
+    _refuse_look_ahead(model, documents)
     numbers = config_numbers(model, documents)
     samples = [
         _sample(model, decoder, extreme_documents(documents), check_coalitions(model)),
@@ -229,6 +230,23 @@ def _kinds_of_rows(
         yield replace(TREE, switches=tuple(sorted({*switches, *numbers})))
     yield replace(PLAIN, switches=switches)
     yield replace(PLAIN, padded=False)
+
+
+def _refuse_look_ahead(model: LanguageModel, documents: Sequence[EncodedDocument]) -> None:
+    """Raise CornerstoneError where another last token changes what the model says at the tokens before it."""
+    requests = (request for document in documents for request in document.requests)
+    tokens = list(max(requests, key=lambda request: len(request.tokens)).tokens)
+    one, other = (
+        logits_of(
+            model.network, model.network(input_ids=torch.tensor([row], device=model.device), use_cache=False)
+        )
+        for row in (tokens, [*tokens[:-1], int(tokens[-1] == 0)])
+    )
+    one, other = one[0, :-1].float(), other[0, :-1].float()
+    if len(one) and (moved := float((one - other).abs().max())) > 1e-3 * max(1.0, float(one.abs().max())):
+        raise refused(
+            model.network, Reason.NOT_CAUSAL, f"another last token moves logits before it by {moved:.3g}"
+        )
 
 
 def _sample(
@@ -282,7 +300,11 @@ def _disagreement(model: LanguageModel, decoder: Decoder, kind: RowKind, sample:
     """Where the engine is further from the model than is tolerated, in words; None where it is not."""
     comparison = compare(model, decoder, kind, sample)
     log.info("check: %s are within %.1e nats of the model", kind, comparison.difference)
-    return f"{kind}: off by {comparison.difference:.3g} nats at {comparison.where}" if comparison.excess > 1 else None
+    return (
+        f"{kind}: off by {comparison.difference:.3g} nats at {comparison.where}"
+        if comparison.excess > 1
+        else None
+    )
 
 
 def compare(model: LanguageModel, decoder: Decoder, kind: RowKind, sample: Sample) -> Comparison:
@@ -293,7 +315,9 @@ def compare(model: LanguageModel, decoder: Decoder, kind: RowKind, sample: Sampl
     """
     absolute, relative = TOLERANCES[model.dtype]
     documents = sample.documents
-    tree = coalition_tree(sample.coalitions, [tuple(s.index for s in block.sublayers) for block in model.blocks])
+    tree = coalition_tree(
+        sample.coalitions, [tuple(s.index for s in block.sublayers) for block in model.blocks]
+    )
     worst = Comparison(0.0, 0.0, "")
     paths = [n for n, document in enumerate(documents) if tree_row(n, document).is_path]
     for numbers in dict.fromkeys([tuple(range(len(documents))), tuple(paths)]):

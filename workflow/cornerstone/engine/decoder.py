@@ -294,9 +294,13 @@ class _Record:
         def forward(*args: Any, **kwargs: Any) -> Any:
             hidden, rest = hidden_first(args, kwargs)
             if number != len(self.arguments):
-                raise refused(self.network, Reason.ORDER, f"block {number} runs after {len(self.arguments)} others")
+                raise refused(
+                    self.network, Reason.ORDER, f"block {number} runs after {len(self.arguments)} others"
+                )
             if hidden.ndim != 3:
-                raise refused(self.network, Reason.SEVERAL_STREAMS, f"block {number} is given {tuple(hidden.shape)}")
+                raise refused(
+                    self.network, Reason.SEVERAL_STREAMS, f"block {number} is given {tuple(hidden.shape)}"
+                )
             if self.hidden is None:
                 self.hidden = hidden
             elif hidden is not self.hidden and not torch.equal(hidden, self.hidden):

@@ -64,7 +64,9 @@ class _Proof:
             own = self._weights_of(place)
             self._refuse_use(own, (place,))
             if not any(self._is_used(name, ()) for name in own):
-                raise refused(self.decoder.network, Reason.NOT_WHOLE, f"{self.labels[place]} has no effect at all")
+                raise refused(
+                    self.decoder.network, Reason.NOT_WHOLE, f"{self.labels[place]} has no effect at all"
+                )
 
     def _output(self, removed: Sequence[int], hidden: Tensor | None = None) -> Tensor:
         entering = self.hidden if hidden is None else hidden

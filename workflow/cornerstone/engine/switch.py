@@ -19,7 +19,8 @@ class Form:
     """The kind of output that a module returns: a tensor, or a tuple or list whose first entry is the tensor.
 
     length:   of the tuple or list, None for a tensor.
-    own:      its entries that are weights of the module and no results (a bias that the block adds later): name by place.
+    own:      by place the names of its entries that are weights of the module and no results: a bias that the block
+              adds later.
     width:    the size of the tensor's last dimension.
     residual: the argument that the module adds to what it computes: a place or a name; None: it adds none.
     """
@@ -86,7 +87,9 @@ class Switch:
         """What takes the place of the output: the removal's, and the residual where the module is given it."""
         hidden, _ = hidden_first(args, kwargs)
         form = self.form
-        shaped = hidden if form.width == hidden.shape[-1] else hidden.new_zeros((*hidden.shape[:-1], form.width))
+        shaped = (
+            hidden if form.width == hidden.shape[-1] else hidden.new_zeros((*hidden.shape[:-1], form.width))
+        )
         output = self.removal.output(shaped)
         if form.residual is None:
             return output

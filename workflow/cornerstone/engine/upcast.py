@@ -14,7 +14,7 @@ from torch import nn
 
 @contextmanager
 def in_float32(network: nn.Module, left_out: Sequence[nn.Module]) -> Iterator[None]:
-    """Put float32 copies in the place of shorter floating-point weights and buffers, but not of the modules left out."""
+    """Put float32 copies in the place of weights and buffers of fewer bits, but not of the modules left out."""
     elsewhere = {id(part) for module in left_out for part in module.modules()}
     copies: dict[int, torch.Tensor] = {}
     before: list[tuple[dict, str, torch.Tensor]] = []

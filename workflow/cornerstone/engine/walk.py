@@ -291,7 +291,9 @@ class _Outputs:
         return {
             place: [
                 _side_by_side(tensors)
-                for tensors in zip(*(self.kept[self._key(pattern, step, place)] for step in chunk), strict=True)
+                for tensors in zip(
+                    *(self.kept[self._key(pattern, step, place)] for step in chunk), strict=True
+                )
             ]
             for place in self._present(pattern)
             if self._key(pattern, chunk[0], place) in self.kept

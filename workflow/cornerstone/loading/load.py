@@ -136,8 +136,8 @@ def language_model(network: nn.Module, encoder: Encoder, name: str) -> LanguageM
     """A network that is already there, as a LanguageModel; it is put into evaluation mode."""
     network.eval()
     network.config.return_dict = True
-    for name in ("output_attentions", "output_hidden_states"):
-        setattr(network.config, name, False)  # what it would return besides the logits may take another form
+    for extra in ("output_attentions", "output_hidden_states"):
+        setattr(network.config, extra, False)  # with what these add, blocks may return another form
     dtype = str(first_parameter(network).dtype).removeprefix("torch.")
     with own_code(network, name):
         return LanguageModel(name, network, encoder, find_blocks(network), dtype)

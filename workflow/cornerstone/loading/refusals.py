@@ -26,13 +26,16 @@ class Reason(Enum):
     NO_PLAYER = "a part of its blocks belongs to no sublayer that Cornerstone knows"
     SEVERAL_PLAYERS = "its blocks have several sublayers of one kind, which cannot be told apart"
     CROSS_ATTENTION = "its blocks attend to another model's output (cross-attention)"
-    SHARED_KEYS = "its layers share keys and values, so a removed layer would still be felt in others"
-    SHARED_WEIGHTS = "its blocks share weights, so a sublayer cannot be removed from one block alone"
+    SHARED_KEYS = "it shares keys and values between layers, so a removed layer would still be felt in others"
+    SHARED_WEIGHTS = "it shares weights between blocks, so a sublayer cannot be removed from one block alone"
     SEVERAL_STREAMS = "it carries several residual streams from block to block (hyper-connections)"
     BETWEEN_BLOCKS = "it changes the hidden state between its blocks, outside any sublayer"
-    NO_RESIDUAL = "without one of its sublayers the residual stream is lost: the sublayer holds the residual or its norm"
-    NOT_WHOLE = "a removed sublayer is still felt: the model uses its weights elsewhere too"
-    ORDER = "it runs its sublayers in another order, or another number of times, than one after another"
+    NO_RESIDUAL = (
+        "without a sublayer the residual stream is lost: the sublayer holds the residual, or its norm"
+    )
+    NOT_WHOLE = "a removed sublayer is still felt: its weights are used elsewhere too"
+    ORDER = "it does not run the sublayers of its blocks once each, one after another"
+    NOT_CAUSAL = "it looks at tokens that come later, so it is no causal language model"
     OWN_CODE_FAILS = "its own code fails on token ids alone"
     NO_LOGITS = "its output has no logits of the next token for each token"
     DISAGREES = "the engine disagrees with the model's own forward"
@@ -44,9 +47,11 @@ class Refusal(CornerstoneError):
 
 def refused(network: nn.Module, reason: Reason, detail: str) -> Refusal:
     """The error that refuses a model: its class, the reason and what was found."""
-    return Refusal(
-        f"{type(network).__name__} cannot be measured: {reason.value} ({detail}); choose a model of another family"
-    )
+    return Refusal(_line(type(network).__name__, reason, detail))
+
+
+def _line(who: str, reason: Reason, detail: str) -> str:
+    return f"{who} cannot be measured: {reason.value} ({detail}); choose a model of another family"
 
 
 @contextmanager
@@ -58,11 +63,13 @@ def own_code(network: nn.Module, name: str) -> Iterator[None]:
     try:
         yield
     except Refusal as error:
-        raise CornerstoneError(f"{name}: {error}") from error
+        family = type(network).__name__
+        raise CornerstoneError(str(error).replace(family, f"{name} ({family})", 1)) from error
     except (CornerstoneError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # a model's code may raise anything
         if isinstance(error, RuntimeError) and says_out_of_memory(str(error)):
             raise
         log.info("%s: what its code raised:", type(network).__name__, exc_info=True)
-        raise CornerstoneError(f"{name}: {refused(network, Reason.OWN_CODE_FAILS, one_line(error))}") from error
+        who = f"{name} ({type(network).__name__})"
+        raise CornerstoneError(_line(who, Reason.OWN_CODE_FAILS, one_line(error))) from error

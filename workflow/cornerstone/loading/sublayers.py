@@ -163,7 +163,8 @@ def _sublayers_of(network: nn.Module, number: int, block: nn.Module) -> list[_Fo
     _refuse_left_over(network, number, block, found)
     order = [kind.name for kind in KINDS.values() if kind.group == FEED_FORWARD]
     return sorted(
-        found, key=lambda one: (GROUPS.index(one.kind.group), one.kind.name in order and order.index(one.kind.name))
+        found,
+        key=lambda one: (GROUPS.index(one.kind.group), one.kind.name in order and order.index(one.kind.name)),
     )
 
 
@@ -218,7 +219,9 @@ def _refuse_left_over(network: nn.Module, number: int, block: nn.Module, found: 
         part = name.rpartition(".")[0] or name
         if any(word in part.split(".") for word in CROSS_ATTENTION):
             raise refused(network, Reason.CROSS_ATTENTION, f"block {number} has {part}")
-        raise refused(network, Reason.NO_PLAYER, f"block {number} has {part}, with weights {list(parameter.shape)}")
+        raise refused(
+            network, Reason.NO_PLAYER, f"block {number} has {part}, with weights {list(parameter.shape)}"
+        )
     if not found:
         raise refused(network, Reason.NO_PLAYER, f"block {number} has no part with weights")
 

@@ -123,7 +123,13 @@ def _visits(tree: CoalitionTree, block: int, states: Sequence[Removed], most: in
 def _evaluations(tree: CoalitionTree, block: int, states: Iterable[Removed]) -> int:
     """Each sublayer of the block once for each state and each way in which those before it in the block are removed."""
     return sum(
-        len({_prefix(step.removed, sublayer) for step in tree.steps[block][state] if sublayer not in step.removed})
+        len(
+            {
+                _prefix(step.removed, sublayer)
+                for step in tree.steps[block][state]
+                if sublayer not in step.removed
+            }
+        )
         for state in states
         for sublayer in tree.blocks[block]
     )
