@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import prod
@@ -18,16 +19,20 @@ from torch import nn
 
 from cornerstone.loading.checkpoint import blocks_left_out, missing_tensors
 from cornerstone.loading.devices import choose_placement, pick_device
-from cornerstone.loading.encoding import Encoder, load_encoder, refuse_remote_code
+from cornerstone.loading.encoding import Encoder, load_encoder, refuse_remote_code, warnings_in_lines, why
 from cornerstone.loading.memory import free_memory
 from cornerstone.loading.streaming import StreamedWeights, refuse_too_large
 from cornerstone.loading.sublayers import Block, Sublayer, find_blocks, first_parameter
-from cornerstone.models.folder import weight_files, weight_shapes
-from cornerstone.system.errors import CornerstoneError, one_line
+from cornerstone.models.folder import check_model_folder
+from cornerstone.models.weights import INTEGERS, read_tensors, tied_and_not, weight_files, weight_shapes
+from cornerstone.system.errors import CornerstoneError
 
 log = logging.getLogger(__name__)
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+# What older checkpoints hold of what is worked out today: rotary frequencies, masks.
+WORKED_OUT = {"inv_freq", "masked_bias", "causal_mask", "embed_positions", "cos_cached", "sin_cached"}
 
 
 @dataclass(frozen=True)
@@ -73,22 +78,24 @@ def load_model(
     device: str = "auto",
     *,
     name: str | None = None,
-    allow_remote_code: bool = False,
+    allow_remote_code: bool | None = None,
     placement: str = "auto",
 ) -> LanguageModel:
     """Load a model folder; `device` is auto, cpu, cuda or mps, `name` what errors call it (default: the folder's).
 
     placement: "resident": the weights are in the device's memory; "streamed": a block's are only while it is
     used (see `streaming`); "auto": resident where they fit.
-    Raises CornerstoneError where the folder holds no model that can be loaded whole, one that needs remote
-    code without `allow_remote_code`, one that does not fit the memory, or one whose sublayers cannot be told apart.
+    allow_remote_code: whether Python code that comes with the model is run; see `check_own_code`.
+    Raises CornerstoneError where `check_model_folder` does, where transformers would load something else than the
+    files hold, and for a model that does not fit the memory or whose sublayers cannot be told apart.
     """
     folder = Path(folder)
+    check_model_folder(folder, allow_remote_code)
     where = pick_device(device)
     needed, free = weight_bytes(folder, _dtype(dtype)), free_memory(where)
     chosen = choose_placement(placement, needed, free, dtype, where, folder)
     log.info("%s", chosen)
-    arguments = (folder, dtype, where, name or folder.name, allow_remote_code)
+    arguments = (folder, dtype, where, name or folder.name, bool(allow_remote_code))
     if chosen.name == "streamed":
         return _load_streamed(*arguments, free)
     if where.type != "cpu":
@@ -151,46 +158,115 @@ def _dtype(name: str) -> torch.dtype:
     return DTYPES[name]
 
 
-def _refuse_misfits(network: nn.Module, loading: dict, folder: Path) -> None:
-    """Raise CornerstoneError where config.json is of another shape than the weights, or of fewer blocks."""
-    for name, stored, asked in sorted(loading["mismatched_keys"]):
-        raise CornerstoneError(
-            f"{folder / 'config.json'} does not fit the weights beside it: {name} is {list(stored)} there, and "
-            f"{list(asked)} by config.json; put the model's own there"
-        )
-    known = {re.sub(r"\d+", "0", name) for name in network.state_dict()}
-    for name in sorted(loading["unexpected_keys"]):  # heads for other tasks are left over too, and rightly
-        if re.sub(r"\d+", "0", name) in known:
-            raise CornerstoneError(
-                f"{folder / 'config.json'} does not fit the weights beside it: they have {name}, in a block too many; "
-                "put the model's own there"
-            )
-
-
 def _load_network(folder: Path, dtype: torch.dtype, allow_remote_code: bool = False) -> nn.Module:
     from transformers import AutoModelForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # a log file has lines, and each streamed block would show a bar of its own
     try:
-        network, loading = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=dtype,
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=allow_remote_code,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # refused below, in words
-        )
+        with warnings_in_lines(folder) as said:
+            network, loading = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=dtype,
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=allow_remote_code,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # refused below, in words
+            )
     except CornerstoneError:
         raise
     except Exception as error:  # transformers, safetensors and their parsers raise many kinds
         refuse_remote_code(error, folder)
         raise CornerstoneError(
-            f"no model could be loaded from {folder}, by its config.json and safetensors files ({one_line(error)})"
+            f"no model could be loaded from {folder}, by its config.json and safetensors files ({why(error, said)})"
         ) from error
-    _refuse_misfits(network, loading, folder)
+    _refuse_misfits(network, loading["mismatched_keys"], folder)
+    _refuse_left_out(network, loading["unexpected_keys"], folder)
     # transformers fills missing weights with random numbers and only warns.
     if missing := sorted(loading["missing_keys"]):
         raise missing_tensors(str(folder), missing)
+    _refuse_untied(network, folder)
     return network
+
+
+def _refuse_misfits(network: nn.Module, mismatched: Collection[tuple], folder: Path) -> None:
+    """Raise CornerstoneError where config.json is of another shape than the weights."""
+    for name, stored, asked in sorted(mismatched):
+        raise CornerstoneError(
+            f"{folder / 'config.json'} does not fit the weights beside it: {name} is {list(stored)} there, and "
+            f"{list(asked)} by config.json; put the model's own there"
+        )
+
+
+def _refuse_left_out(network: nn.Module, unexpected: Collection[str], folder: Path) -> None:
+    """Raise CornerstoneError where the files hold more of the decoder than the network takes from them.
+
+    Parts that a causal language model does not have, such as a head for another task, are left out with a line in
+    the log; what is worked out anew, such as rotary frequencies and masks, without.
+    """
+    if not unexpected:
+        return
+    stored = {name: one for path in weight_files(folder) for name, one in read_tensors(path).items()}
+    known = {re.sub(r"\d+", "0", name) for name in network.state_dict()}
+    buffers = {name for name, _ in network.named_buffers()}
+    left_out = []
+    for name in sorted(unexpected):
+        tensor = stored.get(name)
+        is_mask = tensor is not None and (tensor.dtype in INTEGERS or tensor.shape[:2] == (1, 1))
+        if (
+            name in buffers
+            or is_mask
+            or name.rpartition(".")[2] in WORKED_OUT
+            or _predicts_further(network, name)
+        ):
+            continue
+        if re.sub(r"\d+", "0", name) in known:
+            raise _more_weights(folder, name, "in a block too many")
+        if _is_in_decoder(network, name):
+            raise _more_weights(folder, name, f"which {type(network).__name__} does not read")
+        left_out.append(name)
+    if left_out:
+        log.warning(
+            "%s: %d tensors of its weights, %s first, are not read: they are no parts of a %s",
+            *(folder, len(left_out), left_out[0], type(network).__name__),
+        )
+
+
+def _more_weights(folder: Path, name: str, how: str) -> CornerstoneError:
+    return CornerstoneError(
+        f"{folder / 'config.json'} does not fit the weights beside it: they have {name}, {how}; "
+        "put the model's own there"
+    )
+
+
+def _is_in_decoder(network: nn.Module, name: str) -> bool:
+    """Whether a tensor of this name belongs to a block, or to a module that has weights of its own."""
+    blocks = {prefix for key in network.state_dict() if (prefix := _before_number(key))}
+    parent = name.rpartition(".")[0]
+    modules = dict(network.named_modules())
+    has_weights = parent in modules and any(True for _ in modules[parent].parameters(recurse=False))
+    return _before_number(name) in blocks or (parent != "" and has_weights)
+
+
+def _before_number(name: str) -> str | None:
+    """The list of blocks that a name leads into: model.layers, of model.layers.3.mlp.up_proj.weight."""
+    found = re.match(r"(.*?)\.\d+\.", name)
+    return found[1] if found else None
+
+
+def _predicts_further(network: nn.Module, name: str) -> bool:
+    """Whether a tensor is of the blocks after the last that predict tokens further ahead, and no logits of ours."""
+    config = network.config.get_text_config()
+    blocks, more = (getattr(config, key, None) for key in ("num_hidden_layers", "num_nextn_predict_layers"))
+    number = re.search(r"\.(\d+)\.", name)
+    known = isinstance(blocks, int) and isinstance(more, int) and number is not None
+    return known and blocks <= int(number[1]) < blocks + more
+
+
+def _refuse_untied(network: nn.Module, folder: Path) -> None:
+    """Raise CornerstoneError for a head of its own that `tie_weights`, which lm-eval calls, would replace."""
+    for target, source in network.get_expanded_tied_weights_keys(all_submodels=True).items():
+        one, other = (network.get_parameter_or_buffer(name) for name in (target, source))
+        if one is not other and not torch.equal(one, other):
+            raise tied_and_not(str(folder), target, source)

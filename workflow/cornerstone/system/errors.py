@@ -55,14 +55,14 @@ def one_line(error: BaseException) -> str:
     Libraries put the reason in the first line, in the last or in between, or leave it to the exception that theirs
     was raised from: all lines are kept, and of a long text its beginning and its end.
     """
-    said = f"{type(error).__name__}: {_joined_lines(str(error))}".removesuffix(": ")
+    said = f"{type(error).__name__}: {joined_lines(str(error))}".removesuffix(": ")
     cause = error.__cause__
-    if cause is None or isinstance(error, CornerstoneError) or _joined_lines(str(cause)) in said:
+    if cause is None or isinstance(error, CornerstoneError) or joined_lines(str(cause)) in said:
         return said
     return f"{said}, because of {one_line(cause)}" if len(said) <= LONGEST_QUOTE else said
 
 
-def _joined_lines(text: str) -> str:
+def joined_lines(text: str) -> str:
     """A text of several lines as one, without colours and rulers; the middle of a long one is left out."""
     lines = [" ".join(line.split()) for line in TERMINAL_CODES.sub("", text).splitlines()]
     line = " ".join(line for line in lines if re.search(r"\w", line))
