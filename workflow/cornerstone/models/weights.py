@@ -199,8 +199,8 @@ def says_tied(config: Mapping[str, Any]) -> bool | None:
     A model of several parts says it twice, and which one counts is the family's choice.
     """
     parts = [part for part in (config, config.get("text_config")) if isinstance(part, Mapping)]
-    said = {part.get("tie_word_embeddings") for part in parts}
-    return said.pop() if said in ({True}, {False}) else None
+    said = [part.get("tie_word_embeddings") for part in parts]
+    return said[0] if isinstance(said[0], bool) and all(one is said[0] for one in said) else None
 
 
 def tied_and_not(where: str, head: str, embeddings: str) -> CornerstoneError:
