@@ -43,14 +43,19 @@ def add(folder, **tensors):
     return before
 
 
-def refusal(folder, **keywords):
-    """The one line that loading ends in, wherever the weights are to be."""
-    said = set()
+def refusals(folder):
+    """What loading ends in, one line each: with the weights resident, and streamed."""
     for placement in ("resident", "streamed"):
         with pytest.raises(CornerstoneError) as caught:
-            load_model(folder, placement=placement, **keywords)
-        said.add(str(caught.value))
-    (line,) = said
+            load_model(folder, placement=placement)
+        line = str(caught.value)
+        assert line.splitlines() == [line]
+        yield line
+
+
+def refusal(folder):
+    """The one line that loading ends in, wherever the weights are to be."""
+    (line,) = set(refusals(folder))
     return line
 
 
@@ -179,6 +184,27 @@ def test_what_transformers_warns_of_is_a_line_each(demo, caplog):
     said = [record.getMessage() for record in caplog.records]
     assert any("original_max_position_embeddings" in line and str(demo) in line for line in said)
     assert not any("\n" in line for line in said)
+
+
+# Settings and code that fail
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("hidden_act", "nope", "nope"),
+        ("head_dim", "wide", "head_dim"),
+        ("num_attention_heads", 0, "ZeroDivisionError"),
+        ("num_key_value_heads", 3, "by config.json"),
+        ("rope_parameters", {"rope_type": "nope"}, "nope"),
+        ("model_type", "nope", "nope"),
+        ("max_position_embeddings", "many", "max_position_embeddings"),
+        ("vocab_size", -5, "-5"),
+    ],
+)
+def test_settings_that_the_model_fails_on_end_in_one_line_with_the_reason(demo, key, value, reason):
+    configure(demo, **{key: value})
+    assert all(reason in line for line in refusals(demo))
 
 
 # Code of its own

@@ -228,7 +228,11 @@ def _tokenize(encoder: Encoder, texts: Iterable[tuple[str, bool]]) -> dict[tuple
     tokens = {}
     for special, keys in groups.items():
         if keys:
-            encoded = encoder.tokenizer([text for text, _ in keys], add_special_tokens=special)["input_ids"]
+            plain = [text for text, _ in keys]
+            try:
+                encoded = encoder.tokenizer(plain, add_special_tokens=special)["input_ids"]
+            except Exception as error:  # tokenizers may be anybody's code
+                raise CornerstoneError(f"the tokenizer fails on the documents ({one_line(error)})") from error
             tokens |= dict(zip(keys, encoded, strict=True))
     return tokens
 

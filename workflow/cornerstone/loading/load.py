@@ -24,8 +24,15 @@ from cornerstone.loading.memory import free_memory
 from cornerstone.loading.streaming import StreamedWeights, refuse_too_large
 from cornerstone.loading.sublayers import Block, Sublayer, find_blocks, first_parameter
 from cornerstone.models.folder import check_model_folder
-from cornerstone.models.weights import INTEGERS, read_tensors, tied_and_not, weight_files, weight_shapes
-from cornerstone.system.errors import CornerstoneError
+from cornerstone.models.weights import (
+    INTEGERS,
+    Tensor,
+    read_tensors,
+    tied_and_not,
+    weight_files,
+    weight_shapes,
+)
+from cornerstone.system.errors import CornerstoneError, one_line
 
 log = logging.getLogger(__name__)
 
@@ -96,13 +103,18 @@ def load_model(
     chosen = choose_placement(placement, needed, free, dtype, where, folder)
     log.info("%s", chosen)
     arguments = (folder, dtype, where, name or folder.name, bool(allow_remote_code))
-    if chosen.name == "streamed":
-        return _load_streamed(*arguments, free)
-    if where.type != "cpu":
-        # What cannot be read block by block, and what is wrong with the files, is for from_pretrained.
-        with suppress(CornerstoneError):
-            return _load_by_blocks(*arguments, free)
-    return _load_whole(*arguments)
+    try:
+        if chosen.name == "streamed":
+            return _load_streamed(*arguments, free)
+        if where.type != "cpu":
+            # What cannot be read block by block, and what is wrong with the files, is for from_pretrained.
+            with suppress(CornerstoneError):
+                return _load_by_blocks(*arguments, free)
+        return _load_whole(*arguments)
+    except CornerstoneError:
+        raise
+    except Exception as error:  # the model's own code and its settings may fail anywhere, in any way
+        raise CornerstoneError(f"no model could be loaded from {folder} ({one_line(error)})") from error
 
 
 def _load_whole(
@@ -208,24 +220,22 @@ def _refuse_left_out(network: nn.Module, unexpected: Collection[str], folder: Pa
     if not unexpected:
         return
     stored = {name: one for path in weight_files(folder) for name, one in read_tensors(path).items()}
-    known = {re.sub(r"\d+", "0", name) for name in network.state_dict()}
-    buffers = {name for name, _ in network.named_buffers()}
-    left_out = []
-    for name in sorted(unexpected):
-        tensor = stored.get(name)
-        is_mask = tensor is not None and (tensor.dtype in INTEGERS or tensor.shape[:2] == (1, 1))
-        if (
-            name in buffers
-            or is_mask
-            or name.rpartition(".")[2] in WORKED_OUT
-            or _predicts_further(network, name)
-        ):
-            continue
-        if re.sub(r"\d+", "0", name) in known:
+    own = set(network.state_dict())
+    known, blocks = {_without_numbers(name) for name in own}, {_before_number(name) for name in own} - {None}
+    owners = {name.rpartition(".")[0] for name in own} - {""}
+    worked_out = {name for name, _ in network.named_buffers()}
+    left_out = [
+        name
+        for name in sorted(unexpected)
+        if not (
+            name in worked_out or _is_worked_out(name, stored.get(name)) or _predicts_further(network, name)
+        )
+    ]
+    for name in left_out:
+        if _without_numbers(name) in known:
             raise _more_weights(folder, name, "in a block too many")
-        if _is_in_decoder(network, name):
+        if _before_number(name) in blocks or name.rpartition(".")[0] in owners:
             raise _more_weights(folder, name, f"which {type(network).__name__} does not read")
-        left_out.append(name)
     if left_out:
         log.warning(
             "%s: %d tensors of its weights, %s first, are not read: they are no parts of a %s",
@@ -240,19 +250,22 @@ def _more_weights(folder: Path, name: str, how: str) -> CornerstoneError:
     )
 
 
-def _is_in_decoder(network: nn.Module, name: str) -> bool:
-    """Whether a tensor of this name belongs to a block, or to a module that has weights of its own."""
-    blocks = {prefix for key in network.state_dict() if (prefix := _before_number(key))}
-    parent = name.rpartition(".")[0]
-    modules = dict(network.named_modules())
-    has_weights = parent in modules and any(True for _ in modules[parent].parameters(recurse=False))
-    return _before_number(name) in blocks or (parent != "" and has_weights)
+def _without_numbers(name: str) -> str:
+    return re.sub(r"\d+", "0", name)
 
 
 def _before_number(name: str) -> str | None:
     """The list of blocks that a name leads into: model.layers, of model.layers.3.mlp.up_proj.weight."""
     found = re.match(r"(.*?)\.\d+\.", name)
     return found[1] if found else None
+
+
+def _is_worked_out(name: str, tensor: Tensor | None) -> bool:
+    """Whether a tensor holds what networks of today work out themselves: masks, positions, rotary frequencies."""
+    is_mask = tensor is not None and (
+        tensor.dtype in INTEGERS or (len(tensor.shape) == 4 and tensor.shape[:2] == (1, 1))
+    )
+    return is_mask or name.rpartition(".")[2] in WORKED_OUT
 
 
 def _predicts_further(network: nn.Module, name: str) -> bool:

@@ -46,6 +46,10 @@ def check_model_folder(folder: Path | str, allow_remote_code: bool | None = None
     folder = Path(folder)
     if not os.path.isdir(folder):  # unlike Path's, it has an answer to a name that no disk allows
         raise CornerstoneError(f"model folder {folder} does not exist: give a folder with config.json in it")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise CornerstoneError(
+            f"model folder {folder} may not be read: give a folder that this user may read"
+        )
     refuse_adapter(os.listdir(folder), f"model folder {folder}")
     config = read_model_config(folder)
     check_config(config, str(folder))

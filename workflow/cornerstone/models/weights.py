@@ -263,7 +263,11 @@ def read_weight_header(path: Path) -> tuple[int, dict[str, dict[str, Any]]]:
         tensors = {name: tensor for name, tensor in header.items() if name != "__metadata__"}
         misfit = next((name for name, tensor in tensors.items() if not _is_tensor(tensor)), None)
         end = max(tensor["data_offsets"][1] for tensor in tensors.values()) if misfit is None else 0
-    except (OSError, struct.error, ValueError, RecursionError, AttributeError) as error:
+    except OSError as error:
+        raise CornerstoneError(
+            f"{path} cannot be read ({error.strerror}): mend that, or copy it again"
+        ) from error
+    except (struct.error, ValueError, RecursionError, AttributeError) as error:
         raise CornerstoneError(
             f"{path} is no safetensors file or is cut off: download or copy it again"
         ) from error
