@@ -186,6 +186,14 @@ def test_what_transformers_warns_of_is_a_line_each(demo, caplog):
     assert not any("\n" in line for line in said)
 
 
+def test_a_class_that_config_json_names_and_that_is_not_loaded_is_told(demo, caplog):
+    load_model(demo, placement="resident")
+    assert not caplog.records
+    configure(demo, architectures=["DroppedLlamaForCausalLM"])
+    load_model(demo, placement="resident")
+    assert "names DroppedLlamaForCausalLM, and LlamaForCausalLM is loaded" in caplog.text
+
+
 # Settings and code that fail
 
 

@@ -23,7 +23,7 @@ from cornerstone.loading.encoding import Encoder, load_encoder, refuse_remote_co
 from cornerstone.loading.memory import free_memory
 from cornerstone.loading.streaming import StreamedWeights, refuse_too_large
 from cornerstone.loading.sublayers import Block, Sublayer, find_blocks, first_parameter
-from cornerstone.models.folder import check_model_folder
+from cornerstone.models.folder import check_model_folder, read_model_config
 from cornerstone.models.weights import (
     INTEGERS,
     Tensor,
@@ -199,6 +199,7 @@ def _load_network(folder: Path, dtype: torch.dtype, allow_remote_code: bool = Fa
     if missing := sorted(loading["missing_keys"]):
         raise missing_tensors(str(folder), missing)
     _refuse_untied(network, folder)
+    _tell_another_class(network, folder)
     return network
 
 
@@ -283,3 +284,12 @@ def _refuse_untied(network: nn.Module, folder: Path) -> None:
         one, other = (network.get_parameter_or_buffer(name) for name in (target, source))
         if one is not other and not torch.equal(one, other):
             raise tied_and_not(str(folder), target, source)
+
+
+def _tell_another_class(network: nn.Module, folder: Path) -> None:
+    """Say in the log where config.json names another class than the one that the model_type stands for."""
+    named = read_model_config(folder).get("architectures")
+    if isinstance(named, list) and named and type(network).__name__ not in named:
+        log.warning(
+            "%s: its config.json names %s, and %s is loaded", folder, named[0], type(network).__name__
+        )
