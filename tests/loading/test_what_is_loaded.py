@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from cornerstone.loading.encoding import load_encoder
-from cornerstone.loading.load import load_model
+from cornerstone.loading.load import check_loading, load_model
 from cornerstone.system.errors import CornerstoneError
 from lm_eval_harness import word_tokenizer
 from token_documents import VOCABULARY
@@ -43,11 +44,19 @@ def add(folder, **tensors):
     return before
 
 
+def loads():
+    """What looks at a folder: what may be asked on any machine before, and loading, resident and streamed."""
+    return [
+        check_loading,
+        *(partial(load_model, placement=placement) for placement in ("resident", "streamed")),
+    ]
+
+
 def refusals(folder):
-    """What loading ends in, one line each: with the weights resident, and streamed."""
-    for placement in ("resident", "streamed"):
+    """What each of `loads` ends in, one line each."""
+    for load in loads():
         with pytest.raises(CornerstoneError) as caught:
-            load_model(folder, placement=placement)
+            load(folder)
         line = str(caught.value)
         assert line.splitlines() == [line]
         yield line
@@ -60,6 +69,7 @@ def refusal(folder):
 
 
 def logits(folder, **keywords):
+    check_loading(folder, **keywords)
     with torch.no_grad():
         return load_model(folder, placement="resident", **keywords).network(TOKENS).logits
 
@@ -148,7 +158,7 @@ def test_a_block_too_many_is_refused_unless_it_predicts_further_tokens(demo):
 def test_parts_that_no_language_model_has_are_left_out_with_a_line(demo, caplog):
     add(demo, **{"score.weight": torch.ones(2, 128), "visual.blocks.0.attn.qkv.weight": torch.ones(2, 128)})
     assert torch.allclose(logits(demo), logits_of_lm_eval(DEMO))
-    (line,) = [record.getMessage() for record in caplog.records if "are not read" in record.getMessage()]
+    (line,) = {record.getMessage() for record in caplog.records if "are not read" in record.getMessage()}
     assert "2 tensors of its weights, score.weight first" in line
 
 

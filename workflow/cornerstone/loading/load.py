@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -27,6 +27,7 @@ from cornerstone.models.folder import check_model_folder, read_model_config
 from cornerstone.models.weights import (
     INTEGERS,
     Tensor,
+    are_equal,
     read_tensors,
     tied_and_not,
     weight_files,
@@ -103,7 +104,7 @@ def load_model(
     chosen = choose_placement(placement, needed, free, dtype, where, folder)
     log.info("%s", chosen)
     arguments = (folder, dtype, where, name or folder.name, bool(allow_remote_code))
-    try:
+    with _failing_in_one_line(folder):
         if chosen.name == "streamed":
             return _load_streamed(*arguments, free)
         if where.type != "cpu":
@@ -111,9 +112,30 @@ def load_model(
             with suppress(CornerstoneError):
                 return _load_by_blocks(*arguments, free)
         return _load_whole(*arguments)
+
+
+def check_loading(folder: Path | str, *, allow_remote_code: bool | None = None) -> None:
+    """Raise CornerstoneError where `load_model` would refuse the folder on any device.
+
+    The model is made on a CPU, without the numbers of its weights: that takes seconds, whatever its size.
+    """
+    folder = Path(folder)
+    check_model_folder(folder, allow_remote_code)
+    with _failing_in_one_line(folder):
+        with blocks_left_out(read_outside=False):
+            network = _load_network(folder, torch.float32, bool(allow_remote_code))
+        find_blocks(network)
+        load_encoder(folder, network.config, allow_remote_code=allow_remote_code)
+
+
+@contextmanager
+def _failing_in_one_line(folder: Path) -> Iterator[None]:
+    """Turn whatever fails in the block into a CornerstoneError: a model's code and settings may fail anywhere."""
+    try:
+        yield
     except CornerstoneError:
         raise
-    except Exception as error:  # the model's own code and its settings may fail anywhere, in any way
+    except Exception as error:
         raise CornerstoneError(f"no model could be loaded from {folder} ({one_line(error)})") from error
 
 
@@ -282,8 +304,21 @@ def _refuse_untied(network: nn.Module, folder: Path) -> None:
     """Raise CornerstoneError for a head of its own that `tie_weights`, which lm-eval calls, would replace."""
     for target, source in network.get_expanded_tied_weights_keys(all_submodels=True).items():
         one, other = (network.get_parameter_or_buffer(name) for name in (target, source))
-        if one is not other and not torch.equal(one, other):
+        if one is not other and not _are_equal(one, other, (target, source), folder):
             raise tied_and_not(str(folder), target, source)
+
+
+def _are_equal(one: torch.Tensor, other: torch.Tensor, names: tuple[str, str], folder: Path) -> bool:
+    """Whether two of the network's tensors are the same numbers; those on meta are compared in the files.
+
+    True where the files call them otherwise than the network, or hold them in two formats.
+    """
+    if not one.is_meta:
+        return torch.equal(one, other)
+    stored = {name: tensor for path in weight_files(folder) for name, tensor in read_tensors(path).items()}
+    if not stored.keys() >= set(names):
+        return True
+    return are_equal(stored[names[0]], stored[names[1]]) is not False
 
 
 def _tell_another_class(network: nn.Module, folder: Path) -> None:
