@@ -25,9 +25,9 @@ SCRIPTS = REPOSITORY / "workflow" / "scripts"
 LIBRARY = REPOSITORY / "workflow"
 ONLY_WITH_CUDA = re.compile(r"nvidia-|cuda-|triton")
 """Packages that torch pins itself where its build needs them."""
-NOT_IMPORTED = {"evaluate": {"pandas", "sentencepiece"}}
+NOT_IMPORTED = {"evaluate": {"pandas", "protobuf", "sentencepiece"}}
 """What no code of ours imports there: pyarrow takes pandas wherever it finds one, and it would find Snakemake's;
-transformers takes sentencepiece for a model with no tokenizer but tokenizer.model."""
+transformers takes the others for a model with no tokenizer but tokenizer.model."""
 CALLED_BY = {"matplotlib": {"draw"}, "seaborn": {"draw"}, "shapiq": {"audit_estimators"}}
 """The scripts that call what imports these packages in its functions: figures and audited estimators, which others list
 as entries of a registry."""

@@ -4,80 +4,17 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from hub import Fault, Hub, address_where_nothing_listens, client_environment, make_content
+from downloads import LLAMA, Client
+from hub import Fault, Hub, address_where_nothing_listens, make_content
 from hub.models import make_model
 from hub.variants import keep_bin_only, name_a_shard_that_is_not_there, need_remote_code, quantise
 
-ROOT = Path(__file__).parents[2]
-LLAMA = "meta-llama/Meta-Llama-3-8B"
 MIXTRAL = "mistralai/Mixtral-8x7B-v0.1"
-DRIVER = """
-import json, shutil, sys
-from pathlib import Path
-from types import SimpleNamespace
-import cornerstone.system.hub
-from cornerstone.models.download import download_model
-from cornerstone.system.errors import CornerstoneError
-
-cornerstone.system.hub.WAITS = (0.05, 0.05, 0.05)
-asked = json.loads(sys.argv[1])
-if "free" in asked:
-    shutil.disk_usage = lambda path: SimpleNamespace(free=asked["free"])
-digests = Path(asked["digests"]) if "digests" in asked else None
-try:
-    found = download_model(asked["id"], asked["revision"], allow_remote_code=asked["code"], digests=digests)
-    print(json.dumps({"folder": str(found.folder), "commit": found.commit}))
-except CornerstoneError as error:
-    print(json.dumps({"error": str(error)}))
-"""
-
-
-@dataclass
-class Client:
-    """A machine with an empty Hugging Face cache."""
-
-    url: str
-    home: Path
-
-    def start(
-        self, model: str = LLAMA, revision: str = "main", token=None, code=False, environment=(), **more
-    ):
-        asked = json.dumps({"id": model, "revision": revision, "code": code, **more})
-        variables = {
-            "PYTHONPATH": str(ROOT / "workflow"),
-            "HF_HUB_DOWNLOAD_TIMEOUT": "2",
-            **dict(environment),
-        }
-        return subprocess.Popen(
-            [sys.executable, "-c", DRIVER, asked],
-            env=client_environment(self.url, self.home, token, **variables),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def download(self, *arguments, **keywords) -> dict:
-        """What came of it: {"folder", "commit"} or {"error"}; `said` has all that was printed."""
-        output, errors = self.start(*arguments, **keywords).communicate(timeout=120)
-        lines = output.splitlines()
-        assert lines, errors
-        return {**json.loads(lines[-1]), "said": output + errors}
-
-    def error(self, *arguments, **keywords) -> str:
-        message = self.download(*arguments, **keywords)["error"]
-        assert "\n" not in message
-        return message
-
-    def partial_files(self) -> list[Path]:
-        return [path for path in self.home.rglob("*") if path.name.endswith(".incomplete")]
 
 
 @pytest.fixture
@@ -133,7 +70,7 @@ def test_what_is_in_the_cache_is_used_and_another_commits_same_files_too(hub, cl
 
 def test_python_files_come_only_where_they_may_be_run(hub, client):
     need_remote_code(model_folder(hub))
-    assert not list(Path(client.download()["folder"]).glob("*.py"))
+    assert not list(Path(client.download(code=False)["folder"]).glob("*.py"))
     assert list(Path(client.download(code=True)["folder"]).glob("*.py"))
 
 
@@ -268,7 +205,7 @@ def test_without_a_network_a_whole_copy_in_the_cache_is_used_and_nothing_else(hu
     assert (down.download()["folder"], down.download()["commit"]) == (found["folder"], found["commit"])
     assert client.download(environment={"HF_HUB_OFFLINE": "1"})["commit"] == found["commit"]
     (Path(found["folder"]) / "model-00003-of-00004.safetensors").unlink()
-    assert "is not whole" in down.error()
+    assert "the copy in the cache cannot be used" in down.error()
     empty = Client(hub.url, tmp_path / "empty")
     assert "HF_HUB_OFFLINE" in empty.error(environment={"HF_HUB_OFFLINE": "1"})
 
@@ -285,8 +222,27 @@ def test_models_that_cannot_be_evaluated_are_refused_before_anything_large_is_fe
     name_a_shard_that_is_not_there(model_folder(hub, MIXTRAL))
     assert "model.safetensors.index.json names" in client.error(MIXTRAL)
     keep_bin_only(model_folder(hub, MIXTRAL))
-    assert "has no safetensors weights (pickled ones are never opened)" in client.error(MIXTRAL)
+    assert "has no safetensors weights (pickled ones" in client.error(MIXTRAL)
     assert not fetched(hub, "*.safetensors") and not fetched(hub, "*.bin")
+
+
+def test_an_adapter_shards_without_an_index_and_own_code_are_refused_before_anything_large_is_fetched(
+    hub, client
+):
+    folder = model_folder(hub)
+    need_remote_code(folder)
+    assert "allow_remote_code: true" in client.error() and "allow_remote_code: false" in client.error()
+    for code in folder.glob("*.py"):
+        code.unlink()
+    assert "that is not beside its config.json" in client.error(code=True)
+    (folder / "adapter_config.json").write_text("{}")
+    assert "holds an adapter (adapter_config.json)" in client.error(code=False)
+    (model_folder(hub, MIXTRAL) / "model.safetensors.index.json").unlink()
+    assert (
+        "has shards such as model-00001-of-00019.safetensors and no model.safetensors.index.json"
+        in client.error(MIXTRAL)
+    )
+    assert not fetched(hub, "*.safetensors")
 
 
 def test_a_copy_in_the_store_that_repositories_share_is_no_damage_and_is_never_removed(hub, client):

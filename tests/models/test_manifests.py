@@ -13,9 +13,9 @@ from cornerstone.models.manifest import check_unchanged, describe_folder, read_m
 from cornerstone.system.errors import CornerstoneError
 
 
-def safetensors(numbers=4):
+def safetensors(numbers=4, name="w"):
     header = json.dumps(
-        {"w": {"dtype": "F32", "shape": [numbers], "data_offsets": [0, 4 * numbers]}}
+        {name: {"dtype": "F32", "shape": [numbers], "data_offsets": [0, 4 * numbers]}}
     ).encode()
     return struct.pack("<Q", len(header)) + header + bytes(4 * numbers)
 
@@ -34,9 +34,10 @@ def folder(tmp_path):
 def sharded(folder):
     (folder / "model.safetensors").unlink()
     names = [f"model-0000{n}-of-00002.safetensors" for n in (1, 2)]
-    for name in names:
-        (folder / name).write_bytes(safetensors())
-    index = {"weight_map": {"a": names[0], "b": names[1]}}
+    weight_map = dict(zip("ab", names, strict=True))
+    for tensor, name in weight_map.items():
+        (folder / name).write_bytes(safetensors(name=tensor))
+    index = {"weight_map": weight_map}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     return names
 
@@ -90,7 +91,7 @@ def test_the_weights_of_a_sharded_model_are_the_shards_that_its_index_names(fold
     before = describe_folder("tiny", folder)
     (folder / "consolidated.safetensors").write_bytes(safetensors(9))  # a second copy, as some publish
     assert describe_folder("tiny", folder)["weights"] == before["weights"]
-    (folder / names[1]).write_bytes(safetensors(5))
+    (folder / names[1]).write_bytes(safetensors(5, "b"))
     assert describe_folder("tiny", folder)["weights"] != before["weights"]
 
 
@@ -130,8 +131,8 @@ def test_a_folder_without_a_whole_model_is_refused_in_one_line(folder, spoil, me
 def test_large_weights_are_read_once_until_their_size_or_time_changes(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(manifests, "CACHED_SIZE", 100)
     read = []
-    chunks = manifests._chunks
-    monkeypatch.setattr(manifests, "_chunks", lambda path: read.append(path.name) or chunks(path))
+    chunks = manifests.file_chunks
+    monkeypatch.setattr(manifests, "file_chunks", lambda path: read.append(path.name) or chunks(path))
     cache, weights = tmp_path / "digests.json", folder / "model.safetensors"
     weights.write_bytes(safetensors(64))
     first = describe_folder("tiny", folder, cache)

@@ -37,9 +37,12 @@ BROKEN_FOLDERS = [
     (lambda folder: (folder / "config.json").write_text("{}"), "gives no number of blocks"),
     (
         lambda folder: (folder / "model.safetensors").unlink(),
-        "has no safetensors weights: put model.safetensors",
+        "has no safetensors weights: put the model's own model.safetensors",
     ),
-    (lambda folder: (folder / "model.safetensors").rename(folder / "pytorch_model.bin"), "a pickle"),
+    (
+        lambda folder: (folder / "model.safetensors").rename(folder / "pytorch_model.bin"),
+        "are never opened: convert them",
+    ),
     (lambda folder: (folder / "model.safetensors").write_bytes(b""), "is cut off"),
     (
         lambda folder: (folder / "model.safetensors").write_text("version https://git-lfs"),

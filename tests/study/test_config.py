@@ -86,7 +86,7 @@ def test_four_lines_are_enough_for_a_model_of_ones_own():
     resources = Resources(gpu=1, cpus=8, mem_mb=16000, runtime=720)
     assert study.models == (
         ModelConfig(
-            "mine", None, None, "models/mine", "mine", "float32", "auto", "auto", 100, False, resources
+            "mine", None, None, "models/mine", "mine", "float32", "auto", "auto", 100, None, resources
         ),
     )
     assert (study.results, study.memory_gb) == ("results", None)

@@ -63,7 +63,10 @@ MISTAKES = [
     ({"models": {"a/b": {"hub": "a/b"}}}, "models has the name 'a/b'"),
     ({"models": {"mine\n": {"hub": "a/b"}}}, "models has the key 'mine\\n': give one line"),
     ({"models": {"all": {"hub": "a/b"}}}, "models.all: this name is taken"),
-    ({"models": {"a": {"hub": "a/b", "allow_remote_code": "yes"}}}, "is 'yes': give true or false"),
+    (
+        {"models": {"a": {"hub": "a/b", "allow_remote_code": "perhaps"}}},
+        "is 'perhaps': give true or false or null",
+    ),
     ({"models": {"a": {"hub": "a/b", "trust_remote_code": True}}}, "it is called allow_remote_code here"),
     ({"models": {"a": {"hub": "a/b", "chat_template": True}}}, "asked in lm-eval's plain prompts"),
     ({"models": {"a": {"hub": "a/b", "load_in_4bit": True}}}, "weights are evaluated as they are stored"),

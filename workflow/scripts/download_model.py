@@ -23,7 +23,7 @@ def main(snakemake):
                 )
             folder, commit = snapshot.folder, snapshot.commit
         described = describe_folder(
-            model, folder, digests, hub=given.hub, revision=commit, with_code=given.allow_remote_code
+            model, folder, digests, hub=given.hub, revision=commit, allow_remote_code=given.allow_remote_code
         )
     except CornerstoneError as error:
         raise CornerstoneError(f"models.{model}: {error}") from error

@@ -41,7 +41,7 @@ class EvaluationJob:
                            place of `output`, beside whose parts the shard's own are kept. None: all of them.
     shard_notes:           of the shards whose parts are only put together; where some are missing, the notes
                            are removed, so that the same command evaluates them again.
-    allow_remote_code:     whether Python code that comes with the model may be run.
+    allow_remote_code:     whether Python code that comes with the model is run; None where nobody said.
     memory_bytes:          what the engine may fill with states and activations; None: what is free.
     seconds_between_parts: the most work that a kill loses.
     """
@@ -61,7 +61,7 @@ class EvaluationJob:
     dtype: str = "float32"
     device: str = "auto"
     placement: str = "auto"
-    allow_remote_code: bool = False
+    allow_remote_code: bool | None = None
     memory_bytes: int | None = None
     seconds_between_parts: float = SECONDS_BETWEEN_PARTS
 

@@ -59,14 +59,14 @@ class Checkpoint:
         self._converts = False
         places = {id(module): name for name, module in network.named_modules()}
         self.prefixes = [places[id(block.module)] + "." for block in find_blocks(network)]
-        self._refuse_shared_between_blocks()
         self.sources: list[dict[str, StoredTensor]] = [{} for _ in self.prefixes]
         self.outside: dict[str, StoredTensor] = {}
         for name, block in self._blocks_of(stored).items():
             (self.outside if block is None else self.sources[block])[name] = stored[name]
         self.names: list[list[str]] = [[] for _ in self.prefixes]
 
-    def _refuse_shared_between_blocks(self) -> None:
+    def refuse_shared_between_blocks(self) -> None:
+        """Raise CornerstoneError for a network whose blocks cannot be read one by one."""
         shared = getattr(self.network, "all_tied_weights_keys", None) or {}
         for name in (name for pair in shared.items() for name in pair):
             if self.block_of(name) is not None:
@@ -190,8 +190,11 @@ def put_at(network: nn.Module, name: str, tensor: Tensor) -> Tensor:
 
 
 @contextmanager
-def blocks_left_out() -> Iterator[list[Checkpoint]]:
-    """While this is active, from_pretrained does not load the blocks' weights; puts their checkpoint into the list."""
+def blocks_left_out(*, read_outside: bool = True) -> Iterator[list[Checkpoint]]:
+    """While this is active, from_pretrained does not load the blocks' weights; puts their checkpoint into the list.
+
+    read_outside: whether what lies outside the blocks is loaded. Else no number is, and all tensors are on meta.
+    """
     import transformers
 
     model_class = transformers.PreTrainedModel
@@ -207,11 +210,14 @@ def blocks_left_out() -> Iterator[list[Checkpoint]]:
         for file in files:
             stored |= stored_tensors(Path(file))
         checkpoint = Checkpoint(network, stored, settings)
+        if read_outside:
+            checkpoint.refuse_shared_between_blocks()
         account = checkpoint.rehearse()
         lacking = [name for name in account.missing_keys if _must_be_stored(checkpoint, name)]
         if lacking and not account.conversion_errors:  # which from_pretrained tells itself
             raise missing_tensors(str(Path(files[0]).parent), lacking)
-        checkpoint.load_outside()
+        if read_outside:
+            checkpoint.load_outside()
         opened.append(checkpoint)
         return account, None
 

@@ -14,18 +14,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+import logging
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cornerstone.documents.document import Document, Request
-from cornerstone.system.errors import CornerstoneError, one_line, shown
+from cornerstone.models.folder import check_folder_code
+from cornerstone.system.errors import CornerstoneError, joined_lines, one_line, shown
+
+log = logging.getLogger(__name__)
 
 # What lm-eval assumes where neither config nor tokenizer names a length (HFLM._DEFAULT_MAX_LENGTH),
 # and the number that transformers writes for "no limit".
 DEFAULT_MAX_LENGTH = 2048
 UNLIMITED_LENGTH = 1000000000000000019884624838656
+REPORT = "LOAD REPORT"
+"""What transformers calls its table of missing and unexpected tensors, over which we decide ourselves."""
 
 
 @dataclass(frozen=True)
@@ -80,34 +88,75 @@ class Encoder:
         }
 
 
-def load_encoder(folder: Path, config: Any = None, *, allow_remote_code: bool = False) -> Encoder:
+def load_encoder(folder: Path, config: Any = None, *, allow_remote_code: bool | None = None) -> Encoder:
     """Read a model folder's tokenizer and maximum length; `config` spares reading config.json again.
 
-    allow_remote_code: whether Python code that comes with the tokenizer may be run.
+    allow_remote_code: whether Python code that comes with the model is run; see `check_own_code`.
 
-    Raises CornerstoneError when the folder has no readable tokenizer.
+    Raises CornerstoneError where `check_own_code` does, and when the folder has no readable tokenizer.
     """
     from transformers import AutoConfig, AutoTokenizer
 
+    check_folder_code(Path(folder), allow_remote_code)
     # Said explicitly: where a model comes with code, transformers would ask on the terminal whether to run it.
-    options = {"local_files_only": True, "trust_remote_code": allow_remote_code}
+    options = {"local_files_only": True, "trust_remote_code": bool(allow_remote_code)}
     try:
-        config = config or AutoConfig.from_pretrained(folder, **options)
+        with warnings_in_lines(folder) as said:
+            config = config or AutoConfig.from_pretrained(folder, **options)
     except Exception as error:  # transformers raises whatever its parsers raise
         refuse_remote_code(error, folder)
         raise CornerstoneError(
-            f"{Path(folder, 'config.json')} tells no model that transformers knows ({one_line(error)}): put the "
+            f"{Path(folder, 'config.json')} tells no model that transformers knows ({why(error, said)}): put the "
             "model's own there"
         ) from error
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+        with warnings_in_lines(folder) as said:
+            tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+        return Encoder(tokenizer, max_input_length(config, tokenizer))
     except Exception as error:
         refuse_remote_code(error, folder)
         raise CornerstoneError(
             f"no tokenizer could be read from {folder}: put tokenizer.json and tokenizer_config.json there"
-            f"{_ill_tokenizer_files(folder)} ({one_line(error)})"
+            f"{_ill_tokenizer_files(folder)} ({why(error, said)})"
         ) from error
-    return Encoder(tokenizer, max_input_length(config, tokenizer))
+
+
+@contextmanager
+def warnings_in_lines(folder: Path) -> Iterator[list[str]]:
+    """While this is active, what transformers warns of becomes a line each, in the list at once and in the log at last.
+
+    Its table of missing and unexpected tensors is none of them: what it tells is decided on its own.
+    """
+    library = logging.getLogger("transformers")
+    handlers, level, said = library.handlers[:], library.level, []
+
+    def keep(text: str) -> None:
+        if REPORT not in text and (line := joined_lines(text)) not in said:
+            said.append(line)
+
+    class Keeping(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            keep(record.getMessage())
+
+    library.handlers = [Keeping(logging.WARNING)]
+    library.setLevel(min(level or logging.WARNING, logging.WARNING))
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("default", UserWarning)
+            yield said
+    finally:
+        library.handlers = handlers
+        library.setLevel(level)
+        for one in caught:
+            if issubclass(one.category, UserWarning):
+                keep(str(one.message))
+        for line in said:
+            log.warning("transformers says of %s: %s", folder, line)
+
+
+def why(error: Exception, said: Sequence[str]) -> str:
+    """An exception of transformers in one line, with what it warned of before: often the reason is only there."""
+    return "; ".join([one_line(error), *said])
 
 
 def _ill_tokenizer_files(folder: Path) -> str:
@@ -179,7 +228,11 @@ def _tokenize(encoder: Encoder, texts: Iterable[tuple[str, bool]]) -> dict[tuple
     tokens = {}
     for special, keys in groups.items():
         if keys:
-            encoded = encoder.tokenizer([text for text, _ in keys], add_special_tokens=special)["input_ids"]
+            plain = [text for text, _ in keys]
+            try:
+                encoded = encoder.tokenizer(plain, add_special_tokens=special)["input_ids"]
+            except Exception as error:  # tokenizers may be anybody's code
+                raise CornerstoneError(f"the tokenizer fails on the documents ({one_line(error)})") from error
             tokens |= dict(zip(keys, encoded, strict=True))
     return tokens
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import re
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -18,17 +19,29 @@ from torch import nn
 
 from cornerstone.loading.checkpoint import blocks_left_out, missing_tensors
 from cornerstone.loading.devices import choose_placement, pick_device
-from cornerstone.loading.encoding import Encoder, load_encoder, refuse_remote_code
+from cornerstone.loading.encoding import Encoder, load_encoder, refuse_remote_code, warnings_in_lines, why
 from cornerstone.loading.memory import free_memory
 from cornerstone.loading.refusals import own_code
 from cornerstone.loading.streaming import StreamedWeights, refuse_too_large
 from cornerstone.loading.sublayers import Block, Sublayer, find_blocks, first_parameter
-from cornerstone.models.folder import weight_files, weight_shapes
+from cornerstone.models.folder import check_model_folder, read_model_config
+from cornerstone.models.weights import (
+    INTEGERS,
+    Tensor,
+    are_equal,
+    read_tensors,
+    tied_and_not,
+    weight_files,
+    weight_shapes,
+)
 from cornerstone.system.errors import CornerstoneError, one_line
 
 log = logging.getLogger(__name__)
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+# What older checkpoints hold of what is worked out today: rotary frequencies, masks.
+WORKED_OUT = {"inv_freq", "masked_bias", "causal_mask", "embed_positions", "cos_cached", "sin_cached"}
 
 
 @dataclass(frozen=True)
@@ -74,29 +87,57 @@ def load_model(
     device: str = "auto",
     *,
     name: str | None = None,
-    allow_remote_code: bool = False,
+    allow_remote_code: bool | None = None,
     placement: str = "auto",
 ) -> LanguageModel:
     """Load a model folder; `device` is auto, cpu, cuda or mps, `name` what errors call it (default: the folder's).
 
     placement: "resident": the weights are in the device's memory; "streamed": a block's are only while it is
     used (see `streaming`); "auto": resident where they fit.
-    Raises CornerstoneError where the folder holds no model that can be loaded whole, one that needs remote
-    code without `allow_remote_code`, one that does not fit the memory, or one whose sublayers cannot be told apart.
+    allow_remote_code: whether Python code that comes with the model is run; see `check_own_code`.
+    Raises CornerstoneError where `check_model_folder` does, where transformers would load something else than the
+    files hold, and for a model that does not fit the memory or whose sublayers cannot be told apart.
     """
     folder = Path(folder)
+    check_model_folder(folder, allow_remote_code)
     where = pick_device(device)
     needed, free = weight_bytes(folder, _dtype(dtype)), free_memory(where)
     chosen = choose_placement(placement, needed, free, dtype, where, folder)
     log.info("%s", chosen)
-    arguments = (folder, dtype, where, name or folder.name, allow_remote_code)
-    if chosen.name == "streamed":
-        return _load_streamed(*arguments, free)
-    if where.type != "cpu":
-        # What cannot be read block by block, and what is wrong with the files, is for from_pretrained.
-        with suppress(CornerstoneError):
-            return _load_by_blocks(*arguments, free)
-    return _load_whole(*arguments)
+    arguments = (folder, dtype, where, name or folder.name, bool(allow_remote_code))
+    with _failing_in_one_line(folder):
+        if chosen.name == "streamed":
+            return _load_streamed(*arguments, free)
+        if where.type != "cpu":
+            # What cannot be read block by block, and what is wrong with the files, is for from_pretrained.
+            with suppress(CornerstoneError):
+                return _load_by_blocks(*arguments, free)
+        return _load_whole(*arguments)
+
+
+def check_loading(folder: Path | str, *, allow_remote_code: bool | None = None) -> None:
+    """Raise CornerstoneError where `load_model` would refuse the folder on any device.
+
+    The model is made on a CPU, without the numbers of its weights: that takes seconds, whatever its size.
+    """
+    folder = Path(folder)
+    check_model_folder(folder, allow_remote_code)
+    with _failing_in_one_line(folder):
+        with blocks_left_out(read_outside=False):
+            network = _load_network(folder, torch.float32, bool(allow_remote_code))
+        find_blocks(network)
+        load_encoder(folder, network.config, allow_remote_code=allow_remote_code)
+
+
+@contextmanager
+def _failing_in_one_line(folder: Path) -> Iterator[None]:
+    """Turn whatever fails in the block into a CornerstoneError: a model's code and settings may fail anywhere."""
+    try:
+        yield
+    except CornerstoneError:
+        raise
+    except Exception as error:
+        raise CornerstoneError(f"no model could be loaded from {folder} ({one_line(error)})") from error
 
 
 def _load_whole(
@@ -156,46 +197,139 @@ def _dtype(name: str) -> torch.dtype:
     return DTYPES[name]
 
 
-def _refuse_misfits(network: nn.Module, loading: dict, folder: Path) -> None:
-    """Raise CornerstoneError where config.json is of another shape than the weights, or of fewer blocks."""
-    for name, stored, asked in sorted(loading["mismatched_keys"]):
-        raise CornerstoneError(
-            f"{folder / 'config.json'} does not fit the weights beside it: {name} is {list(stored)} there, and "
-            f"{list(asked)} by config.json; put the model's own there"
-        )
-    known = {re.sub(r"\d+", "0", name) for name in network.state_dict()}
-    for name in sorted(loading["unexpected_keys"]):  # heads for other tasks are left over too, and rightly
-        if re.sub(r"\d+", "0", name) in known:
-            raise CornerstoneError(
-                f"{folder / 'config.json'} does not fit the weights beside it: they have {name}, in a block too many; "
-                "put the model's own there"
-            )
-
-
 def _load_network(folder: Path, dtype: torch.dtype, allow_remote_code: bool = False) -> nn.Module:
     from transformers import AutoModelForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # a log file has lines, and each streamed block would show a bar of its own
     try:
-        network, loading = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=dtype,
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=allow_remote_code,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # refused below, in words
-        )
+        with warnings_in_lines(folder) as said:
+            network, loading = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=dtype,
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=allow_remote_code,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # refused below, in words
+            )
     except CornerstoneError:
         raise
     except Exception as error:  # transformers, safetensors and their parsers raise many kinds
         refuse_remote_code(error, folder)
         raise CornerstoneError(
-            f"no model could be loaded from {folder}, by its config.json and safetensors files ({one_line(error)})"
+            f"no model could be loaded from {folder}, by its config.json and safetensors files ({why(error, said)})"
         ) from error
-    _refuse_misfits(network, loading, folder)
+    _refuse_misfits(network, loading["mismatched_keys"], folder)
+    _refuse_left_out(network, loading["unexpected_keys"], folder)
     # transformers fills missing weights with random numbers and only warns.
     if missing := sorted(loading["missing_keys"]):
         raise missing_tensors(str(folder), missing)
+    _refuse_untied(network, folder)
+    _tell_another_class(network, folder)
     return network
+
+
+def _refuse_misfits(network: nn.Module, mismatched: Collection[tuple], folder: Path) -> None:
+    """Raise CornerstoneError where config.json is of another shape than the weights."""
+    for name, stored, asked in sorted(mismatched):
+        raise CornerstoneError(
+            f"{folder / 'config.json'} does not fit the weights beside it: {name} is {list(stored)} there, and "
+            f"{list(asked)} by config.json; put the model's own there"
+        )
+
+
+def _refuse_left_out(network: nn.Module, unexpected: Collection[str], folder: Path) -> None:
+    """Raise CornerstoneError where the files hold more of the decoder than the network takes from them.
+
+    Parts that a causal language model does not have, such as a head for another task, are left out with a line in
+    the log; what is worked out anew, such as rotary frequencies and masks, without.
+    """
+    if not unexpected:
+        return
+    stored = {name: one for path in weight_files(folder) for name, one in read_tensors(path).items()}
+    own = set(network.state_dict())
+    known, blocks = {_without_numbers(name) for name in own}, {_before_number(name) for name in own} - {None}
+    owners = {name.rpartition(".")[0] for name in own} - {""}
+    worked_out = {name for name, _ in network.named_buffers()}
+    left_out = [
+        name
+        for name in sorted(unexpected)
+        if not (
+            name in worked_out or _is_worked_out(name, stored.get(name)) or _predicts_further(network, name)
+        )
+    ]
+    for name in left_out:
+        if _without_numbers(name) in known:
+            raise _more_weights(folder, name, "in a block too many")
+        if _before_number(name) in blocks or name.rpartition(".")[0] in owners:
+            raise _more_weights(folder, name, f"which {type(network).__name__} does not read")
+    if left_out:
+        log.warning(
+            "%s: %d tensors of its weights, %s first, are not read: they are no parts of a %s",
+            *(folder, len(left_out), left_out[0], type(network).__name__),
+        )
+
+
+def _more_weights(folder: Path, name: str, how: str) -> CornerstoneError:
+    return CornerstoneError(
+        f"{folder / 'config.json'} does not fit the weights beside it: they have {name}, {how}; "
+        "put the model's own there"
+    )
+
+
+def _without_numbers(name: str) -> str:
+    return re.sub(r"\d+", "0", name)
+
+
+def _before_number(name: str) -> str | None:
+    """The list of blocks that a name leads into: model.layers, of model.layers.3.mlp.up_proj.weight."""
+    found = re.match(r"(.*?)\.\d+\.", name)
+    return found[1] if found else None
+
+
+def _is_worked_out(name: str, tensor: Tensor | None) -> bool:
+    """Whether a tensor holds what networks of today work out themselves: masks, positions, rotary frequencies."""
+    is_mask = tensor is not None and (
+        tensor.dtype in INTEGERS or (len(tensor.shape) == 4 and tensor.shape[:2] == (1, 1))
+    )
+    return is_mask or name.rpartition(".")[2] in WORKED_OUT
+
+
+def _predicts_further(network: nn.Module, name: str) -> bool:
+    """Whether a tensor is of the blocks after the last that predict tokens further ahead, and no logits of ours."""
+    config = network.config.get_text_config()
+    blocks, more = (getattr(config, key, None) for key in ("num_hidden_layers", "num_nextn_predict_layers"))
+    number = re.search(r"\.(\d+)\.", name)
+    known = isinstance(blocks, int) and isinstance(more, int) and number is not None
+    return known and blocks <= int(number[1]) < blocks + more
+
+
+def _refuse_untied(network: nn.Module, folder: Path) -> None:
+    """Raise CornerstoneError for a head of its own that `tie_weights`, which lm-eval calls, would replace."""
+    for target, source in network.get_expanded_tied_weights_keys(all_submodels=True).items():
+        one, other = (network.get_parameter_or_buffer(name) for name in (target, source))
+        if one is not other and not _are_equal(one, other, (target, source), folder):
+            raise tied_and_not(str(folder), target, source)
+
+
+def _are_equal(one: torch.Tensor, other: torch.Tensor, names: tuple[str, str], folder: Path) -> bool:
+    """Whether two of the network's tensors are the same numbers; those on meta are compared in the files.
+
+    True where the files call them otherwise than the network, or hold them in two formats.
+    """
+    if not one.is_meta:
+        return torch.equal(one, other)
+    stored = {name: tensor for path in weight_files(folder) for name, tensor in read_tensors(path).items()}
+    if not stored.keys() >= set(names):
+        return True
+    return are_equal(stored[names[0]], stored[names[1]]) is not False
+
+
+def _tell_another_class(network: nn.Module, folder: Path) -> None:
+    """Say in the log where config.json names another class than the one that the model_type stands for."""
+    named = read_model_config(folder).get("architectures")
+    if isinstance(named, list) and named and type(network).__name__ not in named:
+        log.warning(
+            "%s: its config.json names %s, and %s is loaded", folder, named[0], type(network).__name__
+        )

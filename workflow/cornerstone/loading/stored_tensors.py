@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cornerstone.models.folder import read_weight_header
+from cornerstone.models.weights import read_weight_header
 from cornerstone.system.errors import CornerstoneError, one_line
 
 # What safetensors calls the formats that a checkpoint which is not quantised may hold.

@@ -12,7 +12,6 @@ A file that is finished is never fetched again; whatever stops the download, no 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import threading
@@ -30,22 +29,25 @@ from huggingface_hub import constants
 from tqdm import tqdm
 
 from cornerstone.models.folder import (
-    INDEX,
-    SINGLE,
     check_config,
     check_model_folder,
-    is_twin,
+    check_own_code,
+    read_configs,
     read_model_config,
+    refuse_adapter,
 )
-from cornerstone.models.manifest import TOKENIZER_PATTERNS, file_digests
+from cornerstone.models.manifest import TOKENIZER_PATTERNS, file_chunks, file_digests
+from cornerstone.models.weights import INDEX, is_twin, read_json_object, weight_names
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.system.hub import (
+    NOT_OURS,
     HubFile,
     HubModel,
     HubUnreachable,
     explained,
     find_model,
     no_room,
+    not_writable,
     page_of,
     persistently,
 )
@@ -65,57 +67,44 @@ class Snapshot:
 
 
 def download_model(
-    hub_id: str, revision: str, *, allow_remote_code: bool = False, digests: Path | None = None
+    hub_id: str, revision: str, *, allow_remote_code: bool | None = None, digests: Path | None = None
 ) -> Snapshot:
     """Bring a model into the Hugging Face cache: config, tokenizer and safetensors, nothing else.
 
     What is there already is used; without a network, a model that is wholly there. Python files come too
-    where `allow_remote_code`. digests: a JSON file that remembers the sha256 of large files.
+    where `allow_remote_code`; see `check_own_code`. digests: a JSON file that remembers the sha256 of large files.
     Raises CornerstoneError with one line for what the hub refuses, a model that cannot be evaluated, a disk
-    without room, and files that come damaged twice.
+    without room, a cache that may not be written to and lacks something, and files that come damaged twice.
     """
     try:
         model = find_model(hub_id, revision)
     except HubUnreachable as error:
-        return _cached_snapshot(hub_id, revision, digests, error)
-    small = _small_files(model, allow_remote_code)
+        return _cached_snapshot(hub_id, revision, allow_remote_code, digests, error)
+    names = [file.path for file in model.files]
+    refuse_adapter(names, page_of(hub_id))
+    small = _small_files(model, bool(allow_remote_code))
     with explained(hub_id, revision), stopped_in_order():
         _fetch(model, small)
         _verify(model, small, digests)
         folder = _folder(model)
         check_config(read_model_config(folder), page_of(hub_id))
+        check_own_code(read_configs(folder), names, page_of(hub_id), allow_remote_code)
         files = [*small, *_weights(model, folder)]
         _fetch(model, files)
         _verify(model, files, digests)
         _note_ref(model)
-    check_model_folder(folder)
+    check_model_folder(folder, allow_remote_code)
     return Snapshot(folder, model.commit)
 
 
 def weights_of(model: HubModel, index: dict[str, Any] | None) -> list[HubFile]:
     """The safetensors files that hold the model; `index` is the content of its index, if it has one.
 
-    Raises CornerstoneError where there are none, or the index names one that is not there.
+    Raises CornerstoneError where there are none, nothing says which they are, or one of them is not there.
     """
-    if model.file(SINGLE):
-        names = [SINGLE]
-    elif index is not None:
-        names = sorted(set(index.get("weight_map", {}).values()))
-    else:
-        names = [file.path for file in model.files if fnmatch(file.path, "*.safetensors") and _is_ours(file)]
-    if not names:
-        pickled = any(file.path.endswith((".bin", ".pth", ".pt")) for file in model.files)
-        what = " (pickled ones are never opened)" if pickled else ""
-        raise CornerstoneError(
-            f"{model.id} has no safetensors weights{what}: choose a revision or a repository that has them, "
-            f"see {page_of(model.id)}"
-        )
-    for name in names:
-        if model.file(name) is None:
-            raise CornerstoneError(
-                f"{model.id} lacks {name}, which its {INDEX} names: choose another revision, see {page_of(model.id)}"
-            )
-    return [model.file(name) for name in names]
+    top = [file.path for file in model.files if "/" not in file.path]
+    remedy = f"choose a revision or a repository that has them, see {page_of(model.id)}"
+    return [model.file(name) for name in weight_names(top, index, model.id, remedy)]
 
 
 def missing_bytes(model: HubModel, files: Sequence[HubFile]) -> int:
@@ -142,7 +131,7 @@ def _small_files(model: HubModel, allow_remote_code: bool) -> list[HubFile]:
 
 def _weights(model: HubModel, folder: Path) -> list[HubFile]:
     index = folder / INDEX
-    return weights_of(model, json.loads(index.read_text(encoding="utf-8")) if index.is_file() else None)
+    return weights_of(model, read_json_object(index) if index.is_file() else None)
 
 
 def _storage(hub_id: str) -> Path:
@@ -159,11 +148,26 @@ def _blob(model: HubModel, file: HubFile) -> Path:
 
 
 def _note_ref(model: HubModel) -> None:
-    """Note which commit a branch or tag is, as huggingface_hub does: so the cache alone can tell it later."""
-    if model.revision != model.commit:
-        ref = _storage(model.id) / "refs" / model.revision
-        ref.parent.mkdir(parents=True, exist_ok=True)
-        ref.write_text(model.commit, encoding="utf-8")
+    """Note which commit a branch or tag is, as huggingface_hub does: so the cache alone can tell it later.
+
+    Where that cannot be written, in a cache that is others', nothing is lacking now.
+    """
+    if model.revision != model.commit and _noted_commit(model.id, model.revision) != model.commit:
+        ref = _ref(model.id, model.revision)
+        with suppress(OSError):
+            ref.parent.mkdir(parents=True, exist_ok=True)
+            ref.write_text(model.commit, encoding="utf-8")
+
+
+def _noted_commit(hub_id: str, revision: str) -> str | None:
+    """The commit that the cache noted for a branch or tag."""
+    with suppress(OSError, UnicodeDecodeError):
+        return _ref(hub_id, revision).read_text(encoding="utf-8").strip()
+    return None
+
+
+def _ref(hub_id: str, revision: str) -> Path:
+    return _storage(hub_id) / "refs" / revision
 
 
 def _is_whole(path: Path, file: HubFile) -> bool:
@@ -227,9 +231,11 @@ def _fetch(model: HubModel, files: Sequence[HubFile], force: bool = False) -> No
         try:
             for future in as_completed(futures):
                 future.result()
-        except BaseException:  # a signal too
+        except BaseException as error:  # a signal too
             received.stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
+            if isinstance(error, OSError) and error.errno in NOT_OURS:
+                raise not_writable(f"{model.id} lacks {_listed(missing)}", error) from error
             raise
 
 
@@ -241,6 +247,12 @@ def _fetch_file(model: HubModel, file: HubFile, received: _Received, force: bool
             )
 
     persistently(fetch, f"downloading {file.path}", sleep=received.stop.wait)
+
+
+def _listed(files: Sequence[HubFile]) -> str:
+    """The names of files in a phrase; of many, the first three."""
+    more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+    return ", ".join(file.path for file in files[:3]) + more
 
 
 def _check_room(model: HubModel, needed: int) -> None:
@@ -283,8 +295,8 @@ def _damaged(model: HubModel, files: Sequence[HubFile], digests: Path | None) ->
 
 
 def git_sha1(path: Path) -> str:
-    """git's digest (hex) of a file's content."""
-    content = path.read_bytes()
+    """git's digest (hex) of a file's content. Raises CornerstoneError where it cannot be read."""
+    content = b"".join(file_chunks(path))
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
@@ -293,38 +305,45 @@ def _discard(model: HubModel, files: Sequence[HubFile]) -> None:
 
     That may be a link in turn, to what several repositories share: it stays, for it is not this model's alone.
     """
-    for file in files:
-        (_folder(model) / file.path).unlink(missing_ok=True)
-        _blob(model, file).unlink(missing_ok=True)
+    try:
+        for file in files:
+            (_folder(model) / file.path).unlink(missing_ok=True)
+            _blob(model, file).unlink(missing_ok=True)
+    except OSError as error:
+        if error.errno not in NOT_OURS:
+            raise
+        raise not_writable(f"{_listed(files)} of {model.id} came damaged, and lies", error) from error
 
 
 def _remove_orphans(model: HubModel, files: Sequence[HubFile]) -> None:
     """Remove the partial files of downloads that were killed: nothing ever goes on with them.
 
-    A download that still runs holds the lock of its file; those are left alone.
+    A download that still runs holds the lock of its file; those are left alone. So are those of others, in a cache
+    that may only be read.
     """
     locks = Path(constants.HF_HUB_CACHE, ".locks", _storage(model.id).name)
     for file in files:
         blob = _blob(model, file)
         if orphans := list(blob.parent.glob(f"{blob.name}*.incomplete")):
-            locks.mkdir(parents=True, exist_ok=True)
-            with suppress(Timeout), FileLock(locks / f"{blob.name}.lock", timeout=0):
-                for orphan in orphans:
-                    orphan.unlink(missing_ok=True)
+            with suppress(Timeout, OSError, NotImplementedError):
+                locks.mkdir(parents=True, exist_ok=True)
+                with FileLock(locks / f"{blob.name}.lock", timeout=0):
+                    for orphan in orphans:
+                        orphan.unlink(missing_ok=True)
 
 
-def _cached_snapshot(hub_id: str, revision: str, digests: Path | None, trouble: HubUnreachable) -> Snapshot:
+def _cached_snapshot(
+    hub_id: str, revision: str, allow_remote_code: bool | None, digests: Path | None, trouble: HubUnreachable
+) -> Snapshot:
     """The copy that is in the cache already, where the hub cannot be asked. Raises what was the trouble else."""
-    storage = _storage(hub_id)
-    ref = storage / "refs" / revision
-    commit = ref.read_text(encoding="utf-8").strip() if ref.is_file() else revision
-    folder = storage / "snapshots" / commit
+    commit = _noted_commit(hub_id, revision) or revision
+    folder = _storage(hub_id) / "snapshots" / commit
     if not folder.is_dir():
         raise trouble
     try:
-        check_model_folder(folder)
+        check_model_folder(folder, allow_remote_code)
     except CornerstoneError as error:
-        raise CornerstoneError(f"{trouble}; the copy in the cache is not whole: {error}") from error
+        raise CornerstoneError(f"{trouble}; the copy in the cache cannot be used: {error}") from error
     _verify_by_name(folder, digests)
     print(f"{trouble}; the copy in the cache is used: commit {commit}", flush=True)
     return Snapshot(folder, commit)
@@ -345,7 +364,15 @@ def _verify_by_name(folder: Path, digests: Path | None) -> None:
 
 @contextmanager
 def one_at_a_time(lock: Path) -> Iterator[None]:
-    """Wait until no other process holds the lock: each download relies on the free disk space that it found."""
+    """Wait until no other process holds the lock: each download relies on the free disk space that it found.
+
+    On a disk that has no locks, nothing is waited for.
+    """
     lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):
+    held = FileLock(lock)
+    with suppress(OSError, NotImplementedError):
+        held.acquire()
+    try:
         yield
+    finally:
+        held.release()

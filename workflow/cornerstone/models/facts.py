@@ -5,7 +5,6 @@ facts = facts_from_hub("meta-llama/Meta-Llama-3-8B", "main")    # config.json an
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,17 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from cornerstone.models.folder import (
-    INDEX,
     check_config,
+    check_own_code,
     count_sublayers_from_config,
     read_model_config,
-    weight_files,
-    weight_shapes,
+    refuse_adapter,
 )
+from cornerstone.models.weights import IN_A_BLOCK, INDEX, weight_files, weight_shapes
 from cornerstone.system.errors import CornerstoneError
 
-IN_A_BLOCK = re.compile(r"\.\d+\.")
-"""Tensors of the decoder blocks are numbered: model.layers.3.mlp.up_proj.weight."""
 WIDTH_KEYS = ("hidden_size", "n_embd", "d_model", "n_embed", "model_dim", "dim")
 HEADERS_AT_ONCE = 8
 EXPERT_COUNT_KEYS = ("num_local_experts", "num_experts", "n_routed_experts")
@@ -58,7 +55,7 @@ def facts_from_folder(folder: Path | str) -> ModelFacts:
     return _facts(config, shapes, sum(path.stat().st_size for path in files), 0)
 
 
-def facts_from_hub(hub_id: str, revision: str) -> ModelFacts:
+def facts_from_hub(hub_id: str, revision: str, allow_remote_code: bool | None = None) -> ModelFacts:
     """Of a model on the hub; fetches config.json, the index and the headers of the weights, nothing else.
 
     Raises CornerstoneError for what the hub refuses, and for models that cannot be evaluated.
@@ -71,6 +68,8 @@ def facts_from_hub(hub_id: str, revision: str) -> ModelFacts:
     from cornerstone.system.hub import explained, find_model, page_of, persistently
 
     model = find_model(hub_id, revision)
+    names = [file.path for file in model.files]
+    refuse_adapter(names, page_of(hub_id))
 
     def read_json(name: str) -> dict[str, Any]:
         path = persistently(
@@ -81,6 +80,7 @@ def facts_from_hub(hub_id: str, revision: str) -> ModelFacts:
     with explained(hub_id, revision):
         config = read_json("config.json")
         check_config(config, page_of(hub_id))
+        check_own_code({"config.json": config}, names, page_of(hub_id), allow_remote_code)
         files = weights_of(model, read_json(INDEX) if model.file(INDEX) else None)
         api = huggingface_hub.HfApi()
         with ThreadPoolExecutor(HEADERS_AT_ONCE) as pool:

@@ -7,35 +7,17 @@ Reads headers only, so that it can be asked before anything runs; nothing here i
 
 from __future__ import annotations
 
-import json
 import os
-import struct
-from collections.abc import Mapping
-from math import prod
+import re
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cornerstone.system.errors import CornerstoneError
-
-SINGLE = "model.safetensors"
-"""The weights in one file. transformers reads it alone where it is there, whatever else is."""
-INDEX = "model.safetensors.index.json"
-"""Names the shards of a model that is cut into several files."""
+from cornerstone.models.weights import MERGE, check_weights, read_json_object
+from cornerstone.system.errors import CornerstoneError, shortened
 
 BLOCK_COUNT_KEYS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 """What families call their number of decoder blocks in config.json, the usual name first."""
-
-DTYPE_BITS = {
-    **dict.fromkeys(("F4",), 4),
-    **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
-    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"), 8),
-    **dict.fromkeys(("U16", "I16", "F16", "BF16"), 16),
-    **dict.fromkeys(("U32", "I32", "F32"), 32),
-    **dict.fromkeys(("U64", "I64", "F64", "C64"), 64),
-}
-"""Bits of a number in each format that safetensors has."""
-LONGEST_HEADER = 100_000_000
-"""Bytes; safetensors itself reads no longer one."""
 
 TOKENIZER_FILES = (
     ("tokenizer.json",),
@@ -47,21 +29,94 @@ TOKENIZER_FILES = (
     ("tiktoken.model",),
 )
 """Each line is enough for a tokenizer; the usual one first."""
+ADAPTER = "adapter_config.json"
+"""What peft writes beside the weights of an adapter."""
+CONFIGS = ("config.json", "tokenizer_config.json")
+"""Where a model's own code is named."""
+RUN_FOR_US = re.compile("AutoConfig|AutoModel|AutoTokenizer")
+"""The beginnings of the entries of auto_map that matter to a language model; others are for images and sounds."""
 
 
-def check_model_folder(folder: Path | str) -> None:
-    """Raise CornerstoneError unless `folder` has a config.json, whole safetensors weights and a tokenizer."""
+def check_model_folder(folder: Path | str, allow_remote_code: bool | None = None) -> None:
+    """Raise CornerstoneError unless `folder` holds a model that can be evaluated, and transformers loads all of it.
+
+    That takes a config.json, whole safetensors weights and a tokenizer; no adapter beside them; and, where the model
+    brings Python code of its own, a word on whether to run it: see `check_own_code`.
+    """
     folder = Path(folder)
     if not os.path.isdir(folder):  # unlike Path's, it has an answer to a name that no disk allows
         raise CornerstoneError(f"model folder {folder} does not exist: give a folder with config.json in it")
-    check_config(read_model_config(folder), str(folder))
-    for weights in weight_files(folder):
-        weight_shapes(weights)
-    if not any(all((folder / name).is_file() for name in names) for names in TOKENIZER_FILES):
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise CornerstoneError(
+            f"model folder {folder} may not be read: give a folder that this user may read"
+        )
+    refuse_adapter(os.listdir(folder), f"model folder {folder}")
+    config = read_model_config(folder)
+    check_config(config, str(folder))
+    check_folder_code(folder, allow_remote_code)
+    check_weights(folder, config)
+    if not any(all((folder / name).is_file() for name in enough) for enough in TOKENIZER_FILES):
         raise CornerstoneError(
             f"model folder {folder} has no tokenizer: put its tokenizer.json there "
             "(transformers' tokenizer.save_pretrained writes it)"
         )
+
+
+def refuse_adapter(names: Collection[str], where: str) -> None:
+    """Raise CornerstoneError where an adapter is among a model's files: it would be left out, or is all there is."""
+    if ADAPTER in names:
+        raise CornerstoneError(
+            f"{where} holds an adapter ({ADAPTER}), such as LoRA's, which is not applied: {MERGE}, or the base model's"
+        )
+
+
+def check_folder_code(folder: Path, allow_remote_code: bool | None) -> None:
+    """`check_own_code` of a folder."""
+    check_own_code(read_configs(folder), os.listdir(folder), str(folder), allow_remote_code)
+
+
+def read_configs(folder: Path) -> dict[str, dict[str, Any]]:
+    """The parsed files of CONFIGS that a folder has, by name."""
+    return {name: read_json_object(folder / name) for name in CONFIGS if (folder / name).is_file()}
+
+
+def check_own_code(
+    configs: Mapping[str, Any], names: Collection[str], where: str, allow_remote_code: bool | None
+) -> None:
+    """Raise CornerstoneError where a model brings code of its own and nobody says whether to run it.
+
+    transformers runs code of its own in its place wherever it knows the model_type. That is right for a family that
+    transformers has taken in since, and wrong for a changed model under an old name; no file tells the two apart.
+
+    configs: the parsed files of CONFIGS, by name; names: of all files of the model; where: for the error.
+    allow_remote_code: True: the model's own code runs, and all of it must be there; False: transformers' code is
+    used, where it has some; None: nobody said.
+    """
+    named = [(name, module) for name, config in configs.items() for module in _own_modules(config)]
+    for name, module in named:
+        if allow_remote_code is None:
+            raise CornerstoneError(
+                f"{where} names Python code of its own (auto_map in {name}: {shortened(module)}), and transformers "
+                "would take its own code for this model_type without a word, if it has some: give this model "
+                "`allow_remote_code: true` to run the model's code, if you trust whoever wrote it (and pin its "
+                "revision to a commit), or `allow_remote_code: false` (or take auto_map out) to use transformers' code"
+            )
+        elsewhere, _, file = module.rpartition("--")
+        if allow_remote_code and (elsewhere or f"{file}.py" not in names):
+            raise CornerstoneError(
+                f"{where} names Python code (auto_map in {name}: {shortened(module)}) that is not beside its "
+                f"config.json: put {shortened(file)}.py there, and name it as {shortened(file)} alone"
+            )
+
+
+def _own_modules(config: Any) -> Iterator[str]:
+    """The modules that a configuration's auto_map names: modeling_mine, or owner/repository--modeling_mine."""
+    auto_map = config.get("auto_map") if isinstance(config, Mapping) else None
+    entries = auto_map if isinstance(auto_map, Mapping) else {"AutoTokenizer": auto_map}
+    for name, classes in entries.items():
+        for reference in classes if isinstance(classes, list | tuple) else [classes]:
+            if isinstance(reference, str) and RUN_FOR_US.match(name):
+                yield reference.rpartition(".")[0] or reference
 
 
 def read_model_config(folder: Path | str) -> dict[str, Any]:
@@ -69,7 +124,7 @@ def read_model_config(folder: Path | str) -> dict[str, Any]:
     path = Path(folder) / "config.json"
     if not path.is_file():
         raise CornerstoneError(f"model folder {folder} has no config.json: give a Hugging Face model folder")
-    return _read_json_object(path)
+    return read_json_object(path)
 
 
 def check_config(config_json: dict[str, Any], where: str) -> None:
@@ -107,113 +162,3 @@ def count_sublayers_from_config(config_json: dict[str, Any]) -> int:
         f"config.json (model_type {config_json.get('model_type')!r}) gives no number of blocks: "
         f"it needs {BLOCK_COUNT_KEYS[0]}, as decoder-only models have it"
     )
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files that hold the model, all of its shards, in name order: those that transformers reads.
-
-    Raises CornerstoneError where there are none or a shard that the index names is missing.
-    """
-    index = folder / INDEX
-    if (folder / SINGLE).is_file():
-        files = [folder / SINGLE]
-    elif index.is_file():
-        files = _shards_of(index)
-    else:
-        files = sorted(path for path in folder.glob("*.safetensors") if not is_twin(path.name))
-    if not files:
-        pickled = any(folder.glob("pytorch_model*.bin"))
-        hint = (
-            "convert its pytorch_model.bin, a pickle, to safetensors"
-            if pickled
-            else "put model.safetensors there"
-        )
-        raise CornerstoneError(f"model folder {folder} has no safetensors weights: {hint}")
-    for path in files:
-        if not path.is_file():
-            raise CornerstoneError(
-                f"model folder {folder} lacks {path.name}, which {index.name} names: copy it too"
-            )
-    return files
-
-
-def _shards_of(index: Path) -> list[Path]:
-    """The files that an index names, in name order. Raises CornerstoneError where it names none, or files elsewhere."""
-    weight_map = _read_json_object(index).get("weight_map")
-    names = list(weight_map.values()) if isinstance(weight_map, dict) else []
-    if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
-        raise CornerstoneError(
-            f"{index} names no files of its folder as its weight_map: download or copy it again"
-        )
-    return [index.with_name(name) for name in sorted(set(names))]
-
-
-def weight_shapes(path: Path) -> dict[str, list[int]]:
-    """The shape of each tensor in a safetensors file, by name; see `read_weight_header`."""
-    _, tensors = read_weight_header(path)
-    return {name: tensor["shape"] for name, tensor in tensors.items()}
-
-
-def read_weight_header(path: Path) -> tuple[int, dict[str, dict[str, Any]]]:
-    """Where the data of a safetensors file begin (bytes), and what its header says of each tensor, by name.
-
-    Layout: 8 bytes n, little endian | n bytes of JSON: {tensor: {dtype, shape, data_offsets: [from, to]}} | the data
-    Raises CornerstoneError where the file is cut off or something else.
-    """
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            (header_size,) = struct.unpack("<Q", file.read(8))
-            if header_size > min(size - 8, LONGEST_HEADER):
-                raise ValueError("header longer than the file")
-            header = json.loads(file.read(header_size))
-        tensors = {name: tensor for name, tensor in header.items() if name != "__metadata__"}
-        misfit = next((name for name, tensor in tensors.items() if not _is_tensor(tensor)), None)
-        end = max(tensor["data_offsets"][1] for tensor in tensors.values()) if misfit is None else 0
-    except (OSError, struct.error, ValueError, RecursionError, AttributeError) as error:
-        raise CornerstoneError(
-            f"{path} is no safetensors file or is cut off: download or copy it again"
-        ) from error
-    if misfit is not None:
-        raise CornerstoneError(
-            f"{path}: its header says what cannot be of the tensor {misfit[:100]!r} ({str(tensors[misfit])[:200]}): "
-            "download or copy it again"
-        )
-    if size < 8 + header_size + end:
-        raise CornerstoneError(
-            f"{path} is cut off: {size} of {8 + header_size + end} bytes are there; download or copy it again"
-        )
-    return 8 + header_size, tensors
-
-
-def _is_tensor(entry: Any) -> bool:
-    """Whether an entry of a header tells a tensor: a format, a shape, and as many bytes as they take."""
-    if not isinstance(entry, Mapping) or str(entry.get("dtype")) not in DTYPE_BITS:
-        return False
-    shape, offsets = entry.get("shape"), entry.get("data_offsets")
-    if not _are_counts(shape) or not _are_counts(offsets) or len(offsets) != 2:
-        return False
-    return 8 * (offsets[1] - offsets[0]) == prod(shape) * DTYPE_BITS[entry["dtype"]]
-
-
-def _are_counts(numbers: Any) -> bool:
-    return isinstance(numbers, list) and all(type(number) is int and number >= 0 for number in numbers)
-
-
-def is_twin(name: str) -> bool:
-    """Whether a file has the same weights again, in another layout (Mistral's repositories)."""
-    return name.startswith("consolidated")
-
-
-def _read_json_object(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CornerstoneError(
-            f"{path} cannot be read ({error.strerror}): mend that, or copy it again"
-        ) from error
-    except (ValueError, RecursionError) as error:  # not JSON, or not UTF-8
-        raise CornerstoneError(f"{path} is not JSON ({error}): download or copy it again") from error
-    if not isinstance(content, dict):
-        raise CornerstoneError(f"{path} is no JSON object: download or copy it again")
-    return content

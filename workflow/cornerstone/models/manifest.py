@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cornerstone.models.folder import check_model_folder, weight_files
+from cornerstone.models.folder import check_model_folder
+from cornerstone.models.weights import weight_files
 from cornerstone.system.durable_files import digest_of, write_json
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.system.progress import progress
@@ -41,21 +42,21 @@ def describe_folder(
     *,
     hub: str | None = None,
     revision: str | None = None,
-    with_code: bool = False,
+    allow_remote_code: bool | None = None,
 ) -> dict[str, Any]:
     """The manifest of a model's folder: its files with sizes and sha256, and the three digests.
 
     weights, config and tokenizer are digests over the names and contents of the files of each kind; Python
-    files that may be run (`with_code`) count as config.
+    files count as config where `allow_remote_code` (see `check_own_code`).
     cache: a JSON file in which the digests of large files are kept, by path, size and time.
     hub, revision: the id on the hub and the commit, of a model that came from there.
-    Raises CornerstoneError unless the folder holds config.json, whole safetensors weights, a tokenizer.
+    Raises CornerstoneError unless the folder holds a model that can be evaluated (`check_model_folder`).
     """
     folder = Path(folder)
-    check_model_folder(folder)
+    check_model_folder(folder, allow_remote_code)
     kinds = {
         "weights": weight_files(folder),
-        "config": [folder / "config.json", *(sorted(folder.glob("*.py")) if with_code else [])],
+        "config": [folder / "config.json", *(sorted(folder.glob("*.py")) if allow_remote_code else [])],
         "tokenizer": _tokenizer_files(folder),
     }
     paths = sorted({path for files in kinds.values() for path in files})
@@ -158,7 +159,7 @@ def _digests(title: str, paths: Sequence[Path]) -> dict[Path, str]:
     with progress(title, "B") as advance:
         for path in paths:
             digest = hashlib.sha256()
-            for chunk in _chunks(path):
+            for chunk in file_chunks(path):
                 digest.update(chunk)
                 done += len(chunk)
                 if total >= CACHED_SIZE:
@@ -167,7 +168,13 @@ def _digests(title: str, paths: Sequence[Path]) -> dict[Path, str]:
     return digests
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            yield chunk
+def file_chunks(path: Path) -> Iterator[bytes]:
+    """The content of a file in pieces. Raises CornerstoneError where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+    except OSError as error:
+        raise CornerstoneError(
+            f"{path} cannot be read ({error.strerror}): mend that, or copy it again"
+        ) from error

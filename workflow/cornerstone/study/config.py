@@ -39,7 +39,7 @@ class ModelConfig:
 
     placement:         auto, or resident or streamed weights.
     documents:         evaluate only the first so many documents of each task; None for all.
-    allow_remote_code: whether Python code that comes with the model may be run.
+    allow_remote_code: whether Python code that comes with the model is run; None where nobody said.
     resources:         of one evaluation.
     """
 
@@ -52,7 +52,7 @@ class ModelConfig:
     device: str
     placement: str
     documents: int | None
-    allow_remote_code: bool
+    allow_remote_code: bool | None
     resources: Resources
 
 

@@ -105,7 +105,11 @@ def _estimate(
     study: StudyConfig, model: ModelConfig, sizes: Mapping[str, TaskSize], troubles: list[str]
 ) -> Estimate | None:
     try:
-        facts = facts_from_hub(model.hub, model.revision) if model.hub else facts_from_folder(model.folder)
+        facts = (
+            facts_from_hub(model.hub, model.revision, model.allow_remote_code)
+            if model.hub
+            else facts_from_folder(model.folder)
+        )
         documents = {name: _asked(study, model.name, name, size) for name, size in sizes.items()}
         tokens = {
             name: documents[name] * size.characters / CHARACTERS_PER_TOKEN for name, size in sizes.items()

@@ -69,7 +69,7 @@ def check_models(study: StudyConfig) -> None:
         if model.folder is None:
             continue
         try:
-            check_model_folder(model.folder)
+            check_model_folder(model.folder, model.allow_remote_code)
             sublayers = count_sublayers_from_config(read_model_config(model.folder))
             check_max_removed(sublayers, study.max_removed)
             if "exact" in study.designs_of(model.name):

@@ -13,7 +13,7 @@ from typing import Any
 
 from cornerstone.study.config import ModelConfig, Resources, StudyConfig, TaskConfig
 from cornerstone.study.mistakes import study_mistakes, unreadable_values
-from cornerstone.study.schema import NAME_PHRASE, fill_defaults, schema, schema_mistakes
+from cornerstone.study.schema import NAME_PHRASE, fill_defaults, read_texts, schema, schema_mistakes
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.system.registry import check_names, load_extension
 
@@ -30,6 +30,9 @@ def resolve(raw: Mapping[str, Any], expand_group: ExpandGroup | None = None) -> 
     Raises CornerstoneError with every mistake in one line: the key, what was given, what was needed.
     """
     mistakes = list(unreadable_values(raw))  # what the schema's language cannot say, or chokes on
+    if not mistakes:
+        raw = read_texts(raw)
+        mistakes = list(unreadable_values(raw))
     if not mistakes:
         _load_extensions(raw)  # before the schema, which knows the names that are registered
     mistakes = mistakes or schema_mistakes(raw)

@@ -1,5 +1,6 @@
 """The configuration's schema: reading it, its errors in plain words, and its defaults.
 
+    read = read_texts({"documents": "3"})    # {"documents": 3}, as --config hands it on
     mistakes = schema_mistakes(raw)          # ["max_removed is 0: give 1 or more"]
     filled = fill_defaults(raw)              # only where there are no mistakes
 
@@ -9,7 +10,7 @@ The schema (workflow/schemas/config.schema.yaml) has every key with its descript
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,9 @@ PATTERN_PHRASES = {
 }
 
 
+TEXTS_MAY_BE = {"integer": (int, float), "number": (int, float), "boolean": (bool,), "null": (type(None),)}
+"""By the schema's names of types: what a text may stand for. 4.0 is a whole number to JSON schema, too."""
+
 REGISTRIES: dict[str, Callable[[], Sequence[str]]] = {
     "scores": lambda: SCORES.names,
     "estimators": lambda: [estimator.name for estimator in choosable()],
@@ -63,6 +67,41 @@ def schema() -> dict[str, Any]:
 @cache
 def _parsed_schema() -> dict[str, Any]:
     return yaml.safe_load(SCHEMA_PATH.read_text(encoding="utf-8"))
+
+
+def read_texts(raw: Any) -> Any:
+    """A copy of a configuration in which a text is what YAML reads it as, wherever its key takes such a value.
+
+    Snakemake's --config hands on texts: documents=null is "null". Where a key takes text, a text stays as it is (a
+    title 007, a revision 1234567), but for YAML's words for null and for nothing at all, where the key may be null.
+    """
+    return _read(raw, schema())
+
+
+def _read(value: Any, rule: dict[str, Any]) -> Any:
+    rule = _definition(rule)
+    if isinstance(value, str):
+        return _read_text(value, rule.get("type", ()))
+    if isinstance(value, Mapping):
+        own, others = rule.get("properties", {}), rule.get("additionalProperties") or {}
+        return {key: _read(inner, own.get(key, others)) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_read(inner, rule.get("items", {})) for inner in value]
+    return value
+
+
+def _read_text(text: str, types: str | Sequence[str]) -> Any:
+    """What YAML reads a text as where that is of one of the types; else the text."""
+    types = [types] if isinstance(types, str) else types
+    wanted = tuple(kind for name in types for kind in TEXTS_MAY_BE.get(name, ()))
+    node = yaml.ScalarNode(yaml.SafeLoader("").resolve(yaml.ScalarNode, text, (True, False)), text)
+    try:
+        value = yaml.SafeLoader("").construct_object(node)
+    except (ValueError, OverflowError, yaml.YAMLError):  # a date that is none, a number too long
+        return text
+    if "string" in types and value is not None:
+        return text
+    return value if type(value) in wanted else text
 
 
 def schema_mistakes(raw: Any) -> list[str]:

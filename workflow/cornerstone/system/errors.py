@@ -10,6 +10,10 @@ from typing import Any
 UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """Control characters, those that end a line somewhere, and halves of characters, which no file can hold."""
 LONGEST_MESSAGE = 3000
+LONGEST_QUOTE = 600
+"""Characters of what a library said."""
+TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+"""What colours and moves the text on a terminal."""
 
 
 class CornerstoneError(Exception):
@@ -46,6 +50,23 @@ def known_names(name: str, known: Iterable[str], most: int = 12) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """An exception's first line with its type, for errors that pass on what a library said."""
-    text = str(error).strip()
-    return f"{type(error).__name__}: {text.splitlines()[0][:300]}" if text else type(error).__name__
+    """An exception's type and what it says, in one line, for errors that pass on what a library said.
+
+    Libraries put the reason in the first line, in the last or in between, or leave it to the exception that theirs
+    was raised from: all lines are kept, and of a long text its beginning and its end.
+    """
+    said = f"{type(error).__name__}: {joined_lines(str(error))}".removesuffix(": ")
+    cause = error.__cause__
+    if cause is None or isinstance(error, CornerstoneError) or joined_lines(str(cause)) in said:
+        return said
+    return f"{said}, because of {one_line(cause)}" if len(said) <= LONGEST_QUOTE else said
+
+
+def joined_lines(text: str) -> str:
+    """A text of several lines as one, without colours and rulers; the middle of a long one is left out."""
+    lines = [" ".join(line.split()) for line in TERMINAL_CODES.sub("", text).splitlines()]
+    line = " ".join(line for line in lines if re.search(r"\w", line))
+    if len(line) <= LONGEST_QUOTE:
+        return line
+    half = LONGEST_QUOTE // 2
+    return f"{line[:half].rstrip()} ... {line[-half:].lstrip()}"

@@ -33,6 +33,8 @@ from cornerstone.system.errors import CornerstoneError, one_line
 WAITS = (1.0, 4.0, 15.0, 60.0)
 """Seconds before each further try of what a bad connection broke off."""
 TRANSIENT_STATUS = (408, 429, 500, 502, 503, 504)
+NOT_OURS = (errno.EROFS, errno.EACCES, errno.EPERM)
+"""What is answered to who may not write somewhere."""
 
 Result = TypeVar("Result")
 
@@ -153,6 +155,8 @@ def _explanation(error: Exception, hub_id: str, revision: str | None, kind: str)
         )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return no_room(f"{hub_id} does not fit")
+    if isinstance(error, OSError) and error.errno in NOT_OURS:
+        return not_writable(f"{hub_id} is not whole", error)
     if isinstance(error, OfflineModeIsEnabled) or constants.is_offline_mode():
         return HubUnreachable(
             f"{hub_id} is not (whole) in the Hugging Face cache {constants.HF_HUB_CACHE}, and {constants.ENDPOINT} "
@@ -171,6 +175,14 @@ def no_room(trouble: str) -> CornerstoneError:
     return CornerstoneError(
         f"{trouble} on the disk of the Hugging Face cache {constants.HF_HUB_CACHE}: make room there, or set HF_HOME "
         "to a folder on a larger disk, and type the same command again"
+    )
+
+
+def not_writable(trouble: str, error: OSError) -> CornerstoneError:
+    """The error for a cache that may only be read, where something in it is missing or damaged."""
+    return CornerstoneError(
+        f"{trouble} in the Hugging Face cache {constants.HF_HUB_CACHE}, which may not be written to "
+        f"({one_line(error)}): ask whoever keeps it to download the model there, or set HF_HOME to a folder of yours"
     )
 
 
