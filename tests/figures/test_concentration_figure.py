@@ -42,7 +42,7 @@ def test_a_task_without_a_positive_value_has_no_line():
     figure = make_concentration(rows, PLAIN)
     assert len(lines_of(figure)) == 1
     names = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert names == ["by noise alone (range over tasks)", "boolq"]
+    assert names == ["by noise alone", "boolq"]
 
 
 def test_many_tasks_are_drawn_alike_with_their_mean():

@@ -70,10 +70,11 @@ def designs_of(estimator: str) -> dict[str, tuple[str, ...]]:
 def precision_table(measured: Sequence[DocumentNumbers]) -> pd.DataFrame:
     """A row per model, task and number ("effect", "value").
 
-    documents, available: evaluated, and in the task's scored split (0: not known). median, widest: half-width
-    now over the sublayers. For each of the score's half_widths, w in its unit, so that no sublayer's is wider:
-    documents_{w}, of documents like these; own_{w}, of the split's own, for what is said of that split alone;
-    seconds_{w}: what evaluating documents_{w} takes on the devices that were used so far (NaN: not known).
+    documents, available: evaluated, and in the task's scored split (0: not known). median, widest: half-width now over
+    the sublayers, no more than the largest difference of two scores. For each of the score's half_widths, w in its
+    unit, so that no sublayer's is wider: documents_{w}, of documents like these; own_{w}, of the split's own, for what
+    is said of that split alone; seconds_{w}: what evaluating documents_{w} takes on the devices that were used so far
+    (NaN: not known).
     """
     return pd.DataFrame(
         [_row(numbers, *one) for numbers in measured for one in designs_of(numbers.estimator).items()]
@@ -81,7 +82,7 @@ def precision_table(measured: Sequence[DocumentNumbers]) -> pd.DataFrame:
 
 
 def _row(numbers: DocumentNumbers, kind: str, designs: Sequence[str]) -> dict[str, float | str]:
-    n = len(numbers.documents)
+    n, score = len(numbers.documents), SCORES[numbers.metric]
     widths = half_widths({"effect": numbers.effects, "value": numbers.values}[kind])
     row = {
         "model": numbers.model,
@@ -89,11 +90,10 @@ def _row(numbers: DocumentNumbers, kind: str, designs: Sequence[str]) -> dict[st
         "number": kind,
         "documents": n,
         "available": numbers.available,
-        "median": float(np.median(widths)),
-        "widest": float(widths.max()),
+        "median": min(float(np.median(widths)), score.reach),
+        "widest": min(float(widths.max()), score.reach),
     }
     seconds = sum(numbers.seconds.get(design, np.nan) for design in designs) / n
-    score = SCORES[numbers.metric]
     unit = score.unit
     for width in score.half_widths if n > 1 else ():
         needed = documents_needed(widths.max(), n, width, score)

@@ -32,24 +32,32 @@ MULTIPLES = (1, 2, 4)
 """Of the paper's budget."""
 BAND = (0.05, 0.95)
 """Quantiles over seeds."""
+ROUNDING = 1e-9
+"""A total below this part of the numbers that it was added up from is zero up to rounding."""
 
 
-def measures(values: np.ndarray, exact: np.ndarray, top_k: int) -> dict[str, float]:
+def measures(values: np.ndarray, exact: np.ndarray, top_k: int, scale: float = 0.0) -> dict[str, float]:
     """How near values, shape (sublayers,), are to the exact ones.
 
     spearman, kendall: rank correlations (tau-b); 0 where all values are the same. top_overlap: the part of the top_k
-    that are the exact top_k. share_error: half the sum of the absolute errors of the clipped shares, 0 to 1.
+    that are the exact top_k. share_error: half the sum of the absolute errors of the clipped shares, 0 to 1; 1 where
+    no estimate is positive. Neither is a number where no exact value is positive: there is nothing to share out.
     efficiency_bias: the efficiency gap, sum of the values less v(all) − v(none), as a part of that. error: mean
-    absolute error, in parts of the largest exact value.
+    absolute error, in parts of the largest exact value. These two are no numbers where what they are parts of is zero
+    up to rounding, beside the exact values and `scale`, the size of the game's scores.
     """
     total, largest = exact.sum(), np.abs(exact).max()
+    rounding = ROUNDING * max(np.abs(exact).sum(), scale)
+    has_shares = (exact > 0).any()
+    share_error = np.abs(shares(values) - shares(exact)).sum() / 2 if (values > 0).any() else 1.0
+    overlap = (_in_top(values, top_k) * _in_top(exact, top_k)).sum() / min(top_k, len(exact))
     return {
         "spearman": spearman(values, exact) if np.ptp(values) else 0.0,
         "kendall": kendall(values, exact) if np.ptp(values) else 0.0,
-        "top_overlap": (_in_top(values, top_k) * _in_top(exact, top_k)).sum() / min(top_k, len(exact)),
-        "share_error": np.abs(shares(values) - shares(exact)).sum() / 2,
-        "efficiency_bias": (values.sum() - total) / abs(total) if total else np.nan,
-        "error": np.abs(values - exact).mean() / largest if largest else np.nan,
+        "top_overlap": overlap if has_shares else np.nan,
+        "share_error": share_error if has_shares else np.nan,
+        "efficiency_bias": (values.sum() - total) / abs(total) if abs(total) > rounding else np.nan,
+        "error": np.abs(values - exact).mean() / largest if largest > rounding else np.nan,
     }
 
 
@@ -78,7 +86,7 @@ def audit_table(
                 "multiple": multiple,
                 "budget": budget,
             }
-            | _row(*_runs(estimator, game, budget, seeds), game.values, top_k)
+            | _row(*_runs(estimator, game, budget, seeds), game, top_k)
             for multiple, budget in budgets.items()
             for estimator in audited()
         ]
@@ -162,8 +170,9 @@ def _runs(estimator: Estimator, game: Game, budget: int, seeds: int) -> tuple[np
     return np.array(values), most
 
 
-def _row(values: np.ndarray, evaluations: int, exact: np.ndarray, top_k: int) -> dict[str, float]:
-    each = pd.DataFrame([measures(one, exact, top_k) for one in values])
+def _row(values: np.ndarray, evaluations: int, game: Game, top_k: int) -> dict[str, float]:
+    scale = np.abs(game.scores).max()
+    each = pd.DataFrame([measures(one, game.values, top_k, scale) for one in values])
     low, high = each["spearman"].quantile(list(BAND))
     counts = {"evaluations": evaluations, "seeds": len(values)}
     return counts | each.mean().to_dict() | {"spearman_low": low, "spearman_high": high}
