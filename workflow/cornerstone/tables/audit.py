@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cornerstone.scores import Score, yardstick
-from cornerstone.scores.unit import percent
+from cornerstone.scores.unit import POINTS, percent
 from cornerstone.shapley.estimators import ESTIMATORS, Settings
 from cornerstone.system.text import counted, listed
 from cornerstone.tables import TABLES, Section, Table, View
@@ -135,7 +135,7 @@ TABLES.register(
         name="audit",
         about="every estimator at the paper's number of coalitions and multiples, means over models, tasks "
         "and scores",
-        make=lambda audits: audit_summary(audits.games),
+        make=lambda audits: audit_summary(audits.games).assign(unit=POINTS.in_files),
         sections=summary_sections,
         is_folded=True,
         of_audit=True,

@@ -74,7 +74,10 @@ TABLES.register(
 
 
 def _make_evidence(results: Results) -> pd.DataFrame:
-    return evidence_table(*_judged(results))
+    table = evidence_table(*_judged(results))
+    units = [evidence_unit(claim, results.score).in_files for claim in table["claim"]]
+    table.insert(table.columns.get_loc("quantity") + 1, "unit", units)
+    return table
 
 
 def evidence_sections(table: pd.DataFrame, view: View) -> list[Section]:

@@ -81,6 +81,7 @@ def _shares_row(rows: pd.DataFrame, named: list[str], top_k: int) -> dict:
     return {
         "model": last["model"],
         "task": last["task"],
+        "unit": POINTS.in_files,
         "top_k": top_k,
         "top": ", ".join(top["label"][top["share"] > 0]),
         **parts,
@@ -95,7 +96,12 @@ def _mean_shares_row(of_all: pd.DataFrame) -> dict:
     below = np.sqrt(((of_tasks["signed_share"] - of_tasks["low"]) ** 2).sum(skipna=False)) / len(of_tasks)
     above = np.sqrt(((of_tasks["high"] - of_tasks["signed_share"]) ** 2).sum(skipna=False)) / len(of_tasks)
     return (
-        {"model": of_all["model"].iloc[0], "tasks": len(of_tasks), "of_tasks": len(of_all)}
+        {
+            "model": of_all["model"].iloc[0],
+            "unit": POINTS.in_files,
+            "tasks": len(of_tasks),
+            "of_tasks": len(of_all),
+        }
         | of_tasks.mean(numeric_only=True).to_dict()
         | {
             "top_k": int(of_all["top_k"].iloc[0]),

@@ -19,7 +19,7 @@ from cornerstone.scores import SCORES, measured_scores, yardstick
 from cornerstone.statistics.resampling import LEVEL
 from cornerstone.statistics.significance import holm, p_values
 from cornerstone.values.ablation import document_effects, effect_interval, score_interval
-from cornerstone.values.rows import sublayer_columns
+from cornerstone.values.rows import named, sublayer_columns, write_csv
 from cornerstone.values.score_matrix import Scores
 from cornerstone.values.scored_task import read_choices, score_task
 
@@ -79,6 +79,4 @@ def compare_scores(evaluation: Path, documents: Path, output: Path, *, score: st
     chosen = SCORES[score].metric(evaluated.metrics, evaluated.task)
     scores = [score_task(evaluated, each.name).scores for each in measured_scores(evaluated.metrics)]
     table = agreement_table(scores, evaluated.labels, chosen)
-    table.insert(0, "model", evaluated.model)
-    table.insert(1, "task", evaluated.task)
-    table.to_csv(output, index=False, float_format="%.10g", lineterminator="\n")
+    write_csv(named(table, model=evaluated.model, task=evaluated.task), output)

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.scores import SCORES, yardstick
+from cornerstone.scores.unit import POINTS
 from cornerstone.shapley.coalitions import paper_budget
 from cornerstone.shapley.estimators import Estimator, apply, audited
 from cornerstone.shapley.games import Game, rounded
@@ -25,7 +26,7 @@ from cornerstone.statistics.ranks import kendall, spearman
 from cornerstone.statistics.shares import shares
 from cornerstone.values.audit_summary import SEEDS
 from cornerstone.values.exact_games import exact_game
-from cornerstone.values.rows import sublayer_columns
+from cornerstone.values.rows import named, sublayer_columns, write_csv
 from cornerstone.values.scored_task import read_choices, score_task
 
 MULTIPLES = (1, 2, 4)
@@ -136,13 +137,14 @@ def audit(
         m: exact_game(score_task(evaluated, m).scores) for m in dict.fromkeys((chosen, yardstick().name))
     }
     tables = {
-        output: lambda game: audit_table(game, max_removed, top_k, seeds),
+        output: lambda game: audit_table(game, max_removed, top_k, seeds).assign(unit=POINTS.in_files),
         positions: lambda game: positions_table(game, evaluated.labels, max_removed, seeds),
     }
     for path, table_of in tables.items():
-        _of_games(
+        table = _of_games(
             games, table_of, evaluated.model, evaluated.task, len(evaluated.designs[0].documents)
-        ).to_csv(path, index=False, float_format="%.10g", lineterminator="\n")
+        )
+        write_csv(table, path)
 
 
 def _of_games(
@@ -150,9 +152,7 @@ def _of_games(
 ) -> pd.DataFrame:
     tables = []
     for metric, game in games.items():
-        table = table_of(game)
-        for place, (name, value) in enumerate({"model": model, "task": task, "score": metric}.items()):
-            table.insert(place, name, value)
+        table = named(table_of(game), model=model, task=task, score=metric)
         tables.append(table.assign(documents=documents))
     return pd.concat(tables, ignore_index=True)
 
