@@ -93,8 +93,9 @@ def _shares_row(rows: pd.DataFrame, named: list[str], top_k: int) -> dict:
 def _mean_shares_row(of_all: pd.DataFrame) -> dict:
     of_tasks = of_all[of_all["top_share"].notna()]
     signed = of_tasks["signed_share"].mean(skipna=False)
-    below = np.sqrt(((of_tasks["signed_share"] - of_tasks["low"]) ** 2).sum(skipna=False)) / len(of_tasks)
-    above = np.sqrt(((of_tasks["high"] - of_tasks["signed_share"]) ** 2).sum(skipna=False)) / len(of_tasks)
+    n_tasks = max(1, len(of_tasks))
+    below = np.sqrt(((of_tasks["signed_share"] - of_tasks["low"]) ** 2).mean(skipna=False) / n_tasks)
+    above = np.sqrt(((of_tasks["high"] - of_tasks["signed_share"]) ** 2).mean(skipna=False) / n_tasks)
     return (
         {
             "model": of_all["model"].iloc[0],
