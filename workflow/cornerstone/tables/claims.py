@@ -76,8 +76,7 @@ TABLES.register(
 def _make_evidence(results: Results) -> pd.DataFrame:
     table = evidence_table(*_judged(results))
     units = [evidence_unit(claim, results.score).in_files for claim in table["claim"]]
-    table.insert(table.columns.get_loc("quantity") + 1, "unit", units)
-    return table
+    return table.assign(unit=units)
 
 
 def evidence_sections(table: pd.DataFrame, view: View) -> list[Section]:

@@ -62,7 +62,7 @@ def shares_table(values: pd.DataFrame, top_k: int, published: Published | None =
         share = published.top_share(model, top_k)
         paper = {"paper_top_share": share, "paper_other_share": None if share is None else 1 - share}
         rows.append(_mean_shares_row(of_tasks) | paper)
-    return without_empty_paper_columns(pd.DataFrame(rows))
+    return without_empty_paper_columns(pd.DataFrame(rows)).assign(unit=POINTS.in_files)
 
 
 def _shares_row(rows: pd.DataFrame, named: list[str], top_k: int) -> dict:
@@ -81,12 +81,12 @@ def _shares_row(rows: pd.DataFrame, named: list[str], top_k: int) -> dict:
     return {
         "model": last["model"],
         "task": last["task"],
-        "unit": POINTS.in_files,
         "top_k": top_k,
         "top": ", ".join(top["label"][top["share"] > 0]),
         **parts,
         "documents": last["documents"],
         "sublayers": len(rows),
+        "unit": POINTS.in_files,
     }
 
 
@@ -99,7 +99,6 @@ def _mean_shares_row(of_all: pd.DataFrame) -> dict:
     return (
         {
             "model": of_all["model"].iloc[0],
-            "unit": POINTS.in_files,
             "tasks": len(of_tasks),
             "of_tasks": len(of_all),
         }

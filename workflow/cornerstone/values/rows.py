@@ -23,7 +23,7 @@ def sublayer_columns(labels: Sequence[str]) -> pd.DataFrame:
 
 
 def write_table(table: pd.DataFrame, scored: ScoredTask, output: Path) -> None:
-    """Write a table as CSV with the columns model, task, score and unit in front."""
+    """Write a table as CSV with the columns model, task and score in front, and unit at the end."""
     write_csv(named(table, model=scored.model, task=scored.task, score=scored.scores.metric), output)
 
 
@@ -33,16 +33,14 @@ def named(table: pd.DataFrame, **names: str) -> pd.DataFrame:
 
 
 def write_csv(table: pd.DataFrame, output: Path, score: Score | None = None) -> None:
-    """Write a table as CSV, numbers to 10 digits, with the column unit: what its scores and differences are written in.
+    """Write a table as CSV, numbers to 10 digits, with unit as its last column: what scores and differences are in.
 
-    It stands behind model, task and score, and is that of the row's score; score: of a table without such a column.
-    A table that has a unit keeps it, and one of words alone gets none.
+    It is that of the row's score; score: of a table without such a column. A table that has a unit keeps it, and one
+    of words alone gets none.
     """
     if "unit" not in table and not table.select_dtypes("number").empty:
         units = table["score"].map(lambda name: SCORES[name].unit.in_files) if "score" in table else None
-        known = [place for place, name in enumerate(table) if name in ("model", "task", "score")]
-        table = table.copy()
-        table.insert(max(known, default=-1) + 1, "unit", score.unit.in_files if units is None else units)
+        table = table.assign(unit=score.unit.in_files if units is None else units)
     table.to_csv(output, index=False, float_format="%.10g", lineterminator="\n")
 
 
