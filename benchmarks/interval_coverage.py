@@ -37,10 +37,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 
+from cornerstone.scores import SCORES
 from cornerstone.shapley.estimators.windows import window_estimator
 from cornerstone.statistics.collapse import ABOVE, COLLAPSED, guessing_tests
-from cornerstone.statistics.resampling import bootstrap, interval
 from cornerstone.statistics.shares import signed_shares
+from cornerstone.values.ablation import effect_interval, score_interval
 
 POPULATION = 30_000
 MAX_REMOVED = 4
@@ -131,7 +132,8 @@ def coverage(game: Population, n_documents: int, trials: int, seed: int = 0) -> 
     more = rng.integers(game.score.shape[1], size=(FEW_ROWS * trials, n_documents))
     told = []
     for name, rows in numbers_of(game).items():
-        held = [_holds(rows, sample) for sample in (more if len(rows) <= TOP_K + 2 else samples)]
+        of_kind = more if len(rows) <= TOP_K + 2 else samples
+        held = [_holds(rows, sample, of_scores=name == "score") for sample in of_kind]
         told.append(_row(name, game, rows, held, n_documents))
     shares = [signed_shares(game.values[:, sample].astype(float)) for sample in samples]
     for name in ("signed", "top_signed"):
@@ -140,10 +142,13 @@ def coverage(game: Population, n_documents: int, trials: int, seed: int = 0) -> 
     return told
 
 
-def _holds(rows: np.ndarray, sample: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _holds(
+    rows: np.ndarray, sample: np.ndarray, of_scores: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of each row: whether its interval holds the truth, its width, and whether a document shows it."""
     seen = rows[:, sample].astype(float)
-    return *_held(*interval(bootstrap(seen)), rows.mean(axis=1, dtype=float)), (seen != 0).any(axis=1)
+    ends = score_interval(seen, SCORES["acc"]) if of_scores else effect_interval(seen, SCORES["acc"].reach)
+    return *_held(*ends, rows.mean(axis=1, dtype=float)), (seen != 0).any(axis=1)
 
 
 def _holds_shares(values: np.ndarray, table, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -11,12 +11,13 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from math import isfinite
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
 from cornerstone.figures import FIGURES
-from cornerstone.scores import SCORES
+from cornerstone.scores import SCORES, Score
 from cornerstone.shapley.designs import DESIGNS, Design
 from cornerstone.shapley.estimators import choosable
 from cornerstone.study.schema import schema
@@ -42,11 +43,12 @@ def scores() -> str:
             _choice("score", score.name),
             score.counts,
             score.unit.of_scores or "none",
-            "yes" if score.is_bounded else "no",
+            _range(score),
+            score.unit.in_files,
         )
         for score in SCORES
     ]
-    return _table(("score", "a document counts", "unit", "bounded below"), rows)
+    return _table(("score", "a document counts", "unit", "range", "`unit` in CSV files"), rows)
 
 
 def estimators() -> str:
@@ -70,6 +72,14 @@ def tables() -> str:
 
 
 LISTS = {list_of.__name__: list_of for list_of in (scores, estimators, designs, figures, tables)}
+
+
+def _range(score: Score) -> str:
+    """ "0 to 100", in the score's unit; "up to 0"; "any number"."""
+    low, high = (score.unit.exact(end) if isfinite(end) else "" for end in score.range)
+    if low and high:
+        return f"{low} to {high}"
+    return f"from {low}" if low else f"up to {high}" if high else "any number"
 
 
 def _choice(key: str, name: str) -> str:

@@ -29,7 +29,7 @@ SCORES.register(
         unit=BITS,
         of=surprise,
         chance=lambda choices: np.log2(choices.guessed),
-        is_bounded=False,
+        range=(-np.inf, 0.0),
         order=35,
     )
 )

@@ -58,10 +58,10 @@ def entries():
 
 def scores_of_every_sort():
     """Scores of every unit and with every flag that changes what is said of them."""
-    flags = product((POINTS, NATS, NO_UNIT), (True, False), (True, False))
+    flags = product((POINTS, NATS, NO_UNIT), (True, False), (-1.0, -np.inf))
     return [
-        replace(yardstick(), unit=unit, is_accuracy=is_accuracy, is_bounded=is_bounded)
-        for unit, is_accuracy, is_bounded in flags
+        replace(yardstick(), unit=unit, is_accuracy=is_accuracy, range=(low, 0.0))
+        for unit, is_accuracy, low in flags
     ]
 
 

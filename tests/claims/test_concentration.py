@@ -24,7 +24,7 @@ def test_a_share_near_its_bound_or_of_nothing_leaves_claim_1_open():
     assert verdict("1", [0.15] * 3 + [0.05] * 13, n_documents=150) == NOT_DECIDABLE
     nothing = one_model([0.0] * 16)
     assert CLAIMS["1"].finding(nothing).verdict == NOT_DECIDABLE
-    assert "not surely above zero" in texts(nothing)["1"]
+    assert "no positive value on any task" in texts(nothing)["1"]
 
 
 def test_claim_1_needs_it_on_every_task():

@@ -40,6 +40,7 @@ BRIER = Score(
     counts="minus the square of the probability that the right choice lacks",
     method="minus the square of the probability that the right choice lacks (own_score)",
     unit=NO_UNIT,
+    range=(-1.0, 0.0),
     of=lambda choices: np.zeros((len(choices.coalitions), len(choices.documents))),
     chance=lambda choices: -((1 - choices.guessed) ** 2),
 )

@@ -143,7 +143,7 @@ def test_a_local_files_size_is_counted(hub, tmp_path):
         BUILD, "size", json.dumps([{"task": "boolq", "data": str(data)}]), url=hub.url, home=tmp_path
     )
     context, choices = len("\nQuestion: is it?\nAnswer:"), len(" no yes")
-    assert answers == [["done", {"documents": 2, "characters": 15 + context + choices}]]
+    assert answers == [["done", {"documents": 2, "characters": 15 + context + choices, "choices": choices}]]
 
 
 def test_a_card_that_does_not_tell_gives_no_size(hub, tmp_path):
@@ -154,7 +154,7 @@ def test_a_card_that_does_not_tell_gives_no_size(hub, tmp_path):
         answers, _ = client(BUILD, "size", json.dumps([{"task": "piqa"}]), url=hub.url, home=tmp_path)
     finally:
         card.write_text(text)
-    assert answers == [["done", {"documents": None, "characters": None}]]
+    assert answers == [["done", {"documents": None, "characters": None, "choices": None}]]
 
 
 # The rule

@@ -6,7 +6,7 @@ import numpy as np
 
 import synthetic
 from cornerstone.figures.agreement import make_agreement
-from drawings import PLAIN
+from drawings import PLAIN, assert_tidy
 
 
 def test_agreement_rings_and_names_what_the_score_does_not_see(drawn):
@@ -39,3 +39,13 @@ def test_a_study_by_margin_is_drawn_in_nats(drawn):
     attention = agreement[agreement["chosen"] & (agreement["kind"] == "attn")]
     dots = next(line for line in figure.axes[0].lines if line.get_marker() == "o")
     np.testing.assert_allclose(dots.get_xdata(), attention["effect"])
+
+
+def test_axes_of_few_documents_end_at_100_points_and_their_numbers_do_not_meet(drawn):
+    agreement = synthetic.agreement_rows("m", 12, ["boolq", "piqa", "arc_easy"])
+    of_acc = agreement["score"] == "acc"
+    agreement.loc[of_acc, ["low", "high"]] = -1.0, 1.0
+    figure, boxes = drawn(lambda: make_agreement(agreement, PLAIN))
+    assert_tidy(figure, boxes)
+    for axes in figure.axes:
+        assert 100 <= axes.get_xlim()[1] < 110 and -110 < axes.get_xlim()[0] <= -100

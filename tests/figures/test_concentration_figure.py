@@ -42,7 +42,24 @@ def test_a_task_without_a_positive_value_has_no_line():
     figure = make_concentration(rows, PLAIN)
     assert len(lines_of(figure)) == 1
     names = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert names == ["by noise alone (range over tasks)", "boolq"]
+    assert names == ["by noise alone", "boolq"]
+
+
+@pytest.mark.parametrize("without", [["piqa"], [f"task_{n}" for n in range(12)]])
+def test_tasks_without_shares_are_named_below(drawn, without):
+    rows = pd.concat([value_rows(["boolq", "arc_easy"]), value_rows(without, positive=False)])
+    figure, boxes = drawn(lambda: make_concentration(rows, LONG))
+    assert_tidy(figure, boxes)
+    (note,) = (text.get_text() for text in figure.texts if text.get_text().startswith("No value"))
+    named = note.replace("\n", " ").replace("- ", "-")
+    assert all(LONG.task(task).split("_")[0] in named for task in without)
+
+
+def test_a_model_without_shares_is_told_in_the_panel(drawn):
+    figure, boxes = drawn(lambda: make_concentration(value_rows(["boolq", "piqa"], positive=False), LONG))
+    assert_tidy(figure, boxes)
+    assert lines_of(figure) == [] and not figure.legends
+    assert any("nothing to share out" in text.get_text() for text in boxes)
 
 
 def test_many_tasks_are_drawn_alike_with_their_mean():

@@ -3,6 +3,7 @@
 import re
 from contextlib import nullcontext
 from dataclasses import replace
+from math import inf
 
 import pytest
 
@@ -17,13 +18,13 @@ from study_on_disk import contents_of
 
 BITS = Unit(of_scores="bits", of_differences="bits", of_values="bits", factor=1, digits=2, small=0.1)
 PLAIN = replace(
-    SCORES["margin"], name="lead", noun="lead", unit=NO_UNIT, is_bounded=False, method="the lead (lead)"
+    SCORES["margin"], name="lead", noun="lead", unit=NO_UNIT, range=(-inf, inf), method="the lead (lead)"
 )
 OTHERS = {
     "logprob": SCORES["logprob"],
     "without a unit": PLAIN,
     "in bits": replace(PLAIN, unit=BITS),
-    "with a lower end": replace(PLAIN, is_bounded=True),
+    "with a lower end": replace(PLAIN, range=(-1000.0, 0.0)),
 }
 KNOCK = [0.9, 0.8, 0.05, 0.6, 0.05, 0.05, 0.05, 0.05]
 

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from cornerstone.documents.task_size import TaskSize, expected_size
 from cornerstone.loading.load import load_model
 from cornerstone.models.facts import ModelFacts, facts_from_folder
 from cornerstone.shapley.coalition_tree import least_evaluations
 from cornerstone.shapley.coalitions import ablation, windows
-from cornerstone.study.estimate import estimate_need
+from cornerstone.study.estimate import _tokens, estimate_need
 from cornerstone.system.errors import CornerstoneError
-from flops import sublayer_flops
+from flops import head_flops, sublayer_flops
 from hub import Hub, client_environment, make_content
 from hub.models import make_model
 
@@ -41,6 +42,8 @@ def test_headers_tell_the_operations_that_the_loaded_model_does(tmp_path, model_
     model = load_model(folder)
     assert facts.sublayers == len(model.sublayers) == FAMILIES[model_id]
     assert 2 * facts.active_numbers == pytest.approx(sum(sublayer_flops(model)), rel=1e-3)
+    assert facts.width * facts.vocabulary == model.network.get_output_embeddings().weight.numel()
+    assert 2 * facts.width * facts.vocabulary == head_flops(model)
     assert facts.numbers >= sum(p.numel() for p in model.network.parameters())
 
 
@@ -60,8 +63,9 @@ def test_the_hub_tells_what_the_folder_tells_and_no_weights_are_fetched(tmp_path
     assert all(request.range for request in weights)  # headers: the beginnings of the files
     facts = ModelFacts(**json.loads(finished.stdout))
     local = facts_from_folder(root / "models" / model_id)
-    assert (facts.sublayers, facts.numbers, facts.active_numbers) == (
+    assert (facts.sublayers, facts.vocabulary, facts.numbers, facts.active_numbers) == (
         local.sublayers,
+        local.vocabulary,
         local.numbers,
         local.active_numbers,
     )
@@ -77,10 +81,34 @@ def test_a_model_whose_width_has_no_known_name_is_told_in_one_line(tmp_path):
         facts_from_folder(folder)
 
 
-def test_operations_are_the_least_work_of_both_designs():
-    facts = ModelFacts(sublayers=4, width=8, numbers=500, active_numbers=400.0, disk_bytes=1, missing_bytes=1)
-    need = estimate_need(facts, "bfloat16", [ablation(4), windows(4, 2)], {"one": 10.0, "two": 5.0})
+def test_operations_are_the_least_work_of_both_designs_and_the_heads_logits():
+    facts = ModelFacts(
+        sublayers=4,
+        width=8,
+        vocabulary=30,
+        numbers=500,
+        active_numbers=400.0,
+        disk_bytes=1,
+        missing_bytes=1,
+    )
+    tokens = {"one": (10.0, 3.0), "two": (5.0, 1.0)}
+    need = estimate_need(facts, "bfloat16", [ablation(4), windows(4, 2)], tokens)
     least = least_evaluations(ablation(4), 4) + least_evaluations(windows(4, 2), 4)
-    assert need.operations == least * 2 * 100 * 15
+    assert need.operations == least * 2 * 100 * 15 + (5 + 3) * 2 * 8 * 30 * 4  # each coalition's own logits
     assert (need.coalitions, need.weight_bytes, need.state_bytes) == (5 + 3, 1000, 5 * 8 * 2)
     assert need.hours(need.operations / 3600 / 1e12) == pytest.approx(1.0)
+
+
+def test_of_local_documents_the_scored_tokens_are_counted():
+    data = ROOT / "resources" / "demo" / "documents" / "piqa.jsonl"
+    rows = [json.loads(line) for line in data.read_text().splitlines()][:20]
+    size = expected_size("piqa", data=data, limit=20)
+    assert size.choices == sum(len(f" {row['sol1']} {row['sol2']}") for row in rows) / 20
+    assert size.characters > size.choices
+    assert _tokens(30, size) == (30 * size.characters / 4, 30 * size.choices / 4)
+    assert _tokens(30, TaskSize(20, 400.0)) == (3000, 1500)  # where nobody has counted
+
+
+def test_a_study_without_a_known_task_needs_no_operations():
+    facts = ModelFacts(4, 8, 30, 500, 400.0, 1, 1)
+    assert estimate_need(facts, "float32", [ablation(4)], {}).operations == 0

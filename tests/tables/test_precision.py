@@ -76,17 +76,17 @@ def test_the_table_counts_documents_and_time_for_the_widest_interval():
     assert table.loc["effect", "widest"] == pytest.approx(widest)
     assert table.loc["effect", "median"] == pytest.approx(half_widths(effects())[1])
     needed = documents_needed(widest, N_DOCUMENTS, 0.02, SCORES["acc"])
-    assert table.loc["effect", "documents_2"] == needed
-    assert table.loc["effect", "own_2"] == documents_needed_of(3000, needed)
-    assert table.loc["effect", "seconds_2"] == pytest.approx(40 / N_DOCUMENTS * needed)
-    assert table.loc["value", "seconds_2"] == pytest.approx(
-        160 / N_DOCUMENTS * table.loc["value", "documents_2"]
+    assert table.loc["effect", "documents_0.02"] == needed
+    assert table.loc["effect", "own_0.02"] == documents_needed_of(3000, needed)
+    assert table.loc["effect", "seconds_0.02"] == pytest.approx(40 / N_DOCUMENTS * needed)
+    assert table.loc["value", "seconds_0.02"] == pytest.approx(
+        160 / N_DOCUMENTS * table.loc["value", "documents_0.02"]
     )
 
 
 def test_what_is_not_known_is_left_out():
     unknown = precision_table([numbers(effects(), available=0, seconds={})])
-    assert unknown["own_1"].isna().all() and unknown["seconds_1"].isna().all()
+    assert unknown["own_0.01"].isna().all() and unknown["seconds_0.01"].isna().all()
     single = precision_table([numbers(effects(1))])
     for table in (unknown, pd.concat([single, unknown], ignore_index=True)):
         (section,) = TABLES["precision"].sections(table, View(Titles(), SCORES["acc"]))

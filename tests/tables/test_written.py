@@ -25,6 +25,30 @@ def test_a_study_of_single_removals_has_its_tables_too(tmp_path):
     assert "No such runs were removed." in (tmp_path / "joint.md").read_text()
 
 
+@pytest.mark.parametrize("in_nats", [False, True])
+def test_every_table_of_numbers_says_its_unit_in_its_last_column(tmp_path, in_nats):
+    game = synthetic.known_task([0.9, 0.8, 0.4] + [0.05] * 13, n_documents=100)
+    game = synthetic.as_log_probabilities(game) if in_nats else game
+    write_tables(study_tables(), synthetic.results([game]), tmp_path)
+    own = "nats" if in_nats else "fraction"
+    for table in study_tables():
+        rows = read_table(tmp_path / f"{table.name}.csv")
+        if table.name == "claims":
+            assert "unit" not in rows
+            continue
+        assert rows.columns[-1] == "unit", table.name
+        if rows.empty:  # no runs without a cornerstone
+            continue
+        if table.name == "scores_side_by_side":
+            assert rows.set_index("score")["unit"].to_dict()["logprob"] == "nats"
+        elif table.name == "evidence":
+            of_shares = rows["quantity"].str.contains("share")
+            assert set(rows["unit"][of_shares]) == {"fraction"} and set(rows["unit"][~of_shares]) <= {own}
+        else:
+            shares = table.name in ("shares", "shares_by_task")
+            assert set(rows["unit"]) == {"fraction" if shares else own}, table.name
+
+
 def test_every_table_has_titles_and_notes_and_a_place_of_its_own(results):
     assert len({table.order for table in TABLES}) == len(TABLES)
     tables = synthetic.all_tables(results)
@@ -78,12 +102,12 @@ def test_csv_and_markdown_hold_the_same_numbers(written, name):
         cells = {f"{percent(number)} ({percent(low)} – {percent(high)})" for number, low, high in numbers}
         assert {cell for line in lines for cell in line.strip("| ").split(" | ") if "(" in cell} == cells
         return
-    for row, line in zip(table.itertuples(), lines[1:], strict=True):
+    for row, line in zip(table.to_dict("records"), lines[1:], strict=True):
         for column in table.select_dtypes(float).columns.drop("rank_correlation", errors="ignore"):
             if name == "scores_side_by_side":
-                assert SCORES[row.score].unit.text(getattr(row, column)) in line, (column, line)
+                assert SCORES[row["score"]].unit.text(row[column]) in line, (column, line)
                 continue
-            assert percent(getattr(row, column)) in line, (column, line)
+            assert percent(row[column]) in line, (column, line)
 
 
 def test_people_read_titles_and_no_empty_numbers(written):

@@ -214,6 +214,33 @@ def test_measures_of_exact_values_are_perfect_and_of_no_order_are_nothing():
     assert measures(np.full(8, 0.1), exact_values, 3)["spearman"] == 0
 
 
+@pytest.mark.parametrize("scale", [1.0, 1000.0])
+def test_errors_in_parts_of_what_is_zero_up_to_rounding_are_empty(scale):
+    exact = scale * np.array([0.7, -0.7, 0.1, 0.2, -0.3])
+    assert abs(exact.sum()) < 1e-12 * scale and (exact / scale).sum() != 0
+    told = measures(exact + 0.05 * scale, exact, 3)
+    assert np.isnan(told["efficiency_bias"]) and told["error"] == pytest.approx(0.05 / 0.7)
+    told = measures(np.full(4, 1e-3), np.full(4, 1e-14 * scale), 3, scale)
+    assert np.isnan(told["efficiency_bias"]) and np.isnan(told["error"])
+    small = measures(np.full(4, 2e-5), np.full(4, 1e-5), 3, scale=1.0)
+    assert small["efficiency_bias"] == pytest.approx(1) and small["error"] == pytest.approx(1)
+
+
+def test_games_without_a_positive_value_have_no_top_and_no_share_error():
+    nothing = measures(np.array([0.1, -0.1]), np.array([-0.2, -0.1]), 1)
+    assert (
+        np.isnan(nothing["top_overlap"])
+        and np.isnan(nothing["share_error"])
+        and nothing["spearman"] == pytest.approx(-1)
+    )
+    assert measures(np.array([-0.1, -0.2]), np.array([0.2, 0.1]), 1)["share_error"] == 1
+    games = pd.DataFrame([nothing, measures(np.array([0.2, 0.1]), np.array([0.2, 0.1]), 1)])
+    games = games.assign(multiple=1, estimator="windows", ours=True, evaluations=3)
+    (row,) = audit_summary(games).to_dict("records")
+    assert (row["games"], row["games_with_shares"], row["games_with_total"]) == (2, 1, 2)
+    assert (row["top_overlap"], row["share_error"]) == (1, 0)
+
+
 def test_a_game_knows_all_coalitions_and_counts_what_is_asked():
     n, rng = 5, np.random.default_rng(0)
     coalitions = exact(n)

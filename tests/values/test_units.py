@@ -55,17 +55,17 @@ def test_a_study_in_nats_has_every_table_and_none_speaks_of_points_or_answers(in
 
 
 BITS = Unit(of_scores="bits", of_differences="bits", of_values="bits of score", factor=1, digits=2, small=0.1)
-OF_OWN = {"in bits, bounded": (BITS, True), "without unit, unbounded": (NO_UNIT, False)}
+OF_OWN = {"in bits, bounded": (BITS, (0.0, 1.0)), "without unit, unbounded": (NO_UNIT, (-np.inf, np.inf))}
 
 
 @pytest.fixture(params=OF_OWN.values(), ids=OF_OWN)
 def of_own(request, monkeypatch):
     """The results of a study scored by a user's own score, that is no accuracy."""
-    unit, is_bounded = request.param
+    unit, score_range = request.param
     monkeypatch.setattr(SCORES, "_entries", dict(SCORES._entries))
     monkeypatch.setattr(SCORES, "_files", dict(SCORES._files))
     about = {"noun": "surprise", "counts": "", "method": "", "of": None, "chance": None}
-    SCORES.register(Score(name="surprise", unit=unit, is_bounded=is_bounded, **about))
+    SCORES.register(Score(name="surprise", unit=unit, range=score_range, **about))
     games = [synthetic.known_task(KNOCK, task=task, seed=t) for t, task in enumerate(("piqa", "boolq"))]
     none = np.full(len(games[0].scores.documents), np.nan)
     return synthetic.results(

@@ -5,6 +5,7 @@ import pytest
 
 import study_on_disk
 from cornerstone.documents.document import read_documents
+from cornerstone.scores import SCORES
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.estimates import estimate_values
 from cornerstone.values.joint import joint_effects
@@ -25,6 +26,17 @@ def test_values_and_effects_files_have_the_documented_columns(study):
     assert effects.columns.tolist()[: len(wanted.split())] == wanted.split()
     assert set(values["score"]) == {"acc"}
     assert set(pd.read_csv(paths["values"][1])["score"]) == {"acc_norm"}  # piqa has it, boolq has not
+
+
+def test_every_file_of_numbers_says_its_unit_in_its_last_column(study):
+    _, paths = study
+    for name in study_on_disk.NUMBERS:
+        rows = pd.concat(map(pd.read_csv, paths[name]))
+        assert rows.columns[-1] == "unit", name
+        assert {SCORES[score].unit.in_files for score in rows["score"]} == set(rows["unit"])
+        assert (rows["unit"] == [SCORES[score].unit.in_files for score in rows["score"]]).all(), name
+    agreement = pd.read_csv(paths["agreement"][0]).set_index("score")["unit"].to_dict()
+    assert agreement == {"acc": "fraction", "logprob": "nats", "margin": "nats", "brier": "score"}
 
 
 def test_the_same_evaluations_give_the_same_bytes(study, tmp_path):

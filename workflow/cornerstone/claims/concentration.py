@@ -1,7 +1,8 @@
 """Claim 1: on every model and task a few early sublayers hold a disproportionate share.
 
 A case is a model × task: the share in the signed sum of the values of the top_k largest of the first quarter of the
-sublayers, against DISPROPORTIONATE × top_k / number of sublayers. See `chosen_share`.
+sublayers, against DISPROPORTIONATE × top_k / number of sublayers. See `chosen_share`. A task without a positive value
+has no shares and no case.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ DISPROPORTIONATE, TIMES = 2, "twice"
 
 
 def judge(tested: Tested) -> Finding:
-    cases = [case for model in tested.tasks for case in _cases_of(tested, model)]
+    cases = [case for model in tested.with_shares for case in _cases_of(tested, model)]
     return Finding(in_every(cases), tuple(cases))
 
 
 def _cases_of(tested: Tested, model: str) -> list[Case]:
-    tasks, k = tested.tasks[model], tested.results.top_k
+    tasks, k = tested.with_shares[model], tested.results.top_k
     n_sublayers = len(tasks[0].labels)
     bound = DISPROPORTIONATE * k / n_sublayers
     if bound >= 1:
@@ -67,13 +68,25 @@ def _cases_of(tested: Tested, model: str) -> list[Case]:
 def in_words(tested: Tested, cases: Sequence[Case], titles: Titles) -> str:
     exists = [case for case in cases if not isnan(case.estimate)]
     title = titles.model(cases[0].model)
+    without = _without_shares(tested, cases, titles)
     if not exists:
-        return f"{title}: the sum of all values is not surely above zero on any task, so no share exists."
+        return f"{title}: the sum of all values is not surely above zero on any task, so no share exists.{without}"
     some = "" if len(exists) == len(cases) else " where the sum of all values is surely above zero"
     return (
         f"{title}: {exists[0].sublayers} sublayers hold {in_percent(mean_case(exists))} % of the sum "
         f"of all values{on_average(exists)}{some}; {TIMES} their part of the sublayers is "
-        f"{percent(cases[0].bound)} %. The share is {_tally(cases)}."
+        f"{percent(cases[0].bound)} %. The share is {_tally(cases)}.{without}"
+    )
+
+
+def _without_shares(tested: Tested, cases: Sequence[Case], titles: Titles) -> str:
+    """ " No value is positive on PIQA: …"; nothing where each task has a positive value."""
+    model = cases[0].model
+    named = [titles.task(n.task) for n in tested.tasks[model] if n not in tested.with_shares[model]]
+    return (
+        f" No value is positive on {listed(named)}: there is nothing to share out, and no case."
+        if named
+        else ""
     )
 
 
@@ -96,7 +109,8 @@ CLAIMS.register(
         why_accuracy=None,
         judge=judge,
         in_words=in_words,
-        nothing_to_test="The models that can be tested have too few sublayers: the top ones are half of them or more.",
+        nothing_to_test="The models that can be tested have too few sublayers: the top ones are half of them or more. "
+        "Or they have no positive value on any task.",
         order=10,
     )
 )

@@ -37,7 +37,7 @@ def cornerstone_removals(tested: Tested, model: str, above: bool) -> list[Case]:
                 sublayers=label,
                 quantity="score without it",
                 estimate=left.mean(),
-                draws=score_draws(left, numbers.task),
+                draws=score_draws(left, numbers.task, numbers.metric),
                 bound=tested.guessing_bound(numbers),
                 above=above,
                 chance=numbers.chance.mean(),

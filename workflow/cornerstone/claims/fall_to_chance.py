@@ -27,7 +27,11 @@ from cornerstone.values.titles import Titles
 
 
 def judge(tested: Tested) -> Finding:
-    cases = [case for model in tested.tasks for case in cornerstone_removals(tested, model, above=False)]
+    cases = [
+        case
+        for model in tested.with_cornerstones
+        for case in cornerstone_removals(tested, model, above=False)
+    ]
     return Finding(in_every(cases), tuple(cases))
 
 

@@ -93,7 +93,7 @@ def _full_score(tested: Tested, numbers: DocumentNumbers, reason: str) -> Case:
         sublayers="",
         quantity=f"full score: {reason}",
         estimate=numbers.full.mean(),
-        draws=score_draws(numbers.full, numbers.task),
+        draws=score_draws(numbers.full, numbers.task, numbers.metric),
         bound=tested.guessing_bound(numbers),
         above=True,
         chance=numbers.chance.mean(),

@@ -87,10 +87,12 @@ def _pair_cases(tested: Tested, small: str, large: str) -> list[Case]:
 def _common_tasks(
     of_small: Sequence[DocumentNumbers], of_large: Sequence[DocumentNumbers]
 ) -> list[tuple[DocumentNumbers, DocumentNumbers]]:
-    """The tasks of both models with the documents that both were asked, where these are enough."""
+    """The tasks of both models with the documents that both were asked, where these are enough and both have shares."""
     by_task = {numbers.task: numbers for numbers in of_large}
     pairs = [common_documents(n, by_task[n.task]) for n in of_small if n.task in by_task]
-    return [pair for pair in pairs if len(pair[0].documents) >= MIN_DOCUMENTS]
+    return [
+        pair for pair in pairs if len(pair[0].documents) >= MIN_DOCUMENTS and all(n.has_shares for n in pair)
+    ]
 
 
 def _top_share(numbers: DocumentNumbers, k: int) -> tuple[float, np.ndarray]:
@@ -123,7 +125,7 @@ CLAIMS.register(
         judge=judge,
         in_words=in_words,
         nothing_to_test="Among the models that can be tested, no two are of one family and different in size, as far "
-        f"as their ids tell, with {MIN_DOCUMENTS} documents that both were asked.",
+        f"as their ids tell, with {MIN_DOCUMENTS} documents that both were asked and a positive value in both.",
         order=40,
     )
 )

@@ -30,7 +30,7 @@ LITTLE = 0.05
 
 
 def judge(tested: Tested) -> Finding:
-    models = [model for model in tested.tasks if not tested.results.is_cornerstone(model).all()]
+    models = [model for model in tested.with_cornerstones if not tested.results.is_cornerstone(model).all()]
     cases = [_mean_drop(tested, model) for model in models]
     verdict = CONTRADICTED if _one_costs_more(tested, models) else in_every(cases)
     return Finding(verdict, tuple(cases))
@@ -38,7 +38,8 @@ def judge(tested: Tested) -> Finding:
 
 def _mean_drop(tested: Tested, model: str) -> Case:
     others = ~tested.results.is_cornerstone(model)
-    drop = mean_over_tasks([(n.effects[others].mean(axis=0), n.task) for n in tested.tasks[model]])
+    drops = [(n.effects[others].mean(axis=0), n.task) for n in tested.tasks[model]]
+    drop = mean_over_tasks(drops, tested.results.score.reach)
     return Case(
         model=model,
         task=MEAN,
@@ -64,7 +65,7 @@ def _one_costs_more(tested: Tested, models: Sequence[str]) -> bool:
 def in_words(tested: Tested, cases: Sequence[Case], titles: Titles) -> str:
     (case,) = cases
     tasks, others = tested.tasks[case.model], ~tested.results.is_cornerstone(case.model)
-    low, high = interval(np.concatenate([task_draws(n.effects[others], n.task) for n in tasks]))
+    low, high = interval(np.concatenate([task_draws(n.effects[others], n.task, n.reach) for n in tasks]))
     n_others = int(others.sum())
     which = "the other sublayer" if n_others == 1 else f"one of the other {n_others} sublayers"
     return (
@@ -93,7 +94,7 @@ CLAIMS.register(
         why_accuracy=why_accuracy,
         judge=judge,
         in_words=in_words,
-        nothing_to_test="All sublayers of the models that can be tested are cornerstones.",
+        nothing_to_test="The models that can be tested have no cornerstones, or no sublayers but these.",
         order=30,
     )
 )

@@ -34,7 +34,7 @@ MOST_TASKS = 5, 6
 def judge(tested: Tested) -> Finding:
     of_models = [
         cornerstone_removals(tested, model, above=True)
-        for model, tasks in tested.tasks.items()
+        for model, tasks in tested.with_cornerstones.items()
         if any(kind_of(label) is KINDS["moe"] for label in tasks[0].labels)
     ]
     verdicts = [_on_most_tasks(tested, cases) for cases in of_models]
@@ -79,7 +79,7 @@ CLAIMS.register(
         why_accuracy=why_accuracy,
         judge=judge,
         in_words=in_words,
-        nothing_to_test="None of the models that can be tested has experts.",
+        nothing_to_test="None of the models that can be tested has experts and cornerstones.",
         order=50,
     )
 )

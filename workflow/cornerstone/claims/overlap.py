@@ -20,7 +20,7 @@ from cornerstone.values.titles import MEAN, Titles
 
 def judge(tested: Tested) -> Finding:
     cases = []
-    for model, tasks in tested.tasks.items():
+    for model, tasks in tested.with_cornerstones.items():
         is_cornerstone = tested.results.is_cornerstone(model)
         free = [window for window in tasks[0].windows if not is_cornerstone[list(window)].any()]
         if free:

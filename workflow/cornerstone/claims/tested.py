@@ -47,6 +47,18 @@ class Tested:
                     tasks.setdefault(model, []).append(numbers)
         return tasks
 
+    @cached_property
+    def with_shares(self) -> dict[str, list[DocumentNumbers]]:
+        """The same without tasks on which no value is positive: claims on shares are tested on these."""
+        found = {model: [n for n in tasks if n.has_shares] for model, tasks in self.tasks.items()}
+        return {model: tasks for model, tasks in found.items() if tasks}
+
+    @property
+    def with_cornerstones(self) -> dict[str, list[DocumentNumbers]]:
+        """The tasks of models that have cornerstones: claims on these and on the other sublayers need some."""
+        named = self.results.cornerstones
+        return {model: tasks for model, tasks in self.tasks.items() if named[model]}
+
     @property
     def left_out(self) -> list[tuple[DocumentNumbers, str]]:
         """The models and tasks that no claim is tested on, each with the reason."""

@@ -20,13 +20,15 @@ from cornerstone.documents.tasks import build_documents, supported_definition
 
 @dataclass(frozen=True)
 class TaskSize:
-    """documents: how many are asked. characters: of one document's prompt and choices, on average.
+    """documents: how many are asked. characters: of one document's prompt and choices, on average. choices: of its
+    choices alone, which are scored.
 
     None where the data set's card does not tell.
     """
 
     documents: int | None
     characters: float | None
+    choices: float | None = None
 
 
 def expected_size(
@@ -72,10 +74,15 @@ def _split_on_card(task: str, definition: Mapping[str, Any]) -> datasets.SplitIn
 
 
 def _size_of(documents: tuple[Document, ...]) -> TaskSize:
-    return TaskSize(len(documents), sum(map(_characters, documents)) / len(documents))
+    totals = (sum(map(count, documents)) / len(documents) for count in (_characters, _of_choices))
+    return TaskSize(len(documents), *totals)
 
 
 def _characters(document: Document) -> int:
     """Of each context once, and of every choice."""
     contexts = {request.context for request in document.requests}
-    return sum(map(len, contexts)) + sum(len(request.continuation) for request in document.requests)
+    return sum(map(len, contexts)) + _of_choices(document)
+
+
+def _of_choices(document: Document) -> int:
+    return sum(len(request.continuation) for request in document.requests)

@@ -13,6 +13,7 @@ from cornerstone.models.kinds import GROUPS, KINDS, Kind
 from cornerstone.system.errors import CornerstoneError
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
@@ -129,6 +130,13 @@ def legend_line(label: str, **look: Any) -> Line2D:
     from matplotlib.lines import Line2D
 
     return Line2D([], [], label=label, **look)
+
+
+def keep_within(axes: Axes, low: float, high: float, along: str = "y") -> None:
+    """End an axis, once all is drawn, where its numbers end, and a little beyond for markers at the end."""
+    first, last = axes.get_ylim() if along == "y" else axes.get_xlim()
+    room = 0.03 * min(high - low, last - first)
+    axes.set(**{f"{along}lim": (max(first, low - room), min(last, high + room))})
 
 
 def panel_columns(n_panels: int, n_sublayers: int) -> int:

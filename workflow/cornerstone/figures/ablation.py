@@ -29,10 +29,10 @@ STATE_FACES = {ABOVE: None, UNDECIDED: "white", COLLAPSED: "#1A1A1A", BELOW: "#1
 def make_ablation(effects: pd.DataFrame, titles: Titles) -> MplFigure:
     """Draw a panel a task: x the removed sublayer, y the score after removal, with the two baselines.
 
-    effects: rows of ablation csv of one model. The light bars are the 95 % interval of the drop, hung on
-    the full model's score: one that reaches the dashed line is a drop that may be none. The grey band is the
-    interval of the full model's score. A marker is black where the sublayer's removal collapsed the model (or
-    left it below guessing), hollow where that is undecided.
+    effects: rows of ablation csv of one model. The light bars are the 95 % interval of the drop, hung on the full
+    model's score, as far as there are such scores: one that reaches the dashed line is a drop that may be none. The
+    grey band is the interval of the full model's score. A marker is black where the sublayer's removal collapsed the
+    model (or left it below guessing), hollow where that is undecided.
     """
     score = SCORES[effects["score"].iloc[0]]
     if not score.is_accuracy:  # a mean near that of guessing does not say that a model guesses
@@ -44,18 +44,21 @@ def make_ablation(effects: pd.DataFrame, titles: Titles) -> MplFigure:
     panels = task_panels(effects, titles, y_name, "block of the removed sublayer", handles)
     for axes, rows in panels.each(effects):
         _draw_panel(axes, rows, panels)
+    for axes in panels.axes.values():
+        style.keep_within(axes, *(score.unit.factor * end for end in score.range))
     return panels.figure
 
 
 def _draw_panel(axes: Axes, rows: pd.DataFrame, panels: Panels) -> None:
-    factor = SCORES[rows["score"].iloc[0]].unit.factor
+    of = SCORES[rows["score"].iloc[0]]
+    factor = of.unit.factor
     axes.axhspan(*(factor * rows[f"full_{end}"].iloc[0] for end in ("low", "high")), zorder=0, **FULL_BAND)
     axes.axhline(factor * rows["full"].iloc[0], zorder=1, **FULL)
     axes.axhline(factor * rows["chance"].iloc[0], zorder=1, **CHANCE)
     size = max(1.8, min(4.5, 0.6 * panels.pitch(rows)))
     for kind, points in rows.groupby("kind"):
         score = factor * points["removed_score"]
-        low, high = factor * (points["full"] - points["high"]), factor * (points["full"] - points["low"])
+        low, high = (factor * (points["full"] - points[end]).clip(*of.range) for end in ("high", "low"))
         colour, edge = KINDS[kind].colour, KINDS[kind].edge
         axes.vlines(points["sublayer"], low, high, color=edge, alpha=0.35, linewidth=0.35 * size, zorder=2)
         axes.plot(points["sublayer"], score, color=edge, alpha=0.3, linewidth=0.5, zorder=2)

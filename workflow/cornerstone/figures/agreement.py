@@ -62,7 +62,10 @@ def make_agreement(agreement: pd.DataFrame, titles: Titles) -> MplFigure:
     for axes, rows in panels.each(pairs):
         _scale(axes, rows["score"].iloc[0])
         _draw_points(axes, rows, unit.factor, panels)
-    for axes, rows in panels.each(pairs):  # once the scales are known
+    for axes, rows in panels.each(pairs):  # once all is drawn
+        for along, each in (("x", score), ("y", yardstick())):
+            style.keep_within(axes, -each.unit.factor * each.reach, each.unit.factor * each.reach, along)
+        _clear_left_end(axes)
         _name_unseen(axes, rows, unit.factor, panels)
     return panels.figure
 
@@ -94,6 +97,13 @@ def _scale(axes: Axes, score: str) -> None:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
     axes.axhline(0, **ZERO)
     axes.axvline(0, **ZERO)
+
+
+def _clear_left_end(axes: Axes) -> None:
+    """Leave out a number at the left end of x: it would meet the one at the right end of the panel beside."""
+    to_part = axes.transData + axes.transAxes.inverted()
+    places = {tick: to_part.transform((tick, 0))[0] for tick in axes.get_xticks()}
+    axes.set_xticks([tick for tick, place in places.items() if 0.05 < place <= 1])
 
 
 def _draw_points(axes: Axes, rows: pd.DataFrame, factor: int, panels: Panels) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from cornerstone.drawing import style
 from cornerstone.figures import FIGURES, Context, Figure, Scope
+from cornerstone.system.text import listed
 from cornerstone.values.titles import Titles
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 5.2, 3.0  # inches of the panel with its numbers and names
 LEFT, RIGHT, TOP, BOTTOM = 0.6, 0.15, 0.35, 0.45
 LEGEND_LINE = 0.17
+NOTE_LINE, NOTE_FONT = 0.13, 6.5  # inches and points: tasks without shares, under the legend
+NONE = "No value is positive on any task:\nthere is nothing to share out."
 MOST_NAMED = 10  # tasks: of more, the lines are alike and the mean is named
 LINES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
@@ -28,27 +31,46 @@ NOISE = {"color": "#BDBDBD", "alpha": 0.6, "linewidth": 1}  # a line where there
 def make_concentration(values: pd.DataFrame, titles: Titles) -> MplFigure:
     """Draw one model's cumulative shares: x how many of the largest sublayers, y what they hold together.
 
-    values: rows of values csv of one model. A task without a positive value has nothing to share out, and no line.
+    values: rows of values csv of one model. A task without a positive value has nothing to share out, and no line: it
+    is named below, and where there is no other the panel says so.
     """
-    held = {task: _cumulative(rows, "share") for task, rows in values.groupby("task", sort=False)}
-    noise = np.array([_cumulative(rows, "noise_share") for _, rows in values.groupby("task", sort=False)])
+    by_task = dict(list(values.groupby("task", sort=False)))
+    there = {task: rows for task, rows in by_task.items() if (rows["share"] > 0).any()}
+    held = {task: _cumulative(rows, "share") for task, rows in there.items()}
+    noise = np.array([_cumulative(rows, "noise_share") for rows in there.values()])
     entries = _entries(held, titles)
+    without = _without_shares([titles.task(task) for task in by_task if task not in there] if there else [])
     columns = 2 if len(entries) > 3 else 1
-    legend = LEGEND_LINE * -(-(len(entries) + 1) // columns)
+    below = NOTE_LINE * (without.count("\n") + 1) if without else 0.0
+    legend = below + (LEGEND_LINE * -(-(len(entries) + 1) // columns) if there else 0.0)
     figure = style.new_figure(WIDTH, HEIGHT + legend)
+    figure.text(0.5, 0.05 / (HEIGHT + legend), without, ha="center", va="bottom", fontsize=NOTE_FONT)
     place = (LEFT / WIDTH, (BOTTOM + legend) / (HEIGHT + legend))
     size = ((WIDTH - LEFT - RIGHT) / WIDTH, (HEIGHT - BOTTOM - TOP) / (HEIGHT + legend))
     axes = figure.add_axes((*place, *size))
-    ranks = np.arange(1, noise.shape[1] + 1)
+    n_sublayers = int(values["rank"].max())
+    _finish(axes, titles.model(values["model"].iloc[0]), n_sublayers)
+    if not there:
+        axes.text(0.5, 0.5, NONE, transform=axes.transAxes, ha="center", va="center", color=style.GREY)
+        return figure
+    ranks = np.arange(1, n_sublayers + 1)
     name = "by noise alone" + (" (range over tasks)" if len(noise) > 1 else "")
     band = axes.fill_between(ranks, *_range(noise), label=name, **NOISE)
     for shares, look in entries.values():
         axes.plot(ranks, 100 * shares, **look)
-    _finish(axes, titles.model(values["model"].iloc[0]), len(ranks))
     handles = [band, *(_handle(name, look) for name, (_, look) in entries.items())]
-    below = {"loc": "lower center", "bbox_to_anchor": (0.5, 0.0), "ncols": columns}
-    figure.legend(handles=handles, frameon=False, **below)
+    place = {"loc": "lower center", "bbox_to_anchor": (0.5, below / (HEIGHT + legend)), "ncols": columns}
+    figure.legend(handles=handles, frameon=False, **place)
     return figure
+
+
+def _without_shares(tasks: list[str]) -> str:
+    """What is said of these tasks, in lines; nothing where there are none."""
+    if not tasks:
+        return ""
+    return style.wrapped(
+        f"No value is positive, so there are no shares: {listed(tasks)}.", WIDTH - 0.3, NOTE_FONT
+    )
 
 
 def _cumulative(rows: pd.DataFrame, column: str) -> np.ndarray:
@@ -65,15 +87,14 @@ def _entries(held: dict[str, np.ndarray], titles: Titles) -> dict[str, tuple[np.
     """By the legend's words the line and its look: of each task, or of all tasks alike and their mean."""
     import seaborn
 
-    there = {task: shares for task, shares in held.items() if shares[-1] > 0}
-    if len(there) > MOST_NAMED:
+    if len(held) > MOST_NAMED:
         thin = {"color": "#8C8C8C", "linewidth": 0.5, "alpha": 0.7}
-        of_all = np.array([*there.values()]).T  # one call draws a line per column
+        of_all = np.array([*held.values()]).T  # one call draws a line per column
         mean = (of_all.mean(axis=1), {"color": "black", "linewidth": 1.5})
-        return {f"each of {len(there)} tasks": (of_all, thin), "mean over tasks": mean}
-    colours = seaborn.color_palette("colorblind", max(1, len(there)))
+        return {f"each of {len(held)} tasks": (of_all, thin), "mean over tasks": mean}
+    colours = seaborn.color_palette("colorblind", max(1, len(held)))
     entries = {}
-    for n, (task, shares) in enumerate(there.items()):
+    for n, (task, shares) in enumerate(held.items()):
         every = max(1, len(shares) // 12)
         look = {"color": colours[n], "linestyle": LINES[n % len(LINES)], "marker": MARKERS[n]}
         entries[titles.task(task)] = shares, look | {"markersize": 3, "linewidth": 1, "markevery": every}

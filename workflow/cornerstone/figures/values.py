@@ -25,11 +25,14 @@ def make_values(values: pd.DataFrame, titles: Titles) -> MplFigure:
 
     values: rows of values csv of one model.
     """
-    unit = SCORES[values["score"].iloc[0]].unit
+    score = SCORES[values["score"].iloc[0]]
+    unit = score.unit
     handles = style.kind_handles(values["kind"], patches=True)
     panels = task_panels(values, titles, f"value ({unit.of_values})", "block of the sublayer", handles)
     for axes, rows in panels.each(values):
         _draw_panel(axes, rows, panels)
+    for axes in panels.axes.values():
+        style.keep_within(axes, -unit.factor * score.reach, unit.factor * score.reach)
     return panels.figure
 
 

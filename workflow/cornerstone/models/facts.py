@@ -5,7 +5,7 @@ facts = facts_from_hub("meta-llama/Meta-Llama-3-8B", "main")    # config.json an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
@@ -33,12 +33,14 @@ class ModelFacts:
 
     sublayers:  attention and FFN or MoE modules of all blocks.
     width:      of the hidden states.
+    vocabulary: how many tokens the head gives a logit.
     numbers:    of all weights; active_numbers: those of the blocks that one token is multiplied with.
     disk_bytes, missing_bytes: the files' size, and what of it is not on this disk yet.
     """
 
     sublayers: int
     width: int
+    vocabulary: int
     numbers: int
     active_numbers: float
     disk_bytes: int
@@ -100,7 +102,8 @@ def _facts(config: dict[str, Any], shapes: Mapping[str, Any], disk: int, missing
     decoder = config.get("text_config") or config
     return ModelFacts(
         sublayers=count_sublayers_from_config(config),
-        width=_width(decoder),
+        width=_first_of(WIDTH_KEYS, decoder, "width of the hidden states"),
+        vocabulary=_first_of(("vocab_size",), decoder, "size of the vocabulary"),
         numbers=sum(prod(shape) for shape in shapes.values()),
         active_numbers=sum(
             prod(shape) * _active_part(name, decoder)
@@ -112,11 +115,11 @@ def _facts(config: dict[str, Any], shapes: Mapping[str, Any], disk: int, missing
     )
 
 
-def _width(decoder: Mapping[str, Any]) -> int:
-    for key in WIDTH_KEYS:
+def _first_of(keys: Sequence[str], decoder: Mapping[str, Any], meaning: str) -> int:
+    for key in keys:
         if isinstance(decoder.get(key), int):
             return decoder[key]
-    raise CornerstoneError(f"config.json gives no width of the hidden states: it needs {WIDTH_KEYS[0]}")
+    raise CornerstoneError(f"config.json gives no {meaning}: it needs {keys[0]}")
 
 
 def _active_part(name: str, decoder: Mapping[str, Any]) -> float:

@@ -54,15 +54,18 @@ def _near_chance(scores: pd.DataFrame) -> str:
 def _shares_sentences(contents: Contents, model: str) -> list[str]:
     """Which sublayers hold most, how much each task's largest hold, and how much they would if none mattered."""
     row = contents.rows("shares", model).iloc[0]
+    if not row["tasks"]:
+        return ["No value is positive on any task, so no sublayer has a share, and none is a cornerstone."]
     found = contents.rows("cornerstones", model)
     named = listed(
         [f"{sublayer.label} ({percent(sublayer.share)} %)" for sublayer in found[found["ours"]].itertuples()]
     )
-    top_k, several = int(row["top_k"]), len(contents.rows("scores", model)) > 1
-    averaged = ", averaged over tasks," if several else ""
+    top_k, several = int(row["top_k"]), row["tasks"] > 1
+    tasks = "tasks" if row["tasks"] == row["of_tasks"] else f"the {row['tasks']} tasks that have shares"
+    averaged = f", averaged over {tasks}," if several else ""
     largest = (
         f"largest share of value{averaged} is that"
-        if top_k == 1
+        if found["ours"].sum() == 1
         else f"largest shares of value{averaged} are those"
     )
     of_each_task, mean = (" of each task", " on average") if several else ("", "")
@@ -76,7 +79,10 @@ def _shares_sentences(contents: Contents, model: str) -> list[str]:
 
 def _drops_sentence(contents: Contents, model: str) -> str:
     drops, unit = contents.rows("drops", model).iloc[0], contents.unit
-    removed = "it" if contents.rows("shares", model)["top_k"].iloc[0] == 1 else "one of the sublayers named"
+    if pd.isna(drops["cornerstone_drop"]):
+        return f"Removing one of its sublayers {_change(drops, 'other', unit)} on average."
+    named = contents.rows("cornerstones", model)["ours"].sum()
+    removed = "it" if named == 1 else "one of the sublayers named"
     another = "" if pd.isna(drops["other_drop"]) else f", removing another {_change(drops, 'other', unit)}"
     return f"Removing {removed} {_change(drops, 'cornerstone', unit)} on average{another}."
 

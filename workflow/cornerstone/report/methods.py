@@ -18,7 +18,8 @@ def method(contents: Contents) -> list[str]:
         f"The value of a sublayer {contents.words.method.format(edge=settings.edge)}. "
         "Its share is its part of the sum of the positive values. The effect of a sublayer is the drop of the score "
         f"when it alone is removed. Cornerstones are the {contents.config['top_k']} sublayers of a model with the "
-        "largest share averaged over tasks.",
+        "largest share averaged over tasks. Where no value of a model is positive on a task there is nothing to share "
+        "out: the model has no shares on that task, and means of shares leave it out.",
         "Intervals are of 95 %, by a bootstrap over documents. All coalitions share the resampled documents, so "
         "differences between coalitions are paired. Every resample also draws from two made-up documents: one raises "
         "a number and one lowers it, each by as much as a document usually does. This widens the intervals of few "

@@ -54,16 +54,33 @@ def claims_in_short(contents: Contents) -> str:
 
 def _cornerstones(contents: Contents, model: str) -> str:
     values, named = contents.rows("values", model), contents.rows("cornerstones", model)
-    n_tasks = values["task"].nunique()
-    tasks_among = values[values["rank"] <= int(contents.config["top_k"])].groupby("label").size()
+    with_shares = values[values["share"] > 0]
+    sublayers, n_tasks = counted(values["label"].nunique(), "sublayer"), with_shares["task"].nunique()
+    if not n_tasks:
+        return (
+            f"{contents.titles.model(model)}: none of {sublayers} has a positive value on any task, so there is "
+            "nothing to share out, and there are no cornerstones."
+        )
+    tasks_among = with_shares[with_shares["rank"] <= int(contents.config["top_k"])].groupby("label").size()
     parts = []
     for row in named[named["ours"]].itertuples():
         on_tasks = _on_tasks(int(tasks_among.get(row.label, 0)), n_tasks)
         again = f"named again in {percent(row.top_k_stability, 0)} % of resampled sets of documents"
         parts.append(f"{row.label} ({on_tasks}{again})")
-    sublayers = counted(values["label"].nunique(), "sublayer")
     are = "cornerstone is" if len(parts) == 1 else "cornerstones are"
-    return f"{contents.titles.model(model)}: of {sublayers}, the {are} {listed(parts)}."
+    without = _without_shares(contents, model)
+    return f"{contents.titles.model(model)}: of {sublayers}, the {are} {listed(parts)}.{without}"
+
+
+def _without_shares(contents: Contents, model: str) -> str:
+    """A sentence on the tasks on which no value of the model is positive; nothing where there are none."""
+    of_tasks = contents.rows("shares_by_task", model)
+    named = [contents.titles.task(task) for task in of_tasks["task"][of_tasks["top_share"].isna()]]
+    if not named:
+        return ""
+    return (
+        f" On {listed(named)} no value is positive: there are no shares, and means of shares leave this out."
+    )
 
 
 def _on_tasks(count: int, n_tasks: int) -> str:

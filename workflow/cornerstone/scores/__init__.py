@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf, isfinite
 
 import numpy as np
 
 from cornerstone.scores.choices import ChoiceTable
 from cornerstone.scores.unit import Unit
+from cornerstone.statistics.resampling import wilson_draws
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.system.registry import LAST, Registry
 
@@ -31,12 +33,13 @@ class Score:
     counts:    what a document counts, for the README's table.
     method:    how the report says that it was measured.
     unit:      in which scores and differences are written.
+    range:     the least and the most that a document can score, as numbers (an accuracy: 0 to 1, whatever the unit
+               writes); infinite where there is no end. Intervals and axes stay within it.
     of:        from choices to the score, float64 of shape (coalitions, documents). None where it stands for others.
     chance:    what guessing scores, float64 of shape (documents,).
     constant:  what the best answer that is always the same scores, shape (documents,); None where there is no such
                thing.
     is_accuracy:   whether it is the part of right answers. Tests of guessing, and claims on chance, are of these alone.
-    is_bounded:    whether it has a lower end. Without one, a few documents may weigh as much as all others.
     is_yardstick:  whether the other scores are compared with it (true of one score).
     on_every_task: False where lm-eval has to report it of the task.
     stands_for:    scores of which the first that a task reports is meant, instead of one of its own.
@@ -51,17 +54,37 @@ class Score:
     counts: str
     method: str
     unit: Unit
+    range: tuple[float, float] = (-inf, inf)
     of: OfDocuments | None
     chance: OfDocuments | None
     constant: OfDocuments | None = None
     is_accuracy: bool = False
-    is_bounded: bool = True
     is_yardstick: bool = False
     on_every_task: bool = True
     stands_for: tuple[str, ...] = ()
     linear_up_to: float = 0.01
     half_widths: tuple[float, ...] = (0.05, 0.02, 0.01)
     order: float = LAST
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether it has a lower end. Without one, a few documents may weigh as much as all others."""
+        return isfinite(self.range[0])
+
+    @property
+    def reach(self) -> float:
+        """The largest difference of two scores: effects and values lie within −reach to reach."""
+        return self.range[1] - self.range[0]
+
+    def within(self, draws: np.ndarray, per_document: np.ndarray) -> np.ndarray:
+        """Draws for intervals of mean scores, (rows, resamples), kept to what the score can be.
+
+        per_document: the scores, (rows, documents). Of right and wrong answers Wilson's intervals (see
+        `wilson_draws`); of other scores draws beyond an end of the range are moved to it.
+        """
+        if self.is_accuracy:
+            return wilson_draws(draws, per_document)
+        return draws.clip(*self.range)
 
     def metric(self, reported: Sequence[str], task: str = "this task") -> str:
         """The name of the score that this one means on a task for which lm-eval reports these metrics.

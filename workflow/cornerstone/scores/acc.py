@@ -14,6 +14,7 @@ ACC = SCORES.register(
         method="the answer is the choice with the largest log-likelihood (acc), or the largest per character "
         "(acc_norm)",
         unit=POINTS,
+        range=(0.0, 1.0),
         of=lambda choices: answers_right(choices, choices.loglikelihoods),
         chance=lambda choices: choices.guessed,
         constant=best_constant,

@@ -46,6 +46,7 @@ SCORES.register(
         method="one less half the squared distance between the choices' probabilities and what is right, mean over "
         "documents (brier)",
         unit=NO_UNIT,
+        range=(0.0, 1.0),
         of=brier,
         chance=brier_of_guessing,
         linear_up_to=0.01,

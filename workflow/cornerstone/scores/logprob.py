@@ -10,6 +10,8 @@ and a few very surely wrong.
 
 from __future__ import annotations
 
+from math import inf
+
 import numpy as np
 
 from cornerstone.scores import SCORES, Score
@@ -33,9 +35,9 @@ SCORES.register(
         counts="the log-probability of the right choice among the choices",
         method="the log-probability of the gold choice among the choices, in nats, mean over documents (logprob)",
         unit=NATS,
+        range=(-inf, 0.0),
         of=gold_logprob,
         chance=lambda choices: np.log(choices.guessed),
-        is_bounded=False,
         is_yardstick=True,
         linear_up_to=0.01,
         half_widths=(0.1, 0.05, 0.02),

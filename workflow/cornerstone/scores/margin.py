@@ -32,7 +32,6 @@ SCORES.register(
         unit=NATS,
         of=gold_margin,
         chance=lambda choices: np.zeros(len(choices.documents)),
-        is_bounded=False,
         linear_up_to=0.1,
         half_widths=(0.1, 0.05, 0.02),
         order=40,

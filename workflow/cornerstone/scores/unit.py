@@ -16,7 +16,8 @@ class Unit:
     """of_scores, of_differences, of_values: its name beside scores, beside drops and effects, and on its own.
 
     Scores without a unit have empty names. factor: what a number is multiplied with before it is written, with so
-    many digits. small: a difference, so multiplied, up to which colours are linear.
+    many digits. small: a difference, so multiplied, up to which colours are linear. of_fractions: the name of numbers
+    as they are before they are multiplied, where the factor is not 1.
     """
 
     of_scores: str
@@ -25,6 +26,14 @@ class Unit:
     factor: int
     digits: int
     small: float
+    of_fractions: str = ""
+
+    @property
+    def in_files(self) -> str:
+        """Its name in the column unit of CSV files, whose numbers are not multiplied: "fraction", "nats", "score"."""
+        if self.factor == 1:
+            return self.of_differences or "score"
+        return self.of_fractions or f"{self.of_differences} / {self.factor}"
 
     def text(self, number: float, digits: int | None = None) -> str:
         """Nothing for a number that does not exist; a minus sign, not a hyphen; no minus before zero."""
@@ -60,7 +69,13 @@ class Unit:
 
 
 POINTS = Unit(
-    of_scores="%", of_differences="points", of_values="points of score", factor=100, digits=1, small=1.0
+    of_scores="%",
+    of_differences="points",
+    of_values="points of score",
+    factor=100,
+    digits=1,
+    small=1.0,
+    of_fractions="fraction",
 )
 NATS = Unit(of_scores="nats", of_differences="nats", of_values="nats", factor=1, digits=3, small=0.05)
 NO_UNIT = Unit(of_scores="", of_differences="", of_values="score", factor=1, digits=3, small=0.01)

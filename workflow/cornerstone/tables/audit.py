@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cornerstone.scores import Score, yardstick
-from cornerstone.scores.unit import percent
+from cornerstone.scores.unit import POINTS, percent
 from cornerstone.shapley.estimators import ESTIMATORS, Settings
 from cornerstone.system.text import counted, listed
 from cornerstone.tables import TABLES, Section, Table, View
@@ -22,14 +22,16 @@ from cornerstone.values.audit_summary import SEEDS, audit_summary
 from cornerstone.values.titles import Titles
 
 SUMMARY_NOTE = (
-    "Every estimator against the exact values of the models small enough for all 2^N coalitions, at the paper's number "
-    "of coalitions (budget 1) and multiples of it: means over the audited models, tasks and scores, and over up to "
-    f"{SEEDS} seeds of each. Spearman and Kendall: rank correlation with the exact values. Worst: Spearman on the game "
-    "where it is lowest. Top: the part of the largest that are among the exact largest. Share error: half the sum of "
-    "the absolute errors of the shares. Sum: how far the values' sum is from what there is to share out, in per cent "
-    "of that. Error: mean absolute error of a value, in per cent of the largest exact one. Coalitions: how many were "
-    "evaluated at most, as not every estimator can use its budget up. Those in italics are shapiq's. The Gaussian "
-    "process was tuned on the models that come with Cornerstone (docs/estimators.md has others)."
+    "Every estimator against the exact values of the models small enough for all 2^N coalitions, at the paper's "
+    "number of coalitions (budget 1) and multiples of it: means over the audited models, tasks and scores, and over "
+    f"up to {SEEDS} seeds of each. Spearman and Kendall: rank correlation with the exact values. Worst: Spearman on "
+    "the game where it is lowest. Top: the part of the largest that are among the exact largest. Share error: half "
+    "the sum of the absolute errors of the shares. Sum: how far the values' sum is from what there is to share out, "
+    "in per cent of that. Error: mean absolute error of a value, in per cent of the largest exact one. A measure "
+    "that a game has not is left out of its mean: top and share error where no exact value is positive, sum and "
+    "error where what they are parts of is zero. Coalitions: how many were evaluated at most, as not every "
+    "estimator can use its budget up. Those in italics are shapiq's. The Gaussian process was tuned on the models "
+    "that come with Cornerstone (docs/estimators.md has others)."
 )
 GAMES_NOTE = (
     "Spearman's rank correlation with the exact values at the paper's budget, by model, task and score; the mean over "
@@ -133,7 +135,7 @@ TABLES.register(
         name="audit",
         about="every estimator at the paper's number of coalitions and multiples, means over models, tasks "
         "and scores",
-        make=lambda audits: audit_summary(audits.games),
+        make=lambda audits: audit_summary(audits.games).assign(unit=POINTS.in_files),
         sections=summary_sections,
         is_folded=True,
         of_audit=True,

@@ -74,7 +74,9 @@ TABLES.register(
 
 
 def _make_evidence(results: Results) -> pd.DataFrame:
-    return evidence_table(*_judged(results))
+    table = evidence_table(*_judged(results))
+    units = [evidence_unit(claim, results.score).in_files for claim in table["claim"]]
+    return table.assign(unit=units)
 
 
 def evidence_sections(table: pd.DataFrame, view: View) -> list[Section]:

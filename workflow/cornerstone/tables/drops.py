@@ -20,8 +20,9 @@ from cornerstone.values.results import Results
 NOTE = (
     "The paper's Table 3. Full score less the score without one sublayer, mean over sublayers and over tasks, with "
     "95 % intervals: paired bootstrap over documents, tasks independent. The cornerstones were found on the same "
-    "documents and are held fixed, which makes their drops a little too large and the others' a little too small where "
-    "the choice is close."
+    "documents and are held fixed, which makes their drops a little too large and the others' a little too small "
+    "where the choice is close. A model without a positive value on any task has no cornerstones: all its sublayers "
+    "are others."
 )
 
 
@@ -63,7 +64,7 @@ def _drops(numbers: DocumentNumbers, is_cornerstone: np.ndarray) -> tuple[np.nda
     groups = [numbers.effects[group] for group in (is_cornerstone, ~is_cornerstone)]
     empty = np.full(len(numbers.documents), np.nan)  # a model whose sublayers are all cornerstones
     rows = np.array([group.mean(axis=0) if len(group) else empty for group in groups])
-    return rows.mean(axis=1), task_draws(rows, numbers.task)
+    return rows.mean(axis=1), task_draws(rows, numbers.task, numbers.reach)
 
 
 def _drop_columns(drops: np.ndarray, draws: np.ndarray) -> dict[str, float]:
@@ -80,7 +81,7 @@ def drops_sections(table: pd.DataFrame, view: View) -> list[Section]:
     rows = [
         {
             "Model": view.titles.model(row.model),
-            "Cornerstones": row.cornerstones,
+            "Cornerstones": "none" if pd.isna(row.cornerstones) or not row.cornerstones else row.cornerstones,
             **_drop_cells(row, "cornerstone", "Drop without a cornerstone", unit),
             **_drop_cells(row, "other", "Drop without another", unit),
             "Tasks": row.tasks,

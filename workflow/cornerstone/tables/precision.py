@@ -70,10 +70,11 @@ def designs_of(estimator: str) -> dict[str, tuple[str, ...]]:
 def precision_table(measured: Sequence[DocumentNumbers]) -> pd.DataFrame:
     """A row per model, task and number ("effect", "value").
 
-    documents, available: evaluated, and in the task's scored split (0: not known). median, widest: half-width
-    now over the sublayers. For each of the score's half_widths, w in its unit, so that no sublayer's is wider:
-    documents_{w}, of documents like these; own_{w}, of the split's own, for what is said of that split alone;
-    seconds_{w}: what evaluating documents_{w} takes on the devices that were used so far (NaN: not known).
+    documents, available: evaluated, and in the task's scored split (0: not known). median, widest: half-width now over
+    the sublayers, no more than the largest difference of two scores. For each of the score's half_widths, w in its
+    unit, so that no sublayer's is wider: documents_{w}, of documents like these; own_{w}, of the split's own, for what
+    is said of that split alone; seconds_{w}: what evaluating documents_{w} takes on the devices that were used so far
+    (NaN: not known).
     """
     return pd.DataFrame(
         [_row(numbers, *one) for numbers in measured for one in designs_of(numbers.estimator).items()]
@@ -81,7 +82,7 @@ def precision_table(measured: Sequence[DocumentNumbers]) -> pd.DataFrame:
 
 
 def _row(numbers: DocumentNumbers, kind: str, designs: Sequence[str]) -> dict[str, float | str]:
-    n = len(numbers.documents)
+    n, score = len(numbers.documents), SCORES[numbers.metric]
     widths = half_widths({"effect": numbers.effects, "value": numbers.values}[kind])
     row = {
         "model": numbers.model,
@@ -89,26 +90,24 @@ def _row(numbers: DocumentNumbers, kind: str, designs: Sequence[str]) -> dict[st
         "number": kind,
         "documents": n,
         "available": numbers.available,
-        "median": float(np.median(widths)),
-        "widest": float(widths.max()),
+        "median": min(float(np.median(widths)), score.reach),
+        "widest": min(float(widths.max()), score.reach),
     }
     seconds = sum(numbers.seconds.get(design, np.nan) for design in designs) / n
-    score = SCORES[numbers.metric]
-    unit = score.unit
     for width in score.half_widths if n > 1 else ():
         needed = documents_needed(widths.max(), n, width, score)
-        row[f"documents_{unit.exact(width)}"] = needed
-        row[f"own_{unit.exact(width)}"] = (
-            documents_needed_of(numbers.available, needed) if numbers.available else np.nan
-        )
-        row[f"seconds_{unit.exact(width)}"] = seconds * needed
+        own = documents_needed_of(numbers.available, needed) if numbers.available else np.nan
+        row |= {
+            f"documents_{width:g}": needed,
+            f"own_{width:g}": own,
+            f"seconds_{width:g}": seconds * needed,
+        }
     return row
 
 
 def precision_sections(table: pd.DataFrame, view: View) -> list[Section]:
     unit = view.score.unit
     names = {"effect": "Effect", "value": "Value"}
-    widths = [unit.exact(width) for width in view.score.half_widths]
     rows = [
         {
             "Model": view.titles.model(row["model"]),
@@ -117,16 +116,19 @@ def precision_sections(table: pd.DataFrame, view: View) -> list[Section]:
             "Documents": f"{row['documents']:,}" + (f" of {row['available']:,}" if row["available"] else ""),
             unit.difference_heading("Median now"): f"±{unit.text(row['median'])}",
             unit.difference_heading("Widest now"): f"±{unit.text(row['widest'])}",
-            **{f"Documents for ±{width}": _documents_cell(row, width) for width in widths},
+            **{
+                f"Documents for ±{unit.exact(width)}": _documents_cell(row, width)
+                for width in view.score.half_widths
+            },
         }
         for row in table.to_dict("records")
     ]
     return [Section("How many documents are enough", NOTE, pd.DataFrame(rows))]
 
 
-def _documents_cell(row: Mapping[str, float], width: str) -> str:
+def _documents_cell(row: Mapping[str, float], width: float) -> str:
     """ "1,240 (890), 3 min": of documents like these, of the task's own, and the time."""
-    needed, own, seconds = (row.get(f"{what}_{width}") for what in ("documents", "own", "seconds"))
+    needed, own, seconds = (row.get(f"{what}_{width:g}") for what in ("documents", "own", "seconds"))
     if pd.isna(needed):  # a single document tells no spread
         return ""
     own = "" if pd.isna(own) else f" ({own:,.0f})"

@@ -15,8 +15,9 @@ from cornerstone.values.titles import Titles
 
 VALUES_NOTE = "Each sublayer's value, with its 95 % interval."
 STABILITY_NOTE = (
-    "In how many of the resampled sets of documents a sublayer is among the largest values. This is stability, not "
-    "confidence: how steadily these documents name it, no probability that it truly is among the largest."
+    "In how many of the resampled sets of documents a sublayer is among the configuration's top_k largest positive "
+    "values. This is stability, not confidence: how steadily these documents name it, no probability that it truly "
+    "is among the largest."
 )
 STATES_NOTE = (
     "Collapsed: surely guessing, that is, within the configuration's collapse_margin of chance or of the best constant "
@@ -65,10 +66,9 @@ def _effects_note(score: Score) -> str:
 def _stability(rows: pd.DataFrame, titles: Titles) -> Section:
     """A model's sublayers that are among the top of at least one resample in a hundred on some task."""
     stability = rows["top_k_stability"]
-    top_k = round(stability.sum() / rows["task"].nunique())
     ever = rows["sublayer"].isin(rows["sublayer"][stability >= 0.01])
     text = _by_sublayer(rows.assign(cell=[percent(part, 0) for part in stability])[ever], titles)
-    title = f"{titles.model(rows['model'].iloc[0])}: among the top {top_k} in % of resamples"
+    title = f"{titles.model(rows['model'].iloc[0])}: among the largest in % of resamples"
     return Section(title, STABILITY_NOTE, text)
 
 

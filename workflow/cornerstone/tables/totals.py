@@ -74,11 +74,11 @@ def _tasks_and_mean(of_tasks: Sequence[DocumentNumbers]) -> Iterator[tuple[str, 
 
 
 def _sums(of_tasks: Sequence[DocumentNumbers], weights: np.ndarray) -> dict[str, float]:
-    columns = {}
+    columns, reach = {}, max(1.0, np.abs(weights).sum()) * of_tasks[0].reach
     for name, field in {"value": "values", "effect": "effects"}.items():
         sums = [(weights @ getattr(numbers, field), numbers.task) for numbers in of_tasks]
         columns[name] = np.mean([row.mean() for row, _ in sums])
-        low, high = interval(np.mean([task_draws(row, task)[0] for row, task in sums], axis=0))
+        low, high = interval(np.mean([task_draws(row, task, reach)[0] for row, task in sums], axis=0))
         columns |= {f"{name}_low": float(low), f"{name}_high": float(high)}
     return columns
 

@@ -15,6 +15,7 @@ from cornerstone.tables import TABLES, Table, View
 from cornerstone.tables.audit import Audits
 from cornerstone.tables.text import markdown
 from cornerstone.values.results import Results
+from cornerstone.values.rows import write_csv
 
 
 def study_tables() -> list[Table]:
@@ -32,7 +33,7 @@ def write_tables(tables: Iterable[Table], source: Results | Audits, folder: Path
     view = View(source.titles, source.score)
     for table in tables:
         path = folder / f"{table.name}.csv"
-        table.make(source).to_csv(path, index=False, float_format="%.10g", lineterminator="\n")
+        write_csv(table.make(source), path, source.score)
         if table.sections is not None:
             text = "\n".join(
                 f"## {section.title}\n\n{section.note}\n\n{markdown(section.table)}"

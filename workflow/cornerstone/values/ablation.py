@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cornerstone.scores import SCORES, Score
 from cornerstone.shapley.coalitions import ablation
 from cornerstone.statistics.collapse import guessing_tests
-from cornerstone.statistics.resampling import bootstrap, bounded, interval
+from cornerstone.statistics.resampling import bootstrap, interval
 from cornerstone.values.rows import sublayer_columns, write_table
 from cornerstone.values.score_matrix import Scores, rows_of
 from cornerstone.values.scored_task import read_scores
@@ -41,10 +42,11 @@ def effect_table(scores: Scores, labels: Sequence[str], margin: float = 0.05) ->
     """
     full, effects = document_effects(scores, len(labels))
     removed = full - effects
-    (full_low,), (full_high,) = score_interval(full[None])
-    (constant_low,), (constant_high,) = score_interval(scores.constant[None])
-    removed_low, removed_high = score_interval(removed)
-    low, high = interval(bootstrap(effects))
+    score = SCORES[scores.metric]
+    (full_low,), (full_high,) = score_interval(full[None], score)
+    (constant_low,), (constant_high,) = score_interval(scores.constant[None], score)
+    removed_low, removed_high = score_interval(removed, score)
+    low, high = effect_interval(effects, score.reach)
     return sublayer_columns(labels).assign(
         full=full.mean(),
         removed_score=removed.mean(axis=1),
@@ -64,9 +66,15 @@ def effect_table(scores: Scores, labels: Sequence[str], margin: float = 0.05) ->
     )
 
 
-def score_interval(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The intervals of rows of scores, shape (rows, documents): those of answers do not leave 0 to 1."""
-    return interval(bounded(bootstrap(scores), scores))
+def score_interval(per_document: np.ndarray, score: Score) -> tuple[np.ndarray, np.ndarray]:
+    """The intervals of rows of a score, shape (rows, documents), within what it can be."""
+    return interval(score.within(bootstrap(per_document), per_document))
+
+
+def effect_interval(per_document: np.ndarray, reach: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The intervals of rows of differences of scores, shape (rows, documents), within −reach to reach of each row."""
+    low, high = interval(bootstrap(per_document))
+    return np.clip(low, -reach, reach), np.clip(high, -reach, reach)
 
 
 def ablation_effects(

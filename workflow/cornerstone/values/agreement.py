@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.scores import SCORES, measured_scores, yardstick
-from cornerstone.statistics.resampling import LEVEL, bootstrap, interval
+from cornerstone.statistics.resampling import LEVEL
 from cornerstone.statistics.significance import holm, p_values
-from cornerstone.values.ablation import document_effects, score_interval
-from cornerstone.values.rows import sublayer_columns
+from cornerstone.values.ablation import document_effects, effect_interval, score_interval
+from cornerstone.values.rows import named, sublayer_columns, write_csv
 from cornerstone.values.score_matrix import Scores
 from cornerstone.values.scored_task import read_choices, score_task
 
@@ -42,8 +42,9 @@ def agreement_table(scores: Sequence[Scores], labels: Sequence[str], chosen: str
 
 def _effects(scores: Scores, labels: Sequence[str]) -> pd.DataFrame:
     full, effects = document_effects(scores, len(labels))
-    (full_low,), (full_high,) = score_interval(full[None])
-    low, high = interval(bootstrap(effects))
+    score = SCORES[scores.metric]
+    (full_low,), (full_high,) = score_interval(full[None], score)
+    low, high = effect_interval(effects, score.reach)
     mean = np.round(effects.mean(axis=1), 12)
     table = sublayer_columns(labels).assign(
         full=full.mean(),
@@ -78,6 +79,4 @@ def compare_scores(evaluation: Path, documents: Path, output: Path, *, score: st
     chosen = SCORES[score].metric(evaluated.metrics, evaluated.task)
     scores = [score_task(evaluated, each.name).scores for each in measured_scores(evaluated.metrics)]
     table = agreement_table(scores, evaluated.labels, chosen)
-    table.insert(0, "model", evaluated.model)
-    table.insert(1, "task", evaluated.task)
-    table.to_csv(output, index=False, float_format="%.10g", lineterminator="\n")
+    write_csv(named(table, model=evaluated.model, task=evaluated.task), output)

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.scores import SCORES, yardstick
+from cornerstone.scores.unit import POINTS
 from cornerstone.shapley.coalitions import paper_budget
 from cornerstone.shapley.estimators import Estimator, apply, audited
 from cornerstone.shapley.games import Game, rounded
@@ -25,31 +26,39 @@ from cornerstone.statistics.ranks import kendall, spearman
 from cornerstone.statistics.shares import shares
 from cornerstone.values.audit_summary import SEEDS
 from cornerstone.values.exact_games import exact_game
-from cornerstone.values.rows import sublayer_columns
+from cornerstone.values.rows import named, sublayer_columns, write_csv
 from cornerstone.values.scored_task import read_choices, score_task
 
 MULTIPLES = (1, 2, 4)
 """Of the paper's budget."""
 BAND = (0.05, 0.95)
 """Quantiles over seeds."""
+ROUNDING = 1e-9
+"""A total below this part of the numbers that it was added up from is zero up to rounding."""
 
 
-def measures(values: np.ndarray, exact: np.ndarray, top_k: int) -> dict[str, float]:
+def measures(values: np.ndarray, exact: np.ndarray, top_k: int, scale: float = 0.0) -> dict[str, float]:
     """How near values, shape (sublayers,), are to the exact ones.
 
     spearman, kendall: rank correlations (tau-b); 0 where all values are the same. top_overlap: the part of the top_k
-    that are the exact top_k. share_error: half the sum of the absolute errors of the clipped shares, 0 to 1.
+    that are the exact top_k. share_error: half the sum of the absolute errors of the clipped shares, 0 to 1; 1 where
+    no estimate is positive. Neither is a number where no exact value is positive: there is nothing to share out.
     efficiency_bias: the efficiency gap, sum of the values less v(all) − v(none), as a part of that. error: mean
-    absolute error, in parts of the largest exact value.
+    absolute error, in parts of the largest exact value. These two are no numbers where what they are parts of is zero
+    up to rounding, beside the exact values and `scale`, the size of the game's scores.
     """
     total, largest = exact.sum(), np.abs(exact).max()
+    rounding = ROUNDING * max(np.abs(exact).sum(), scale)
+    has_shares = (exact > 0).any()
+    share_error = np.abs(shares(values) - shares(exact)).sum() / 2 if (values > 0).any() else 1.0
+    overlap = (_in_top(values, top_k) * _in_top(exact, top_k)).sum() / min(top_k, len(exact))
     return {
         "spearman": spearman(values, exact) if np.ptp(values) else 0.0,
         "kendall": kendall(values, exact) if np.ptp(values) else 0.0,
-        "top_overlap": (_in_top(values, top_k) * _in_top(exact, top_k)).sum() / min(top_k, len(exact)),
-        "share_error": np.abs(shares(values) - shares(exact)).sum() / 2,
-        "efficiency_bias": (values.sum() - total) / abs(total) if total else np.nan,
-        "error": np.abs(values - exact).mean() / largest if largest else np.nan,
+        "top_overlap": overlap if has_shares else np.nan,
+        "share_error": share_error if has_shares else np.nan,
+        "efficiency_bias": (values.sum() - total) / abs(total) if abs(total) > rounding else np.nan,
+        "error": np.abs(values - exact).mean() / largest if largest > rounding else np.nan,
     }
 
 
@@ -78,7 +87,7 @@ def audit_table(
                 "multiple": multiple,
                 "budget": budget,
             }
-            | _row(*_runs(estimator, game, budget, seeds), game.values, top_k)
+            | _row(*_runs(estimator, game, budget, seeds), game, top_k)
             for multiple, budget in budgets.items()
             for estimator in audited()
         ]
@@ -128,13 +137,14 @@ def audit(
         m: exact_game(score_task(evaluated, m).scores) for m in dict.fromkeys((chosen, yardstick().name))
     }
     tables = {
-        output: lambda game: audit_table(game, max_removed, top_k, seeds),
+        output: lambda game: audit_table(game, max_removed, top_k, seeds).assign(unit=POINTS.in_files),
         positions: lambda game: positions_table(game, evaluated.labels, max_removed, seeds),
     }
     for path, table_of in tables.items():
-        _of_games(
+        table = _of_games(
             games, table_of, evaluated.model, evaluated.task, len(evaluated.designs[0].documents)
-        ).to_csv(path, index=False, float_format="%.10g", lineterminator="\n")
+        )
+        write_csv(table, path)
 
 
 def _of_games(
@@ -142,9 +152,7 @@ def _of_games(
 ) -> pd.DataFrame:
     tables = []
     for metric, game in games.items():
-        table = table_of(game)
-        for place, (name, value) in enumerate({"model": model, "task": task, "score": metric}.items()):
-            table.insert(place, name, value)
+        table = named(table_of(game), model=model, task=task, score=metric)
         tables.append(table.assign(documents=documents))
     return pd.concat(tables, ignore_index=True)
 
@@ -162,8 +170,9 @@ def _runs(estimator: Estimator, game: Game, budget: int, seeds: int) -> tuple[np
     return np.array(values), most
 
 
-def _row(values: np.ndarray, evaluations: int, exact: np.ndarray, top_k: int) -> dict[str, float]:
-    each = pd.DataFrame([measures(one, exact, top_k) for one in values])
+def _row(values: np.ndarray, evaluations: int, game: Game, top_k: int) -> dict[str, float]:
+    scale = np.abs(game.scores).max()
+    each = pd.DataFrame([measures(one, game.values, top_k, scale) for one in values])
     low, high = each["spearman"].quantile(list(BAND))
     counts = {"evaluations": evaluations, "seeds": len(values)}
     return counts | each.mean().to_dict() | {"spearman_low": low, "spearman_high": high}

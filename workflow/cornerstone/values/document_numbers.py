@@ -12,11 +12,14 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 
 import numpy as np
 
+from cornerstone.scores import SCORES
 from cornerstone.shapley.coalitions import Removed
-from cornerstone.statistics.resampling import SEED, bootstrap, bounded, resampled_means
+from cornerstone.shapley.games import rounded
+from cornerstone.statistics.resampling import SEED, bootstrap, resampled_means
 from cornerstone.values.ablation import document_effects
 from cornerstone.values.estimates import document_values, fitted
 from cornerstone.values.interactions import document_interactions
@@ -64,6 +67,20 @@ class DocumentNumbers:
     pairs: tuple[Removed, ...] = ()
     interactions: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
 
+    @property
+    def reach(self) -> float:
+        """The largest difference of two scores; infinite where there is none."""
+        return SCORES[self.metric].reach
+
+    @property
+    def has_shares(self) -> bool:
+        """Whether a value is positive, so that there is something to share out."""
+        return bool((self.rounded(self.values.mean(axis=1)) > 0).any())
+
+    def rounded(self, values: np.ndarray) -> np.ndarray:
+        """Values rounded as far as the task's scores are exact: what is zero up to rounding is zero."""
+        return rounded(values, np.vstack([self.full, self.full - self.effects]))
+
 
 def document_numbers(
     study: ScoredTask, *, max_removed: int, edges: str = "both", estimator: str = "windows"
@@ -105,18 +122,18 @@ def common_documents(one: DocumentNumbers, other: DocumentNumbers) -> tuple[Docu
     return _only(one, shared), _only(other, shared)
 
 
-def task_draws(per_document: np.ndarray, task: str) -> np.ndarray:
-    """Draws for intervals of the rows' means, shape (rows, resamples); see `bootstrap`.
+def task_draws(per_document: np.ndarray, task: str, reach: float = inf) -> np.ndarray:
+    """Draws for intervals of the rows' means, shape (rows, resamples), within −reach to reach; see `bootstrap`.
 
     Tasks are resampled independently of each other, whatever their order, so means over tasks may be taken
     of the draws; the same number of documents of one task is resampled alike for every model.
     """
-    return bootstrap(np.atleast_2d(per_document), seed=_seed(task))
+    return bootstrap(np.atleast_2d(per_document), seed=_seed(task)).clip(-reach, reach)
 
 
-def score_draws(per_document: np.ndarray, task: str) -> np.ndarray:
-    """`task_draws` of one score, shape (resamples,)."""
-    return bounded(task_draws(per_document, task)[0], per_document)
+def score_draws(per_document: np.ndarray, task: str, metric: str) -> np.ndarray:
+    """Draws for intervals of the mean of a score, shape (resamples,), within what it can be."""
+    return SCORES[metric].within(task_draws(per_document, task), per_document[None])[0]
 
 
 def task_means(per_document: np.ndarray, task: str) -> np.ndarray:

@@ -13,10 +13,12 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.shapley.estimators import ESTIMATORS, Settings
+from cornerstone.shapley.games import rounded
 from cornerstone.shapley.linear import LinearEstimator
-from cornerstone.statistics.resampling import bootstrap, interval, resampled_means
+from cornerstone.statistics.resampling import resampled_means
 from cornerstone.statistics.shares import noise_shares, shares, signed_shares, top_k_stability
 from cornerstone.system.errors import CornerstoneError
+from cornerstone.values.ablation import effect_interval
 from cornerstone.values.rows import sublayer_columns, write_table
 from cornerstone.values.score_matrix import Scores, rows_of
 from cornerstone.values.scored_task import read_scores
@@ -47,15 +49,18 @@ def value_table(
     """A row per sublayer: sublayer, label, kind, value, low, high, shares, samples, documents, rank.
 
     low, high: 95 % interval of the value over documents. share: of the positive values (the paper's). rank: 1
-    is the largest value. noise_share: what noise alone would give that rank. top_k_stability: how often the
-    sublayer is among the top_k of resampled documents; stability, not confidence. For the signed shares see
+    is the largest value. noise_share: what noise alone would give that rank. Where no value is positive there is
+    nothing to share out: share and noise_share are not numbers. top_k_stability: how often the sublayer is among
+    the top_k positive values of resampled documents; stability, not confidence. For the signed shares see
     `signed_shares`. unseen_sd: how far the coalitions that were not evaluated may move the value, a standard
     deviation by the estimator's own account; empty where it gives none.
     """
     per_document = document_values(scores, estimator)
-    values = np.round(per_document.mean(axis=1), 12)  # sums of sevenths: -1e-17 is no negative value
-    draws = resampled_means(per_document)
-    low, high = interval(bootstrap(per_document))
+    values, draws = (  # sums of sevenths: 1e-17 is no positive value
+        rounded(means, scores.matrix) for means in (per_document.mean(axis=1), resampled_means(per_document))
+    )
+    exists = (values > 0).any()
+    low, high = effect_interval(per_document, scores.reach)
     rank = np.argsort(np.argsort(-values, kind="stable"))
     return sublayer_columns(labels).assign(
         value=values,
@@ -65,10 +70,10 @@ def value_table(
         samples=estimator.samples,
         documents=len(scores.documents),
         rank=rank + 1,
-        noise_share=noise_shares(draws, values)[rank],
+        noise_share=noise_shares(draws, values)[rank] if exists else np.nan,
         top_k_stability=top_k_stability(draws, top_k),
         unseen_sd=np.nan if estimator.sd is None else estimator.sd,
-        **signed_shares(per_document),
+        **signed_shares(per_document, values),
     )
 
 

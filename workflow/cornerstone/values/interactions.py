@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.shapley.coalitions import Removed
-from cornerstone.statistics.resampling import LEVEL, bootstrap, interval
+from cornerstone.statistics.resampling import LEVEL
 from cornerstone.statistics.significance import benjamini_hochberg, p_values
-from cornerstone.values.ablation import document_effects
+from cornerstone.values.ablation import document_effects, effect_interval
 from cornerstone.values.rows import sublayer_columns, write_table
 from cornerstone.values.score_matrix import Scores, rows_of
 from cornerstone.values.scored_task import read_scores
@@ -56,7 +56,7 @@ def interaction_table(scores: Scores, labels: Sequence[str]) -> pd.DataFrame:
     pairs, interactions = document_interactions(scores, len(labels))
     first, second = np.array(pairs, dtype=int).reshape(-1, 2).T
     of = sublayer_columns(labels)
-    low, high = _intervals(interactions)
+    low, high = _intervals(interactions, 2 * scores.reach)
     return pd.DataFrame(
         {
             "first": first,
@@ -75,10 +75,10 @@ def interaction_table(scores: Scores, labels: Sequence[str]) -> pd.DataFrame:
     )
 
 
-def _intervals(per_document: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`interval` of each row, some rows at a time."""
+def _intervals(per_document: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
+    """`effect_interval` of each row, some rows at a time."""
     ends = [
-        interval(bootstrap(per_document[start : start + ROWS_AT_ONCE]))
+        effect_interval(per_document[start : start + ROWS_AT_ONCE], reach)
         for start in range(0, len(per_document), ROWS_AT_ONCE)
     ]
     low, high = np.concatenate(ends, axis=1) if ends else np.zeros((2, 0))

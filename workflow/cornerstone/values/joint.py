@@ -16,8 +16,7 @@ import pandas as pd
 
 from cornerstone.shapley import coalitions as designs
 from cornerstone.shapley.coalitions import Removed
-from cornerstone.statistics.resampling import bootstrap, interval
-from cornerstone.values.ablation import document_effects
+from cornerstone.values.ablation import document_effects, effect_interval
 from cornerstone.values.rows import write_table
 from cornerstone.values.score_matrix import Scores, rows_of
 from cornerstone.values.scored_task import read_scores
@@ -45,8 +44,10 @@ def joint_table(scores: Scores, labels: Sequence[str], max_removed: int) -> pd.D
     − single. Each with its paired interval (95 %, bootstrap over documents), that of the excess in low, high.
     """
     windows, joint, single = document_joint(scores, len(labels), max_removed)
+    summed = scores.reach * np.array([len(window) for window in windows])
+    reaches = ((joint, scores.reach), (single, summed), (joint - single, summed))
     (joint_low, joint_high), (single_low, single_high), (low, high) = (
-        interval(bootstrap(rows)) for rows in (joint, single, joint - single)
+        effect_interval(rows, reach) for rows, reach in reaches
     )
     return pd.DataFrame(
         {

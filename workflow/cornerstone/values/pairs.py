@@ -61,7 +61,7 @@ def pair_excess(
         row = {pair: place for place, pair in enumerate(numbers.pairs)}
         single = np.mean([numbers.effects[list(pair)].sum(axis=0).mean() for pair in pairs])
         excess = -numbers.interactions[[row[pair] for pair in pairs]].mean(axis=0)
-        parts.append((single + excess.mean(), single, task_draws(excess, numbers.task)[0]))
+        parts.append((single + excess.mean(), single, task_draws(excess, numbers.task, 2 * numbers.reach)[0]))
     joint, single, draws = (np.mean(part, axis=0) for part in zip(*parts, strict=True))
     return float(joint), float(single), draws
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import inf
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from cornerstone.scores import SCORES, Score
-from cornerstone.statistics.shares import shares, top_k_stability
+from cornerstone.statistics.shares import mean_shares, shares, top_k_stability
 from cornerstone.values.document_numbers import DocumentNumbers, document_numbers, task_draws, task_means
 from cornerstone.values.published import Published
 from cornerstone.values.scored_task import read_scores
@@ -94,23 +95,29 @@ def read_measured(
 
 
 def cornerstones(values: pd.DataFrame, top_k: int) -> dict[str, list[str]]:
-    """Each model's cornerstones: the top_k sublayers by share averaged over its tasks, largest first."""
-    return {
-        model: [label for _, label in mean_shares(rows).index[:top_k]]
-        for model, rows in values.groupby("model", sort=False)
-    }
+    """Each model's cornerstones: the top_k sublayers by share averaged over its tasks, largest first.
+
+    Fewer where fewer have a share above zero; none where no value of the model is positive.
+    """
+    of_models = {model: shares_of(rows) for model, rows in values.groupby("model", sort=False)}
+    return {model: [label for _, label in mean[mean > 0].index[:top_k]] for model, mean in of_models.items()}
 
 
-def mean_shares(rows: pd.DataFrame) -> pd.Series:
-    """Share averaged over a model's tasks by (sublayer, label), largest first."""
+def shares_of(rows: pd.DataFrame) -> pd.Series:
+    """Share averaged over the tasks of a model that have shares, by (sublayer, label), largest first."""
     mean = rows.groupby(["sublayer", "label"])["share"].mean()
     return mean.sort_values(ascending=False, kind="stable")
 
 
+def tasks_with_shares(rows: pd.DataFrame) -> int:
+    """On how many of a model's tasks a value is positive."""
+    return rows["task"][rows["share"] > 0].nunique()
+
+
 def found_in_resamples(of_tasks: Sequence[DocumentNumbers], top_k: int) -> np.ndarray:
     """The `top_k_stability` of each sublayer by share averaged over tasks, over resampled documents."""
-    of_each = [shares(task_means(numbers.values, numbers.task)) for numbers in of_tasks]
-    return top_k_stability(np.mean(of_each, axis=0), top_k)
+    of_each = [shares(n.rounded(task_means(n.values, n.task))) for n in of_tasks]
+    return top_k_stability(mean_shares(np.array(of_each)), top_k)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,11 +138,15 @@ def joint_and_single(
         rows = [row[window] for window in chosen]
         joint, single = numbers.joint[rows].mean(axis=0), numbers.single[rows].mean(axis=0)
         parts.append([(each, numbers.task) for each in (joint, single, joint - single)])
-    joint, single, excess = (mean_over_tasks(of_kind) for of_kind in zip(*parts, strict=True))
+    reach, summed = of_tasks[0].reach, of_tasks[0].reach * float(np.mean([len(window) for window in chosen]))
+    joint, single, excess = (
+        mean_over_tasks(of_kind, largest)
+        for of_kind, largest in zip(zip(*parts, strict=True), (reach, summed, summed), strict=True)
+    )
     return joint, single, excess
 
 
-def mean_over_tasks(rows: Sequence[tuple[np.ndarray, str]]) -> Drawn:
-    """The mean over tasks of rows (a number per document, the task)."""
-    draws = [task_draws(per_document, task)[0] for per_document, task in rows]
+def mean_over_tasks(rows: Sequence[tuple[np.ndarray, str]], reach: float = inf) -> Drawn:
+    """The mean over tasks of rows (a number per document, the task), whose draws stay within −reach to reach."""
+    draws = [task_draws(per_document, task, reach)[0] for per_document, task in rows]
     return Drawn(float(np.mean([row.mean() for row, _ in rows])), np.mean(draws, axis=0))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from cornerstone.models.kinds import kind_of
+from cornerstone.scores import SCORES, Score
 from cornerstone.system.errors import CornerstoneError
 
 if TYPE_CHECKING:
@@ -22,12 +23,24 @@ def sublayer_columns(labels: Sequence[str]) -> pd.DataFrame:
 
 
 def write_table(table: pd.DataFrame, scored: ScoredTask, output: Path) -> None:
-    """Write a table as CSV with the columns model, task and score in front; numbers to 10 digits."""
-    table = table.copy()
-    for place, (name, text) in enumerate(
-        {"model": scored.model, "task": scored.task, "score": scored.scores.metric}.items()
-    ):
-        table.insert(place, name, text)
+    """Write a table as CSV with the columns model, task and score in front, and unit at the end."""
+    write_csv(named(table, model=scored.model, task=scored.task, score=scored.scores.metric), output)
+
+
+def named(table: pd.DataFrame, **names: str) -> pd.DataFrame:
+    """The table with these columns in front."""
+    return pd.concat([pd.DataFrame(names, index=table.index), table], axis=1)
+
+
+def write_csv(table: pd.DataFrame, output: Path, score: Score | None = None) -> None:
+    """Write a table as CSV, numbers to 10 digits, with unit as its last column: what scores and differences are in.
+
+    It is that of the row's score; score: of a table without such a column. A table that has a unit keeps it, and one
+    of words alone gets none.
+    """
+    if "unit" not in table and not table.select_dtypes("number").empty:
+        units = table["score"].map(lambda name: SCORES[name].unit.in_files) if "score" in table else None
+        table = table.assign(unit=score.unit.in_files if units is None else units)
     table.to_csv(output, index=False, float_format="%.10g", lineterminator="\n")
 
 

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cornerstone.scores import SCORES
+from cornerstone.scores import SCORES, Score
 from cornerstone.scores.choices import ChoiceTable
 from cornerstone.shapley.coalitions import Removed
 from cornerstone.system.errors import CornerstoneError
+
+ROUNDING = 1e-9
+"""How far beyond its range a document's score may be by rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,18 +40,36 @@ class Scores:
     chance: np.ndarray
     constant: np.ndarray
 
+    @property
+    def reach(self) -> float:
+        """The largest difference of two scores; infinite where there is none."""
+        return SCORES[self.metric].reach
+
 
 def scores_of(choices: ChoiceTable, metric: str) -> Scores:
     """One score for every coalition and document; several may be taken from the same table.
 
-    Raises CornerstoneError for an unknown score, and where the score cannot be taken from these log-likelihoods.
+    Raises CornerstoneError for an unknown score, where the score cannot be taken from these log-likelihoods, and where
+    it gives what it says that it cannot.
     """
     score = SCORES[metric]
+    matrix = score.of(choices)
+    _check_range(score, matrix, choices.documents)
     none = np.full(len(choices.documents), np.nan)
     constant = none if score.constant is None else score.constant(choices)
-    return Scores(
-        metric, choices.coalitions, choices.documents, score.of(choices), score.chance(choices), constant
-    )
+    return Scores(metric, choices.coalitions, choices.documents, matrix, score.chance(choices), constant)
+
+
+def _check_range(score: Score, matrix: np.ndarray, documents: Sequence[int]) -> None:
+    """Intervals are cut to a score's range, so a wrong one would make them wrong in silence."""
+    low, high = score.range
+    beyond = np.argwhere((matrix < low - ROUNDING) | (matrix > high + ROUNDING))
+    if len(beyond):
+        row, column = beyond[0]
+        raise CornerstoneError(
+            f"the score {score.name} gives document {documents[column]} {matrix[row, column]:g}, and its range is "
+            f"{low:g} to {high:g}: correct the score, or its range"
+        )
 
 
 def stack(parts: Sequence[Scores]) -> Scores:
