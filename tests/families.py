@@ -179,8 +179,6 @@ FAMILIES = {
 }
 
 REFUSED = {
-    "BLOOM": ("BloomConfig", {"n_layer": N_BLOCKS, "n_head": 4}),
-    "MPT": ("MptConfig", {"d_model": 32, "n_layers": N_BLOCKS, "n_heads": 4}),
     "Gemma 3n": (
         "Gemma3nTextConfig",
         {
@@ -193,7 +191,6 @@ REFUSED = {
             "hidden_size_per_layer_input": 8,
         },
     ),
-    "OPT": ("OPTConfig", {"ffn_dim": 48, "word_embed_proj_dim": 32}),
 }
 
 
