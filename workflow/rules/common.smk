@@ -19,6 +19,8 @@ from cornerstone.study.driver import (
     answer_question,
     configured_study,
     explain_lock,
+    note_edited_tasks,
+    read_edits,
     set_aside_bad_results,
 )
 from cornerstone.study.places import model_files, own_task_files
@@ -29,6 +31,7 @@ from cornerstone.tables import TABLES
 from cornerstone.tables.written import audit_tables, study_tables
 
 IS_DRIVER = workflow.exec_mode == ExecMode.DEFAULT  # its jobs read this file too
+os.environ["PYTHONHASHSEED"] = "0"  # of the scripts: a task's own code may go through a set in its order
 MEMORY_OF_SCORES = 16_000
 """MB to read evaluations with: all coalitions and far pairs are up to 10^8 rows."""
 
@@ -39,6 +42,7 @@ try:
             sys.exit(0)
         explain_lock(sys.argv[1:])
         set_aside_bad_results(study, sys.argv[1:])
+    edits = note_edited_tasks(study, sys.argv[1:]) if IS_DRIVER else read_edits(study)
 except CornerstoneError as error:
     sys.exit(f"Cornerstone: {error}")
 

@@ -1,0 +1,185 @@
+"""lm-eval's task on rows that are there already; what the task's own code returns is checked on the way.
+
+    lm_task = make_lm_task("boolq", definition, loaded, shots=0)
+    lm_task.task_docs[0]                        # the scored rows, after the task's process_docs
+    instances_of(lm_task, [0, 1, 2])            # lm-eval's requests by row
+
+Its methods are called as simple_evaluate calls them, no more and no less often: each call may draw random numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import datasets
+from lm_eval.api.task import ConfigurableTask
+from lm_eval.defaults import DEFAULT_OTHER_SEED
+
+from cornerstone.documents.task_data import TaskData, of_local_file
+from cornerstone.documents.task_fields import check_names, field_reason, refusal, rules_of, trouble_of
+from cornerstone.system.errors import CornerstoneError, one_line, shown
+
+STRUCTURAL = ("tag", "group", "task_list")
+"""Keys of a definition that are no task's."""
+
+
+class LoadedTask(ConfigurableTask):
+    """lm-eval's task on the rows of `loaded`.
+
+    Raises CornerstoneError where its process_docs fails or returns what lm-eval can make no documents of.
+    """
+
+    def __init__(self, config: dict[str, Any], loaded: TaskData) -> None:
+        self.loaded = loaded
+        super().__init__(config=config)
+
+    def download(self, dataset_kwargs: dict[str, Any] | None = None, **_: Any) -> None:
+        self.dataset = self.loaded.splits
+
+    @property
+    def eval_docs(self) -> datasets.Dataset:
+        rows = super().eval_docs
+        where = f"task {self.config.task}: {self.loaded.place}"
+        if not isinstance(rows, datasets.Dataset):
+            maker = "process_docs returns" if self.config.process_docs else "data set gives"
+            raise CornerstoneError(
+                f"{where}: its {maker} {_kind(rows)}, and lm-eval needs a datasets.Dataset"
+                f"{RETURNED.get(type(rows), '; give one')}"
+            )
+        if len(rows) == 0:
+            raise CornerstoneError(f"{where}: its process_docs leaves no documents")
+        return rows
+
+    def fewshot_docs(self) -> Any:
+        examples = super().fewshot_docs()
+        where = f"task {self.config.task}: {self.examples_place}"
+        if examples is None and not self.config.num_fewshot:
+            return None
+        if not hasattr(examples, "__iter__") or isinstance(examples, Mapping | str):
+            raise CornerstoneError(
+                f"{where}: its examples are {_kind(examples)}; give a datasets.Dataset or a list of mappings"
+            )
+        examples = list(examples)
+        for example in examples:
+            if not isinstance(example, Mapping):
+                raise CornerstoneError(f"{where}: an example is {shown(example)}; give a mapping of fields")
+        return examples
+
+    @property
+    def examples_place(self) -> str:
+        """What an error calls the place of the few-shot examples."""
+        split = self.fewshot_cfg.split
+        given = self.config.fewshot_config.samples if split is None else None
+        if given is not None:
+            return "its own few-shot examples"
+        splits = (self.config.training_split, self.config.validation_split, self.config.test_split)
+        return self.loaded.place_of(split or next(name for name in splits if name is not None))
+
+
+RETURNED = {
+    list: ": give datasets.Dataset.from_list(...) of the list",
+    type(None): ": it may lack its `return`",
+    datasets.IterableDataset: ", no streaming one: give datasets.Dataset.from_list(list(...)) of it",
+    datasets.DatasetDict: ": give one of its splits",
+}
+"""What to do about what a task's code returns instead of a data set."""
+
+
+def _kind(value: Any) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"
+
+
+def make_lm_task(task: str, definition: Mapping[str, Any], loaded: TaskData, shots: int) -> LoadedTask:
+    """lm-eval's task with its few-shot seed, as simple_evaluate makes it. Raises CornerstoneError."""
+    definition = of_local_file(definition) if loaded.is_local else definition
+    config = {key: value for key, value in definition.items() if key not in STRUCTURAL}
+    if isinstance(config.get("fewshot_config"), Mapping):
+        config["fewshot_config"] = dict(config["fewshot_config"])
+    for rules in (config, config.get("fewshot_config") or {}):
+        if callable(rules.get("process_docs")):
+            rules["process_docs"] = _explained(task, rules["process_docs"], loaded)
+    lm_task = LoadedTask.__new__(LoadedTask)  # kept where it fails: it then tells which row is at fault
+    try:
+        lm_task.__init__(config, loaded)
+    except CornerstoneError:
+        raise
+    except Exception as error:  # the definition itself, or lm-eval's try of the first row
+        first = lm_task.task_docs[0] if getattr(lm_task, "features", None) else None
+        if first and (trouble := trouble_of(lm_task, first, rules_of(lm_task.config))):
+            raise refusal(lm_task, loaded.place, 0, trouble) from error
+        raise CornerstoneError(
+            f"task {task}: lm-eval can make no prompt of {loaded.place}, row 1 ({one_line(error)})"
+        ) from error
+    check_names(lm_task, with_examples=bool(shots))
+    lm_task.set_config("num_fewshot", shots)
+    lm_task.set_fewshot_seed(DEFAULT_OTHER_SEED)
+    return lm_task
+
+
+def _explained(task: str, process: Callable[..., Any], loaded: TaskData) -> Callable[..., Any]:
+    """The task's process_docs; where it fails, the first row that it fails on is named."""
+
+    def process_docs(rows: Any) -> Any:
+        try:
+            return process(rows)
+        except Exception as error:  # the task's own code
+            split = next((name for name, known in loaded.splits.items() if known is rows), None)
+            place = loaded.place_of(split)
+            if not isinstance(rows, datasets.Dataset):
+                raise CornerstoneError(
+                    f"task {task}: its process_docs fails on {place} ({one_line(error)})"
+                ) from error
+            row, reason = _first_failing_row(process, rows)
+            raise CornerstoneError(
+                f"{place}, row {row}: {reason}; task {task} cannot read it, "
+                f"its fields are {', '.join(rows.column_names)}"
+            ) from error
+
+    return process_docs
+
+
+def _first_failing_row(process: Callable[..., Any], rows: datasets.Dataset) -> tuple[int, str]:
+    """By halving: the number of the first row (from 1) with which process_docs fails, and why."""
+    sound, failing, reason = 0, len(rows), ""  # the first `sound` rows pass, the first `failing` do not
+    while failing - sound > 1 or not reason:
+        middle = (sound + failing + 1) // 2
+        try:
+            process(rows.select(range(middle)))
+            if middle == failing:  # it failed on all rows, and does so no more
+                return failing, "it fails at times"
+            sound = middle
+        except Exception as error:  # the task's own code
+            failing, reason = middle, field_reason(error)
+    return failing, reason
+
+
+def instances_of(lm_task: LoadedTask, rows: Sequence[int]) -> dict[int, list[Any]]:
+    """lm-eval's requests by row.
+
+    Code may draw random numbers for one document after another, and lm-eval so draws examples: where there is any,
+    all documents up to the last row are built. Without, lm-eval itself picks the rows; it numbers them anew.
+    """
+    built = range(max(rows) + 1) if _draws(lm_task) else sorted(rows)
+    if len(built) == built[-1] + 1:
+        lm_task.build_all_requests(limit=len(built))
+    else:
+        lm_task.build_all_requests(samples=set(built))  # a set, for lm-eval looks every row up in it
+    grouped = groupby(lm_task.instances, key=lambda instance: instance.doc_id)
+    return {built[number]: list(group) for number, group in grouped}
+
+
+def _draws(lm_task: LoadedTask) -> bool:
+    rules = rules_of(lm_task.config).values()
+    return bool(lm_task.config.num_fewshot) or any(
+        callable(rule) or (isinstance(rule, str) and "random" in rule) for rule in rules
+    )
+
+
+def runs_code(definition: Mapping[str, Any]) -> bool:
+    """Whether a task has functions of its own, which may do anything."""
+    given = definition.get("fewshot_config") or {}
+    return any(map(callable, [*definition.values(), *given.values()])) or any(
+        isinstance(rule, str) and "random" in rule for rule in definition.values()
+    )
