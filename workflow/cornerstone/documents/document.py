@@ -60,7 +60,7 @@ class DocumentSet:
     digest:  sha256 (hex) over all prompts, gold indices and lengths.
     lm_eval_version, source: what built the prompts, and from which data; provenance only.
     available: documents of the scored split, before sample and limit; 0 where it is not known.
-    files:   the user's own files that the documents were made from, each with its sha256 (hex).
+    files:   the user's own files that the documents were made from, each with its sha256 (hex); provenance only.
     """
 
     task: str
@@ -72,7 +72,7 @@ class DocumentSet:
     lm_eval_version: str = ""
     source: str = ""
     available: int = 0
-    files: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 def digest_documents(documents: Iterable[Document]) -> str:

@@ -9,7 +9,7 @@ Its methods are called as simple_evaluate calls them, no more and no less often:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -21,6 +21,8 @@ from cornerstone.documents.task_data import TaskData, of_local_file
 from cornerstone.documents.task_fields import check_names, field_reason, refusal, rules_of, trouble_of
 from cornerstone.system.errors import CornerstoneError, one_line, shown
 
+NAME_DRAWS = 3
+"""How often lm-eval's manager asks a task that it loads for its name: each time, `random` draws one to fall back on."""
 STRUCTURAL = ("tag", "group", "task_list")
 """Keys of a definition that are no task's."""
 
@@ -51,6 +53,13 @@ class LoadedTask(ConfigurableTask):
         if len(rows) == 0:
             raise CornerstoneError(f"{where}: its process_docs leaves no documents")
         return rows
+
+    def doc_iterator(self, *, samples: Any = None, **more: Any) -> Iterator[tuple[int, Any]]:
+        """As lm-eval's, which makes its documents twice where it picks some of them, and may then draw twice."""
+        if not samples:
+            return super().doc_iterator(**more)
+        rows = self.eval_docs
+        return enumerate(rows[number] for number in sorted(samples))
 
     def fewshot_docs(self) -> Any:
         examples = super().fewshot_docs()
@@ -113,6 +122,8 @@ def make_lm_task(task: str, definition: Mapping[str, Any], loaded: TaskData, sho
             f"task {task}: lm-eval can make no prompt of {loaded.place}, row 1 ({one_line(error)})"
         ) from error
     check_names(lm_task, with_examples=bool(shots))
+    for _ in range(NAME_DRAWS):
+        _ = lm_task.task_name
     lm_task.set_config("num_fewshot", shots)
     lm_task.set_fewshot_seed(DEFAULT_OTHER_SEED)
     return lm_task
@@ -165,7 +176,7 @@ def instances_of(lm_task: LoadedTask, rows: Sequence[int]) -> dict[int, list[Any
     if len(built) == built[-1] + 1:
         lm_task.build_all_requests(limit=len(built))
     else:
-        lm_task.build_all_requests(samples=set(built))  # a set, for lm-eval looks every row up in it
+        lm_task.build_all_requests(samples=built)
     grouped = groupby(lm_task.instances, key=lambda instance: instance.doc_id)
     return {built[number]: list(group) for number, group in grouped}
 

@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +75,9 @@ def build_documents(
             )
     entry = _supported(task, include_path)
 
+    @cache  # told once, though the documents are built more than once
     def rows_of(count: int) -> list[int]:
-        return sampled_rows(count, sample, seed)[:limit]
+        return sampled_rows(count, sample, seed, task)[:limit]
 
     with watched_files() as watch:
         with tempfile.TemporaryDirectory(prefix="cornerstone-", ignore_cleanup_errors=True) as folder:
@@ -83,7 +85,7 @@ def build_documents(
         # The folder is gone: what was read there is none of the user's.
         yaml = Path(entry.yaml_path).parent if entry.yaml_path else None
         files = watch.digests(entry.cfg or {}, yaml)
-    _tell(task, built, sample, watch)
+    _tell(task, built, watch)
     return DocumentSet(
         task=name or task,
         version=built.version,
@@ -122,14 +124,19 @@ def _supported(task: str, include_path: Path | str | None) -> Entry:
     return entry
 
 
-def sampled_rows(count: int, sample: int | None, seed: int | None) -> list[int]:
+def sampled_rows(count: int, sample: int | None, seed: int | None, task: str = "this task") -> list[int]:
     """Rows of a split of `count`: the first `sample` of one random permutation of them all; None for all in order.
 
-    A sample larger than the split is all of it.
+    A sample larger than the split is all of it, which is told on stderr.
     """
     rows = list(range(count))
     if sample is None:
         return rows
+    if sample > count:
+        print(
+            f"{task}: a sample of {sample} was asked, there are {count} documents: all are taken",
+            file=sys.stderr,
+        )
     random.Random(seed).shuffle(rows)
     return rows[:sample]
 
@@ -187,17 +194,17 @@ def _changing(task: str, how: str) -> CornerstoneError:
 
 
 def _build_once(build: _Build, number: int, rows: TaskData | None) -> _Built:
-    cache = build.folder / str(number)
-    cache.mkdir()
-    with as_in_simple_evaluate(cache):
+    kept = build.folder / str(number)
+    kept.mkdir()
+    with as_in_simple_evaluate(kept):
         definition = load_definition(build.entry)
         shots = number_of_shots(definition, build.shots)
         own = definition.get("custom_dataset") is not None and build.data is None
         if own:
-            loaded = load_data(build.task, definition, cache)
+            loaded = load_data(build.task, definition, kept)
         else:
             with same_random_state(), build.watch.downloading():
-                loaded = rows or load_data(build.task, definition, cache, build.data)
+                loaded = rows or load_data(build.task, definition, kept, build.data)
         lm_task = make_lm_task(build.task, definition, loaded, shots)
         available = len(lm_task.task_docs)
         documents, notes = documents_of(lm_task, build.rows_of(available))
@@ -212,13 +219,9 @@ def _build_once(build: _Build, number: int, rows: TaskData | None) -> _Built:
     )
 
 
-def _tell(task: str, built: _Built, sample: int | None, watch: FileWatch) -> None:
+def _tell(task: str, built: _Built, watch: FileWatch) -> None:
     """Tell on stderr what the user should know of documents that are made."""
     notes = list(built.notes)
-    if sample is not None and sample > built.available:
-        notes.append(
-            f"{task}: a sample of {sample} was asked, there are {built.available} documents: all are taken"
-        )
     if watch.unwatched:
         notes.append(
             f"{task}: its code {' and '.join(watch.unwatched)}: what is read only so is not watched, and after a "
