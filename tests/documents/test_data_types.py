@@ -2,13 +2,13 @@
 
 import csv
 import json
+from pathlib import Path
 
 import datasets
 import pandas as pd
 import pytest
 
 from cornerstone.documents.tasks import build_documents
-from pathlib import Path
 from task_rows import BLANKS, ENDINGS, LESSONS, PASSAGES, QUESTIONS, refusal, write_rows
 
 ROOT = Path(__file__).parents[2]

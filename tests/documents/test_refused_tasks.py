@@ -91,7 +91,8 @@ def test_a_row_that_does_not_fit_the_task_is_named_with_its_file_and_field(tmp_p
 
 def test_a_missing_field_is_told_with_all_that_the_task_needs(tmp_path):
     data = write_rows(tmp_path / "rows.jsonl", [{"passage": "A."}])
-    expected = f"{data}, row 1: no field 'question' (or null); task boolq needs passage, question, label, the file has passage"
+    needs = "task boolq needs passage, question, label, the file has passage"
+    expected = f"{data}, row 1: no field 'question' (or null); {needs}"
     assert refusal(build_documents, "boolq", data=data) == expected
 
 

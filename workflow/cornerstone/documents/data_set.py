@@ -35,6 +35,7 @@ UNUSABLE = {
 """Of dataset_kwargs: what makes datasets give something else than splits of rows."""
 UNREACHED = "Couldn't reach"
 """How datasets begins when it gets no answer, after tries of its own (23 s), or may not ask."""
+UNLIKE_FILES = re.compile(r"Couldn't cast\n.*because column names don't match", re.DOTALL)
 LOCAL_FILE = "or give the task a local file as its `data`"
 
 
@@ -147,6 +148,9 @@ def _explanation(error: Exception, arguments: Mapping[str, Any]) -> str:
         return f"{_unreachable(f'{name} {wrong[1]}')}; the cache has {_one_of(wrong[2])}"
     if isinstance(error, DataFilesNotFoundError | EmptyDatasetError):
         return f"data set {name} has no data files that can be read: {_ask_for_parquet(name)}, {LOCAL_FILE}"
+    if wrong := UNLIKE_FILES.search("\n".join(str(cause) for cause in _chain(error))):
+        reason = " ".join(wrong[0].split())
+        return f"cannot load data set {name} ({reason}): give its files the same fields, {LOCAL_FILE}"
     if on_the_hub(arguments) and (trouble := _refusal(error, arguments)):
         return trouble
     return f"cannot load data set {name} ({_innermost(error)}); mend that, {LOCAL_FILE}"

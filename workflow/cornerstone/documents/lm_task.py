@@ -17,6 +17,7 @@ import datasets
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.defaults import DEFAULT_OTHER_SEED
 
+from cornerstone.documents.answers import gold_indices
 from cornerstone.documents.task_data import TaskData, of_local_file
 from cornerstone.documents.task_fields import check_names, field_reason, refusal, rules_of, trouble_of
 from cornerstone.system.errors import CornerstoneError, one_line, shown
@@ -33,8 +34,8 @@ class LoadedTask(ConfigurableTask):
     Raises CornerstoneError where its process_docs fails or returns what lm-eval can make no documents of.
     """
 
-    def __init__(self, config: dict[str, Any], loaded: TaskData) -> None:
-        self.loaded = loaded
+    def __init__(self, config: dict[str, Any], loaded: TaskData, shots: int) -> None:
+        self.loaded, self.shots = loaded, shots
         super().__init__(config=config)
 
     def download(self, dataset_kwargs: dict[str, Any] | None = None, **_: Any) -> None:
@@ -63,9 +64,9 @@ class LoadedTask(ConfigurableTask):
 
     def fewshot_docs(self) -> Any:
         examples = super().fewshot_docs()
+        if not self.shots:
+            return examples if hasattr(examples, "__iter__") else None
         where = f"task {self.config.task}: {self.examples_place}"
-        if examples is None and not self.config.num_fewshot:
-            return None
         if not hasattr(examples, "__iter__") or isinstance(examples, Mapping | str):
             raise CornerstoneError(
                 f"{where}: its examples are {_kind(examples)}; give a datasets.Dataset or a list of mappings"
@@ -111,13 +112,15 @@ def make_lm_task(task: str, definition: Mapping[str, Any], loaded: TaskData, sho
             rules["process_docs"] = _explained(task, rules["process_docs"], loaded)
     lm_task = LoadedTask.__new__(LoadedTask)  # kept where it fails: it then tells which row is at fault
     try:
-        lm_task.__init__(config, loaded)
+        lm_task.__init__(config, loaded, shots)
     except CornerstoneError:
         raise
     except Exception as error:  # the definition itself, or lm-eval's try of the first row
         first = lm_task.task_docs[0] if getattr(lm_task, "features", None) else None
         if first and (trouble := trouble_of(lm_task, first, rules_of(lm_task.config))):
             raise refusal(lm_task, loaded.place, 0, trouble) from error
+        if first:
+            gold_indices(f"task {task}: {loaded.place}, row 1", lm_task, first, lm_task.doc_to_choice(first))
         raise CornerstoneError(
             f"task {task}: lm-eval can make no prompt of {loaded.place}, row 1 ({one_line(error)})"
         ) from error
