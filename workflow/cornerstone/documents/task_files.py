@@ -89,7 +89,7 @@ class FileWatch:
             *((Path(name).parent, _constants(name)) for name in modules),
         ]
         named = {file for place, words in texts for word in words for file in _named_files(word, place)}
-        files |= {name for name in named if _is_users(name)}
+        files |= {name for name in named - self.written if _is_users(name)}
         kept = [*map(_shown, files), *_patterns(definition)]
         return {name: digest for name in sorted(kept) if (digest := _digest(name)) is not None}
 
