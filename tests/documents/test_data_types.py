@@ -129,6 +129,8 @@ def test_a_csv_file_that_does_not_fit_is_refused_in_a_line(tmp_path, content, ex
     ("name", "content", "expected"),
     [
         ("rows.json", '{"data": [{"goal": "a"}], "version": 1}', "the file has data, version"),
+        ("rows.json", '{"goal": ["a", "b"], "label": [0, 1]}', "it lists goal, label by column"),
+        ("rows.json", '{"goal": {"0": "a"}, "label": {"0": 1}}', "it lists goal, label by column"),
         ("rows.json", "[1, 2]", "document 1 is 1, no object with fields"),
         ("rows.jsonl", '{"goal": "a"}\n[1]\n', "line 2 is [1], no object with fields"),
         ("rows.jsonl", '{"goal": "a"}\n{"goal": \n', "line 2: "),
@@ -156,3 +158,29 @@ def test_nested_fields_of_csv_that_are_no_json_are_refused(tmp_path):
     assert "the task reads JSON, such as a list in brackets there" in refusal(
         build_documents, "arc_easy", data=path
     )
+
+
+OWN_TASK = """
+task: mine
+dataset_path: json
+test_split: test
+output_type: multiple_choice
+doc_to_text: "{{question}}"
+doc_to_choice: "CHOICES"
+doc_to_target: answer
+"""
+
+
+@pytest.mark.parametrize(
+    ("choices", "rows", "golds"),
+    [
+        ("{{[a, b]}}", [{"question": "2+2?", "a": "5", "b": "4", "answer": "4"}] * 2, [1, 1]),
+        ("{{options}}", [{"question": "2+2?", "options": ["5", "4"], "answer": "4"}] * 2, [1, 1]),
+        ("{{[a, b]}}", [{"question": "2+2?", "a": "five", "b": "four", "answer": "1"}] * 2, [1, 1]),
+    ],
+)
+def test_answers_of_digits_in_csv_are_the_choices_own_texts_or_indices(tmp_path, choices, rows, golds):
+    (tmp_path / "mine.yaml").write_text(OWN_TASK.replace("CHOICES", choices))
+    path = write_csv(tmp_path / "rows.csv", rows)
+    built = build_documents("mine", include_path=tmp_path, data=path)
+    assert [document.gold[0] for document in built.documents] == golds

@@ -8,12 +8,10 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from cornerstone.documents.loaded_task import LoadedTask
 from cornerstone.system.errors import CornerstoneError, shown
-
-if TYPE_CHECKING:
-    from cornerstone.documents.lm_task import LoadedTask
 
 ONE_FIELD = re.compile(r"\{\{-?\s*(\w+)\s*-?\}\}")
 """A template that is a single field."""

@@ -11,7 +11,8 @@ from typing import Any
 
 from cornerstone.documents.answers import check_digits, gold_indices
 from cornerstone.documents.document import Document, Request
-from cornerstone.documents.lm_task import LoadedTask, instances_of
+from cornerstone.documents.lm_task import instances_of
+from cornerstone.documents.loaded_task import LoadedTask
 from cornerstone.documents.task_fields import check_nulls, refusal, rules_of, trouble_of, trouble_of_choices
 from cornerstone.system.errors import CornerstoneError, one_line, shown
 

@@ -112,10 +112,19 @@ def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
             raise
         yield from _jsonl_rows(path)
         return
+    if isinstance(content, dict) and _is_by_column(content):
+        raise _unreadable(path, f"it lists {', '.join(content)} by column")
     for number, row in enumerate(content if isinstance(content, list) else [content], 1):
         if not isinstance(row, dict):
             raise _unreadable(path, f"document {number} is {shown(row)}, no object with fields")
         yield row
+
+
+def _is_by_column(content: dict[str, Any]) -> bool:
+    """Whether an object looks like a table by its columns, as pandas writes one."""
+    return bool(content) and any(
+        all(isinstance(column, kind) for column in content.values()) for kind in (list, dict)
+    )
 
 
 def _object(path: Path, where: str, line: str) -> dict[str, Any]:
@@ -181,20 +190,21 @@ def _typed(path: Path, columns: dict[str, list[str]], definition: Mapping[str, A
     """The columns with the types of the task's data set.
 
     Where these are not known, a column is lists or mappings if each of its cells is one in JSON, and numbers if
-    the task takes them as they are for the answer.
+    the task takes them as they are for the answer and they are no choices' own texts.
     """
     stock = STOCK_FIELDS.get(definition.get("dataset_path") or "")
-    return {field: _cast(path, field, cells, stock, definition) for field, cells in columns.items()}
+    return {field: _cast(path, field, columns, stock, definition) for field in columns}
 
 
 def _cast(
     path: Path,
     field: str,
-    cells: list[str],
+    columns: Mapping[str, list[str]],
     stock: Mapping[str, Cast] | None,
     definition: Mapping[str, Any],
 ) -> list[Any]:
-    cast = stock.get(field) if stock is not None else _guessed_cast(field, cells, definition)
+    cast = stock.get(field) if stock is not None else _guessed_cast(field, columns, definition)
+    cells = columns[field]
     if cast is None:
         return list(cells)
     values = []
@@ -209,15 +219,28 @@ def _cast(
     return values
 
 
-def _guessed_cast(field: str, cells: list[str], definition: Mapping[str, Any]) -> Cast | None:
-    filled = [cell.strip() for cell in cells if cell.strip()]
+def _guessed_cast(field: str, columns: Mapping[str, list[str]], definition: Mapping[str, Any]) -> Cast | None:
+    filled = [cell.strip() for cell in columns[field] if cell.strip()]
     if filled and all(map(_is_nested, filled)):
         return json.loads
-    if field == definition.get("doc_to_target") and filled and all(map(INTEGER.fullmatch, filled)):
-        choices = definition.get("doc_to_choice")
-        named = isinstance(choices, list) and not set(filled).isdisjoint(choices)
-        return None if named else _whole
-    return None
+    is_number = field == definition.get("doc_to_target") and filled and all(map(INTEGER.fullmatch, filled))
+    return _whole if is_number and not _are_choices(field, columns, definition) else None
+
+
+def _are_choices(field: str, columns: Mapping[str, list[str]], definition: Mapping[str, Any]) -> bool:
+    """Whether answers are the texts of choices: those of the definition, or what stands elsewhere in their row."""
+    given = definition.get("doc_to_choice")
+    choices = list(map(str, given)) if isinstance(given, list) else []
+    others = [cells for name, cells in columns.items() if name != field]
+    rows = zip(columns[field], zip(*others, strict=True), strict=True) if others else []
+    return not set(choices).isdisjoint(columns[field]) or (
+        bool(others) and all(any(_has(cell, answer) for cell in row) for answer, row in rows)
+    )
+
+
+def _has(cell: str, answer: str) -> bool:
+    """Whether a cell is the answer, or a list in JSON with it."""
+    return cell == answer or (_is_nested(cell.strip()) and answer in json.loads(cell))
 
 
 def _is_nested(cell: str) -> bool:

@@ -11,15 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import TemplateSyntaxError, UndefinedError, meta
 from lm_eval.utils import env as template_environment
 
+from cornerstone.documents.loaded_task import LoadedTask
 from cornerstone.system.errors import CornerstoneError, one_line, shown
-
-if TYPE_CHECKING:
-    from cornerstone.documents.lm_task import LoadedTask
 
 RULES = ("doc_to_text", "doc_to_choice", "doc_to_target", "description", "gen_prefix")
 """A definition's keys that read a row, in the order of prompt, choices, answer."""
