@@ -134,7 +134,11 @@ def test_a_csv_file_that_does_not_fit_is_refused_in_a_line(tmp_path, content, ex
         ("rows.json", "[1, 2]", "document 1 is 1, no object with fields"),
         ("rows.jsonl", '{"goal": "a"}\n[1]\n', "line 2 is [1], no object with fields"),
         ("rows.jsonl", '{"goal": "a"}\n{"goal": \n', "line 2: "),
-        ("rows.jsonl", '{"goal": "a"}\n{"goal": 1}\n', "field 'goal': "),
+        (
+            "rows.jsonl",
+            '{"goal": "a"}\n{"goal": 1e400}\n',
+            "row 2: field 'goal' is inf, which cannot be kept",
+        ),
     ],
 )
 def test_a_json_file_that_does_not_fit_is_refused_in_a_line(tmp_path, name, content, expected):
@@ -158,6 +162,15 @@ def test_nested_fields_of_csv_that_are_no_json_are_refused(tmp_path):
     assert "the task reads JSON, such as a list in brackets there" in refusal(
         build_documents, "arc_easy", data=path
     )
+
+
+def test_values_of_unlike_types_are_each_asked_as_they_stand(tmp_path):
+    goals = ["1", 1, 2.5, True, ["a", 1], {"a": 2}, {"b": "x"}]
+    rows = [{"goal": goal, "sol1": "a", "sol2": "b", "label": 0} for goal in goals]
+    for path in (tmp_path / "rows.jsonl", tmp_path / "rows.json"):
+        documents = build_documents("piqa", data=write_rows(path, rows)).documents
+        asked = [document.requests[0].context for document in documents]
+        assert asked == [f"Question: {goal}\nAnswer:" for goal in goals]
 
 
 OWN_TASK = """

@@ -13,6 +13,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,16 @@ def _text_rows(path: Path, definition: Mapping[str, Any], folder: Path) -> datas
         columns = _typed(path, _csv_columns(path), definition)
     else:
         columns = _columns(_jsonl_rows(path) if path.suffix == ".jsonl" else _json_rows(path))
-    table = pa.table({field: _array(path, field, values) for field, values in columns.items()})
+    arrays = {field: _array(path, field, values) for field, values in columns.items()}
+    features = datasets.Features(
+        {
+            field: datasets.Json()
+            if isinstance(array, pa.ExtensionArray)
+            else datasets.Features.from_arrow_schema(pa.schema([(field, array.type)]))[field]
+            for field, array in arrays.items()
+        }
+    )
+    table = pa.table(list(arrays.values()), schema=features.arrow_schema)
     kept = folder / "data.arrow"
     with pa.OSFile(str(kept), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
         writer.write_table(table)
@@ -87,10 +97,24 @@ def _text_rows(path: Path, definition: Mapping[str, Any], folder: Path) -> datas
 
 
 def _array(path: Path, field: str, values: list[Any]) -> pa.Array:
-    try:
-        return pa.array(values)
-    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
-        raise _unreadable(path, f"field {shown(field)}: {one_line(error)}") from error
+    """A column; as JSON, each value for itself, where one type for all would make another of some."""
+    with suppress(pa.ArrowException, ValueError, TypeError, OverflowError):
+        array = pa.array(values)
+        if json.dumps(array.to_pylist()) == json.dumps(values):
+            return array
+    kind = datasets.Json()
+    texts = [None if value is None else json.dumps(value) for value in values]
+    for number, (text, value) in enumerate(zip(texts, values, strict=True), 1):
+        try:
+            is_kept = kind.decode_example(text) == value
+        except ValueError:
+            is_kept = False
+        if not is_kept:
+            raise CornerstoneError(
+                f"{path}, row {number}: field {shown(field)} is {shown(value)}, which cannot be kept as it is "
+                "beside the other rows' values: give them one type"
+            )
+    return pa.ExtensionArray.from_storage(kind.pa_type, pa.array(texts, pa.string()))
 
 
 # JSON
