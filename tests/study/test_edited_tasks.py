@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from configurations import a_study
-from cornerstone.documents.document import DocumentSet, digest_documents, write_documents
+from cornerstone.documents.document import DocumentSet, digest_documents, read_documents, write_documents
 from cornerstone.documents.task_files import _digest
 from cornerstone.study import driver
 from cornerstone.study.resolve import resolve
@@ -82,9 +82,15 @@ dataset_path: json
 dataset_kwargs: {data_files: {test: data/rows.jsonl}}
 test_split: test
 output_type: multiple_choice
-doc_to_text: "{{question}}"
+doc_to_text: !function code.ask
 doc_to_choice: ["no", "yes"]
 doc_to_target: label
+"""
+
+
+CODE = """
+def ask(row):
+    return " ".join(set("abcdefgh")) + row["question"]
 """
 
 
@@ -93,6 +99,7 @@ def test_edited_data_of_a_task_are_read_by_the_same_command(tmp_path):
     for name in ("tasks", "data"):
         (tmp_path / name).mkdir()
     (tmp_path / "tasks" / "mine.yaml").write_text(DEFINITION)
+    (tmp_path / "tasks" / "code.py").write_text(CODE)
     (tmp_path / "data" / "rows.jsonl").write_text('{"question": "So?", "label": 1}\n')
     study = {"models": {"far": {"hub": "a/b"}}, "tasks": {"mine": {"include_path": "tasks"}}}
     (tmp_path / "study.yaml").write_text(json.dumps(study))
@@ -110,6 +117,9 @@ def test_edited_data_of_a_task_are_read_by_the_same_command(tmp_path):
         return done.stdout + done.stderr
 
     snakemake()
+    first = read_documents(tmp_path / "results" / "documents" / "mine.parquet")
+    snakemake("--forcerun", "build_documents")
+    assert read_documents(tmp_path / "results" / "documents" / "mine.parquet") == first, "sets have one order"
     assert "Nothing to be done" in snakemake("-n")
     (tmp_path / "data" / "rows.jsonl").write_text('{"question": "Well?", "label": 1}\n')
     assert "build_documents        1" in snakemake("-n")

@@ -19,6 +19,7 @@ from cornerstone.study.driver import (
     answer_question,
     configured_study,
     explain_lock,
+    fix_order_of_sets,
     note_edited_tasks,
     read_edits,
     set_aside_bad_results,
@@ -31,10 +32,10 @@ from cornerstone.tables import TABLES
 from cornerstone.tables.written import audit_tables, study_tables
 
 IS_DRIVER = workflow.exec_mode == ExecMode.DEFAULT  # its jobs read this file too
-os.environ["PYTHONHASHSEED"] = "0"  # of the scripts: a task's own code may go through a set in its order
 MEMORY_OF_SCORES = 16_000
 """MB to read evaluations with: all coalitions and far pairs are up to 10^8 rows."""
 
+fix_order_of_sets()
 try:
     study = configured_study(config, sys.argv[1:], is_driver=IS_DRIVER)
     if IS_DRIVER:

@@ -71,6 +71,11 @@ def expand_group(group: str, include_path: str | None) -> list[str]:
     return expand_task(group, include_path)
 
 
+def fix_order_of_sets() -> None:
+    """For the scripts of the jobs: code of a task's own that goes through a set has the same order in each of them."""
+    os.environ["PYTHONHASHSEED"] = "0"
+
+
 def is_dry_run(arguments: Sequence[str]) -> bool:
     return any(map(DRY_RUN.fullmatch, arguments))
 
