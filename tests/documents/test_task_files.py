@@ -1,5 +1,6 @@
 """Whatever file of the user's a task is built from is recorded, and an edit of it is noticed."""
 
+import linecache
 import os
 import subprocess
 import sys
@@ -124,6 +125,13 @@ def test_modules_that_code_imports_are_recorded(own, monkeypatch):
     with_code(own, "def process(rows):\n    import helping_words\n    return rows\n")
     for _ in range(2):
         assert set(build().files) == {*ALWAYS, "tasks/code.py", "lib/helping_words.py"}
+
+
+def test_lines_that_a_traceback_shows_are_not_recorded(own):
+    shown = "__import__('linecache').checkcache(); __import__('traceback').format_stack()"
+    with_code(own, f"def process(rows):\n    {shown}\n    return rows\n")
+    linecache.clearcache()
+    assert set(build().files) == {*ALWAYS, "tasks/code.py"}
 
 
 def test_files_that_code_writes_are_not_recorded(own):

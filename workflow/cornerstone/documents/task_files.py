@@ -45,6 +45,7 @@ class FileWatch:
         self.written: set[str] = set()
         self.unwatched: dict[str, None] = {}
         self.is_downloading = False
+        self._imported = _imported_files()  # which a traceback or a warning may show lines of
 
     def see(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Take in one of Python's audit events."""
@@ -81,7 +82,7 @@ class FileWatch:
 
         definition: of the task; folder: where it stands. What matches a pattern in it has a digest of its names.
         """
-        files = {_source(name) for name in self.opened if name not in self.written}
+        files = {_source(name) for name in self.opened if name not in self.written} - self._imported
         files = {name for name in files if _is_users(name)}
         modules = [name for name in files if name.endswith(".py")]
         texts = [
@@ -151,6 +152,13 @@ def _installed_folders() -> tuple[str, ...]:
         os.environ.get("HF_DATASETS_CACHE") or constants.HF_HOME,
     ]
     return tuple({os.path.realpath(folder) for folder in (*python, *system, *ours, *home, *hub)})
+
+
+def _imported_files() -> set[str]:
+    """The files of all modules that are imported, but those that lm-eval loads for a task: they are run anew."""
+    modules = [getattr(module, "__dict__", {}) for module in list(sys.modules.values())]
+    files = [module.get("__file__") for module in modules if "__mtime__" not in module]
+    return {os.path.abspath(file) for file in files if file}
 
 
 def _is_users(name: str) -> bool:
