@@ -2,10 +2,63 @@
 # its progress is in {output}.parts/, files that Snakemake does not know and so never deletes.
 
 
+# What of a study's documents a model can score is found before its first evaluation, on a CPU and with its tokenizer
+# alone, in the environment of the evaluation, whose tokens are the same.
+
+
+rule find_unscorable:
+    input:
+        manifest="<results>/models/{model}.json",
+        documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
+    output:
+        found="<results>/unscorable/{model}/found.json",
+    log:
+        "<logs>/find_unscorable/{model}.log",
+    benchmark:
+        "<benchmarks>/find_unscorable/{model}.tsv"
+    conda:
+        "../../envs/evaluate.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        limits=lambda wildcards: {
+            task: study.document_limit(wildcards.model, task) for task in study.task_names
+        },
+        allow_remote_code=lambda wildcards: study.model(wildcards.model).allow_remote_code,
+    message:
+        "Look which documents {wildcards.model} cannot score"
+    script:
+        "../scripts/find_unscorable.py"
+
+
+# A rule of its own: what was found is kept where it is refused, and another answer does not look again.
+rule accept_documents:
+    input:
+        found="<results>/unscorable/{model}/found.json",
+    output:
+        left_out="<results>/unscorable/{model}/left_out.json",
+    log:
+        "<logs>/accept_documents/{model}.log",
+    benchmark:
+        "<benchmarks>/accept_documents/{model}.tsv"
+    conda:
+        "../../envs/models.yaml"
+    params:
+        unscorable=study.unscorable,
+    message:
+        "Accept what {wildcards.model} can score"
+    script:
+        "../scripts/accept_documents.py"
+
+
+# Evaluations wait for left_out, but are not made again because it is newer: it follows from the manifest, a task's own
+# documents and their limit, and the documents of all tasks stand in it.
 rule evaluate:
     input:
         manifest="<results>/models/{model}.json",
         documents="<results>/documents/{task}.parquet",
+        left_out=ancient("<results>/unscorable/{model}/left_out.json"),
     output:
         evaluation="<results>/evaluations/{model}/{task}/{design}.parquet",
     log:
@@ -44,6 +97,7 @@ use rule evaluate as evaluate_shard with:
     input:
         manifest="<results>/models/{model}.json",
         documents="<results>/documents/{task}.parquet",
+        left_out=ancient("<results>/unscorable/{model}/left_out.json"),
     output:
         note="<results>/evaluations/{model}/{task}/{design}.shards/{shard}-of-{shards}.json",
     log:
@@ -62,6 +116,7 @@ use rule evaluate as join_shards with:
     input:
         manifest="<results>/models/{model}.json",
         documents="<results>/documents/{task}.parquet",
+        left_out=ancient("<results>/unscorable/{model}/left_out.json"),
         shards=shard_notes,
     wildcard_constraints:
         model=SHARDED_MODELS,

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cornerstone.documents.document import check_documents_file
+from cornerstone.documents.unscorable import read_unscorable
 from cornerstone.evaluations.rejected import Expected, set_aside_if_bad, set_aside_unless
 from cornerstone.models.manifest import read_manifest
 from cornerstone.study.config import StudyConfig
@@ -135,6 +136,7 @@ def set_aside_bad_results(study: StudyConfig, arguments: Sequence[str]) -> None:
     dry_run = is_dry_run(arguments)
     for model in study.model_names:
         set_aside_unless(read_manifest, study.manifest_path(model), dry_run=dry_run)
+        set_aside_unless(read_unscorable, study.unscorable_path(model), dry_run=dry_run)
     for task in study.task_names:
         set_aside_unless(check_documents_file, study.documents_path(task), dry_run=dry_run)
     for model, task, design in study.evaluations:

@@ -108,6 +108,14 @@ def _check_manifest(study: StudyConfig, path: str) -> None:
     study.model(model)
 
 
+def _check_unscorable(study: StudyConfig, path: str) -> None:
+    files = ("found.json", "left_out.json")
+    model, name = _split_result(path, "{model}/" + " or ".join(files), ".json", parts=2)
+    study.model(model)
+    if f"{name}.json" not in files:
+        raise CornerstoneError(f"files there are called {{model}}/{' or '.join(files)}")
+
+
 def _split_result(path: str, pattern: str, ending: str, parts: int) -> list[str]:
     names = path.removesuffix(ending).split("/")
     if not path.endswith(ending) or len(names) != parts:
@@ -127,6 +135,7 @@ _FOLDER_CHECKS = {
     "interactions": _check_model_task_csv,
     "evaluations": _check_evaluation,
     "documents": _check_documents,
+    "unscorable": _check_unscorable,
     "models": _check_manifest,
     "logs": lambda study, path: None,
     "benchmarks": lambda study, path: None,
