@@ -21,7 +21,7 @@ from cornerstone.statistics.significance import holm, p_values
 from cornerstone.values.ablation import document_effects, score_interval
 from cornerstone.values.rows import sublayer_columns
 from cornerstone.values.score_matrix import Scores
-from cornerstone.values.scored_task import read_choices, score_task
+from cornerstone.values.scored_task import EvaluatedTask, read_choices, score_task
 
 
 def agreement_table(scores: Sequence[Scores], labels: Sequence[str], chosen: str) -> pd.DataFrame:
@@ -69,15 +69,23 @@ def compared_with(rows: pd.DataFrame) -> str:
     return usual.metric(tuple(rows["score"]))
 
 
-def compare_scores(evaluation: Path, documents: Path, output: Path, *, score: str = "paper") -> None:
-    """Write agreement/{model}/{task}.csv from the evaluation of the design ablation.
+def compared_scores(evaluated: EvaluatedTask, score: str) -> pd.DataFrame:
+    """`agreement_table` of every score that the evaluation has, with the columns model and task in front.
 
-    `score` is the configuration's. Raises CornerstoneError where a coalition, a row or the metric is missing.
+    `score` is the configuration's. Raises CornerstoneError where a removal or the metric is missing.
     """
-    evaluated = read_choices([evaluation], documents)
     chosen = SCORES[score].metric(evaluated.metrics, evaluated.task)
     scores = [score_task(evaluated, each.name).scores for each in measured_scores(evaluated.metrics)]
     table = agreement_table(scores, evaluated.labels, chosen)
     table.insert(0, "model", evaluated.model)
     table.insert(1, "task", evaluated.task)
+    return table
+
+
+def compare_scores(evaluation: Path, documents: Path, output: Path, *, score: str = "paper") -> None:
+    """Write agreement/{model}/{task}.csv from the evaluation of the design ablation.
+
+    `score` is the configuration's. Raises CornerstoneError where a coalition, a row or the metric is missing.
+    """
+    table = compared_scores(read_choices([evaluation], documents), score)
     table.to_csv(output, index=False, float_format="%.10g", lineterminator="\n")

@@ -21,14 +21,19 @@ def sublayer_columns(labels: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame({"sublayer": range(len(labels)), "label": list(labels), "kind": kinds})
 
 
-def write_table(table: pd.DataFrame, scored: ScoredTask, output: Path) -> None:
-    """Write a table as CSV with the columns model, task and score in front; numbers to 10 digits."""
+def named(table: pd.DataFrame, scored: ScoredTask) -> pd.DataFrame:
+    """The table with the columns model, task and score in front."""
     table = table.copy()
     for place, (name, text) in enumerate(
         {"model": scored.model, "task": scored.task, "score": scored.scores.metric}.items()
     ):
         table.insert(place, name, text)
-    table.to_csv(output, index=False, float_format="%.10g", lineterminator="\n")
+    return table
+
+
+def write_table(table: pd.DataFrame, scored: ScoredTask, output: Path) -> None:
+    """Write a table as CSV with the columns model, task and score in front; numbers to 10 digits."""
+    named(table, scored).to_csv(output, index=False, float_format="%.10g", lineterminator="\n")
 
 
 def read_rows(paths: Sequence[Path]) -> pd.DataFrame:
