@@ -42,6 +42,7 @@ rule accept_documents:
         "<logs>/accept_documents/{model}.log",
     benchmark:
         "<benchmarks>/accept_documents/{model}.tsv"
+    retries: 0
     conda:
         "../../envs/models.yaml"
     params:
