@@ -32,7 +32,8 @@ rule find_unscorable:
         "../scripts/find_unscorable.py"
 
 
-# A rule of its own: what was found is kept where it is refused, and another answer does not look again.
+# A rule of its own: what was found is kept where it is refused, and another answer does not look again. A refusal is
+# not tried again.
 rule accept_documents:
     input:
         found="<results>/unscorable/{model}/found.json",
