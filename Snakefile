@@ -34,6 +34,7 @@ localrules:
     download_model,
     build_documents,
     accept_documents,
+    leave_out_documents,
     estimate,
     overview,
     precision,

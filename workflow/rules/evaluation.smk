@@ -38,7 +38,7 @@ rule accept_documents:
     input:
         found="<results>/unscorable/{model}/found.json",
     output:
-        left_out="<results>/unscorable/{model}/left_out.json",
+        accepted="<results>/unscorable/{model}/accepted.json",
     log:
         "<logs>/accept_documents/{model}.log",
     benchmark:
@@ -52,6 +52,25 @@ rule accept_documents:
         "Accept what {wildcards.model} can score"
     script:
         "../scripts/accept_documents.py"
+
+
+# A copy that outlives a refusal: Snakemake removes what a failed job makes, and would evaluate all of the model's other
+# tasks again for the lack of it.
+rule leave_out_documents:
+    input:
+        accepted="<results>/unscorable/{model}/accepted.json",
+    output:
+        left_out="<results>/unscorable/{model}/left_out.json",
+    log:
+        "<logs>/leave_out_documents/{model}.log",
+    benchmark:
+        "<benchmarks>/leave_out_documents/{model}.tsv"
+    conda:
+        "../../envs/models.yaml"
+    message:
+        "Note which documents {wildcards.model} leaves out"
+    script:
+        "../scripts/leave_out_documents.py"
 
 
 # Evaluations wait for left_out, but are not made again because it is newer: it follows from the manifest, a task's own

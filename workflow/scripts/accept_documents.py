@@ -1,4 +1,4 @@
-"""Refuse a model that cannot score all documents, or let it leave some out: unscorable/{model}/left_out.json."""
+"""Refuse a model that cannot score all documents, or let it leave some out: unscorable/{model}/accepted.json."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ def main(snakemake):
     from cornerstone.documents.unscorable import accept_unscorable
 
     accept_unscorable(
-        Path(snakemake.input.found), snakemake.params.unscorable, Path(snakemake.output.left_out)
+        Path(snakemake.input.found), snakemake.params.unscorable, Path(snakemake.output.accepted)
     )
 
 

@@ -2,7 +2,7 @@
 
     found = read_unscorable(Path("results/unscorable/demo_llama/found.json"))
     found.tasks["boolq"].left_out     # (3, 17): indices of documents
-    accept_unscorable(Path(".../found.json"), "refuse", Path(".../left_out.json"))
+    accept_unscorable(Path(".../found.json"), "refuse", Path(".../accepted.json"))
 
 Needs nothing but the standard library: the driver reads such files, too.
 """

@@ -2,7 +2,7 @@
 
 find_unscorable_documents(manifest, {"boolq": documents}, {"boolq": None}, output, Tokenizing(…), model="demo_llama")
 
-manifest, documents of every task ─► found.json ─► refused, or accepted ─► left_out.json ─► evaluations
+manifest, documents of every task ─► found.json ─► refused, or left_out.json ─► evaluations
                                      (tokenizer)   (configuration)
 """
 

@@ -109,11 +109,11 @@ def _check_manifest(study: StudyConfig, path: str) -> None:
 
 
 def _check_unscorable(study: StudyConfig, path: str) -> None:
-    files = ("found.json", "left_out.json")
-    model, name = _split_result(path, "{model}/" + " or ".join(files), ".json", parts=2)
+    pattern = "{model}/found.json or left_out.json"
+    model, name = _split_result(path, pattern, ".json", parts=2)
     study.model(model)
-    if f"{name}.json" not in files:
-        raise CornerstoneError(f"files there are called {{model}}/{' or '.join(files)}")
+    if name not in ("found", "accepted", "left_out"):
+        raise CornerstoneError(f"files there are called {pattern}")
 
 
 def _split_result(path: str, pattern: str, ending: str, parts: int) -> list[str]:
