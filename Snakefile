@@ -34,7 +34,6 @@ localrules:
     download_model,
     build_documents,
     accept_documents,
-    leave_out_documents,
     estimate,
     overview,
     precision,

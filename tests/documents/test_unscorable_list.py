@@ -29,9 +29,9 @@ def write(folder, tasks):
 
 
 def refusal(found, policy):
-    output = found.with_name("left_out.json")
+    output = found.with_name("accepted")
     with pytest.raises(CornerstoneError) as caught:
-        accept_unscorable(found, policy, output)
+        accept_unscorable([found], output, skip=policy == "skip")
     assert not output.exists()
     message = str(caught.value)
     assert "\n" not in message and len(message) < LONGEST_MESSAGE
@@ -66,15 +66,26 @@ def test_thousands_are_counted_and_their_list_is_named(tmp_path):
 
 def test_skip_passes_on_what_was_found(tmp_path):
     found = write(tmp_path, SOME)
-    accept_unscorable(found, "skip", tmp_path / "left_out.json")
-    assert read_unscorable(tmp_path / "left_out.json") == read_unscorable(found)
+    accept_unscorable([found], tmp_path / "accepted", skip=True)
+    assert read_unscorable(tmp_path / "accepted") == read_unscorable(found)
+
+
+def test_the_lists_of_a_models_tasks_are_judged_together(tmp_path):
+    found = []
+    for name, task in SOME.items():
+        (tmp_path / name).mkdir()
+        found.append(write(tmp_path / name, {name: task}))
+    accept_unscorable(found, tmp_path / "accepted", skip=True)
+    assert read_unscorable(tmp_path / "accepted").tasks == SOME
+    with pytest.raises(CornerstoneError, match=r"of piqa and 1 of 1,200 documents of arc: .*\*\.json\)$"):
+        accept_unscorable(found, tmp_path / "other", skip=False)
 
 
 @pytest.mark.parametrize("policy", ["refuse", "skip"])
 def test_a_model_that_can_score_all_is_accepted(tmp_path, policy):
     found = write(tmp_path, {"boolq": SOME["boolq"]})
-    accept_unscorable(found, policy, tmp_path / "left_out.json")
-    assert read_unscorable(tmp_path / "left_out.json").tasks["boolq"].left_out == ()
+    accept_unscorable([found], tmp_path / "accepted", skip=policy == "skip")
+    assert read_unscorable(tmp_path / "accepted").tasks["boolq"].left_out == ()
 
 
 @pytest.mark.parametrize("policy", ["refuse", "skip"])

@@ -9,6 +9,7 @@ from cornerstone.documents.document import read_documents
 from cornerstone.documents.unscorable import CheckedModel, CheckedTask, Unscorable, write_unscorable
 from cornerstone.evaluations.evaluation import read_evaluation, read_evaluation_metadata
 from cornerstone.evaluations.parts import parts_folder
+from cornerstone.evaluations.rejected import Expected, reason_against
 from cornerstone.evaluations.scorable import Tokenizing, find_unscorable_documents
 from cornerstone.models.manifest import read_manifest
 from cornerstone.system.errors import CornerstoneError
@@ -27,9 +28,9 @@ def leaving_out(job, *indices, **changed):
         tuple(Unscorable(index, 0, "it is odd") for index in indices),
     )
     checked = CheckedModel("tiny", manifest["config"], manifest["tokenizer"], {job.task: of_task})
-    path = job.manifest.with_name("left_out.json")
+    path = job.manifest.with_name("unscorable.json")
     write_unscorable(replace(checked, **changed), path)
-    return replace(job, left_out=path)
+    return replace(job, unscorable=path, skip_unscorable=True)
 
 
 def documents_in(job):
@@ -103,7 +104,7 @@ def test_the_first_documents_of_a_limit_are_counted_before_some_are_left_out(tmp
 def test_a_list_of_something_else_is_refused(tmp_path, changed):
     job = leaving_out(write_study(tmp_path), 3, **changed)
     with pytest.raises(
-        CornerstoneError, match=r"left_out\.json is not of this model, these documents of boolq"
+        CornerstoneError, match=r"unscorable\.json is not of this model, these documents of boolq"
     ):
         run(job)
     assert not job.output.exists()
@@ -125,10 +126,29 @@ def test_the_tokenizer_is_tried_on_what_the_evaluation_will_ask_and_no_more(tmp_
 
     tokenizing = Tokenizing(lambda folder, allow_remote_code: (folder, allow_remote_code), find)
     output = tmp_path / "found.json"
-    find_unscorable_documents(
-        job.manifest, {"boolq": job.documents}, {"boolq": 5}, output, tokenizing, model="tiny"
-    )
+    find_unscorable_documents(job.manifest, job.documents, output, tokenizing, model="tiny", limit=5)
     assert tried == {(tmp_path, False): [0, 1, 2, 3, 4]}
-    limited = replace(job, limit=5, left_out=output)
+    limited = replace(job, limit=5, unscorable=output, skip_unscorable=True)
     run(limited)
     assert documents_in(limited) == [0, 1, 3, 4]
+
+
+def test_an_evaluation_refuses_what_it_may_not_leave_out(tmp_path):
+    job = leaving_out(write_study(tmp_path), 3)
+    with pytest.raises(
+        CornerstoneError, match=r"tiny cannot score 1 of 12 documents of boolq: .*document 3, choice 0"
+    ):
+        run(replace(job, skip_unscorable=False))
+    assert not job.output.exists()
+    run(replace(leaving_out(job), skip_unscorable=False))
+
+
+def test_an_evaluation_that_left_documents_out_is_of_no_use_where_they_are_refused(tmp_path):
+    job = leaving_out(write_study(tmp_path), 3)
+    run(job)
+    expected = Expected(job.output, "tiny", "boolq", "windows", job.manifest, job.documents)
+    assert reason_against(expected) is None
+    assert "were left out" in reason_against(replace(expected, may_leave_out=False))
+    job.output.unlink()
+    run(leaving_out(job))
+    assert reason_against(replace(expected, may_leave_out=False)) is None

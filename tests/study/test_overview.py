@@ -84,13 +84,15 @@ def test_pairs_count_where_they_are_asked_for(jobs):
 def test_documents_that_are_left_out_are_not_waited_for(jobs):
     manifest, task = read_manifest(jobs["windows"].manifest), read_documents(jobs["windows"].documents)
     of_task = CheckedTask(task.digest, 12, (Unscorable(3, 0, "it is odd"), Unscorable(3, 1, "it is odd")))
-    path = jobs["windows"].manifest.parents[1] / "unscorable" / "tiny" / "left_out.json"
+    path = jobs["windows"].manifest.parents[1] / "unscorable" / "tiny" / "boolq.json"
     write_unscorable(
         CheckedModel("tiny", manifest["config"], manifest["tokenizer"], {"boolq": of_task}), path
     )
-    run_evaluation_job(replace(jobs["ablation"], left_out=path), FakeEngine().engine())
+    run_evaluation_job(
+        replace(jobs["ablation"], unscorable=path, skip_unscorable=True), FakeEngine().engine()
+    )
     assert share() == pytest.approx(SINGLES / (SINGLES + WINDOWS))
-    run_evaluation_job(replace(jobs["windows"], left_out=path), FakeEngine().engine())
+    run_evaluation_job(replace(jobs["windows"], unscorable=path, skip_unscorable=True), FakeEngine().engine())
     assert share() == 1
 
 

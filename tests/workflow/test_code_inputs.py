@@ -17,7 +17,7 @@ pytestmark = pytest.mark.study
 
 NO_ARITHMETIC = {
     *("download_model", "build_documents", "evaluate"),
-    *("find_unscorable", "accept_documents", "leave_out_documents"),
+    *("find_unscorable", "accept_documents"),
 }
 """They are made again by version numbers alone, or for other files of the user's."""
 DECIDE_NO_NUMBER = ("workflow/cornerstone/system/", "workflow/scripts/logged.py")

@@ -46,7 +46,7 @@ pytestmark = [
 REPOSITORY = Path(__file__).parents[2]
 DEMO = REPOSITORY / "config" / "demo.yaml"
 LOCAL_RULES = (
-    *("all", "download_model", "build_documents", "accept_documents", "leave_out_documents"),
+    *("all", "download_model", "build_documents", "accept_documents"),
     *("estimate", "overview", "precision"),
 )
 

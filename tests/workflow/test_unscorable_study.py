@@ -12,7 +12,7 @@ import pytest
 
 from cornerstone.evaluations.evaluation import read_evaluation_metadata
 from cornerstone.figures import figures_of
-from tiny_study import N_DOCUMENTS, STUDY, configure, make, make_model, planned, prepare
+from tiny_study import N_DOCUMENTS, N_SUBLAYERS, STUDY, configure, make, make_model, planned, prepare
 
 MODELS = {**STUDY["models"], "narrow": {"folder": "models/narrow", "title": "Narrow"}}
 TASKS = {"boolq": {"data": "boolq.jsonl"}, "piqa": {"data": "piqa.jsonl"}}
@@ -67,11 +67,15 @@ def test_what_is_of_one_model_plans_no_job_of_another(prepared):
     targets += [
         f"results/evaluations/tiny/piqa/{design}.parquet" for design in ("ablation", "windows", "exact")
     ]
-    targets += ["results/models/tiny.json", "results/unscorable/tiny/left_out.json"]
+    targets += ["results/models/tiny.json", "results/unscorable/tiny.json"]
     said = make(prepared, *targets, "--dry-run")
     assert "tiny" in said and "narrow" not in said
     together = planned(prepared, *targets)
-    assert together["find_unscorable"] == together["accept_documents"] == together["download_model"] == 1
+    assert (together["find_unscorable"], together["accept_documents"], together["download_model"]) == (
+        2,
+        1,
+        1,
+    )
     assert together["evaluate"] == 2 * 3 and "tables" not in together
     assert "narrow" in make(prepared, "results/figures/pie_all.pdf", "--dry-run")
 
@@ -79,8 +83,8 @@ def test_what_is_of_one_model_plans_no_job_of_another(prepared):
 def test_one_task_of_a_model_waits_for_all_its_documents_but_evaluates_only_itself(prepared):
     jobs = planned(prepared, "results/evaluations/tiny/boolq/ablation.parquet")
     assert jobs == {
-        **dict.fromkeys(("download_model", "find_unscorable", "accept_documents"), 1),
-        **{"leave_out_documents": 1, "build_documents": 2, "evaluate": 1, "total": 7},
+        **{"download_model": 1, "build_documents": 2, "find_unscorable": 2, "accept_documents": 1},
+        **{"evaluate": 1, "total": 7},
     }
 
 
@@ -102,7 +106,7 @@ def test_a_study_refuses_then_skips_and_never_evaluates_again_what_it_has(prepar
         "piqa document 11, choice 0: the continuation ' жж' has no tokens of its own",
         "winogrande document 5, choice 0: the continuation ' жж' has no tokens of its own",
         "winogrande document 5, choice 1: ",
-        "results/unscorable/narrow/found.json",
+        "results/unscorable/narrow/*.json",
     ):
         assert each in line
     assert "Traceback" not in said
@@ -128,12 +132,24 @@ def test_a_study_refuses_then_skips_and_never_evaluates_again_what_it_has(prepar
     assert planned(folder, "results/tables/scores.csv") == {}
     assert re.search(r"Narrow +done +done", make(folder, "overview"))
 
-    configure(folder, models=MODELS, tasks=tasks, unscorable="refuse")
-    assert "narrow cannot score" in make(folder, "results/tables/scores.csv", succeeds=False)
-
-    configure(folder, models=MODELS, tasks=TASKS, unscorable="skip")
+    configure(folder, models=MODELS, tasks=TASKS, max_removed=3, unscorable="skip")
     jobs = planned(folder, "results/tables/scores.csv")
-    assert (jobs["find_unscorable"], jobs["evaluate"]) == (2, 2 * 2)  # of the task that is new alone
+    assert (jobs["find_unscorable"], jobs["evaluate"]) == (
+        2,
+        2 * 2 + 2,
+    )  # the new task, and windows of the other
+
+    configure(folder, models=MODELS, tasks=tasks, unscorable="refuse")
+    said = make(folder, "results/tables/scores.csv", succeeds=False)
+    assert (
+        "narrow cannot score" in said and "set aside results/evaluations/narrow/piqa/windows.parquet" in said
+    )
+    assert not list((results / "evaluations" / "tiny").rglob("*.rejected"))
+    configure(folder, models=MODELS, tasks=tasks, unscorable="skip")
+    windows = results / "evaluations" / "narrow" / "piqa" / "windows.parquet"
+    make(folder, str(windows.relative_to(folder)))
+    provenance = read_evaluation_metadata(windows)["provenance"]
+    assert (provenance["evaluated_pairs"], provenance["reused_pairs"]) == (0, 18 * (N_SUBLAYERS - 1))
 
 
 @pytest.mark.study

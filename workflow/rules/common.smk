@@ -19,6 +19,7 @@ from cornerstone.study.driver import (
     answer_question,
     configured_study,
     explain_lock,
+    is_evaluated,
     set_aside_bad_results,
 )
 from cornerstone.study.places import model_files, own_task_files

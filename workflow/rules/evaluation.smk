@@ -2,43 +2,41 @@
 # its progress is in {output}.parts/, files that Snakemake does not know and so never deletes.
 
 
-# What of a study's documents a model can score is found before its first evaluation, on a CPU and with its tokenizer
+# What of a task's documents a model can score is found before it is evaluated on them, on a CPU and with its tokenizer
 # alone, in the environment of the evaluation, whose tokens are the same.
 
 
 rule find_unscorable:
     input:
         manifest="<results>/models/{model}.json",
-        documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
+        documents="<results>/documents/{task}.parquet",
     output:
-        found="<results>/unscorable/{model}/found.json",
+        found="<results>/unscorable/{model}/{task}.json",
     log:
-        "<logs>/find_unscorable/{model}.log",
+        "<logs>/find_unscorable/{model}/{task}.log",
     benchmark:
-        "<benchmarks>/find_unscorable/{model}.tsv"
+        "<benchmarks>/find_unscorable/{model}/{task}.tsv"
     conda:
         "../../envs/evaluate.yaml"
     resources:
         mem_mb=8000,
         runtime=60,
     params:
-        limits=lambda wildcards: {
-            task: study.document_limit(wildcards.model, task) for task in study.task_names
-        },
+        limit=lambda wildcards: study.document_limit(wildcards.model, wildcards.task),
         allow_remote_code=lambda wildcards: study.model(wildcards.model).allow_remote_code,
     message:
-        "Look which documents {wildcards.model} cannot score"
+        "Look which documents of {wildcards.task} {wildcards.model} cannot score"
     script:
         "../scripts/find_unscorable.py"
 
 
-# A rule of its own: what was found is kept where it is refused, and another answer does not look again. A refusal is
-# not tried again.
-rule accept_documents:
+# All of a model's tasks at once: refused where one of them has documents that the model cannot score, unless they are
+# to be left out. A checkpoint, because evaluations wait for it and are not made of it: see `unscorable`.
+checkpoint accept_documents:
     input:
-        found="<results>/unscorable/{model}/found.json",
+        found=of_tasks("<results>/unscorable/{model}/{task}.json"),
     output:
-        accepted="<results>/unscorable/{model}/accepted.json",
+        accepted="<results>/unscorable/{model}.json",
     log:
         "<logs>/accept_documents/{model}.log",
     benchmark:
@@ -54,32 +52,22 @@ rule accept_documents:
         "../scripts/accept_documents.py"
 
 
-# A copy that outlives a refusal: Snakemake removes what a failed job makes, and would evaluate all of the model's other
-# tasks again for the lack of it.
-rule leave_out_documents:
-    input:
-        accepted="<results>/unscorable/{model}/accepted.json",
-    output:
-        left_out="<results>/unscorable/{model}/left_out.json",
-    log:
-        "<logs>/leave_out_documents/{model}.log",
-    benchmark:
-        "<benchmarks>/leave_out_documents/{model}.tsv"
-    conda:
-        "../../envs/models.yaml"
-    message:
-        "Note which documents {wildcards.model} leaves out"
-    script:
-        "../scripts/leave_out_documents.py"
+def unscorable(wildcards):
+    """The list of what an evaluation leaves out.
+
+    One that is not there, or of another number of documents, waits until all of the model's tasks are accepted. One
+    that is there does not: a task that is added would make it again.
+    """
+    if not is_evaluated(study, wildcards.model, wildcards.task, wildcards.design):
+        checkpoints.accept_documents.get(model=wildcards.model)
+    return "<results>/unscorable/{model}/{task}.json"
 
 
-# Evaluations wait for left_out, but are not made again because it is newer: it follows from the manifest, a task's own
-# documents and their limit, and the documents of all tasks stand in it.
 rule evaluate:
     input:
         manifest="<results>/models/{model}.json",
         documents="<results>/documents/{task}.parquet",
-        left_out=ancient("<results>/unscorable/{model}/left_out.json"),
+        unscorable=unscorable,
     output:
         evaluation="<results>/evaluations/{model}/{task}/{design}.parquet",
     log:
@@ -95,6 +83,7 @@ rule evaluate:
     resources:
         device=lambda wildcards: study.model(wildcards.model).device,
         placement=lambda wildcards: study.model(wildcards.model).placement,
+        unscorable=study.unscorable,
         memory_bytes=study.memory_bytes,
         gpu=lambda wildcards: study.model(wildcards.model).resources.gpu,
         mem_mb=lambda wildcards: study.model(wildcards.model).resources.mem_mb,
@@ -118,7 +107,7 @@ use rule evaluate as evaluate_shard with:
     input:
         manifest="<results>/models/{model}.json",
         documents="<results>/documents/{task}.parquet",
-        left_out=ancient("<results>/unscorable/{model}/left_out.json"),
+        unscorable=unscorable,
     output:
         note="<results>/evaluations/{model}/{task}/{design}.shards/{shard}-of-{shards}.json",
     log:
@@ -137,7 +126,7 @@ use rule evaluate as join_shards with:
     input:
         manifest="<results>/models/{model}.json",
         documents="<results>/documents/{task}.parquet",
-        left_out=ancient("<results>/unscorable/{model}/left_out.json"),
+        unscorable=unscorable,
         shards=shard_notes,
     wildcard_constraints:
         model=SHARDED_MODELS,
@@ -145,6 +134,7 @@ use rule evaluate as join_shards with:
     resources:
         device=lambda wildcards: study.model(wildcards.model).device,
         placement=lambda wildcards: study.model(wildcards.model).placement,
+        unscorable=study.unscorable,
         memory_bytes=study.memory_bytes,
         gpu=0,
         mem_mb=8000,

@@ -1,4 +1,4 @@
-"""Refuse a model that cannot score all documents, or let it leave some out: unscorable/{model}/accepted.json."""
+"""Refuse a model that cannot score all documents, or let it leave some out: unscorable/{model}.json."""
 
 from pathlib import Path
 
@@ -9,7 +9,9 @@ def main(snakemake):
     from cornerstone.documents.unscorable import accept_unscorable
 
     accept_unscorable(
-        Path(snakemake.input.found), snakemake.params.unscorable, Path(snakemake.output.accepted)
+        [Path(path) for path in snakemake.input.found],
+        Path(snakemake.output.accepted),
+        skip=snakemake.params.unscorable == "skip",
     )
 
 

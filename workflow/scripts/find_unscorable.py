@@ -1,4 +1,4 @@
-"""Find the documents that a model's tokenizer cannot score: unscorable/{model}/found.json."""
+"""Find the documents of a task that a model's tokenizer cannot score: unscorable/{model}/{task}.json."""
 
 from pathlib import Path
 
@@ -9,14 +9,13 @@ def main(snakemake):
     from cornerstone.evaluations.scorable import Tokenizing, find_unscorable_documents
     from cornerstone.loading.encoding import find_unscorable, load_encoder
 
-    documents = {Path(path).stem: Path(path) for path in snakemake.input.documents}
     find_unscorable_documents(
         Path(snakemake.input.manifest),
-        documents,
-        snakemake.params.limits,
+        Path(snakemake.input.documents),
         Path(snakemake.output.found),
         Tokenizing(load_encoder, find_unscorable),
         model=snakemake.wildcards.model,
+        limit=snakemake.params.limit,
         allow_remote_code=snakemake.params.allow_remote_code,
     )
 

@@ -1,8 +1,8 @@
 """Documents that a model's tokenizer cannot score: what they are, the file that lists them, and the refusal.
 
-    found = read_unscorable(Path("results/unscorable/demo_llama/found.json"))
+    found = read_unscorable(Path("results/unscorable/demo_llama/boolq.json"))
     found.tasks["boolq"].left_out     # (3, 17): indices of documents
-    accept_unscorable(Path(".../found.json"), "refuse", Path(".../accepted.json"))
+    accept_unscorable([…], Path("results/unscorable/demo_llama.json"), skip=False)
 
 Needs nothing but the standard library: the driver reads such files, too.
 """
@@ -10,8 +10,8 @@ Needs nothing but the standard library: the driver reads such files, too.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ class CheckedTask:
 
 @dataclass(frozen=True)
 class CheckedModel:
-    """The documents of every task of a study that one model's tokenizer was tried on.
+    """The documents of one or more tasks that a model's tokenizer was tried on.
 
     config, tokenizer: digests of the model's files.
     """
@@ -95,21 +95,26 @@ def _checked_task(digest: str, documents: int, unscorable: list[dict[str, Any]])
     return CheckedTask(digest, documents, tuple(Unscorable(**one) for one in unscorable))
 
 
-def accept_unscorable(found: Path, policy: str, output: Path) -> None:
-    """Write again what was found, for the evaluations, unless it is refused.
+def accept_unscorable(found: Sequence[Path], output: Path, *, skip: bool) -> None:
+    """Write the lists of all tasks of one model as one, unless it is refused: see `refuse_unscorable`."""
+    lists = [read_unscorable(path) for path in found]
+    checked = replace(lists[0], tasks={name: task for each in lists for name, task in each.tasks.items()})
+    refuse_unscorable(checked, found, skip=skip)
+    write_unscorable(checked, output)
 
-    policy: "refuse" refuses a model that cannot score every document, "skip" one that can score none of a task's.
+
+def refuse_unscorable(checked: CheckedModel, files: Sequence[Path], *, skip: bool) -> None:
+    """Refuse a model that cannot score every document; with `skip` only one that can score none of some task's.
+
+    files: which have the whole list.
     Raises CornerstoneError that lists what is refused, as much as one message holds, and each task's count.
     """
-    checked = read_unscorable(found)
     ill = {name: task for name, task in checked.tasks.items() if task.unscorable}
-    empty = [name for name, task in ill.items() if len(task.left_out) == task.documents]
-    if ill and policy == "refuse":
-        raise CornerstoneError(_message(checked.model, ill, found, _remedy(able_to_skip=not empty)))
-    if empty:
-        ill = {name: ill[name] for name in empty}
-        raise CornerstoneError(_message(checked.model, ill, found, _remedy(able_to_skip=False)))
-    write_unscorable(checked, output)
+    empty = {name: task for name, task in ill.items() if len(task.left_out) == task.documents}
+    refused = empty if skip else ill
+    if refused:
+        place = files[0] if len(files) == 1 else files[0].with_name("*.json")
+        raise CornerstoneError(_message(checked.model, refused, place, _remedy(able_to_skip=not empty)))
 
 
 def _remedy(able_to_skip: bool) -> str:
@@ -119,17 +124,17 @@ def _remedy(able_to_skip: bool) -> str:
     return f"{remedy}out a task of which nothing can be scored"
 
 
-def _message(model: str, ill: Mapping[str, CheckedTask], file: Path | str, remedy: str) -> str:
+def _message(model: str, ill: Mapping[str, CheckedTask], place: Path, remedy: str) -> str:
     counts = [
         f"{len(task.left_out):,} of {counted(task.documents, 'document')} of {shortened(name)}"
         for name, task in list(ill.items())[:MOST_TASKS]
     ]
     if len(ill) > MOST_TASKS:
         counts.append(f"some of {counted(len(ill) - MOST_TASKS, 'more task')}")
-    return f"{model} cannot score {listed(counts)}: {remedy}. {_list(ill, file)}"
+    return f"{model} cannot score {listed(counts)}: {remedy}. {_list(ill, place)}"
 
 
-def _list(ill: Mapping[str, CheckedTask], file: Path | str) -> str:
+def _list(ill: Mapping[str, CheckedTask], place: Path) -> str:
     """As many as there is room for, of each task in turn, and where the others are."""
     told, room = [], MOST_CHARACTERS
     everything = list(_in_turn(ill))
@@ -139,7 +144,7 @@ def _list(ill: Mapping[str, CheckedTask], file: Path | str) -> str:
         told.append(text)
         room -= len(text) + 2
     left_out = len(everything) - len(told)
-    more = f"; and {counted(left_out, 'more choice')}, all listed in {file}" if left_out else f" ({file})"
+    more = f"; and {counted(left_out, 'more choice')}, all listed in {place}" if left_out else f" ({place})"
     return "; ".join(told) + more
 
 

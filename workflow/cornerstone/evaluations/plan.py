@@ -38,8 +38,9 @@ class EvaluationJob:
     max_removed:           of the design `windows`, and those with as many coalitions.
     pair_distances:        (nearest, farthest) of the design `pairs`.
     limit:                 only the first so many documents; None for all.
-    left_out:              the file that names those documents among them that the model's tokenizer cannot score,
-                           which are left out; None: it can score all.
+    unscorable:            the file that lists those documents among them that the model cannot score; None: it can
+                           score all.
+    skip_unscorable:       whether these are left out; else they are refused.
     shard, note:           (number from 1, of how many): only these documents; then `note` is written in the
                            place of `output`, beside whose parts the shard's own are kept. None: all of them.
     shard_notes:           of the shards whose parts are only put together; where some are missing, the notes
@@ -58,7 +59,8 @@ class EvaluationJob:
     max_removed: int | None = None
     pair_distances: tuple[int, int] | None = None
     limit: int | None = None
-    left_out: Path | None = None
+    unscorable: Path | None = None
+    skip_unscorable: bool = False
     shard: tuple[int, int] | None = None
     note: Path | None = None
     shard_notes: tuple[Path, ...] = ()
@@ -117,7 +119,7 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
     check_unchanged(manifest)
     folder = Path(manifest["folder"])
     asked = task.documents[: _limit(job)]
-    left_out = left_out_of(job.left_out, manifest, task, len(asked))
+    left_out = left_out_of(job.unscorable, manifest, task, len(asked), skip=job.skip_unscorable)
     documents = [document for document in asked if document.index not in left_out]
     encoder = engine.load_encoder(folder, allow_remote_code=job.allow_remote_code)
     encoded = _of_shard(job, engine.encode_documents(encoder, documents))

@@ -1,9 +1,9 @@
-"""Which documents a model can score: found before its first evaluation, with its tokenizer alone.
+"""Which documents of a task a model can score: found before it is evaluated on them, with its tokenizer alone.
 
-find_unscorable_documents(manifest, {"boolq": documents}, {"boolq": None}, output, Tokenizing(…), model="demo_llama")
+find_unscorable_documents(manifest, documents, Path(".../demo_llama/boolq.json"), Tokenizing(…), model="demo_llama")
 
-manifest, documents of every task ─► found.json ─► refused, or left_out.json ─► evaluations
-                                     (tokenizer)   (configuration)
+manifest, documents ─► unscorable/{model}/{task}.json ─► evaluations
+                                  └─► all of a model's tasks: refused or accepted, before the first of them
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from cornerstone.documents.unscorable import (
     CheckedModel,
     CheckedTask,
     read_unscorable,
+    refuse_unscorable,
     write_unscorable,
 )
 from cornerstone.models.manifest import check_unchanged, read_manifest
@@ -34,36 +35,36 @@ class Tokenizing:
 
 def find_unscorable_documents(
     manifest: Path,
-    documents: Mapping[str, Path],
-    limits: Mapping[str, int | None],
+    documents: Path,
     output: Path,
     tokenizing: Tokenizing,
     *,
     model: str,
+    limit: int | None = None,
     allow_remote_code: bool = False,
 ) -> None:
-    """Try the model's tokenizer on all documents that it will be asked, and write which it cannot score.
+    """Try the model's tokenizer on the documents of a task, the first `limit` or all, and write which it cannot score.
 
-    documents: the file of each task. limits: only the first so many of them; None for all.
     Raises CornerstoneError where the model has no readable tokenizer, or was changed.
     """
-    described = read_manifest(manifest)
+    described, task = read_manifest(manifest), read_documents(documents)
     check_unchanged(described)
     encoder = tokenizing.load_encoder(Path(described["folder"]), allow_remote_code=allow_remote_code)
-    tasks = {}
-    for task, path in documents.items():
-        whole = read_documents(path)
-        asked = whole.documents[: limits[task]]
-        tasks[task] = CheckedTask(whole.digest, len(asked), tuple(tokenizing.find_unscorable(encoder, asked)))
-        print(f"{model} on {task}: {len(tasks[task].left_out)} of {len(asked)} documents cannot be scored")
+    asked = task.documents[:limit]
+    of_task = CheckedTask(task.digest, len(asked), tuple(tokenizing.find_unscorable(encoder, asked)))
+    print(f"{model} cannot score {len(of_task.left_out)} of {len(asked)} documents of {task.task}")
+    tasks = {task.task: of_task}
     write_unscorable(CheckedModel(model, described["config"], described["tokenizer"], tasks), output)
 
 
-def left_out_of(path: Path | None, manifest: Mapping[str, Any], task: DocumentSet, asked: int) -> set[int]:
-    """The indices of the documents that an evaluation leaves out; path: of `accept_unscorable`, None for none.
+def left_out_of(
+    path: Path | None, manifest: Mapping[str, Any], task: DocumentSet, asked: int, *, skip: bool
+) -> set[int]:
+    """The indices of the documents that an evaluation leaves out.
 
-    asked: how many documents are within the limit.
-    Raises CornerstoneError where the file is of another model, of other documents or of another limit.
+    path: of `find_unscorable_documents`; None where there are none. asked: how many documents are within the limit.
+    Raises CornerstoneError where the list is of another model, of other documents or of another limit, and where it is
+    refused (`accept_unscorable` refuses it earlier, but not for an evaluation that was there and is made again).
     """
     if path is None:
         return set()
@@ -75,4 +76,5 @@ def left_out_of(path: Path | None, manifest: Mapping[str, Any], task: DocumentSe
             f"{path} is not of this model, these documents of {task.task} and their limit: remove it, then type the "
             "same command again"
         )
+    refuse_unscorable(checked, [path], skip=skip)
     return set(of_task.left_out)

@@ -197,9 +197,8 @@ class StudyConfig:
     def documents_path(self, task: str) -> Path:
         return Path(self.results, "documents", f"{task}.parquet")
 
-    def unscorable_path(self, model: str) -> Path:
-        """Names the documents that the model's evaluations leave out."""
-        return Path(self.results, "unscorable", model, "left_out.json")
+    def unscorable_path(self, model: str, task: str) -> Path:
+        return Path(self.results, "unscorable", model, f"{task}.json")
 
     def evaluation_path(self, model: str, task: str, design: str) -> Path:
         return Path(self.results, "evaluations", model, task, f"{design}.parquet")

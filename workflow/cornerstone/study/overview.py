@@ -83,7 +83,7 @@ def _scorable(study: StudyConfig, model: str, task: str, documents: tuple[Docume
     """The documents that the model is asked, less those that are known to be left out."""
     asked = documents[: study.document_limit(model, task)]
     try:
-        left_out = read_unscorable(study.unscorable_path(model)).tasks[task].left_out
+        left_out = read_unscorable(study.unscorable_path(model, task)).tasks[task].left_out
     except (CornerstoneError, KeyError):  # not found yet
         return list(asked)
     return [document for document in asked if document.index not in left_out]

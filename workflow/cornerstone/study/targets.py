@@ -109,11 +109,12 @@ def _check_manifest(study: StudyConfig, path: str) -> None:
 
 
 def _check_unscorable(study: StudyConfig, path: str) -> None:
-    pattern = "{model}/found.json or left_out.json"
-    model, name = _split_result(path, pattern, ".json", parts=2)
+    if path.count("/"):
+        model, task = _split_result(path, "{model}/{task}.json", ".json", parts=2)
+        study.task(task)
+    else:
+        (model,) = _split_result(path, "{model}.json", ".json", parts=1)
     study.model(model)
-    if name not in ("found", "accepted", "left_out"):
-        raise CornerstoneError(f"files there are called {pattern}")
 
 
 def _split_result(path: str, pattern: str, ending: str, parts: int) -> list[str]:
