@@ -22,6 +22,7 @@ from cornerstone.study.driver import (
     fix_order_of_sets,
     note_edited_tasks,
     read_edits,
+    is_evaluated,
     set_aside_bad_results,
 )
 from cornerstone.study.places import model_files, own_task_files

@@ -15,11 +15,14 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from cornerstone.documents.document import check_documents_file, read_task_files
 from cornerstone.documents.task_files import changed_files, digest_of_files, missing_files
+from cornerstone.documents.unscorable import read_unscorable
+from cornerstone.evaluations.evaluation import read_evaluation_metadata
 from cornerstone.evaluations.rejected import Expected, set_aside_if_bad, set_aside_unless
 from cornerstone.models.manifest import read_manifest
 from cornerstone.study.config import StudyConfig
@@ -145,6 +148,8 @@ def set_aside_bad_results(study: StudyConfig, arguments: Sequence[str]) -> None:
         set_aside_unless(read_manifest, study.manifest_path(model), dry_run=dry_run)
     for task in study.task_names:
         set_aside_unless(check_documents_file, study.documents_path(task), dry_run=dry_run)
+    for model, task in product(study.model_names, study.task_names):
+        set_aside_unless(read_unscorable, study.unscorable_path(model, task), dry_run=dry_run)
     for model, task, design in study.evaluations:
         expected = Expected(
             path=study.evaluation_path(model, task, design),
@@ -153,8 +158,20 @@ def set_aside_bad_results(study: StudyConfig, arguments: Sequence[str]) -> None:
             design=design,
             manifest=study.manifest_path(model),
             documents=study.documents_path(task),
+            may_leave_out=study.unscorable == "skip",
         )
         set_aside_if_bad(expected, dry_run=dry_run)
+
+
+def is_evaluated(study: StudyConfig, model: str, task: str, design: str) -> bool:
+    """Whether an evaluation is there, of as many documents as are asked for now."""
+    try:
+        about = read_evaluation_metadata(study.evaluation_path(model, task, design))["documents"]
+    except (FileNotFoundError, ValueError):
+        return False
+    asked = about.get("count", 0) + len(about.get("left_out", ()))
+    limit = study.document_limit(model, task)
+    return asked == (about.get("of") if limit is None else min(limit, about.get("of", 0)))
 
 
 def note_edited_tasks(study: StudyConfig, arguments: Sequence[str]) -> dict[str, str]:
