@@ -15,9 +15,9 @@ def sublayer_flops(model: LanguageModel) -> list[float]:
     config = model.network.config
     chosen = getattr(config, "num_experts_per_tok", None) or 1
     return [
-        2.0 * _weights_per_token(module, sublayer.kind == "moe", chosen)
+        2.0 * sum(_weights_per_token(module, sublayer.kind == "moe", chosen) for module in parts)
         for block in model.blocks
-        for sublayer, module in zip(block.sublayers, block.parts, strict=True)
+        for sublayer, parts in zip(block.sublayers, block.parts, strict=True)
     ]
 
 

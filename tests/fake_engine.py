@@ -21,6 +21,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from cornerstone.documents.document import Document, DocumentSet, Request, digest_documents, write_documents
+from cornerstone.evaluations.identity import ENGINE_VERSION
 from cornerstone.evaluations.job import run_evaluation_job
 from cornerstone.evaluations.plan import Engine, EvaluationJob
 from cornerstone.models.manifest import write_manifest
@@ -52,7 +53,7 @@ class FakeEngine:
     loads: int = 0
     asked: list = field(default_factory=list)
 
-    def engine(self, version: int = 1) -> Engine:
+    def engine(self, version: int = ENGINE_VERSION) -> Engine:
         return Engine(self.load_encoder, self.encode, self.load_model, self.evaluate, version)
 
     def load_encoder(self, folder, allow_remote_code):

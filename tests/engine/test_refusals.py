@@ -7,11 +7,12 @@ from torch import nn
 from cornerstone.engine.evaluate import evaluate
 from cornerstone.loading.refusals import Reason
 from cornerstone.system.errors import CornerstoneError
-from families import as_model, family_network
+from families import as_model, family_network, random_network
 from tiny_families import tiny_network
 from token_documents import PAIRS, encoded
 
-DOCUMENTS = encoded(PAIRS)
+LONGER = [[(list(range(3, length)), [5, 6]), (list(range(3, length)), [7])] for length in (26, 33)]
+DOCUMENTS = encoded([*PAIRS, *LONGER])
 WIDTH = 32
 
 
@@ -115,6 +116,16 @@ def that_looks_ahead():
     return network
 
 
+def that_remembers_lengths():
+    rope = {
+        "rope_type": "dynamic",
+        "rope_theta": 10000.0,
+        "factor": 2.0,
+        "original_max_position_embeddings": 20,
+    }
+    return random_network("LlamaConfig", {"rope_parameters": rope, "max_position_embeddings": 20})
+
+
 def with_code_that_fails():
     network = llama()
 
@@ -158,6 +169,7 @@ REFUSED = {
     Reason.NOT_WHOLE: (with_weights_used_twice, "mlp.down_proj.weight of block 1"),
     Reason.ORDER: (with_an_ffn_that_runs_twice, "block 1 runs Attn 1, FFN 1, FFN 1"),
     Reason.NOT_CAUSAL: (that_looks_ahead, "another last token"),
+    Reason.HISTORY: (that_remembers_lengths, "tokens after"),
     Reason.OWN_CODE_FAILS: (with_code_that_fails, "the reason"),
     Reason.NO_LOGITS: (without_logits, "tuple"),
     Reason.DISAGREES: (that_disagrees, "plain rows: off by"),

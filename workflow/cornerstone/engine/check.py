@@ -56,6 +56,9 @@ class Comparison:
     excess: float
     where: str
 
+    def __str__(self) -> str:
+        return f"off by {self.difference:.3g} nats at {self.where}"
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -120,8 +123,8 @@ def _choose_rows(
         return kind
     sample = _sample(model, decoder, extreme_documents(documents), check_coalitions(model))
     kind = replace(kind, pace=_pace_of_reference(model, sample))
-    if (failure := _disagreement(model, decoder, kind, sample)) is not None:
-        raise refused(model.network, Reason.DISAGREES, f"in {model.dtype} with {failure}")
+    if (found := compare(model, decoder, kind, sample)).excess > 1:
+        raise refused(model.network, Reason.DISAGREES, f"in {model.dtype} with {kind}: {found}")
     return kind
 
 
@@ -205,16 +208,17 @@ def _row_kind_that_agrees(
             continue
         try:
             kind = with_windows(decoder, documents, replace(kind, pace=pace))
-            found = [_disagreement(model, decoder, kind, sample) for sample in samples]
+            found = max((compare(model, decoder, kind, one) for one in samples), key=lambda one: one.excess)
         # A model may refuse our masks in as many ways as there are models.
         except Exception as error:
             if is_out_of_memory(error):
                 raise
-            found = [f"{kind}: {one_line(error)}"]
-        failure = next((one for one in found if one is not None), None)
-        if failure is None:
-            log.info("check: %s agree with the model", kind)
-            return kind
+            failure = f"{kind}: {one_line(error)}"
+        else:
+            if found.excess <= 1:
+                log.info("check: %s agree with the model to %.1e nats", kind, found.difference)
+                return kind
+            failure = f"{kind}: {found}"
         failures.append(failure)
         log.info("check: %s cannot use %s", model.name, failure)
     raise refused(model.network, Reason.DISAGREES, "; ".join(failures))
@@ -294,17 +298,6 @@ def with_windows(decoder: Decoder, documents: Sequence[EncodedDocument], kind: R
     if kind.name == "plain":
         return kind
     return replace(kind, windows=tuple(windows_in_depth(decoder, request_lengths(documents)[-1])))
-
-
-def _disagreement(model: LanguageModel, decoder: Decoder, kind: RowKind, sample: Sample) -> str | None:
-    """Where the engine is further from the model than is tolerated, in words; None where it is not."""
-    comparison = compare(model, decoder, kind, sample)
-    log.info("check: %s are within %.1e nats of the model", kind, comparison.difference)
-    return (
-        f"{kind}: off by {comparison.difference:.3g} nats at {comparison.where}"
-        if comparison.excess > 1
-        else None
-    )
 
 
 def compare(model: LanguageModel, decoder: Decoder, kind: RowKind, sample: Sample) -> Comparison:

@@ -16,6 +16,7 @@ from cornerstone.engine.decoder import Decoder
 from cornerstone.engine.token_tree import ROOT, Row, tree_row
 from cornerstone.loading.encoding import EncodedDocument
 from cornerstone.loading.load import LanguageModel
+from cornerstone.loading.refusals import Reason, refused
 from cornerstone.loading.sublayers import kinds_of_blocks, one_of_each_kind, text_config
 from cornerstone.shapley.coalitions import Removed
 
@@ -98,16 +99,18 @@ def lengths_of_change(decoder: Decoder, lengths: Sequence[int]) -> list[int]:
     """Of sorted lengths, those from which on the model gives its blocks other arguments for the same tokens.
 
     Rotary embeddings may be others in a long sequence, for its first tokens too (Phi-3's longrope). One token more
-    or less makes no other arguments; what does is a change of the model's ways.
+    or less makes no other arguments; what does is a change of the model's ways. Raises CornerstoneError where they are
+    others after longer sequences have run: what a document gets would depend on those before it.
     """
-    found = []
-    before = None
-    for length in lengths:
-        now = _arguments(decoder, length)
-        if before is not None and not _agree(before, now):
-            found.append(length)
-        before = now
-    return found
+    given = [_arguments(decoder, length) for length in lengths]
+    for length, before in zip(reversed(lengths), reversed(given), strict=True):
+        if not _agree(before, _arguments(decoder, length)):
+            raise refused(decoder.network, Reason.HISTORY, f"{length} tokens after {lengths[-1]}")
+    return [
+        length
+        for length, one, other in zip(lengths[1:], given, given[1:], strict=False)
+        if not _agree(one, other)
+    ]
 
 
 def _arguments(decoder: Decoder, length: int) -> list[torch.Tensor]:

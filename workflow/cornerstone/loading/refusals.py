@@ -36,6 +36,7 @@ class Reason(Enum):
     NOT_WHOLE = "a removed sublayer is still felt: its weights are used elsewhere too"
     ORDER = "it does not run the sublayers of its blocks once each, one after another"
     NOT_CAUSAL = "it looks at tokens that come later, so it is no causal language model"
+    HISTORY = "what it computes depends on the lengths of the sequences that ran before"
     OWN_CODE_FAILS = "its own code fails on token ids alone"
     NO_LOGITS = "its output has no logits of the next token for each token"
     DISAGREES = "the engine disagrees with the model's own forward"
