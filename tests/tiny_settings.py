@@ -40,7 +40,7 @@ def _rules():
         (
             4,
             "num_attention_heads n_head n_heads num_heads attention_heads decoder_attention_heads "
-            "encoder_attention_heads index_n_heads linear_num_value_heads linear_num_heads mamba_n_heads "
+            "encoder_attention_heads linear_num_value_heads linear_num_heads mamba_n_heads "
             "mamba_num_heads swa_num_attention_heads",
         ),
         (
@@ -70,6 +70,10 @@ def _rules():
         (2 * WINDOW, "local_attention"),
         (CHUNK, "chunk_size mamba_chunk_size linear_chunk_size"),
         (TOP_K, "index_topk"),
+        (
+            16,
+            "index_n_heads",
+        ),  # with few, the rectified scores of many tokens are zero, and which come first is chance
         (SWITCH, "original_max_position_embeddings"),
         (16, "mamba_d_head mamba_head_dim mamba_headdim q_lora_rank kv_lora_rank o_lora_rank"),
         (8, "mamba_d_state state_size ssm_state_size"),
@@ -240,6 +244,7 @@ OWN = {
         **DENSE_FIRST,
         "layer_types": ["full_attention", "minimax_m3_sparse"] * 2,
         "index_block_size": 4,
+        "index_n_heads": 4,
         "index_topk_blocks": 2,
         "rotary_dim": 8,
     },
