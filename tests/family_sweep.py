@@ -94,10 +94,10 @@ def _loglikelihood(network, request):
 
 
 def reference(network, players, coalitions):
-    """[coalition][document]; documents by length under every third coalition and every single removal."""
+    """[coalition][document]; documents by length under every third coalition."""
     table = []
     for place, numbers in enumerate(coalitions):
-        documents = DOCUMENTS if place % 3 == 0 or len(numbers) < 2 else DOCUMENTS[: len(PAIRS)]
+        documents = DOCUMENTS if place % 3 == 0 else DOCUMENTS[: len(PAIRS)]
         with removed(players, numbers):
             table.append([loglikelihoods(network, document) for document in documents])
     return table
@@ -116,7 +116,7 @@ def least_felt(wanted, coalitions):
     """The least that a single removal moves any log-likelihood; nats."""
     full = wanted[coalitions.index(())]
     single = [documents for documents, numbers in zip(wanted, coalitions, strict=True) if len(numbers) == 1]
-    return min(max(float(np.abs(a - b).max()) for a, b in zip(full, one, strict=True)) for one in single)
+    return min(max(float(np.abs(a - b).max()) for a, b in zip(full, one, strict=False)) for one in single)
 
 
 # The sweep
