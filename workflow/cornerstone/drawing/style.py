@@ -9,7 +9,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from cornerstone.models.kinds import GROUPS, KINDS, Kind
+from cornerstone.models.kinds import KINDS, Kind
 from cornerstone.system.errors import CornerstoneError
 
 if TYPE_CHECKING:
@@ -106,11 +106,13 @@ def wrapped(text: str, width: float, size: float = FONT, weight: str = "normal")
 
 
 def kind_handles(kinds: Iterable[str], patches: bool = False) -> list[Line2D | Patch]:
-    """Legend entries, attention and FFN / MoE, of the kinds that occur: patches or the kinds' markers."""
-    occurring = [kind for kind in KINDS.values() if kind.name in set(kinds)]
-    groups = [[kind for kind in occurring if kind.group == group] for group in GROUPS]
+    """Legend entries of the kinds that occur, one for those that look alike (FFN / MoE): patches or markers."""
+    looks: dict[tuple[str, str], list[Kind]] = {}
+    for kind in KINDS.values():
+        if kind.name in set(kinds):
+            looks.setdefault((kind.colour, kind.marker), []).append(kind)
     handle = _patch if patches else _marker
-    return [handle(group[-1], " / ".join(kind.noun for kind in group)) for group in groups if group]
+    return [handle(alike[-1], " / ".join(kind.noun for kind in alike)) for alike in looks.values()]
 
 
 def _patch(kind: Kind, label: str) -> Patch:

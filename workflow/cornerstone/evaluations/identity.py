@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-ENGINE_VERSION = 1
+ENGINE_VERSION = 2
 """Of the engine that makes an evaluation: raise it with any change that moves results."""
 DIGESTS = ("weights", "config", "tokenizer")
 """What a manifest and an identity both say."""

@@ -89,7 +89,7 @@ def _draw_slices(axes: Axes, rows: pd.DataFrame, x: float, y: float) -> None:
     drawn = rows[rows["share"] > 0]
     ends = 90 + 360 * drawn["share"].cumsum().to_numpy()
     starts = np.concatenate([[90], ends[:-1]])
-    # Shades alternate within attention and within FFN.
+    # Shades alternate within mixers and within FFN or MoE.
     nth = drawn.groupby(drawn["kind"].map(lambda kind: KINDS[kind].group)).cumcount()
     for start, end, kind, n in zip(starts, ends, drawn["kind"], nth, strict=True):
         arc = (end - start) / 360 * 2 * pi * RADIUS * style.POINTS

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -197,14 +198,29 @@ def _dtype(name: str) -> torch.dtype:
     return DTYPES[name]
 
 
+def _auto_class(folder: Path, allow_remote_code: bool) -> Any:
+    """What loads the model: that of language models, and of images with text where only that knows the family.
+
+    Such a model is measured by its text decoder, on texts alone.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
+
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=allow_remote_code)
+    known = [
+        auto
+        for auto in (AutoModelForCausalLM, AutoModelForImageTextToText)
+        if type(config) in auto._model_mapping
+    ]
+    return known[0] if known else AutoModelForCausalLM
+
+
 def _load_network(folder: Path, dtype: torch.dtype, allow_remote_code: bool = False) -> nn.Module:
-    from transformers import AutoModelForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # a log file has lines, and each streamed block would show a bar of its own
     try:
         with warnings_in_lines(folder) as said:
-            network, loading = AutoModelForCausalLM.from_pretrained(
+            network, loading = _auto_class(folder, allow_remote_code).from_pretrained(
                 folder,
                 dtype=dtype,
                 local_files_only=True,

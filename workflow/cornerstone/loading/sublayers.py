@@ -22,6 +22,9 @@ from cornerstone.models.kinds import EXPERT_PARTS, FEED_FORWARD, GROUPS, KINDS, 
 # of ours would then not hold all that the rest of the model depends on.
 SHARED_KEYS_AND_VALUES = ("num_kv_shared_layers", "kv_sharing")
 
+# What in a config says how many residual streams there are (DeepSeek-V4, Gemma 3n).
+HYPER_CONNECTIONS = ("hc_mult", "hc_count", "altup_num_inputs")
+
 # Names of attentions to another model's output.
 CROSS_ATTENTION = ("encoder_attn", "cross_attn", "crossattention", "cross_attention")
 
@@ -86,6 +89,7 @@ def find_blocks(network: nn.Module) -> tuple[Block, ...]:
     or where blocks share weights, keys or values.
     """
     _refuse_shared_keys_and_values(network)
+    _refuse_several_streams(network)
     modules = _block_list(network)
     _refuse_shared_weights(network, modules)
     blocks: list[Block] = []
@@ -101,6 +105,12 @@ def _refuse_shared_keys_and_values(network: nn.Module) -> None:
     for name in SHARED_KEYS_AND_VALUES:
         if value := getattr(text_config(network), name, None):
             raise refused(network, Reason.SHARED_KEYS, f"{name} is {value} in its config")
+
+
+def _refuse_several_streams(network: nn.Module) -> None:
+    for name in HYPER_CONNECTIONS:
+        if value := getattr(text_config(network), name, None):
+            raise refused(network, Reason.SEVERAL_STREAMS, f"{name} is {value} in its config")
 
 
 def _refuse_shared_weights(network: nn.Module, blocks: nn.ModuleList) -> None:

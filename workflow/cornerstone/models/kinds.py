@@ -46,6 +46,10 @@ class Kind:
     hatch: str | None = None
     inside: str | None = None
 
+    @property
+    def is_attention(self) -> bool:
+        return self.name == "attn"
+
     def is_inside(self, names: Iterable[str]) -> bool:
         """Whether the names of what a module holds tell that it is of this kind."""
         return self.inside is not None and any(re.search(self.inside, name) for name in names)
@@ -72,7 +76,7 @@ KINDS = {
             noun="attention",
             group=MIXER,
             modules=(
-                *("self_attn", "attn", "attention", "self_attention", "linear_attn"),
+                *("self_attn", "attn", "attention", "self_attention", "linear_attn", "multi_head_attention"),
                 *("mixer", "temporal_block"),
             ),
             colour="#A81529",

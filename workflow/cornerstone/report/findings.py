@@ -99,10 +99,12 @@ def _kinds_sentence(totals: pd.DataFrame, unit: Unit) -> str:
     """Attention against the others, averaged over tasks where there are several."""
     task = MEAN if MEAN in set(totals["task"]) else totals["task"].iloc[0]
     of_kinds = totals[(totals["task"] == task) & (totals["by"] == "kind")].set_index("part")
-    others = next(part for part in of_kinds.index if part not in ("attention", DIFFERENCE))
+    if DIFFERENCE not in of_kinds.index:  # blocks of one mixer each
+        return f"The values of all sublayers sum to {unit.amount(of_kinds['value'].iloc[0])}."
+    mixers, others = (part for part in of_kinds.index if part != DIFFERENCE)
     difference = of_kinds.loc[DIFFERENCE]
     return (
-        f"The values of all attention sublayers sum to {unit.amount(of_kinds.loc['attention', 'value'])}, those of all "
+        f"The values of all {mixers} sublayers sum to {unit.amount(of_kinds.loc[mixers, 'value'])}, those of all "
         f"{others} sublayers to {unit.text(of_kinds.loc[others, 'value'])}: a difference of "
         f"{unit.text(difference['value'])} ({unit.interval(difference['value_low'], difference['value_high'])})."
     )

@@ -10,8 +10,8 @@ def method(contents: Contents) -> list[str]:
     """How values, effects and intervals were measured with the study's own settings, a paragraph each."""
     settings = contents.settings
     paragraphs = [
-        "A sublayer is one attention, FFN or mixture-of-experts (MoE) module of a decoder block. "
-        "Removing it leaves the skip connection: x + f(x) becomes x. Each model answered "
+        "A sublayer is one attention (or another mixer of tokens, as Mamba is), FFN or mixture-of-experts (MoE) of a "
+        "decoder block. Removing it leaves the skip connection: x + f(x) becomes x. Each model answered "
         f"multiple-choice questions whole, and again without every run of 1 to {settings.max_removed} "
         "consecutive sublayers. The questions and prompts are those of lm-evaluation-harness. The score: "
         f"{contents.score.method}.",

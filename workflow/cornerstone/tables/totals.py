@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from cornerstone.models.kinds import KINDS, kind_of
+from cornerstone.models.kinds import GROUPS, KINDS, kind_of
 from cornerstone.statistics.resampling import interval
 from cornerstone.tables import TABLES, Section, Table, View
 from cornerstone.values.document_numbers import DocumentNumbers, task_draws
@@ -20,8 +20,9 @@ from cornerstone.values.titles import MEAN
 
 NOTE = (
     "Sums over the sublayers of a part of the model, with 95 % intervals: paired bootstrap over documents, tasks "
-    "independent. The difference is attention less the others. Values count what a sublayer does beside others that "
-    "are removed, too; effects are of its removal alone. Depth is in thirds of the blocks."
+    "independent. The difference is attention (with other mixers of tokens) less the others. Values count what a "
+    "sublayer does beside others that are removed, too; effects are of its removal alone. Depth is in thirds of the "
+    "blocks."
 )
 DIFFERENCE = "difference"
 
@@ -50,18 +51,19 @@ def totals_table(results: Results) -> pd.DataFrame:
 def parts_of(labels: Sequence[str]) -> Mapping[tuple[str, str], np.ndarray]:
     """(by, part) -> weights of the sublayers, shape (sublayers,): 1 in the part, else 0.
 
-    kind: attention, and the others (FFN, MoE, or both); their difference, attention 1 and the others −1. depth: the
-    thirds of the model's blocks.
+    kind: the token mixers (attention, Mamba …), and the others (FFN, MoE, or both), where there are; their difference,
+    mixers 1 and the others −1. depth: the thirds of the model's blocks.
     """
     kinds = [kind_of(label) for label in labels]
     blocks = np.array([int(label.split()[1]) for label in labels])
-    attention = np.array([kind.is_attention for kind in kinds], dtype=float)
-    others = " / ".join(kind.noun for kind in KINDS.values() if kind in kinds and not kind.is_attention)
-    parts = {
-        ("kind", "attention"): attention,
-        ("kind", others): 1 - attention,
-        ("kind", DIFFERENCE): 2 * attention - 1,
-    }
+    parts = {}
+    for group in GROUPS:
+        nouns = " / ".join(kind.noun for kind in KINDS.values() if kind in kinds and kind.group == group)
+        if nouns:
+            parts["kind", nouns] = np.array([kind.group == group for kind in kinds], dtype=float)
+    if len(parts) == len(GROUPS):
+        mixers, others = parts.values()
+        parts["kind", DIFFERENCE] = mixers - others
     third = 3 * blocks // (blocks.max() + 1)
     return parts | {("depth", THIRDS[n]): (third == n).astype(float) for n in np.unique(third)}
 
