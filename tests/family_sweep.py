@@ -29,12 +29,12 @@ from cornerstone.shapley.coalitions import ablation, windows
 from cornerstone.system.errors import CornerstoneError
 from hand_table import MAY_BE_REFUSED, NOT_BUILT, REFUSED, players_of, removed
 from lm_eval_harness import word_tokenizer
-from tiny_families import FAMILY_NAMES, tiny_network
-from tiny_settings import CHUNK, SWITCH, TOP_K, VARIANTS, WINDOW
+from tiny_families import FAMILY_NAMES, auto_class, tiny_network
+from tiny_settings import CHUNK, MULTIMODAL, SWITCH, TOP_K, VARIANTS, WINDOW
 from token_documents import MAX_LENGTH, PAIRS, encoded, tokens
 
 torch.set_num_threads(1)
-NAMES = tuple(sorted(name for name in (*FAMILY_NAMES, *VARIANTS) if name not in NOT_BUILT))
+NAMES = tuple(sorted({*FAMILY_NAMES, *VARIANTS, *MULTIMODAL} - NOT_BUILT.keys()))
 TOLERANCE = 1e-4  # nats
 FELT = 0.1  # nats
 
@@ -145,7 +145,7 @@ def saved(name, folder):
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):  # its progress bar
         network.save_pretrained(folder)
     word_tokenizer().save_pretrained(folder)
-    return transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    return auto_class(name).from_pretrained(folder, dtype=torch.float32).eval()
 
 
 def sweep(name, folder, placements=("resident", "streamed")):
@@ -257,7 +257,7 @@ OPENING = [
     "# Families",
     "",
     f"Every family of causal language models that transformers {transformers.__version__} knows, by the model type in",
-    "their config.json; other structures of a family are in brackets. Each is tried by a tiny random model with its",
+    "their config.json, and of images with text by their usual ids; other structures of a family are in brackets. Each is tried by a tiny random model with its",
     "special switches on: experts, dense first blocks, windows and chunks shorter than the documents. It is loaded",
     "from a folder, with resident and streamed weights. The reference is plain transformers: it runs one request at a",
     "time and is made to do without sublayers by hooks on modules that are named by hand for each family. Compared are",

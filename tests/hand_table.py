@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from inspect import signature
 
 from tiny_families import model_type
+from tiny_settings import MULTIMODAL
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,10 @@ OTHER_LAYOUTS = {
     "roformer": Layout("roformer.encoder.layer", LIKE_BERT),
     "xlm-roberta": Layout("roberta.encoder.layer", LIKE_BERT),
     "xlm-roberta-xl": Layout("roberta.encoder.layer", LIKE_BERT),
+    "idefics3": Layout("model.text_model.layers", LLAMA),
+    "smolvlm": Layout("model.text_model.layers", LLAMA),
 }
+OTHER_LAYOUTS |= {name: Layout(NESTED, LLAMA) for name in MULTIMODAL if name not in OTHER_LAYOUTS}
 
 IS_MOE = ("MoE", "Moe", "SparseMoeBlock", "SparseMoEBlock", "MoELayer")
 """How the classes of MoEs end; a few that end otherwise are MoEs too."""

@@ -58,13 +58,16 @@ def zeroed(modules, removed):
         yield
 
 
-def harness_loglikelihoods(lm, modules, pairs, coalitions):
-    """lm-eval's log-likelihoods [coalition][document][choice] of (context, continuation) token ids."""
+def harness_loglikelihoods(lm, modules, pairs, coalitions, without=zeroed):
+    """lm-eval's log-likelihoods [coalition][document][choice] of (context, continuation) token ids.
+
+    without(modules, removed): a context within which the network does without some of them.
+    """
     requests = [((str(context), str(answer)), context, answer) for d in pairs for context, answer in d]
     ends = np.cumsum([len(document) for document in pairs])[:-1]
     found = []
     for removed in coalitions:
-        with zeroed(modules, removed):
+        with without(modules, removed):
             answers = lm._loglikelihood_tokens(requests, disable_tqdm=True)
         found.append(np.split(np.array([loglikelihood for loglikelihood, _ in answers]), ends))
     return found

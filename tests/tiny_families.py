@@ -24,8 +24,9 @@ from tiny_settings import MAY_BE_NONE, OWN, RULES, VARIANTS
 def _each_once():
     """The model types of AutoModelForCausalLM, one for each pair of config and model."""
     pairs = {}
-    for model_type, model in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.items():
-        pairs.setdefault((CONFIG_MAPPING[model_type].__name__, model), model_type)
+    for name, model in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.items():
+        config_class = CONFIG_MAPPING[name]
+        pairs[config_class, model] = config_class.model_type
     return tuple(pairs.values())
 
 
@@ -43,10 +44,16 @@ def tiny_config(name):
     return _tiny(CONFIG_MAPPING[model_type(name)], own)
 
 
+def auto_class(name):
+    """What loads a family: a multimodal one goes by its own id, and is asked for texts alone."""
+    causal = model_type(name) in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    return transformers.AutoModelForCausalLM if causal else transformers.AutoModelForImageTextToText
+
+
 def tiny_network(name, scale=0.2, seed=0):
     """A network of the family with random weights, so large that every removal is felt far beyond rounding."""
-    auto = transformers.AutoModelForCausalLM
-    return randomised(auto.from_config(tiny_config(name), dtype=torch.float32), scale, seed)
+    network = auto_class(name).from_config(tiny_config(name), dtype=torch.float32)
+    return randomised(network, scale, seed)
 
 
 def randomised(network, scale=0.2, seed=0):
@@ -58,9 +65,8 @@ def randomised(network, scale=0.2, seed=0):
             if name.endswith("A_log"):  # a decay: of another sign, states would grow without end
                 weights.copy_(noise.abs())
             elif weights.ndim > 1:
-                weights.copy_(
-                    (2 * scale if "conv" in name else scale) * noise
-                )  # few numbers are summed there
+                few = "conv" in name  # numbers are summed there
+                weights.copy_((2 if few else 1) * scale * noise)
             else:
                 weights.add_(0.1 * noise)
     return network.eval()

@@ -21,7 +21,8 @@ def _rules():
         (
             32,
             "hidden_size d_model n_embd emb_dim dim lru_width embedding_size word_embed_proj_dim embedding_dim "
-            "input_embedding_size output_embedding_size attention_hidden_size backbone_hidden_size",
+            "input_embedding_size output_embedding_size attention_hidden_size backbone_hidden_size out_hidden_size "
+            "embed_dim projection_dim",
         ),
         (
             48,
@@ -84,7 +85,15 @@ def _rules():
         (1, "bos_token_id decoder_start_token_id"),
         (2, "eos_token_id"),
         (True, "is_decoder"),
-        (0, "image_token_id video_token_id audio_token_id image_token_index vision_start_token_id"),
+        (28, "image_size"),
+        (14, "patch_size"),
+        (16, "num_position_embeddings"),
+        ([0], "deepstack_visual_indexes fullatt_block_indexes"),
+        (
+            0,
+            "image_token_id video_token_id audio_token_id image_token_index vision_start_token_id vision_end_token_id "
+            "image_start_token_id image_end_token_id video_start_token_id video_end_token_id",
+        ),
     )
     return {name: value for value, names in by_value for name in names.split()}
 
@@ -376,3 +385,26 @@ VARIANTS = {
     "xlnet (both ways)": {"attn_type": "bi"},
 }
 """Other structures of a family, in a model type's words with a name in brackets: what differs from OWN."""
+
+MROPE = {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 1, 1]}}
+MULTIMODAL = {
+    "mistral3": {"text_config": {"sliding_window": WINDOW}},
+    "qwen2_vl": {"text_config": MROPE},
+    "qwen2_5_vl": {"text_config": MROPE},
+    "qwen3_vl": {"text_config": MROPE},
+    "qwen3_vl_moe": {"text_config": MROPE},
+    "llava": {},
+    "llava_next": {},
+    "llava_onevision": {},
+    "paligemma": {},
+    "smolvlm": {},
+    "idefics3": {},
+    "internvl": {},
+    "glm4v": {"text_config": MROPE},
+    "glm4v_moe": {
+        "text_config": {"rope_parameters": MROPE["rope_parameters"] | {"mrope_section": [1, 1, 0]}}
+    },
+    "aya_vision": {},
+}
+"""Families of images with text, which people know by these ids: their text decoders are measured."""
+OWN |= MULTIMODAL
