@@ -23,7 +23,7 @@ def word_tokenizer():
     )
 
 
-def harness(network, tokenizer=None, batch_size=8):
+def harness(network, tokenizer=None, batch_size=8, max_length=None):
     from lm_eval.models.huggingface import HFLM
 
     return HFLM(
@@ -31,6 +31,7 @@ def harness(network, tokenizer=None, batch_size=8):
         tokenizer=tokenizer or word_tokenizer(),
         softmax_dtype="float32",
         batch_size=batch_size,
+        max_length=max_length,
     )
 
 
