@@ -11,7 +11,7 @@ from families import as_model
 from hand_table import players_of, removed
 from lm_eval_harness import harness, harness_loglikelihoods
 from tiny_families import tiny_network
-from token_documents import PAIRS, encoded
+from token_documents import MAX_LENGTH, PAIRS, encoded
 
 ATTENTION_ALONE = {
     "cohere": "tree",
@@ -44,7 +44,7 @@ OTHER_STRUCTURES = {
     "bloom": "plain",
     "ctrl": "tree",
     "dbrx": "tree",
-    "deepseek_v32": "plain",
+    "deepseek_v32": "tree",
     "falcon_h1": "plain",
     "gemma4_text": "tree",
     "granitemoehybrid": "plain",
@@ -91,7 +91,8 @@ def measured(name):
     players = players_of(network, name)
     coalitions = some_coalitions(len(players))
     result = evaluate(model, encoded(PAIRS), coalitions)
-    wanted = harness_loglikelihoods(harness(network), players, PAIRS, coalitions, removed)
+    lm = harness(network, batch_size=1, max_length=MAX_LENGTH)  # Phi-3 switches at the longest of a batch
+    wanted = harness_loglikelihoods(lm, players, PAIRS, coalitions, removed)
     ours = np.concatenate(result.loglikelihoods, axis=1)
     theirs = np.array([np.concatenate(documents) for documents in wanted])
     single = [place for place, numbers in enumerate(coalitions) if len(numbers) == 1]

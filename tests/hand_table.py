@@ -256,10 +256,10 @@ REASONS = {
     "SEVERAL_STREAMS NO_PLAYER": "deepseek_v4, gemma3n_text, hy_v4, inkling2_text, qwen4_exp, qwen4_exp_text",
     "SEVERAL_STREAMS": "reformer",
     "SHARED_WEIGHTS": "zamba, zamba2",
-    "ORDER": "hrm_text",
+    "ORDER NO_BLOCKS": "hrm_text",
     "NO_BLOCKS": "xlm",
-    "NO_RESIDUAL": "xlnet",
-    "NO_RESIDUAL NOT_CAUSAL": "xlnet (both ways)",
+    "NO_RESIDUAL NO_BLOCKS": "xlnet",
+    "NOT_CAUSAL NO_RESIDUAL NO_BLOCKS": "xlnet (both ways)",
     "NOT_CAUSAL": "cpmant, doge (experts)",
     "NOT_CAUSAL NO_RESIDUAL NO_PLAYER": "bert (encoder)",
     "NO_PLAYER": "xmod",
@@ -274,7 +274,7 @@ MAY_BE_REFUSED = {
     **{name: ["NO_RESIDUAL", "NO_PLAYER"] for name, one in OTHER_LAYOUTS.items() if one.slots is LIKE_BERT},
     "axk2": ["NO_PLAYER", "SEVERAL_PLAYERS"],
     "inkling_text": ["NO_PLAYER", "SEVERAL_PLAYERS"],
-    "longcat_flash": ["SEVERAL_PLAYERS"],
+    "longcat_flash": ["SEVERAL_PLAYERS", "NO_BLOCKS"],
 }
 """Families that can be measured by the table above, but by no rule of structure that others have too."""
 

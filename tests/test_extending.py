@@ -184,11 +184,14 @@ def test_a_family_of_the_page_is_driven_as_lm_eval_drives_it(tmp_path):
     for name in ("workflow", "tests"):
         shutil.copytree(REPOSITORY / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     subprocess.run(["git", "apply", "-"], cwd=tmp_path, input=DIFF, text=True, check=True)
-    code = "from families import measured; m = measured('lfm2'); print(m.worst < 1e-4 < m.spread, m.rows, m.kinds)"
+    code = (
+        "from family_structures import measured; m = measured('rwkv (not rescaled)'); "
+        "print(m.worst < 1e-4 < m.felt, m.rows, m.found == m.players, *[kind for _, kind in m.found])"
+    )
     said = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path / "tests", capture_output=True, text=True, check=True
     )
-    assert said.stdout.strip().endswith("True plain attn ffn attn ffn attn ffn")
+    assert said.stdout.strip().endswith("True plain True rwkv ffn rwkv ffn rwkv ffn rwkv ffn")
 
 
 @pytest.mark.study

@@ -135,7 +135,7 @@ def test_weights_that_no_block_can_be_read_of_go_to_a_gpu_as_a_whole(folder, mon
     def refuse(checkpoint):
         raise CornerstoneError("its blocks share weights")
 
-    monkeypatch.setattr(Checkpoint, "_refuse_shared_between_blocks", refuse)
+    monkeypatch.setattr(Checkpoint, "refuse_shared_between_blocks", refuse)
     model = as_on_a_gpu(monkeypatch, folder)
     assert model.weights is None
     expected = evaluate(resident(folder), DOCUMENTS, COALITIONS)

@@ -40,8 +40,15 @@ def test_the_thread_ends_with_the_evaluation_and_another_may_follow(folder):
     assert results[0].counts["weight_bytes_read"] == results[1].counts["weight_bytes_read"]
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit(143), ZeroDivisionError])
-def test_the_thread_ends_after_ctrl_c_and_after_errors(folder, monkeypatch, error):
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (KeyboardInterrupt, KeyboardInterrupt),
+        (SystemExit(143), SystemExit),
+        (ZeroDivisionError("by nothing"), CornerstoneError),
+    ],
+)
+def test_the_thread_ends_after_ctrl_c_and_after_errors(folder, monkeypatch, error, raised):
     model, before = streamed(folder), alive_threads()
     run_block = Decoder.run_block
 
@@ -51,7 +58,7 @@ def test_the_thread_ends_after_ctrl_c_and_after_errors(folder, monkeypatch, erro
         return run_block(decoder, number, *arguments, **settings)
 
     monkeypatch.setattr(Decoder, "run_block", fail)
-    with pytest.raises(error if isinstance(error, type) else type(error)):
+    with pytest.raises(raised):
         evaluate(model, DOCUMENTS, COALITIONS)
     assert_ended(model, before)
 

@@ -10,26 +10,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from cornerstone.engine.block_arguments import BlockArguments
+from cornerstone.engine.switch import Player
 from cornerstone.loading.refusals import Reason, refused
-
-if TYPE_CHECKING:
-    from cornerstone.engine.decoder import Decoder
+from cornerstone.loading.sublayers import Block
 
 
-def returns_its_input(decoder: Decoder, number: int, hidden: Tensor, arguments: BlockArguments) -> bool:
+class RunsBlocks(Protocol):
+    """What of a decoder is asked here; see `Decoder`."""
+
+    network: nn.Module
+    blocks: tuple[Block, ...]
+    players: tuple[tuple[Player, ...], ...]
+
+    def run_block(
+        self, number: int, hidden: Tensor, arguments: BlockArguments, removed: Sequence[int] = ()
+    ) -> Tensor:
+        """One block on hidden states (B, T, D), without the sublayers at the given places in it."""
+        ...
+
+
+def returns_its_input(decoder: RunsBlocks, number: int, hidden: Tensor, arguments: BlockArguments) -> bool:
     """Whether the block without all its sublayers returns its input exactly."""
     output = decoder.run_block(number, hidden, arguments, removed=range(len(decoder.players[number])))
     return torch.equal(output, hidden)
 
 
 def prove_players(
-    decoder: Decoder, numbers: Sequence[int], hidden: Tensor, arguments: Sequence[BlockArguments]
+    decoder: RunsBlocks, numbers: Sequence[int], hidden: Tensor, arguments: Sequence[BlockArguments]
 ) -> None:
     """Prove of some blocks that removing sublayers removes these, wholly, and nothing else.
 
@@ -43,7 +56,7 @@ def prove_players(
 class _Proof:
     """The proof for one block."""
 
-    def __init__(self, decoder: Decoder, number: int, hidden: Tensor, arguments: BlockArguments) -> None:
+    def __init__(self, decoder: RunsBlocks, number: int, hidden: Tensor, arguments: BlockArguments) -> None:
         self.decoder, self.number, self.hidden, self.arguments = decoder, number, hidden, arguments
         self.block = decoder.blocks[number].module
         self.labels = [sublayer.label for sublayer in decoder.blocks[number].sublayers]

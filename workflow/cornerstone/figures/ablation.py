@@ -94,9 +94,9 @@ def _caption(context: Context) -> str:
         ". Black: what is left is surely guessing (collapsed, or below guessing); hollow: that is undecided"
     )
     return (
-        "Score after removing one sublayer: markers tell its kind (circles: attention, squares: FFN or MoE). Dashed: the "
-        "full model, its 95 % interval in grey; dotted: chance. The light bars are the 95 % interval of the "
-        "drop: one that crosses the dashed line is a drop that cannot be told from none"
+        "Score after removing one sublayer: markers tell its kind (circles: attention, squares: FFN or MoE). "
+        "Dashed: the full model, its 95 % interval in grey; dotted: chance. The light bars are the 95 % interval of "
+        "the drop: one that crosses the dashed line is a drop that cannot be told from none"
         f"{markers if context.score.is_accuracy else ''}{context.measured}."
     )
 

@@ -206,12 +206,9 @@ def _auto_class(folder: Path, allow_remote_code: bool) -> Any:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=allow_remote_code)
-    known = [
-        auto
-        for auto in (AutoModelForCausalLM, AutoModelForImageTextToText)
-        if type(config) in auto._model_mapping
-    ]
-    return known[0] if known else AutoModelForCausalLM
+    is_language = type(config) in AutoModelForCausalLM._model_mapping
+    is_multimodal = type(config) in AutoModelForImageTextToText._model_mapping
+    return AutoModelForImageTextToText if is_multimodal and not is_language else AutoModelForCausalLM
 
 
 def _load_network(folder: Path, dtype: torch.dtype, allow_remote_code: bool = False) -> nn.Module:
