@@ -30,7 +30,8 @@ from cornerstone.system.errors import CornerstoneError
 from hand_table import MAY_BE_REFUSED, NOT_BUILT, REFUSED, players_of, removed
 from lm_eval_harness import word_tokenizer
 from tiny_families import FAMILY_NAMES, auto_class, tiny_network
-from tiny_settings import CHUNK, MULTIMODAL, SWITCH, TOP_K, VARIANTS, WINDOW
+from tiny_settings import CHUNK, SWITCH, TOP_K, WINDOW
+from tiny_variants import MULTIMODAL, VARIANTS
 from token_documents import MAX_LENGTH, PAIRS, encoded, tokens
 
 torch.set_num_threads(1)

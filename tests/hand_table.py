@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from inspect import signature
 
 from tiny_families import model_type
-from tiny_settings import MULTIMODAL
+from tiny_variants import MULTIMODAL
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -189,7 +190,12 @@ def test_a_family_of_the_page_is_driven_as_lm_eval_drives_it(tmp_path):
         "print(m.worst < 1e-4 < m.felt, m.rows, m.found == m.players, *[kind for _, kind in m.found])"
     )
     said = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path / "tests", capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        cwd=tmp_path / "tests",
+        env=os.environ | {"PYTHONPATH": str(tmp_path / "workflow")},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert said.stdout.strip().endswith("True plain True rwkv ffn rwkv ffn rwkv ffn rwkv ffn")
 

@@ -18,7 +18,8 @@ from transformers import PreTrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-from tiny_settings import MAY_BE_NONE, OWN, RULES, VARIANTS
+from tiny_settings import MAY_BE_NONE, OWN, RULES
+from tiny_variants import MULTIMODAL, VARIANTS
 
 
 def _each_once():
@@ -40,7 +41,7 @@ def model_type(name):
 
 def tiny_config(name):
     """The config of a family, or of a variant of one."""
-    own = OWN.get(model_type(name), {}) | VARIANTS.get(name, {})
+    own = {**OWN, **MULTIMODAL}.get(model_type(name), {}) | VARIANTS.get(name, {})
     return _tiny(CONFIG_MAPPING[model_type(name)], own)
 
 
