@@ -242,10 +242,9 @@ def _hook(module, residual):
             return (given, *output[1:]) if isinstance(output, tuple) else given
         if not isinstance(output, tuple | list):
             return output * 0
-        # Beside the output itself GPT-NeoX Japanese returns a bias that is added to it.
-        added = [0, 2] if type(module).__name__ == "GPTNeoXJapaneseAttention" else [0]
-        zeroed = [x * 0 if place in added and x is not None else x for place, x in enumerate(output)]
-        return type(output)(zeroed)
+        # What comes after the output itself stays: attention weights, router logits, and a bias that is handed to
+        # the block to be added later (GPT-NeoX Japanese), as in lm-eval's run with such hooks.
+        return type(output)([output[0] * 0, *output[1:]])
 
     return other
 
