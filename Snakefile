@@ -33,6 +33,7 @@ localrules:
     all,
     download_model,
     build_documents,
+    accept_documents,
     estimate,
     overview,
     precision,

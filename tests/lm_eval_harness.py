@@ -49,8 +49,8 @@ def zeroed(modules, removed):
     """Zero the outputs of the removed sublayers."""
 
     def zero(module, arguments, output):
-        if isinstance(output, tuple):
-            return (output[0] * 0, *output[1:])
+        if isinstance(output, tuple | list):
+            return type(output)((output[0] * 0, *output[1:]))
         return output * 0
 
     with ExitStack() as stack:

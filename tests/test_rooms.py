@@ -21,7 +21,7 @@ LIBRARIES = {
     "system": {"huggingface_hub", "tqdm"},
     "statistics": {"numpy"},
     "shapley": {"numpy", "scipy", "shapiq"},
-    "documents": {"datasets", "huggingface_hub", "jinja2", "lm_eval", "pyarrow"},
+    "documents": {"datasets", "huggingface_hub", "jinja2", "lm_eval", "numpy", "pyarrow"},
     "models": {"filelock", "huggingface_hub", "tqdm"},
     "loading": {"torch", "transformers"},
     "engine": {"numpy", "torch"},

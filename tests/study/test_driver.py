@@ -162,6 +162,14 @@ def test_bad_results_are_set_aside_so_that_they_are_made_again(bad_results):
     assert not any(path.exists() for path in bad_results)
 
 
+def test_a_damaged_list_of_what_is_left_out_is_set_aside(here):
+    path = here / "results" / "unscorable" / "mine" / "piqa.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{")
+    driver.set_aside_bad_results(STUDY, ["all"])
+    assert rejected() == ["piqa.json.rejected"]
+
+
 def test_a_dry_run_says_what_it_would_set_aside(bad_results, capsys):
     driver.set_aside_bad_results(STUDY, ["all", "-n"])
     said = capsys.readouterr().err

@@ -7,7 +7,9 @@ import pytest
 
 import cornerstone.evaluations.parts
 from cornerstone.documents.document import digest_documents, read_documents, write_documents
+from cornerstone.documents.unscorable import CheckedModel, CheckedTask, Unscorable, write_unscorable
 from cornerstone.evaluations.job import run_evaluation_job
+from cornerstone.models.manifest import read_manifest
 from cornerstone.study.overview import print_overview, share_done
 from cornerstone.study.resolve import resolve
 from fake_engine import LABELS, FakeEngine, write_study
@@ -77,6 +79,21 @@ def test_pairs_count_where_they_are_asked_for(jobs):
     )
     run_evaluation_job(pairs, FakeEngine().engine())
     assert share(pair_distance=2) == 1
+
+
+def test_documents_that_are_left_out_are_not_waited_for(jobs):
+    manifest, task = read_manifest(jobs["windows"].manifest), read_documents(jobs["windows"].documents)
+    of_task = CheckedTask(task.digest, 12, (Unscorable(3, 0, "it is odd"), Unscorable(3, 1, "it is odd")))
+    path = jobs["windows"].manifest.parents[1] / "unscorable" / "tiny" / "boolq.json"
+    write_unscorable(
+        CheckedModel("tiny", manifest["config"], manifest["tokenizer"], {"boolq": of_task}), path
+    )
+    run_evaluation_job(
+        replace(jobs["ablation"], unscorable=path, skip_unscorable=True), FakeEngine().engine()
+    )
+    assert share() == pytest.approx(SINGLES / (SINGLES + WINDOWS))
+    run_evaluation_job(replace(jobs["windows"], unscorable=path, skip_unscorable=True), FakeEngine().engine())
+    assert share() == 1
 
 
 def test_other_prompts_are_not_done(jobs):

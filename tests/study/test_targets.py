@@ -21,6 +21,8 @@ GOOD_TARGETS = [
     "results/evaluations/llama3_8b/boolq/windows.parquet",
     "results/documents/boolq.parquet",
     "results/models/llama3_8b.json",
+    "results/unscorable/llama3_8b/boolq.json",
+    "results/unscorable/llama3_8b.json",
     "results/report.html",
 ]
 BAD_TARGETS = [
@@ -38,6 +40,10 @@ BAD_TARGETS = [
     ),
     ("results/documents/bool.parquet", "unknown task 'bool'"),
     ("results/models/llama3.json", "unknown model 'llama3'"),
+    ("results/unscorable/llama3/boolq.json", "unknown model 'llama3'"),
+    ("results/unscorable/llama3.json", "unknown model 'llama3'"),
+    ("results/unscorable/llama3_8b/bool.json", "unknown task 'bool'"),
+    ("results/unscorable/llama3_8b/boolq.csv", "files there are called {model}/{task}.json"),
     ("results/figure/pie_llama3_8b.pdf", "no figure/ in results/"),
     ("results/demo/figures/pie_demo_llama.pdf", "no demo/ in results/ (choose another with --configfile)"),
 ]

@@ -15,8 +15,11 @@ from tiny_study import STUDY, configure, make, planned, prepare
 
 pytestmark = pytest.mark.study
 
-NO_ARITHMETIC = {"download_model", "build_documents", "evaluate"}
-"""They are made again by version numbers alone."""
+NO_ARITHMETIC = {
+    *("download_model", "build_documents", "evaluate"),
+    *("find_unscorable", "accept_documents"),
+}
+"""They are made again by version numbers alone, or for other files of the user's."""
 DECIDE_NO_NUMBER = ("workflow/cornerstone/system/", "workflow/scripts/logged.py")
 
 

@@ -45,7 +45,10 @@ pytestmark = [
 
 REPOSITORY = Path(__file__).parents[2]
 DEMO = REPOSITORY / "config" / "demo.yaml"
-LOCAL_RULES = ("all", "download_model", "build_documents", "estimate", "overview", "precision")
+LOCAL_RULES = (
+    *("all", "download_model", "build_documents", "accept_documents"),
+    *("estimate", "overview", "precision"),
+)
 
 
 @pytest.fixture(scope="session", autouse=True)

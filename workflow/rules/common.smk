@@ -19,6 +19,10 @@ from cornerstone.study.driver import (
     answer_question,
     configured_study,
     explain_lock,
+    fix_order_of_sets,
+    note_edited_tasks,
+    read_edits,
+    is_evaluated,
     set_aside_bad_results,
 )
 from cornerstone.study.places import model_files, own_task_files
@@ -32,6 +36,7 @@ IS_DRIVER = workflow.exec_mode == ExecMode.DEFAULT  # its jobs read this file to
 MEMORY_OF_SCORES = 16_000
 """MB to read evaluations with: all coalitions and far pairs are up to 10^8 rows."""
 
+fix_order_of_sets()
 try:
     study = configured_study(config, sys.argv[1:], is_driver=IS_DRIVER)
     if IS_DRIVER:
@@ -39,6 +44,7 @@ try:
             sys.exit(0)
         explain_lock(sys.argv[1:])
         set_aside_bad_results(study, sys.argv[1:])
+    edits = note_edited_tasks(study, sys.argv[1:]) if IS_DRIVER else read_edits(study)
 except CornerstoneError as error:
     sys.exit(f"Cornerstone: {error}")
 

@@ -21,6 +21,7 @@ rule build_documents:
         limit=lambda wildcards: study.task(wildcards.task).documents,
         include_path=lambda wildcards: study.task(wildcards.task).include_path,
         documents_version=DOCUMENTS_VERSION,
+        edits=lambda wildcards: edits.get(wildcards.task),
     message:
         "Build the documents of {wildcards.task}"
     script:

@@ -2,10 +2,72 @@
 # its progress is in {output}.parts/, files that Snakemake does not know and so never deletes.
 
 
+# What of a task's documents a model can score is found before it is evaluated on them, on a CPU and with its tokenizer
+# alone, in the environment of the evaluation, whose tokens are the same.
+
+
+rule find_unscorable:
+    input:
+        manifest="<results>/models/{model}.json",
+        documents="<results>/documents/{task}.parquet",
+    output:
+        found="<results>/unscorable/{model}/{task}.json",
+    log:
+        "<logs>/find_unscorable/{model}/{task}.log",
+    benchmark:
+        "<benchmarks>/find_unscorable/{model}/{task}.tsv"
+    conda:
+        "../../envs/evaluate.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        limit=lambda wildcards: study.document_limit(wildcards.model, wildcards.task),
+        allow_remote_code=lambda wildcards: study.model(wildcards.model).allow_remote_code,
+    message:
+        "Look which documents of {wildcards.task} {wildcards.model} cannot score"
+    script:
+        "../scripts/find_unscorable.py"
+
+
+# All of a model's tasks at once: refused where one of them has documents that the model cannot score, unless they are
+# to be left out. A checkpoint, because evaluations wait for it and are not made of it: see `unscorable`.
+checkpoint accept_documents:
+    input:
+        found=of_tasks("<results>/unscorable/{model}/{task}.json"),
+    output:
+        accepted="<results>/unscorable/{model}.json",
+    log:
+        "<logs>/accept_documents/{model}.log",
+    benchmark:
+        "<benchmarks>/accept_documents/{model}.tsv"
+    retries: 0
+    conda:
+        "../../envs/models.yaml"
+    params:
+        unscorable=study.unscorable,
+    message:
+        "Accept what {wildcards.model} can score"
+    script:
+        "../scripts/accept_documents.py"
+
+
+def unscorable(wildcards):
+    """The list of what an evaluation leaves out.
+
+    One that is not there, or of another number of documents, waits until all of the model's tasks are accepted. One
+    that is there does not: a task that is added would make it again.
+    """
+    if not is_evaluated(study, wildcards.model, wildcards.task, wildcards.design):
+        checkpoints.accept_documents.get(model=wildcards.model)
+    return "<results>/unscorable/{model}/{task}.json"
+
+
 rule evaluate:
     input:
         manifest="<results>/models/{model}.json",
         documents="<results>/documents/{task}.parquet",
+        unscorable=unscorable,
     output:
         evaluation="<results>/evaluations/{model}/{task}/{design}.parquet",
     log:
@@ -21,6 +83,7 @@ rule evaluate:
     resources:
         device=lambda wildcards: study.model(wildcards.model).device,
         placement=lambda wildcards: study.model(wildcards.model).placement,
+        unscorable=study.unscorable,
         memory_bytes=study.memory_bytes,
         gpu=lambda wildcards: study.model(wildcards.model).resources.gpu,
         mem_mb=lambda wildcards: study.model(wildcards.model).resources.mem_mb,
@@ -44,6 +107,7 @@ use rule evaluate as evaluate_shard with:
     input:
         manifest="<results>/models/{model}.json",
         documents="<results>/documents/{task}.parquet",
+        unscorable=unscorable,
     output:
         note="<results>/evaluations/{model}/{task}/{design}.shards/{shard}-of-{shards}.json",
     log:
@@ -62,6 +126,7 @@ use rule evaluate as join_shards with:
     input:
         manifest="<results>/models/{model}.json",
         documents="<results>/documents/{task}.parquet",
+        unscorable=unscorable,
         shards=shard_notes,
     wildcard_constraints:
         model=SHARDED_MODELS,
@@ -69,6 +134,7 @@ use rule evaluate as join_shards with:
     resources:
         device=lambda wildcards: study.model(wildcards.model).device,
         placement=lambda wildcards: study.model(wildcards.model).placement,
+        unscorable=study.unscorable,
         memory_bytes=study.memory_bytes,
         gpu=0,
         mem_mb=8000,

@@ -27,6 +27,8 @@ def main(snakemake):
             max_removed=snakemake.params.max_removed,
             pair_distances=distances and tuple(distances),
             limit=snakemake.params.limit,
+            unscorable=Path(snakemake.input.unscorable),
+            skip_unscorable=snakemake.resources.unscorable == "skip",
             shard=(int(asked.shard), int(asked.shards)) if is_shard else None,
             note=Path(output[0]) if is_shard else None,
             shard_notes=tuple(map(Path, snakemake.input.get("shards", ()))),

@@ -4,12 +4,16 @@ from pathlib import Path
 
 from logged import run_logged
 
+ROWS = ("values", "ablation", "joint", "agreement", "interactions")
+"""The CSV files of each model and task that the tables are made of."""
+
 
 def main(snakemake):
     from cornerstone.tables.written import study_tables, write_tables
     from cornerstone.values.published import Published
     from cornerstone.values.results import Results, read_measured
     from cornerstone.values.rows import read_rows
+    from cornerstone.values.side_by_side import TableSettings, shared_rows, unshared_documents
     from cornerstone.values.titles import Titles
 
     def paths(name):
@@ -20,20 +24,23 @@ def main(snakemake):
     designs = {}  # the files of each model × task
     for path in paths("evaluations"):
         designs.setdefault(path.parent, []).append(path)
+    files, asked = list(designs.values()), [documents[folder.name] for folder in designs]
+    unshared = unshared_documents(of_model[0] for of_model in files)
     measured = read_measured(
-        list(designs.values()),
-        [documents[folder.name] for folder in designs],
+        files,
+        asked,
         max_removed=params.max_removed,
         edges=params.edges,
         estimator=params.estimator,
         score=params.score,
+        unshared=unshared,
     )
+    rows = {name: read_rows(paths(name)) for name in ROWS}
+    settings = {
+        name: params[name] for name in ("max_removed", "edges", "estimator", "score", "top_k", "margin")
+    }
     results = Results(
-        values=read_rows(paths("values")),
-        ablation=read_rows(paths("ablation")),
-        joint=read_rows(paths("joint")),
-        agreement=read_rows(paths("agreement")),
-        interactions=read_rows(paths("interactions")),
+        **shared_rows(rows, files, asked, unshared, TableSettings(**settings)),
         measured=measured,
         top_k=params.top_k,
         margin=params.margin,

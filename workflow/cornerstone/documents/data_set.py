@@ -28,21 +28,33 @@ from cornerstone.system.hub import HubUnreachable, explained, is_transient, no_r
 
 FILE_BUILDERS = ("arrow", "csv", "json", "parquet", "text", "xml")
 """What a task may name in place of a data set, to read files of its own."""
+UNUSABLE = {
+    "streaming": "and lm-eval needs rows that can be counted",
+    "split": "and lm-eval takes the splits by their names (test_split and the like)",
+}
+"""Of dataset_kwargs: what makes datasets give something else than splits of rows."""
 UNREACHED = "Couldn't reach"
 """How datasets begins when it gets no answer, after tries of its own (23 s), or may not ask."""
+UNLIKE_FILES = re.compile(r"Couldn't cast\n.*because column names don't match", re.DOTALL)
 LOCAL_FILE = "or give the task a local file as its `data`"
 
 
 def data_set_arguments(task: str, definition: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of datasets.load_dataset that a task asks for, without trust_remote_code.
 
-    Raises CornerstoneError where its definition names no data set.
+    Raises CornerstoneError where its definition names no data set, or asks for rows in a form that lm-eval cannot
+    make a task of.
     """
     path = definition.get("dataset_path")
     if not isinstance(path, str):
         raise CornerstoneError(f"task {task} names no data set: give its definition a dataset_path")
     more = {**(definition.get("dataset_kwargs") or {})}
     more.pop("trust_remote_code", None)
+    for key, unusable in UNUSABLE.items():
+        if more.get(key):
+            raise CornerstoneError(
+                f"task {task}: its dataset_kwargs have {key}: {more[key]}, {unusable}; leave {key} out"
+            )
     return {"path": path, "name": definition.get("dataset_name"), **more}
 
 
@@ -136,6 +148,9 @@ def _explanation(error: Exception, arguments: Mapping[str, Any]) -> str:
         return f"{_unreachable(f'{name} {wrong[1]}')}; the cache has {_one_of(wrong[2])}"
     if isinstance(error, DataFilesNotFoundError | EmptyDatasetError):
         return f"data set {name} has no data files that can be read: {_ask_for_parquet(name)}, {LOCAL_FILE}"
+    if wrong := UNLIKE_FILES.search("\n".join(str(cause) for cause in _chain(error))):
+        reason = " ".join(wrong[0].split())
+        return f"cannot load data set {name} ({reason}): give its files the same fields, {LOCAL_FILE}"
     if on_the_hub(arguments) and (trouble := _refusal(error, arguments)):
         return trouble
     return f"cannot load data set {name} ({_innermost(error)}); mend that, {LOCAL_FILE}"

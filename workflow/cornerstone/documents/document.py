@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cornerstone.system.durable_files import durable_file
 from cornerstone.system.errors import CornerstoneError
 
-DOCUMENTS_VERSION = 1
+DOCUMENTS_VERSION = 2
 """Raised by a change that makes other prompts of the same task: every study's documents are then made again."""
 FORMAT = 1
 """Number of the file's layout; a change that older readers misread raises it."""
@@ -60,6 +60,7 @@ class DocumentSet:
     digest:  sha256 (hex) over all prompts, gold indices and lengths.
     lm_eval_version, source: what built the prompts, and from which data; provenance only.
     available: documents of the scored split, before sample and limit; 0 where it is not known.
+    files:   the user's own files that the documents were made from, each with its sha256 (hex); provenance only.
     """
 
     task: str
@@ -71,6 +72,7 @@ class DocumentSet:
     lm_eval_version: str = ""
     source: str = ""
     available: int = 0
+    files: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 def digest_documents(documents: Iterable[Document]) -> str:
@@ -129,13 +131,24 @@ def read_documents(path: Path | str) -> DocumentSet:
     return document_set
 
 
-def check_documents_file(path: Path | str) -> None:
-    """Raise CornerstoneError unless a file is whole and says that it holds documents; its rows are not read."""
+def read_task_files(path: Path | str) -> dict[str, str]:
+    """The user's own files that the documents of a file were made from, each with its sha256; its rows are not read.
+
+    Raises CornerstoneError as `check_documents_file` does.
+    """
+    return check_documents_file(path).get("files", {})
+
+
+def check_documents_file(path: Path | str) -> dict[str, Any]:
+    """What a document file says of itself; its rows are not read.
+
+    Raises CornerstoneError unless it is whole and says that it holds documents.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        _read_metadata(pq.read_schema(path))
+        return _read_metadata(pq.read_schema(path))
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, RecursionError) as error:
         raise _no_documents(path, error) from error
 
@@ -184,6 +197,7 @@ def _metadata(document_set: DocumentSet) -> dict[str, Any]:
         "lm_eval_version": document_set.lm_eval_version,
         "source": document_set.source,
         "available": document_set.available,
+        "files": dict(document_set.files),
     }
 
 

@@ -1,122 +1,141 @@
-"""Check that rows have the fields that a task reads: of a missing one lm-eval would make a nonsense prompt.
+"""How a task's rules read a row: what fails is named by its field, and so is a null that would be written out.
 
-    check_fields("boolq", definition, rows, "boolq.jsonl", is_local=True)
+    trouble_of(lm_task, row, rules_of(lm_task.config))      # None, or "no field 'passage' (or null); ..."
 
-lm-eval notices a field that is missing everywhere, at best; one that is missing in some rows comes to it as
-None, and its templates write "None"; a template's bare name that is no field is taken for the text itself.
+lm-eval is asked itself: a field that a template or function can do without may be missing. It does not notice two
+things: a rule's bare name that is no field is taken for the text itself, and of a null a template writes "None".
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
-import datasets
-import pyarrow.compute as pc
-from jinja2 import TemplateSyntaxError, meta
+from jinja2 import TemplateSyntaxError, UndefinedError, meta
 from lm_eval.utils import env as template_environment
 
-from cornerstone.system.errors import CornerstoneError, one_line
+from cornerstone.documents.loaded_task import LoadedTask
+from cornerstone.system.errors import CornerstoneError, one_line, shown
 
 RULES = ("doc_to_text", "doc_to_choice", "doc_to_target", "description", "gen_prefix")
 """A definition's keys that read a row, in the order of prompt, choices, answer."""
+UNDEFINED = re.compile(r"'(\w+)' is undefined")
 
 
-def check_fields(
-    task: str, definition: Mapping[str, Any], rows: datasets.Dataset, place: str, *, is_local: bool
-) -> None:
-    """Raise CornerstoneError where rows lack a field that the task needs, or its process_docs fails on one.
-
-    A null counts as missing in a local file, where that is what a field left out becomes. Elsewhere it is the
-    data set's own: it is told on stderr where a template would write it out as "None", as lm-eval does.
-    """
-    process = definition.get("process_docs")
-    if process is not None:
-        rows = _processed(task, process, place, rows)
-    needed = _needed_fields(definition, rows)
-    for field, is_written in needed.items():
-        is_there = field in rows.column_names
-        row = _first_null(rows, field) if is_there else 0
-        if row is None:
-            continue
-        if not is_there or is_local:
-            raise CornerstoneError(
-                f"{place}, row {row + 1}: no field {field!r} (or null); task {task} needs {', '.join(needed)}"
-                + ("" if is_local else f", its data have {', '.join(rows.column_names)}")
-            )
-        if is_written:
-            print(
-                f"{place}, row {row + 1}: {field!r} is null, and lm-eval writes None for it", file=sys.stderr
-            )
+def rules_of(config: Any) -> dict[str, Any]:
+    """The rules of a task's configuration, or of its few-shot examples', that are given."""
+    rules = {key: getattr(config, key, None) for key in RULES}
+    return {key: rule for key, rule in rules.items() if rule is not None}
 
 
-def _first_null(rows: datasets.Dataset, field: str) -> int | None:
-    column = rows.select_columns([field]).with_format("arrow")[:][field]
-    row = pc.index(pc.is_null(column), True).as_py() if column.null_count else -1
-    return None if row < 0 else row
+def check_names(lm_task: LoadedTask, *, with_examples: bool) -> None:
+    """Raise CornerstoneError where a rule is a bare name that no field has, or no template at all."""
+    checked = rules_of(lm_task.config)
+    if with_examples:
+        checked |= rules_of(lm_task.fewshot_cfg)
+    for key, rule in checked.items():
+        if isinstance(rule, str) and _is_unknown_name(lm_task, key, rule):
+            raise CornerstoneError(f"{lm_task.loaded.place}, row 1: {_missing(lm_task, rule)}")
 
 
-def _processed(
-    task: str, process: Callable[..., Any], place: str, rows: datasets.Dataset
-) -> datasets.Dataset:
-    """The rows after the task's own process_docs; the first row that it fails on is named."""
-    try:
-        return process(rows)
-    except Exception as error:  # the task's own code
-        row, reason = _first_failing_row(process, rows)
-        raise CornerstoneError(
-            f"{place}, row {row}: {reason}; task {task} cannot read it, "
-            f"its fields are {', '.join(rows.column_names)}"
-        ) from error
+def _is_unknown_name(lm_task: LoadedTask, key: str, rule: str) -> bool:
+    choices = lm_task.config.doc_to_choice
+    listed = list(choices.values()) if isinstance(choices, dict) else choices
+    is_choice = isinstance(listed, list) and rule in listed
+    is_name = key.startswith("doc_to_") and rule.isidentifier()
+    return is_name and rule not in lm_task.features and not is_choice
 
 
-def _first_failing_row(process: Callable[..., Any], rows: datasets.Dataset) -> tuple[int, str]:
-    """By halving: the number of the first row (from 1) with which process_docs fails, and why."""
-    sound, failing, reason = 0, len(rows), ""  # the first `sound` rows pass, the first `failing` do not
-    while failing - sound > 1 or not reason:
-        middle = (sound + failing + 1) // 2
+def trouble_of(lm_task: LoadedTask, row: Mapping[str, Any], rules: Mapping[str, Any]) -> str | None:
+    """What is wrong with a row, found by applying one rule after another; None where each works."""
+    for key, rule in rules.items():
         try:
-            process(rows.select(range(middle)))
-            sound = middle
-        except Exception as error:  # the task's own code
-            failing, reason = middle, field_reason(error)
-    return failing, reason
+            value = _applied(lm_task, key, rule, row)
+        except Exception as error:  # lm-eval's templates and the task's own functions
+            return _reason(lm_task, error, rule, row)
+        if key == "doc_to_text" and not isinstance(value, str | int):
+            return f"its doc_to_text gives {shown(value)}; give a text"
+        if key == "doc_to_choice" and (trouble := trouble_of_choices(value)):
+            return trouble
+    return None
 
 
-def _needed_fields(definition: Mapping[str, Any], rows: datasets.Dataset) -> dict[str, bool]:
-    """The fields that a task's templates and functions read, and whether a template writes them out as they are."""
-    needed: dict[str, bool] = {}
-    for key in RULES:
-        rule = definition.get(key)
-        if isinstance(rule, str):
-            fields, is_written = _template_fields(key, rule, definition, rows.column_names), "{%" not in rule
-        elif callable(rule):
-            fields, is_written = _read_fields(rule, rows[0]), False
-        else:
-            continue
-        needed |= {field: needed.get(field, False) or is_written for field in fields}
-    return needed
+def trouble_of_choices(choices: Any) -> str | None:
+    """What is wrong with the choices of a row; None where they are texts that can be scored."""
+    if not isinstance(choices, list | tuple):
+        return f"its choices are {shown(choices)}; give a list of texts"
+    for number, choice in enumerate(choices, 1):
+        if not isinstance(choice, str):
+            return f"choice {number} is {shown(choice)}, which is no text; put it in quotes"
+        if not choice:
+            return f"choice {number} is empty, so there is nothing to score; write it out"
+    return None if choices else "it has no choices, so there is nothing to score; give some"
 
 
-def _template_fields(key: str, template: str, definition: Mapping[str, Any], columns: list[str]) -> list[str]:
-    """A template is a field's bare name, or text with fields in braces."""
-    if template in columns:
-        return [template]
-    choices = definition.get("doc_to_choice")
-    is_choice = isinstance(choices, list) and template in choices
-    if key.startswith("doc_to_") and template.isidentifier() and not is_choice:
-        return [template]
-    try:
-        return sorted(meta.find_undeclared_variables(template_environment.parse(template)))
-    except TemplateSyntaxError as error:
-        raise CornerstoneError(f"task {definition['task']}: its {key} is no template ({error})") from error
+def _applied(lm_task: LoadedTask, key: str, rule: Any, row: Mapping[str, Any]) -> Any:
+    """What lm-eval makes of a rule for a row."""
+    if key in ("description", "gen_prefix"):
+        return lm_task.resolve_field(row, rule)
+    return getattr(lm_task, key)(row, rule)
+
+
+def refusal(lm_task: LoadedTask, place: str, number: int, trouble: str) -> CornerstoneError:
+    """The error for a row (`number` from 0) that has this trouble."""
+    line = f"{place}, row {number + 1}: {trouble}"
+    return CornerstoneError(line if trouble.startswith("no field") else f"task {lm_task.config.task}: {line}")
+
+
+def _reason(lm_task: LoadedTask, error: Exception, rule: Any, row: Mapping[str, Any]) -> str:
+    if isinstance(error, TemplateSyntaxError):
+        key = next(key for key in RULES if getattr(lm_task.config, key, None) == rule)
+        return f"its {key} is no template ({error})"
+    undefined = UNDEFINED.fullmatch(str(error)) if isinstance(error, UndefinedError) else None
+    if undefined:
+        return _missing(lm_task, undefined[1])
+    asked = _fields(rule, row)
+    if isinstance(error, KeyError) and error.args and error.args[0] in asked and error.args[0] not in row:
+        return _missing(lm_task, error.args[0])
+    for field in asked:
+        if field in row and row[field] is None:
+            return _missing(lm_task, field)
+    return field_reason(error)
+
+
+def _missing(lm_task: LoadedTask, field: str) -> str:
+    """That a field is not there, with all that the task reads and all that there is."""
+    rules = rules_of(lm_task.config).values()
+    asked = dict.fromkeys(name for rule in rules for name in _fields(rule, lm_task.task_docs[0]))
+    owner = "the file has" if lm_task.loaded.is_local else "its data have"
+    known = lm_task.loaded.splits.get(lm_task.config.test_split or lm_task.config.validation_split)
+    columns = getattr(known, "column_names", None) or lm_task.features
+    return (
+        f"no field {field!r} (or null); task {lm_task.config.task} needs {', '.join(asked) or field}, "
+        f"{owner} {', '.join(columns)}"
+    )
+
+
+def _fields(rule: Any, row: Mapping[str, Any]) -> list[str]:
+    """The fields that a template names, or that a function asks a row for."""
+    if callable(rule):
+        recording = _RecordingRow(row)
+        with suppress(Exception):  # whatever is wrong with the row, what was asked of it is known
+            rule(recording)
+        return list(recording.asked)
+    if not isinstance(rule, str):
+        return []
+    if rule in row or rule.isidentifier():
+        return [rule]
+    with suppress(TemplateSyntaxError):
+        return sorted(meta.find_undeclared_variables(template_environment.parse(rule)))
+    return []
 
 
 class _RecordingRow(dict):
     """A row that remembers which of its fields were asked for, whether it has them or not."""
 
-    def __init__(self, row: dict[str, Any]) -> None:
+    def __init__(self, row: Mapping[str, Any]) -> None:
         super().__init__(row)
         self.asked: dict[str, None] = {}
 
@@ -129,17 +148,59 @@ class _RecordingRow(dict):
         return super().get(field, default)
 
 
-def _read_fields(function: Callable[[Any], Any], row: dict[str, Any]) -> list[str]:
-    recording = _RecordingRow(row)
-    try:
-        function(recording)
-    except Exception:  # whatever is wrong with the row, what was asked of it is known
-        return list(recording.asked)
-    return [field for field in recording.asked if field in row]  # .get with a default may go without
-
-
 def field_reason(error: Exception) -> str:
     """One line on an exception that a task's own code raised for a row."""
     if isinstance(error, KeyError) and error.args:
         return f"no field {error.args[0]!r}"
     return one_line(error)
+
+
+# Nulls that are written out
+
+
+def check_nulls(
+    lm_task: LoadedTask, rows: Iterable[tuple[int, Mapping[str, Any]]], rules: Mapping[str, Any], place: str
+) -> list[str]:
+    """Lines on fields that are null where a rule writes "None" for it, the first row of each.
+
+    rows: with their numbers, from 0. In a local file a null is what a field left out becomes: there the first raises
+    CornerstoneError. Elsewhere it is the data set's own, and lm-eval's prompt is kept.
+    """
+    told: dict[str, str] = {}
+    for number, row in rows:
+        for path in _nulls(row):
+            field = ".".join(path)
+            if not any(_is_written(lm_task, key, rule, row, path) for key, rule in rules.items()):
+                continue
+            if lm_task.loaded.is_local:
+                raise CornerstoneError(f"{place}, row {number + 1}: {_missing(lm_task, field)}")
+            told.setdefault(
+                field, f"{place}, row {number + 1}: {field!r} is null, and lm-eval writes None for it"
+            )
+    return list(told.values())
+
+
+def _nulls(row: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """The names that lead to each null of a row."""
+    for name, value in row.items():
+        if value is None:
+            yield (name,)
+        elif isinstance(value, Mapping):
+            yield from ((name, *path) for path in _nulls(value))
+
+
+def _is_written(
+    lm_task: LoadedTask, key: str, rule: Any, row: Mapping[str, Any], path: tuple[str, ...]
+) -> bool:
+    """Whether a rule writes "None" for a null: with an empty text in its place, it would write one less."""
+    if isinstance(rule, str) and rule in lm_task.features:
+        return path == (rule,) and key.startswith("doc_to_")
+    with suppress(Exception):  # what fails is told by lm-eval itself
+        written, emptied = (str(_applied(lm_task, key, rule, each)) for each in (row, _emptied(row, path)))
+        return written.count("None") > emptied.count("None")
+    return False
+
+
+def _emptied(row: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+    name, *more = path
+    return {**row, name: _emptied(row[name], tuple(more)) if more else ""}

@@ -37,6 +37,9 @@ INCLUDE = re.compile(rb"^[\"']?include[\"']?[ \t]*:[ \t]*[\"']?([^\"'\s#]+)", re
 OWN_KEYS = {"group", "task", "tag", "group_alias", "task_alias", "aggregate_metric_list", "metadata"}
 """Of a group and its members: what does not change the tasks themselves."""
 
+TASK_KEYS = {"dataset_path", "custom_dataset", "output_type", "doc_to_text", "doc_to_target", "doc_to_choice"}
+"""Of a task, and of no group."""
+
 Find = Callable[[str], Entry | None]
 """From a name to lm-eval's definition of it: a task's or group's `cfg` with functions by name, a tag's `tags`."""
 
@@ -71,13 +74,19 @@ def is_group(entry: Entry) -> bool:
 
 
 def load_definition(entry: Entry) -> dict[str, Any]:
-    """A task's definition with its functions, which runs the Python files that it names."""
+    """A task's definition with its functions, which runs the Python files that it names.
+
+    Its metadata are those that lm-eval gives it, and hands to a custom_dataset.
+    """
     try:
-        return load_yaml(entry.yaml_path)
+        definition = load_yaml(entry.yaml_path)
     except Exception as error:  # a module of the task's own may need packages, or have mistakes
         raise CornerstoneError(
             f"task {entry.name}: the functions that {entry.yaml_path} names cannot be loaded ({one_line(error)})"
         ) from error
+    metadata = definition.get("metadata", {})
+    metadata = metadata if isinstance(metadata, dict) else {"_metadata": metadata}
+    return {**definition, "metadata": {**metadata, "config_source": str(entry.yaml_path)}}
 
 
 def _known(name: str, find: Find, include_path: Path | str | None) -> Entry:
@@ -130,6 +139,10 @@ def _index(files: Iterable[Path]) -> tuple[dict[str, Entry], list[str]]:
     for path in files:
         try:
             config = load_yaml(path, resolve_func=False)
+            if isinstance(config.get("task"), str) and "group" in config and config.keys() & TASK_KEYS:
+                raise ValueError(
+                    f"task {config['task']} has `group:`, an older lm-eval's word: write `tag:` in its place"
+                )
             if config.keys() & {"task", "group", "class"}:  # else a template, to be included
                 TaskIndex.process_cfg(config, path, index)
         except Exception as error:  # of the YAML reader, of an `include`, or a name that is none

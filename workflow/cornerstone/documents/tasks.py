@@ -12,35 +12,30 @@ from __future__ import annotations
 
 import importlib.metadata
 import random
-import re
 import sys
-from collections.abc import Mapping, Sequence
-from itertools import groupby
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import datasets
-from lm_eval.api.task import ConfigurableTask
-
-from cornerstone.documents.document import Document, DocumentSet, Request, digest_documents
+from cornerstone.documents.asked import documents_of
+from cornerstone.documents.document import Document, DocumentSet, digest_documents
+from cornerstone.documents.lm_task import make_lm_task, runs_code
+from cornerstone.documents.seeded import as_in_simple_evaluate, has_torch, same_random_state
 from cornerstone.documents.supported_tasks import (
     metrics_of,
     number_of_shots,
     scored_split,
     unsupported_reason,
 )
-from cornerstone.documents.task_data import TaskData, examples_split, load_data
-from cornerstone.documents.task_fields import check_fields, field_reason
-from cornerstone.documents.task_index import expand_task, find_definition, is_group, load_definition
-from cornerstone.system.errors import CornerstoneError, one_line, shown
+from cornerstone.documents.task_data import TaskData, load_data
+from cornerstone.documents.task_files import FileWatch, watched_files
+from cornerstone.documents.task_index import Entry, expand_task, find_definition, is_group, load_definition
+from cornerstone.system.errors import CornerstoneError
 
 __all__ = ["build_documents", "supported_definition"]
-
-FEWSHOT_SEED = 1234
-"""What lm-eval's simple_evaluate draws few-shot examples with."""
-MOST_CHOICES = 2**15 - 1
-"""As many as the document file can number."""
-HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 def build_documents(
@@ -67,6 +62,9 @@ def build_documents(
     limit: only the first so many documents (of the sample, if there is one).
     include_path: a folder with tasks of one's own, which go before lm-eval's of the same name.
 
+    What a task's own code draws at random is what it draws in lm-eval's simple_evaluate of the whole task; code
+    that makes other documents each time is refused.
+
     Raises CornerstoneError for a task that is unknown or not supported, and for data that cannot be had or
     do not fit the task: it names the data set or file, the row and the field.
     """
@@ -75,22 +73,30 @@ def build_documents(
             raise CornerstoneError(
                 f"task {task}: a {what} of {number} documents leaves none; give 1 or more, or null"
             )
-    definition = supported_definition(task, include_path)
-    shots = number_of_shots(definition, shots)
-    loaded = load_data(task, definition, data)
-    lm_task = _lm_task(task, loaded, shots)
-    rows = sampled_rows(len(lm_task.eval_docs), sample, seed, task)[:limit]
-    documents = _documents(task, lm_task, rows, loaded)
+    entry = _supported(task, include_path)
+
+    @cache  # told once, though the documents are built more than once
+    def rows_of(count: int) -> list[int]:
+        return sampled_rows(count, sample, seed, task)[:limit]
+
+    with watched_files() as watch:
+        with tempfile.TemporaryDirectory(prefix="cornerstone-", ignore_cleanup_errors=True) as folder:
+            built = _built(_Build(task, entry, data, shots, rows_of, Path(folder), watch))
+        # The folder is gone: what was read there is none of the user's.
+        yaml = Path(entry.yaml_path).parent if entry.yaml_path else None
+        files = watch.digests(entry.cfg or {}, yaml)
+    _tell(task, built, watch)
     return DocumentSet(
         task=name or task,
-        version=str(lm_task.VERSION),
-        split=scored_split(definition),
-        metrics=metrics_of(definition),
-        digest=digest_documents(documents),
-        documents=documents,
+        version=built.version,
+        split=scored_split(entry.cfg),
+        metrics=metrics_of(entry.cfg),
+        digest=digest_documents(built.documents),
+        documents=built.documents,
         lm_eval_version=importlib.metadata.version("lm_eval"),
-        source=loaded.source,
-        available=len(lm_task.eval_docs),
+        source=built.source,
+        available=built.available,
+        files=files,
     )
 
 
@@ -99,6 +105,10 @@ def supported_definition(task: str, include_path: Path | str | None = None) -> d
 
     What can be refused is refused before the task's code is run.
     """
+    return load_definition(_supported(task, include_path))
+
+
+def _supported(task: str, include_path: Path | str | None) -> Entry:
     entry = find_definition(task, include_path)
     if is_group(entry):
         members = expand_task(task, include_path)
@@ -111,7 +121,7 @@ def supported_definition(task: str, include_path: Path | str | None = None) -> d
             f"task {task} is not supported: {reason}; choose a multiple-choice task scored by acc or acc_norm"
         )
     scored_split(entry.cfg)
-    return load_definition(entry)
+    return entry
 
 
 def sampled_rows(count: int, sample: int | None, seed: int | None, task: str = "this task") -> list[int]:
@@ -131,133 +141,91 @@ def sampled_rows(count: int, sample: int | None, seed: int | None, task: str = "
     return rows[:sample]
 
 
-class _LoadedTask(ConfigurableTask):
-    """lm-eval's task on rows that are there already."""
-
-    def __init__(self, config: dict[str, Any], splits: Mapping[str, datasets.Dataset]) -> None:
-        self._splits = splits
-        super().__init__(config=config)
-
-    def download(self, dataset_kwargs: dict[str, Any] | None = None, **_: Any) -> None:
-        self.dataset = self._splits
+# Building, once or, where a task's own code runs, until it is known to give the same again
 
 
-def _lm_task(task: str, loaded: TaskData, shots: int) -> ConfigurableTask:
-    definition, split = loaded.definition, scored_split(loaded.definition)
-    check_fields(task, definition, loaded.splits[split], loaded.place, is_local=loaded.is_local)
-    examples = examples_split(definition)
-    if shots and examples not in (None, split):
-        place = f"{loaded.source}, {examples}"
-        check_fields(task, definition, loaded.splits[examples], place, is_local=loaded.is_local)
-    config = {key: value for key, value in definition.items() if key not in ("tag", "group", "task_list")}
-    try:
-        lm_task = _LoadedTask(config, loaded.splits)
-    except (
-        Exception
-    ) as error:  # the fields are there: what is left is the definition, and lm-eval's try of a row
-        hint = "; is a choice empty?" if isinstance(error, IndexError) else ""
-        raise CornerstoneError(
-            f"task {task}: lm-eval can make no prompt of {loaded.place}, row 1 ({one_line(error)}{hint})"
-        ) from error
-    lm_task.set_config("num_fewshot", shots)
-    lm_task.set_fewshot_seed(FEWSHOT_SEED)
-    return lm_task
+@dataclass(frozen=True)
+class _Build:
+    """What documents are built of. rows_of: from the number of documents to the rows that are asked for."""
+
+    task: str
+    entry: Entry
+    data: Path | str | None
+    shots: int | None
+    rows_of: Callable[[int], list[int]]
+    folder: Path
+    watch: FileWatch
 
 
-def _documents(
-    task: str, lm_task: ConfigurableTask, rows: Sequence[int], loaded: TaskData
-) -> tuple[Document, ...]:
-    """The documents of these rows, in their order."""
-    try:
-        instances = _instances(lm_task, rows)
-    except Exception as error:  # lm-eval's templates and the task's own functions
-        raise CornerstoneError(
-            f"task {task}: {_first_failure(lm_task, set(rows), loaded.place, error)}"
-        ) from error
-    return tuple(
-        _document(f"task {task}: {loaded.place}, row {row + 1}", row, lm_task, instances.get(row, []))
-        for row in rows
+@dataclass(frozen=True)
+class _Built:
+    """The documents of a build; notes: lines for the user. rows: of the data set, for another build."""
+
+    documents: tuple[Document, ...]
+    version: str
+    source: str
+    available: int
+    notes: list[str]
+    runs_code: bool
+    rows: TaskData | None
+
+
+def _built(build: _Build) -> _Built:
+    """Raises CornerstoneError where the task's code makes other documents of the same rows."""
+    knew_torch = has_torch()
+    built = _build_once(build, 1, None)
+    if not built.runs_code:
+        return built
+    if has_torch() and not knew_torch:  # its generator had no seed of ours
+        built = _build_once(build, 2, built.rows)
+    again = _build_once(build, 3, built.rows)
+    for one, other in zip(built.documents, again.documents, strict=False):
+        if one != other:
+            raise _changing(build.task, f"document {one.index} is another")
+    if len(built.documents) != len(again.documents):
+        raise _changing(build.task, f"{len(built.documents)} documents, then {len(again.documents)}")
+    return built
+
+
+def _changing(task: str, how: str) -> CornerstoneError:
+    return CornerstoneError(
+        f"task {task}: its code makes other documents each time it is run ({how}): give its random generator a seed"
     )
 
 
-def _instances(lm_task: ConfigurableTask, rows: Sequence[int]) -> dict[int, list[Any]]:
-    """lm-eval's requests by row.
-
-    It draws the examples of one document after those of another: with examples, all documents up to the last
-    row are built. Without, lm-eval itself picks the rows; it numbers them anew.
-    """
-    built = range(max(rows) + 1) if lm_task.config.num_fewshot else sorted(rows)
-    if len(built) == built[-1] + 1:
-        lm_task.build_all_requests(limit=len(built))
-    else:
-        lm_task.build_all_requests(samples=set(built))  # a set, for lm-eval looks every row up in it
-    grouped = groupby(lm_task.instances, key=lambda instance: instance.doc_id)
-    return {built[number]: list(group) for number, group in grouped}
-
-
-def _first_failure(lm_task: ConfigurableTask, rows: set[int], place: str, error: Exception) -> str:
-    """Which row lm-eval cannot make a request of, and why."""
-    for index, row in lm_task.doc_iterator():
-        if index not in rows:
-            continue
-        try:
-            context = lm_task.fewshot_context(row, 0, gen_prefix=lm_task.doc_to_prefix(row))
-            lm_task.construct_requests(row, context, metadata=(lm_task.config.task, index, 1))
-        except Exception as row_error:
-            return f"{place}, row {index + 1}: {field_reason(row_error)}"
-    return (
-        f"lm-eval cannot build its {lm_task.config.num_fewshot}-shot prompts of {place} ({one_line(error)})"
+def _build_once(build: _Build, number: int, rows: TaskData | None) -> _Built:
+    kept = build.folder / str(number)
+    kept.mkdir()
+    with as_in_simple_evaluate(kept):
+        definition = load_definition(build.entry)
+        shots = number_of_shots(definition, build.shots)
+        own = definition.get("custom_dataset") is not None and build.data is None
+        if own:
+            loaded = load_data(build.task, definition, kept)
+        else:
+            with same_random_state(), build.watch.downloading():
+                loaded = rows or load_data(build.task, definition, kept, build.data)
+        lm_task = make_lm_task(build.task, definition, loaded, shots)
+        available = len(lm_task.task_docs)
+        documents, notes = documents_of(lm_task, build.rows_of(available))
+    return _Built(
+        documents=documents,
+        version=str(lm_task.VERSION),
+        source=loaded.source,
+        available=available,
+        notes=notes,
+        runs_code=runs_code(definition),
+        rows=None if own else loaded,
     )
 
 
-def _document(where: str, index: int, lm_task: ConfigurableTask, instances: list[Any]) -> Document:
-    """One row's requests, gold indices and choice lengths, as lm-eval's process_results reads them."""
-    if not instances:
-        raise CornerstoneError(f"{where}: it has no choices, so there is nothing to score; give some")
-    row = instances[0].doc
-    choices = lm_task.doc_to_choice(row)
-    if not isinstance(choices, list | tuple):
-        raise CornerstoneError(f"{where}: its choices are {shown(choices)}; give a list of texts")
-    requests = tuple(Request(*instance.args) for instance in instances[: len(choices)])
-    _check_texts(where, choices, requests)
-    delimiter = lm_task.config.target_delimiter
-    for choice, request in enumerate(requests):
-        if not choices[choice] or not request.continuation.removeprefix(delimiter):
-            raise CornerstoneError(
-                f"{where}: choice {choice + 1} is empty, so there is nothing to score; write it out"
-            )
-    gold = lm_task.doc_to_text(row) if lm_task.multiple_input else lm_task.doc_to_target(row)
-    return Document(
-        index=index,
-        requests=requests,
-        gold=_gold_indices(where, gold, choices),
-        choice_lengths=tuple(len(choice) for choice in choices),
-    )
-
-
-def _check_texts(where: str, choices: list[Any], requests: tuple[Request, ...]) -> None:
-    if len(choices) > MOST_CHOICES:
-        raise CornerstoneError(f"{where}: it has {len(choices)} choices; give up to {MOST_CHOICES}")
-    for number, choice in enumerate(choices, 1):
-        if not isinstance(choice, str):
-            raise CornerstoneError(
-                f"{where}: choice {number} is {shown(choice)}, which is no text; put it in quotes"
-            )
-    for text in (text for request in requests for text in (request.context, request.continuation)):
-        if half := HALF_CHARACTER.search(text):
-            raise CornerstoneError(
-                f"{where}: {shown(text)} has {half[0]!a}, half a character, which no file can hold; mend it"
-            )
-
-
-def _gold_indices(where: str, gold: Any, choices: list[str]) -> tuple[int, ...]:
-    """The right choices: an index, a list of them, or a choice's own text."""
-    if isinstance(gold, str) and gold in choices:
-        gold = choices.index(gold)
-    indices = gold if isinstance(gold, list) else [gold]
-    if not indices or not all(isinstance(index, int) and 0 <= index < len(choices) for index in indices):
-        raise CornerstoneError(
-            f"{where}: the answer is {shown(gold)}, but there are {len(choices)} choices: "
-            f"it must be an index from 0 to {len(choices) - 1}, a list of them, or a choice's own text"
+def _tell(task: str, built: _Built, watch: FileWatch) -> None:
+    """Tell on stderr what the user should know of documents that are made."""
+    notes = list(built.notes)
+    if watch.unwatched:
+        notes.append(
+            f"{task}: its code {' and '.join(watch.unwatched)}: what is read only so is not watched, and after a "
+            "change of it the documents have to be made again by hand (--forcerun build_documents)"
         )
-    return tuple(sorted({int(index) for index in indices}))
+    for note in notes:
+        print(note, file=sys.stderr)

@@ -50,7 +50,7 @@ def _other_output(module: nn.Module, removal: Removal) -> Callable:
         other = removal.output(main)
         if RESIDUAL in signature.parameters:
             other = other + signature.bind(module, *args, **kwargs).arguments[RESIDUAL]
-        return (other, *rest) if isinstance(output, tuple | list) else other
+        return type(output)((other, *rest)) if isinstance(output, tuple | list) else other
 
     return hook
 

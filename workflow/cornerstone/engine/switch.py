@@ -18,7 +18,7 @@ from cornerstone.engine.removals import Removal
 class Form:
     """The kind of output that a module returns: a tensor, or a tuple or list whose first entry is the tensor.
 
-    length:   of the tuple or list, None for a tensor.
+    length:   of the tuple or list, None for a tensor; is_list: whether it is a list.
     own:      by place the names of its entries that are weights of the module and no results: a bias that the block
               adds later.
     width:    the size of the tensor's last dimension.
@@ -26,6 +26,7 @@ class Form:
     """
 
     length: int | None
+    is_list: bool = False
     own: tuple[tuple[int, str], ...] = ()
     width: int = 0
     residual: int | str | None = None
@@ -36,7 +37,7 @@ class Form:
             return cls(None)
         names = {} if module is None else {id(p): name for name, p in module.named_parameters(recurse=False)}
         own = tuple((place, names[id(entry)]) for place, entry in enumerate(output) if id(entry) in names)
-        return cls(len(output), own)
+        return cls(len(output), isinstance(output, list), own)
 
     def main(self, output: Any) -> Tensor:
         return output if self.length is None else output[0]
@@ -48,7 +49,8 @@ class Form:
         rest: list[Any] = [None] * self.length
         for place, name in self.own:
             rest[place] = getattr(module, name)
-        return (main, *rest[1:])
+        filled = [main, *rest[1:]]
+        return filled if self.is_list else tuple(filled)
 
 
 class Switch:

@@ -53,7 +53,9 @@ class Evaluation:
                 split), choice, loglikelihood (nats); sorted by number removed, removed, document, choice.
     provenance: versions, device, times: how it was made, never a reason to make it again.
     identity:   see `identity.model_identity`.
-    documents:  digest of the document set, and how many of its documents were evaluated.
+    documents:  digest of the document set, how many of its documents were evaluated, and the indices of those that
+                were left out because the model's tokenizer cannot score them (left_out; not there where there are
+                none).
     """
 
     model: str

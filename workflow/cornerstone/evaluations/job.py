@@ -111,6 +111,7 @@ class _Keeper:
 
 def _write_output(job: EvaluationJob, plan: Plan, provenance: dict[str, Any]) -> None:
     documents = [[key.index, key.digest] for key in plan.grid.documents]
+    left_out = {"left_out": list(plan.left_out)} if plan.left_out else {}
     evaluation = Evaluation(
         model=job.model,
         task=job.task,
@@ -119,7 +120,12 @@ def _write_output(job: EvaluationJob, plan: Plan, provenance: dict[str, Any]) ->
         table=None,
         provenance=provenance,
         identity={**plan.parts.identity, "documents": digest_of(documents)},
-        documents={"digest": plan.task.digest, "count": len(documents), "of": len(plan.task.documents)},
+        documents={
+            "digest": plan.task.digest,
+            "count": len(documents),
+            "of": len(plan.task.documents),
+            **left_out,
+        },
     )
     write_grid(plan.grid, job.output, evaluation)
 

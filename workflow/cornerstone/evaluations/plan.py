@@ -20,6 +20,7 @@ from cornerstone.documents.document import DocumentSet, digest_documents, read_d
 from cornerstone.evaluations.grid import DocumentKey, Grid, empty_grid, evaluated
 from cornerstone.evaluations.identity import model_identity
 from cornerstone.evaluations.parts import Parts, parts_folder
+from cornerstone.evaluations.scorable import left_out_of
 from cornerstone.models.folder import count_sublayers_from_config, read_model_config
 from cornerstone.models.manifest import check_unchanged, read_manifest
 from cornerstone.shapley.coalitions import Removed
@@ -37,6 +38,9 @@ class EvaluationJob:
     max_removed:           of the design `windows`, and those with as many coalitions.
     pair_distances:        (nearest, farthest) of the design `pairs`.
     limit:                 only the first so many documents; None for all.
+    unscorable:            the file that lists those documents among them that the model cannot score; None: it can
+                           score all.
+    skip_unscorable:       whether these are left out; else they are refused.
     shard, note:           (number from 1, of how many): only these documents; then `note` is written in the
                            place of `output`, beside whose parts the shard's own are kept. None: all of them.
     shard_notes:           of the shards whose parts are only put together; where some are missing, the notes
@@ -55,6 +59,8 @@ class EvaluationJob:
     max_removed: int | None = None
     pair_distances: tuple[int, int] | None = None
     limit: int | None = None
+    unscorable: Path | None = None
+    skip_unscorable: bool = False
     shard: tuple[int, int] | None = None
     note: Path | None = None
     shard_notes: tuple[Path, ...] = ()
@@ -91,6 +97,7 @@ class Plan:
     prompts: digest of each document's prompts, by the digest of the encoded document.
     grid:    with what is evaluated already.
     model:   None where nothing needs it.
+    left_out: indices of the documents that the model's tokenizer cannot score, ascending.
     """
 
     parts: Parts
@@ -99,6 +106,7 @@ class Plan:
     prompts: dict[str, str]
     grid: Grid
     model: Any
+    left_out: tuple[int, ...] = ()
 
 
 def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
@@ -110,8 +118,11 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
     manifest, task = read_manifest(job.manifest), read_documents(job.documents)
     check_unchanged(manifest)
     folder = Path(manifest["folder"])
+    asked = task.documents[: _limit(job)]
+    left_out = left_out_of(job.unscorable, manifest, task, len(asked), skip=job.skip_unscorable)
+    documents = [document for document in asked if document.index not in left_out]
     encoder = engine.load_encoder(folder, allow_remote_code=job.allow_remote_code)
-    encoded = _of_shard(job, engine.encode_documents(encoder, task.documents[: _limit(job)]))
+    encoded = _of_shard(job, engine.encode_documents(encoder, documents))
     identity = model_identity(
         manifest,
         encoding=encoder.settings,
@@ -128,7 +139,7 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
         sublayers = tuple(sublayer.label for sublayer in model.sublayers)
     parts = Parts(folder_of_parts, identity | {"sublayers": list(sublayers)})
     if job.design == "exact":
-        check_exact_rows(len(sublayers), sum(len(d.requests) for d in task.documents[: _limit(job)]))
+        check_exact_rows(len(sublayers), sum(len(d.requests) for d in documents))
     keys = [DocumentKey(d.index, d.digest, d.n_choices) for d in encoded.values()]
     grid = empty_grid(_coalitions(job, len(sublayers)), keys)
     parts.fill(grid)
@@ -136,7 +147,7 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
         say(_start_line(job, len(sublayers), len(encoded), count_pairs(grid)))
         model = None if evaluated(grid).all() else _load(job, engine, folder)
     prompts = {encoded[d.index].digest: digest_documents([d]) for d in task.documents if d.index in encoded}
-    return Plan(parts, task, encoded, prompts, grid, model)
+    return Plan(parts, task, encoded, prompts, grid, model, tuple(sorted(left_out)))
 
 
 def _load(job: EvaluationJob, engine: Engine, folder: Path) -> Any:

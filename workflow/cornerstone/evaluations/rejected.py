@@ -32,7 +32,10 @@ from cornerstone.system.errors import CornerstoneError
 
 @dataclass(frozen=True)
 class Expected:
-    """What the file at a path should be made from; files that do not exist (yet) are not compared."""
+    """What the file at a path should be made from; files that do not exist (yet) are not compared.
+
+    may_leave_out: whether documents that the model cannot score may have been left out.
+    """
 
     path: Path | str
     model: str
@@ -40,6 +43,7 @@ class Expected:
     design: str
     manifest: Path | None = None
     documents: Path | None = None
+    may_leave_out: bool = True
 
 
 def read_or_set_aside(path: Path | str) -> Evaluation:
@@ -68,6 +72,8 @@ def reason_against(expected: Expected) -> str | None:
     for name in ("model", "task", "design"):
         if metadata.get(name) != getattr(expected, name):
             return f"it is of {name} {metadata.get(name)!r}, not {getattr(expected, name)!r}"
+    if not expected.may_leave_out and metadata["documents"].get("left_out"):
+        return "documents that the model cannot score were left out of it, and unscorable is refuse"
     return _foreign_model(metadata, expected.manifest) or _foreign_documents(metadata, expected.documents)
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from cornerstone.documents.document import Document, Request
+from cornerstone.documents.unscorable import Unscorable
 from cornerstone.models.folder import check_folder_code
 from cornerstone.system.errors import CornerstoneError, joined_lines, one_line, shown
 
@@ -34,6 +35,8 @@ DEFAULT_MAX_LENGTH = 2048
 UNLIMITED_LENGTH = 1000000000000000019884624838656
 REPORT = "LOAD REPORT"
 """What transformers calls its table of missing and unexpected tensors, over which we decide ourselves."""
+MOST_REFUSED = 12
+"""Choices that one error names."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,14 @@ class EncodedDocument:
 
 @dataclass(frozen=True)
 class Encoder:
-    """A tokenizer with the longest input (tokens) that its model takes."""
+    """A tokenizer with the longest input (tokens) that its model takes.
+
+    vocabulary: how many tokens the model knows, by its config; None where that does not tell.
+    """
 
     tokenizer: Any
     max_length: int
+    vocabulary: int | None = None
 
     @property
     def bos_text(self) -> str | None:
@@ -84,8 +91,16 @@ class Encoder:
         return {
             "max_length": self.max_length,
             "prefix_token": prefix_token(self.tokenizer),
-            "special_tokens_around": self.tokenizer("a")["input_ids"],
+            "special_tokens_around": _special_tokens(self.tokenizer),
         }
+
+
+def _special_tokens(tokenizer: Any) -> list[int]:
+    """The tokens of "a", and those around it; of a tokenizer that cannot take this letter those around nothing."""
+    try:
+        return tokenizer("a")["input_ids"]
+    except Exception:  # it has no token for what it does not know
+        return tokenizer("")["input_ids"]
 
 
 def load_encoder(folder: Path, config: Any = None, *, allow_remote_code: bool | None = None) -> Encoder:
@@ -112,7 +127,7 @@ def load_encoder(folder: Path, config: Any = None, *, allow_remote_code: bool | 
     try:
         with warnings_in_lines(folder) as said:
             tokenizer = AutoTokenizer.from_pretrained(folder, **options)
-        return Encoder(tokenizer, max_input_length(config, tokenizer))
+        return Encoder(tokenizer, max_input_length(config, tokenizer), vocabulary_size(config))
     except Exception as error:
         refuse_remote_code(error, folder)
         raise CornerstoneError(
@@ -189,6 +204,13 @@ def max_input_length(config: Any, tokenizer: Any) -> int:
     return DEFAULT_MAX_LENGTH if length in (None, UNLIMITED_LENGTH) else int(length)
 
 
+def vocabulary_size(config: Any) -> int | None:
+    """How many tokens the model's embedding has, by its config; None where that does not tell."""
+    text_config = getattr(config, "text_config", None) or config
+    size = getattr(text_config, "vocab_size", None)
+    return size if isinstance(size, int) and size > 0 else None
+
+
 def prefix_token(tokenizer: Any) -> int | None:
     """The token that stands for an empty context: BOS, else EOS."""
     return tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
@@ -197,12 +219,60 @@ def prefix_token(tokenizer: Any) -> int | None:
 def encode_documents(encoder: Encoder, documents: Sequence[Document]) -> list[EncodedDocument]:
     """Documents in tokens, in the same order.
 
-    Raises CornerstoneError naming the document for a continuation that has no tokens or more than
-    the model's maximum length.
+    Raises CornerstoneError naming the documents and choices that cannot be encoded: see `find_unscorable`.
     """
+    encoded, ill = _encode(encoder, documents)
+    if ill:
+        more = f"; and {len(ill) - MOST_REFUSED:,} more choices" if len(ill) > MOST_REFUSED else ""
+        raise CornerstoneError("; ".join(map(str, ill[:MOST_REFUSED])) + more)
+    return encoded
+
+
+def find_unscorable(encoder: Encoder, documents: Sequence[Document]) -> list[Unscorable]:
+    """Every choice that the model cannot score with its tokenizer, with the reason, in the documents' order.
+
+    Such a choice has no tokens of its own or more than the model takes at once, stands after a context without
+    tokens, has a text that the tokenizer has no tokens for, or a token that the model's embedding has not.
+    """
+    encoded, ill = _encode(encoder, documents)
+    ill += [
+        Unscorable(document.index, choice, reason)
+        for document in encoded
+        for choice, request in enumerate(document.requests)
+        if (reason := _beyond_vocabulary(encoder, request))
+    ]
+    place = {document.index: place for place, document in enumerate(documents)}
+    return sorted(ill, key=lambda one: (place[one.document], one.choice))
+
+
+def _beyond_vocabulary(encoder: Encoder, request: EncodedRequest) -> str | None:
+    token = max(*request.tokens, *request.targets)
+    if encoder.vocabulary is None or token < encoder.vocabulary:
+        return None
+    return f"it has the token {token}, and the model knows those below {encoder.vocabulary}"
+
+
+class _UnscorableRequest(Exception):
+    """A request that cannot be encoded; its text is the reason."""
+
+
+def _encode(
+    encoder: Encoder, documents: Sequence[Document]
+) -> tuple[list[EncodedDocument], list[Unscorable]]:
+    """The documents whose choices can all be encoded, and the choices that cannot."""
     texts = {t for d in documents for r in d.requests for t in _texts_needed(r)}
     tokens_of = _tokenize(encoder, texts)
-    return [_encode_document(encoder, tokens_of, document) for document in documents]
+    encoded, ill = [], []
+    for document in documents:
+        requests: list[EncodedRequest] = []
+        for choice, request in enumerate(document.requests):
+            try:
+                requests.append(_encode_request(encoder, tokens_of, request))
+            except _UnscorableRequest as error:
+                ill.append(Unscorable(document.index, choice, str(error)))
+        if len(requests) == len(document.requests):
+            encoded.append(_encoded_document(document, tuple(requests)))
+    return encoded, ill
 
 
 def _texts_needed(request: Request) -> tuple[tuple[str, bool], ...]:
@@ -219,74 +289,94 @@ def _move_trailing_spaces(context: str, continuation: str) -> tuple[str, str]:
     return stripped, context[len(stripped) :] + continuation
 
 
-def _tokenize(encoder: Encoder, texts: Iterable[tuple[str, bool]]) -> dict[tuple[str, bool], list[int]]:
+Tokens = dict[tuple[str, bool], list[int] | Exception]
+"""Of every (text, with special tokens) the tokens, or why there are none."""
+
+
+def _tokenize(encoder: Encoder, texts: Iterable[tuple[str, bool]]) -> Tokens:
     """Tokens of every (text, with special tokens); a text that starts with BOS gets none added."""
     bos = encoder.bos_text
     groups: dict[bool, list[tuple[str, bool]]] = {True: [], False: []}
     for text, special in texts:
         groups[special and not (bos is not None and text.startswith(bos))].append((text, special))
-    tokens = {}
+    tokens: Tokens = {}
     for special, keys in groups.items():
         if keys:
-            plain = [text for text, _ in keys]
-            try:
-                encoded = encoder.tokenizer(plain, add_special_tokens=special)["input_ids"]
-            except Exception as error:  # tokenizers may be anybody's code
-                raise CornerstoneError(f"the tokenizer fails on the documents ({one_line(error)})") from error
+            encoded = _tokens_of_each(encoder.tokenizer, [text for text, _ in keys], special)
             tokens |= dict(zip(keys, encoded, strict=True))
     return tokens
 
 
-def _encode_document(encoder: Encoder, tokens_of: dict, document: Document) -> EncodedDocument:
-    requests = tuple(
-        _encode_request(encoder, tokens_of, request, f"document {document.index}, choice {choice}")
-        for choice, request in enumerate(document.requests)
-    )
+def _tokens_of_each(tokenizer: Any, texts: list[str], special: bool) -> list[list[int] | Exception]:
+    """All at once; one by one where one of them is beyond the tokenizer (it has no token for the unknown)."""
+    try:
+        return tokenizer(texts, add_special_tokens=special)["input_ids"]
+    except MemoryError:
+        raise
+    except Exception as error:  # tokenizers raise whatever they like
+        if len(texts) == 1:
+            return [error]
+        return [tokens for text in texts for tokens in _tokens_of_each(tokenizer, [text], special)]
+
+
+def _known_tokens(tokens_of: Tokens, text: str, special: bool) -> list[int]:
+    """The tokens of a text. Raises _UnscorableRequest where the tokenizer has none for something in it."""
+    tokens = tokens_of[text, special]
+    if isinstance(tokens, Exception):
+        raise _UnscorableRequest(f"the tokenizer cannot take {shown(text[-50:])} ({one_line(tokens)})")
+    if any(token is None for token in tokens):
+        raise _UnscorableRequest(f"the tokenizer has no token for something in {shown(text[-50:])}")
+    return tokens
+
+
+def _encoded_document(document: Document, requests: tuple[EncodedRequest, ...]) -> EncodedDocument:
     content = [[r.tokens, r.targets] for r in requests], document.gold, document.choice_lengths
     digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
     return EncodedDocument(document.index, requests, document.gold, document.choice_lengths, digest)
 
 
-def _encode_request(encoder: Encoder, tokens_of: dict, request: Request, where: str) -> EncodedRequest:
-    context, continuation = _context_and_continuation(encoder, tokens_of, request, where)
+def _encode_request(encoder: Encoder, tokens_of: Tokens, request: Request) -> EncodedRequest:
+    """Raises _UnscorableRequest."""
+    context, continuation = _context_and_continuation(encoder, tokens_of, request)
     if not continuation:
-        raise CornerstoneError(
-            f"{where}: the continuation {shown(request.continuation)} has no tokens of its own: "
-            "every choice needs a text that the tokenizer does not merge into the context"
+        why = (
+            "the tokenizer makes none of it, or merges it into the context"
+            if request.continuation
+            else "it is empty"
+        )
+        raise _UnscorableRequest(
+            f"the continuation {shown(request.continuation)} has no tokens of its own: {why}"
         )
     if len(continuation) > encoder.max_length:
-        raise CornerstoneError(
-            f"{where}: the continuation has {len(continuation)} tokens, but the model takes at most "
-            f"{encoder.max_length}: shorten it or choose another model"
+        raise _UnscorableRequest(
+            f"the continuation has {len(continuation)} tokens, but the model takes at most {encoder.max_length}"
         )
     tokens = (context + continuation)[-(encoder.max_length + 1) :][:-1]
     return EncodedRequest(tuple(tokens), tuple(continuation))
 
 
 def _context_and_continuation(
-    encoder: Encoder, tokens_of: dict, request: Request, where: str
+    encoder: Encoder, tokens_of: Tokens, request: Request
 ) -> tuple[list[int], list[int]]:
     if request.context == "":
-        return _after_prefix_token(encoder, tokens_of[request.continuation, False], where)
+        return _after_prefix_token(encoder, _known_tokens(tokens_of, request.continuation, False))
     context, continuation = _move_trailing_spaces(request.context, request.continuation)
-    context_tokens = tokens_of[context, True]
-    whole = tokens_of[context + continuation, True]
+    context_tokens = _known_tokens(tokens_of, context, True)
+    whole = _known_tokens(tokens_of, context + continuation, True)
     # Split by count, not by text: a token may straddle the border, and lm-eval then keeps it whole.
     continuation_tokens = whole[len(context_tokens) :]
     if not context_tokens:
-        raise CornerstoneError(
-            f"{where}: the context {shown(request.context)} has no tokens: leave it empty or give it a text"
-        )
+        raise _UnscorableRequest(f"the context {shown(request.context)} has no tokens")
     return context_tokens, continuation_tokens
 
 
-def _after_prefix_token(encoder: Encoder, continuation: list[int], where: str) -> tuple[list[int], list[int]]:
+def _after_prefix_token(encoder: Encoder, continuation: list[int]) -> tuple[list[int], list[int]]:
     """An empty context becomes the prefix token; a continuation that starts with it gives it up."""
     prefix = prefix_token(encoder.tokenizer)
     if prefix is None:
-        raise CornerstoneError(
-            f"{where}: the context is empty and the tokenizer has neither a BOS nor an EOS token to stand "
-            "for it: name one in tokenizer_config.json"
+        raise _UnscorableRequest(
+            "the context is empty and the tokenizer has neither a BOS nor an EOS token to stand for it: name one in "
+            "tokenizer_config.json"
         )
     if continuation and continuation[0] == prefix:
         return continuation[:1], continuation[1:]

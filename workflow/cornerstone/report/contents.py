@@ -61,6 +61,15 @@ class Contents:
     def models(self) -> list[str]:
         return list(self.tables["values"]["model"].unique())
 
+    @property
+    def left_out(self) -> dict[tuple[str, str], tuple[int, int]]:
+        """(model, task) -> how many documents its tokenizer cannot score, of how many; where there are any."""
+        return {
+            (of["model"], of["task"]): (len(left_out), len(left_out) + of["documents"]["count"])
+            for of in self.evaluations
+            if (left_out := of["documents"].get("left_out"))
+        }
+
     def rows(self, table: str, model: str) -> pd.DataFrame:
         """The rows of a table that are of one model."""
         rows = self.tables[table]

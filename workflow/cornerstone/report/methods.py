@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cornerstone.report.contents import Contents
 from cornerstone.scores import Score
+from cornerstone.system.text import listed
 
 
 def method(contents: Contents) -> list[str]:
@@ -25,9 +26,25 @@ def method(contents: Contents) -> list[str]:
         "a number and one lowers it, each by as much as a document usually does. This widens the intervals of few "
         "documents. An interval is about all documents like these, and takes the removals as they were made.",
     ]
+    if contents.left_out:
+        paragraphs.append(_documents_left_out(contents))
     if contents.score.is_accuracy:
         paragraphs.append(_tests_of_guessing(contents.unit.amount(contents.config["collapse_margin"])))
     return paragraphs
+
+
+def _documents_left_out(contents: Contents) -> str:
+    titles = contents.titles
+    counts = [
+        f"{titles.model(model)} {number:,} of {asked:,} on {titles.task(task)}"
+        for (model, task), (number, asked) in contents.left_out.items()
+    ]
+    return (
+        f"Documents that a model's tokenizer cannot score were left out of that model: {listed(counts)}. The "
+        "tables and the claims leave them out for every model, so that all are measured on the same documents. A "
+        "figure drawn from a model's own values, and each pie of the figure of all pies, is of all documents that the "
+        "model could score. Documents may be left out because of what is in them, so the rest is no random sample."
+    )
 
 
 def _tests_of_guessing(margin: str) -> str:

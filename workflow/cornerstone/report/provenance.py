@@ -92,9 +92,15 @@ def _evaluation_row(contents: Contents, metadata: Mapping[str, Any]) -> dict[str
         "Task": contents.titles.task(metadata["task"]),
         "Design": metadata["design"],
         "Documents": f"{metadata['documents'].get('count', 0):,}",
+        **_left_out(contents, metadata),
         "Coalitions × documents": f"{provenance.get('evaluated_pairs', 0) + reused:,}",
         "of these from earlier runs": f"{reused:,}",
         "Seconds of evaluation": f"{provenance.get('work_seconds', float('nan')):,.1f}",
         "Device": ", ".join(provenance.get("devices", ())),
         "Precision": str(provenance.get("dtype") or ""),
     }
+
+
+def _left_out(contents: Contents, metadata: Mapping[str, Any]) -> dict[str, str]:
+    """How many documents the model cannot score, in a study where there are any."""
+    return {"Left out": f"{len(metadata['documents'].get('left_out', ())):,}"} if contents.left_out else {}

@@ -95,6 +95,7 @@ class StudyConfig:
     tasks: tuple[TaskConfig, ...]
     documents: int | None
     sample: int | None
+    unscorable: str
     seed: int
     max_removed: int
     pair_distance: int
@@ -195,6 +196,9 @@ class StudyConfig:
 
     def documents_path(self, task: str) -> Path:
         return Path(self.results, "documents", f"{task}.parquet")
+
+    def unscorable_path(self, model: str, task: str) -> Path:
+        return Path(self.results, "unscorable", model, f"{task}.json")
 
     def evaluation_path(self, model: str, task: str, design: str) -> Path:
         return Path(self.results, "evaluations", model, task, f"{design}.parquet")

@@ -4,6 +4,7 @@
     if not answer_question(study, sys.argv[1:]):
         explain_lock(sys.argv[1:])
         set_aside_bad_results(study, sys.argv[1:])
+        edits = note_edited_tasks(study, sys.argv[1:])
 
 Imports nothing heavy unless a question is asked: planning a study takes no longer than Snakemake does.
 """
@@ -14,16 +15,21 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from cornerstone.documents.document import check_documents_file
+from cornerstone.documents.document import check_documents_file, read_task_files
+from cornerstone.documents.task_files import changed_files, digest_of_files, missing_files
+from cornerstone.documents.unscorable import read_unscorable
+from cornerstone.evaluations.evaluation import read_evaluation_metadata
 from cornerstone.evaluations.rejected import Expected, set_aside_if_bad, set_aside_unless
 from cornerstone.models.manifest import read_manifest
 from cornerstone.study.config import StudyConfig
 from cornerstone.study.places import check_models, check_places
 from cornerstone.study.resolve import resolve
 from cornerstone.study.targets import check_targets
+from cornerstone.system.durable_files import durable_file
 from cornerstone.system.errors import CornerstoneError
 
 QUESTIONS = {"estimate", "overview", "precision"}
@@ -66,6 +72,11 @@ def expand_group(group: str, include_path: str | None) -> list[str]:
             f"({error}): install it (pip install lm_eval datasets), or name the group's tasks one by one"
         ) from error
     return expand_task(group, include_path)
+
+
+def fix_order_of_sets() -> None:
+    """For the scripts of the jobs: code of a task's own that goes through a set has the same order in each of them."""
+    os.environ["PYTHONHASHSEED"] = "0"
 
 
 def is_dry_run(arguments: Sequence[str]) -> bool:
@@ -137,6 +148,8 @@ def set_aside_bad_results(study: StudyConfig, arguments: Sequence[str]) -> None:
         set_aside_unless(read_manifest, study.manifest_path(model), dry_run=dry_run)
     for task in study.task_names:
         set_aside_unless(check_documents_file, study.documents_path(task), dry_run=dry_run)
+    for model, task in product(study.model_names, study.task_names):
+        set_aside_unless(read_unscorable, study.unscorable_path(model, task), dry_run=dry_run)
     for model, task, design in study.evaluations:
         expected = Expected(
             path=study.evaluation_path(model, task, design),
@@ -145,8 +158,61 @@ def set_aside_bad_results(study: StudyConfig, arguments: Sequence[str]) -> None:
             design=design,
             manifest=study.manifest_path(model),
             documents=study.documents_path(task),
+            may_leave_out=study.unscorable == "skip",
         )
         set_aside_if_bad(expected, dry_run=dry_run)
+
+
+def is_evaluated(study: StudyConfig, model: str, task: str, design: str) -> bool:
+    """Whether an evaluation is there, of as many documents as are asked for now."""
+    try:
+        about = read_evaluation_metadata(study.evaluation_path(model, task, design))["documents"]
+    except (FileNotFoundError, ValueError):
+        return False
+    asked = about.get("count", 0) + len(about.get("left_out", ()))
+    limit = study.document_limit(model, task)
+    return asked == (about.get("of") if limit is None else min(limit, about.get("of", 0)))
+
+
+def note_edited_tasks(study: StudyConfig, arguments: Sequence[str]) -> dict[str, str]:
+    """Of each task of which a file was edited since its documents were made, ever: what tells the edit from others.
+
+    A parameter of the rule that makes documents: Snakemake makes them anew where it is another than the last time. A
+    note beside the documents keeps it, which a dry run and a driver that runs no jobs do not write.
+    """
+    edits = read_edits(study)
+    is_looking = bool(set(arguments) & LOOKING_ONLY) or is_dry_run(arguments) or _is_locked()
+    for task in study.task_names:
+        path = study.documents_path(task)
+        try:
+            files = read_task_files(path) if path.exists() else {}
+        except CornerstoneError:
+            continue  # it is made again anyway
+        if gone := missing_files(files):
+            _tell(f"{path} was made from {', '.join(gone)}, which is gone: whether it changed cannot be told")
+        if not (changed := changed_files(files)):
+            continue
+        _tell(f"{path} was made from {', '.join(changed)}, which was edited since: {task} is made again")
+        edits[task] = digest_of_files(files)
+        if not is_looking:
+            with durable_file(_edits_path(study, task)) as unfinished:
+                unfinished.write_text(edits[task], encoding="utf-8")
+    return edits
+
+
+def read_edits(study: StudyConfig) -> dict[str, str]:
+    """What `note_edited_tasks` noted, for the jobs of its driver."""
+    paths = {task: _edits_path(study, task) for task in study.task_names}
+    return {task: path.read_text(encoding="utf-8") for task, path in paths.items() if path.is_file()}
+
+
+def _edits_path(study: StudyConfig, task: str) -> Path:
+    path = study.documents_path(task)
+    return path.with_name(f"{path.name}.edits")
+
+
+def _tell(line: str) -> None:
+    print(f"Cornerstone: {line}", file=sys.stderr)
 
 
 def _is_locked() -> bool:

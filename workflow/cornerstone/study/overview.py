@@ -14,7 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from cornerstone.documents.document import digest_documents, read_documents
+from cornerstone.documents.document import Document, digest_documents, read_documents
+from cornerstone.documents.unscorable import read_unscorable
 from cornerstone.evaluations.evaluation import read_evaluation_metadata
 from cornerstone.evaluations.identity import DIGESTS, ENGINE_VERSION
 from cornerstone.evaluations.parts import parts_folder, saved_pairs
@@ -57,7 +58,7 @@ def share_done(study: StudyConfig, model: str, task: str) -> float | None:
         coalitions = {design: study.coalitions_of(design, sublayers) for design in study.designs_of(model)}
     except CornerstoneError:
         return None
-    documents = document_set.documents[: study.document_limit(model, task)]
+    documents = _scorable(study, model, task, document_set.documents)
     prompts = {document.index: digest_documents([document]) for document in documents}
     ours = {
         "dtype": study.model(model).dtype,
@@ -76,6 +77,16 @@ def share_done(study: StudyConfig, model: str, task: str) -> float | None:
                 parts_folder(output), lambda identity: _is_of(identity, ours), coalitions[design], prompts
             )
     return done / (sum(map(len, coalitions.values())) * len(documents))
+
+
+def _scorable(study: StudyConfig, model: str, task: str, documents: tuple[Document, ...]) -> list[Document]:
+    """The documents that the model is asked, less those that are known to be left out."""
+    asked = documents[: study.document_limit(model, task)]
+    try:
+        left_out = read_unscorable(study.unscorable_path(model, task)).tasks[task].left_out
+    except (CornerstoneError, KeyError):  # not found yet
+        return list(asked)
+    return [document for document in asked if document.index not in left_out]
 
 
 def _is_whole(output: Path, ours: Mapping[str, Any], documents: str, rows: int) -> bool:

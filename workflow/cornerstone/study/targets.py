@@ -108,6 +108,15 @@ def _check_manifest(study: StudyConfig, path: str) -> None:
     study.model(model)
 
 
+def _check_unscorable(study: StudyConfig, path: str) -> None:
+    if path.count("/"):
+        model, task = _split_result(path, "{model}/{task}.json", ".json", parts=2)
+        study.task(task)
+    else:
+        (model,) = _split_result(path, "{model}.json", ".json", parts=1)
+    study.model(model)
+
+
 def _split_result(path: str, pattern: str, ending: str, parts: int) -> list[str]:
     names = path.removesuffix(ending).split("/")
     if not path.endswith(ending) or len(names) != parts:
@@ -127,6 +136,7 @@ _FOLDER_CHECKS = {
     "interactions": _check_model_task_csv,
     "evaluations": _check_evaluation,
     "documents": _check_documents,
+    "unscorable": _check_unscorable,
     "models": _check_manifest,
     "logs": lambda study, path: None,
     "benchmarks": lambda study, path: None,

@@ -21,7 +21,7 @@ from cornerstone.statistics.significance import holm, p_values
 from cornerstone.values.ablation import document_effects, effect_interval, score_interval
 from cornerstone.values.rows import named, sublayer_columns, write_csv
 from cornerstone.values.score_matrix import Scores
-from cornerstone.values.scored_task import read_choices, score_task
+from cornerstone.values.scored_task import EvaluatedTask, read_choices, score_task
 
 
 def agreement_table(scores: Sequence[Scores], labels: Sequence[str], chosen: str) -> pd.DataFrame:
@@ -70,13 +70,21 @@ def compared_with(rows: pd.DataFrame) -> str:
     return usual.metric(tuple(rows["score"]))
 
 
+def compared_scores(evaluated: EvaluatedTask, score: str) -> pd.DataFrame:
+    """`agreement_table` of every score that the evaluation has, with the columns model and task in front.
+
+    `score` is the configuration's. Raises CornerstoneError where a removal or the metric is missing.
+    """
+    chosen = SCORES[score].metric(evaluated.metrics, evaluated.task)
+    scores = [score_task(evaluated, each.name).scores for each in measured_scores(evaluated.metrics)]
+    table = agreement_table(scores, evaluated.labels, chosen)
+    return named(table, model=evaluated.model, task=evaluated.task)
+
+
 def compare_scores(evaluation: Path, documents: Path, output: Path, *, score: str = "paper") -> None:
     """Write agreement/{model}/{task}.csv from the evaluation of the design ablation.
 
     `score` is the configuration's. Raises CornerstoneError where a coalition, a row or the metric is missing.
     """
-    evaluated = read_choices([evaluation], documents)
-    chosen = SCORES[score].metric(evaluated.metrics, evaluated.task)
-    scores = [score_task(evaluated, each.name).scores for each in measured_scores(evaluated.metrics)]
-    table = agreement_table(scores, evaluated.labels, chosen)
-    write_csv(named(table, model=evaluated.model, task=evaluated.task), output)
+    table = compared_scores(read_choices([evaluation], documents), score)
+    write_csv(table, output)

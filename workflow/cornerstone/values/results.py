@@ -19,7 +19,8 @@ from cornerstone.scores import SCORES, Score
 from cornerstone.statistics.shares import mean_shares, shares, top_k_stability
 from cornerstone.values.document_numbers import DocumentNumbers, document_numbers, task_draws, task_means
 from cornerstone.values.published import Published
-from cornerstone.values.scored_task import read_scores
+from cornerstone.values.scored_task import read_choices, score_task
+from cornerstone.values.side_by_side import Unshared, on_shared
 from cornerstone.values.titles import Titles
 
 
@@ -81,14 +82,19 @@ def read_measured(
     edges: str = "both",
     estimator: str = "windows",
     score: str = "paper",
+    unshared: Unshared | None = None,
 ) -> tuple[DocumentNumbers, ...]:
     """The numbers of each model and task: evaluations[i] of its designs, documents[i].
 
-    Raises CornerstoneError where a file, a coalition, a row or the metric is missing.
+    unshared: the documents to do without, for some model left them out.
+    Raises CornerstoneError where a file, a coalition, a row or the metric is missing, and where no document is shared.
     """
     return tuple(
         document_numbers(
-            read_scores(files, asked, score), max_removed=max_removed, edges=edges, estimator=estimator
+            score_task(on_shared(read_choices(files, asked), unshared or {}), score),
+            max_removed=max_removed,
+            edges=edges,
+            estimator=estimator,
         )
         for files, asked in zip(evaluations, documents, strict=True)
     )

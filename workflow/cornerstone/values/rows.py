@@ -24,7 +24,12 @@ def sublayer_columns(labels: Sequence[str]) -> pd.DataFrame:
 
 def write_table(table: pd.DataFrame, scored: ScoredTask, output: Path) -> None:
     """Write a table as CSV with the columns model, task and score in front, and unit at the end."""
-    write_csv(named(table, model=scored.model, task=scored.task, score=scored.scores.metric), output)
+    write_csv(of_task(table, scored), output)
+
+
+def of_task(table: pd.DataFrame, scored: ScoredTask) -> pd.DataFrame:
+    """The table with the columns model, task and score in front."""
+    return named(table, model=scored.model, task=scored.task, score=scored.scores.metric)
 
 
 def named(table: pd.DataFrame, **names: str) -> pd.DataFrame:
@@ -32,15 +37,21 @@ def named(table: pd.DataFrame, **names: str) -> pd.DataFrame:
     return pd.concat([pd.DataFrame(names, index=table.index), table], axis=1)
 
 
-def write_csv(table: pd.DataFrame, output: Path, score: Score | None = None) -> None:
-    """Write a table as CSV, numbers to 10 digits, with unit as its last column: what scores and differences are in.
+def with_unit(table: pd.DataFrame, score: Score | None = None) -> pd.DataFrame:
+    """The table with unit as its last column: what scores and differences are in.
 
     It is that of the row's score; score: of a table without such a column. A table that has a unit keeps it, and one
     of words alone gets none.
     """
-    if "unit" not in table and not table.select_dtypes("number").empty:
-        units = table["score"].map(lambda name: SCORES[name].unit.in_files) if "score" in table else None
-        table = table.assign(unit=score.unit.in_files if units is None else units)
+    if "unit" in table or table.select_dtypes("number").empty:
+        return table
+    units = table["score"].map(lambda name: SCORES[name].unit.in_files) if "score" in table else None
+    return table.assign(unit=score.unit.in_files if units is None else units)
+
+
+def write_csv(table: pd.DataFrame, output: Path, score: Score | None = None) -> None:
+    """Write a table `with_unit` as CSV, numbers to 10 digits."""
+    table = with_unit(table, score)
     table.to_csv(output, index=False, float_format="%.10g", lineterminator="\n")
 
 

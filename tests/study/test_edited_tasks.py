@@ -1,0 +1,127 @@
+"""The driver notes that a file which documents were made from was edited, and Snakemake then makes them anew."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from configurations import a_study
+from cornerstone.documents.document import DocumentSet, digest_documents, read_documents, write_documents
+from cornerstone.documents.task_files import _digest
+from cornerstone.study import driver
+from cornerstone.study.resolve import resolve
+
+REPOSITORY = Path(__file__).parents[2]
+ALL = ["all"]
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """A study whose documents were made from a file."""
+    monkeypatch.chdir(tmp_path)
+    Path("rows.jsonl").write_text("first")
+    study = resolve(a_study())
+    task = study.task_names[0]
+    make(study, task)
+    return study
+
+
+def make(study, task):
+    files = {"rows.jsonl": _digest("rows.jsonl")}
+    made = DocumentSet(task, "1", "test", ("acc",), digest_documents([]), (), files=files)
+    write_documents(made, study.documents_path(task))
+
+
+def test_without_an_edit_nothing_is_noted(study, capsys):
+    assert driver.note_edited_tasks(study, ALL) == {}
+    assert driver.read_edits(study) == {}
+    assert capsys.readouterr().err == ""
+
+
+def test_an_edit_is_noted_until_the_next_one(study, capsys):
+    task = study.task_names[0]
+    Path("rows.jsonl").write_text("other")
+    noted = driver.note_edited_tasks(study, ALL)
+    assert set(noted) == {task}
+    line = capsys.readouterr().err
+    assert "was made from rows.jsonl, which was edited since" in line
+    assert line.count("\n") == 1
+    assert driver.note_edited_tasks(study, ALL) == driver.read_edits(study) == noted, "as its jobs read it"
+    make(study, task)
+    assert driver.note_edited_tasks(study, ALL) == noted, "the same parameter as when the documents were made"
+    Path("rows.jsonl").write_text("first")
+    assert driver.note_edited_tasks(study, ALL) not in ({}, noted)
+
+
+@pytest.mark.parametrize("arguments", [["all", "-n"], ["--summary"], ["all", "--dag"]])
+def test_a_driver_that_runs_no_jobs_plans_with_the_edit_and_writes_nothing(study, arguments):
+    Path("rows.jsonl").write_text("other")
+    assert driver.note_edited_tasks(study, arguments)
+    assert driver.read_edits(study) == {}
+
+
+def test_a_file_that_is_gone_is_told_and_plans_nothing(study, capsys):
+    Path("rows.jsonl").unlink()
+    assert driver.note_edited_tasks(study, ALL) == {}
+    assert "was made from rows.jsonl, which is gone" in capsys.readouterr().err
+
+
+def test_damaged_documents_are_left_to_those_who_set_them_aside(study):
+    task = study.task_names[0]
+    study.documents_path(task).write_bytes(b"none")
+    assert driver.note_edited_tasks(study, ALL) == {}
+
+
+DEFINITION = """
+task: mine
+dataset_path: json
+dataset_kwargs: {data_files: {test: data/rows.jsonl}}
+test_split: test
+output_type: multiple_choice
+doc_to_text: !function code.ask
+doc_to_choice: ["no", "yes"]
+doc_to_target: label
+"""
+
+
+CODE = """
+def ask(row):
+    return " ".join(set("abcdefgh")) + row["question"]
+"""
+
+
+@pytest.mark.study
+def test_edited_data_of_a_task_are_read_by_the_same_command(tmp_path):
+    for name in ("tasks", "data"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "tasks" / "mine.yaml").write_text(DEFINITION)
+    (tmp_path / "tasks" / "code.py").write_text(CODE)
+    (tmp_path / "data" / "rows.jsonl").write_text('{"question": "So?", "label": 1}\n')
+    study = {"models": {"far": {"hub": "a/b"}}, "tasks": {"mine": {"include_path": "tasks"}}}
+    (tmp_path / "study.yaml").write_text(json.dumps(study))
+
+    def snakemake(*more):
+        command = ["-s", str(REPOSITORY / "Snakefile"), "-c1", "--configfile", "study.yaml", *more]
+        done = subprocess.run(
+            [sys.executable, "-m", "snakemake", "results/documents/mine.parquet", *command],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    snakemake()
+    first = read_documents(tmp_path / "results" / "documents" / "mine.parquet")
+    snakemake("--forcerun", "build_documents")
+    assert read_documents(tmp_path / "results" / "documents" / "mine.parquet") == first, "sets have one order"
+    assert "Nothing to be done" in snakemake("-n")
+    (tmp_path / "data" / "rows.jsonl").write_text('{"question": "Well?", "label": 1}\n')
+    assert "build_documents        1" in snakemake("-n")
+    snakemake()
+    assert "Nothing to be done" in snakemake("-n")

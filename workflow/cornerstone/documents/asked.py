@@ -1,0 +1,99 @@
+"""From lm-eval's requests to documents: what is scored, checked before anything is evaluated.
+
+documents, notes = documents_of(lm_task, [0, 1, 2])
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from cornerstone.documents.answers import check_digits, gold_indices
+from cornerstone.documents.document import Document, Request
+from cornerstone.documents.lm_task import instances_of
+from cornerstone.documents.loaded_task import LoadedTask
+from cornerstone.documents.task_fields import check_nulls, refusal, rules_of, trouble_of, trouble_of_choices
+from cornerstone.system.errors import CornerstoneError, one_line, shown
+
+MOST_CHOICES = 2**15 - 1
+"""As many as the document file can number."""
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+
+
+def documents_of(lm_task: LoadedTask, rows: Sequence[int]) -> tuple[tuple[Document, ...], list[str]]:
+    """The documents of these rows, in their order, and lines that the user should know. Raises CornerstoneError."""
+    try:
+        instances = instances_of(lm_task, rows)
+    except CornerstoneError:
+        raise
+    except Exception as error:  # lm-eval's templates and the task's own functions
+        raise _first_failure(lm_task, set(rows), error) from error
+    asked = {row: instances[row][0].doc for row in rows if row in instances}
+    notes = check_nulls(lm_task, asked.items(), rules_of(lm_task.config), lm_task.loaded.place)
+    if lm_task.config.num_fewshot:
+        examples = enumerate(lm_task.sampler.df)
+        notes += check_nulls(lm_task, examples, rules_of(lm_task.fewshot_cfg), lm_task.examples_place)
+    documents = tuple(_document(lm_task, row, instances.get(row, [])) for row in rows)
+    check_digits(lm_task, asked)
+    return documents, notes
+
+
+def _first_failure(lm_task: LoadedTask, rows: set[int], error: Exception) -> CornerstoneError:
+    """Which row lm-eval cannot make a request of, and why."""
+    place, shots = lm_task.loaded.place, lm_task.config.num_fewshot
+    for index, row in enumerate(lm_task.task_docs):
+        if index in rows and (trouble := trouble_of(lm_task, row, rules_of(lm_task.config))):
+            return refusal(lm_task, place, index, trouble)
+    for index, row in enumerate(lm_task.sampler.df if shots else []):
+        if trouble := trouble_of(lm_task, row, rules_of(lm_task.fewshot_cfg)):
+            return refusal(lm_task, lm_task.examples_place, index, trouble)
+    return CornerstoneError(
+        f"task {lm_task.config.task}: lm-eval cannot build its {shots}-shot prompts of {place} ({one_line(error)})"
+    )
+
+
+def _document(lm_task: LoadedTask, index: int, instances: list[Any]) -> Document:
+    """One row's requests, gold indices and choice lengths, as lm-eval's process_results reads them."""
+    where = f"task {lm_task.config.task}: {lm_task.loaded.place}, row {index + 1}"
+    if not instances:
+        raise CornerstoneError(f"{where}: it has no choices, so there is nothing to score; give some")
+    row = instances[0].doc
+    choices = lm_task.doc_to_choice(row)
+    if trouble := trouble_of_choices(choices):
+        raise CornerstoneError(f"{where}: {trouble}")
+    if len(choices) > MOST_CHOICES:
+        raise CornerstoneError(f"{where}: it has {len(choices)} choices; give up to {MOST_CHOICES}")
+    requests = tuple(Request(*instance.args) for instance in instances[: len(choices)])
+    _check_requests(where, lm_task, choices, requests)
+    gold = gold_indices(where, lm_task, row, choices)
+    return Document(
+        index=index,
+        requests=requests,
+        gold=gold,
+        choice_lengths=tuple(len(choice) for choice in choices),
+    )
+
+
+def _check_requests(
+    where: str, lm_task: LoadedTask, choices: Sequence[str], requests: Sequence[Request]
+) -> None:
+    delimiter = lm_task.config.target_delimiter
+    asked = [request.continuation for request in requests]
+    if len(asked) != len(choices) or (
+        not lm_task.multiple_input and asked != [f"{delimiter}{choice}" for choice in choices]
+    ):
+        raise CornerstoneError(
+            f"{where}: its doc_to_choice gives other choices each time it is asked, so no answer belongs to them; "
+            "shuffle in process_docs"
+        )
+    for number, request in enumerate(requests, 1):
+        if not request.continuation.removeprefix(delimiter):
+            raise CornerstoneError(
+                f"{where}: choice {number} is empty, so there is nothing to score; write it out"
+            )
+    for text in (text for request in requests for text in (request.context, request.continuation)):
+        if half := HALF_CHARACTER.search(text):
+            raise CornerstoneError(
+                f"{where}: {shown(text)} has {half[0]!a}, half a character, which no file can hold; mend it"
+            )

@@ -1,0 +1,23 @@
+"""Find the documents of a task that a model's tokenizer cannot score: unscorable/{model}/{task}.json."""
+
+from pathlib import Path
+
+from logged import run_logged
+
+
+def main(snakemake):
+    from cornerstone.evaluations.scorable import Tokenizing, find_unscorable_documents
+    from cornerstone.loading.encoding import find_unscorable, load_encoder
+
+    find_unscorable_documents(
+        Path(snakemake.input.manifest),
+        Path(snakemake.input.documents),
+        Path(snakemake.output.found),
+        Tokenizing(load_encoder, find_unscorable),
+        model=snakemake.wildcards.model,
+        limit=snakemake.params.limit,
+        allow_remote_code=snakemake.params.allow_remote_code,
+    )
+
+
+run_logged(main, snakemake)
