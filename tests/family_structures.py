@@ -63,6 +63,9 @@ OTHER_STRUCTURES = {
 }
 STRUCTURES = ATTENTION_ALONE | OTHER_STRUCTURES
 
+LIKE_THE_LONGEST = ("phi3", "deepseek_v32")
+"""What these say of a request depends on the longest of its batch, with lm-eval too: it is alone there."""
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -91,7 +94,7 @@ def measured(name):
     players = players_of(network, name)
     coalitions = some_coalitions(len(players))
     result = evaluate(model, encoded(PAIRS), coalitions)
-    lm = harness(network, batch_size=1, max_length=MAX_LENGTH)  # Phi-3 switches at the longest of a batch
+    lm = harness(network, batch_size=1 if name in LIKE_THE_LONGEST else 8, max_length=MAX_LENGTH)
     wanted = harness_loglikelihoods(lm, players, PAIRS, coalitions, removed)
     ours = np.concatenate(result.loglikelihoods, axis=1)
     theirs = np.array([np.concatenate(documents) for documents in wanted])

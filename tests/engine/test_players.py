@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from families import as_model
-from family_structures import STRUCTURES
+from family_structures import OTHER_STRUCTURES
 from hand_table import layout, players_of, removed
 from hand_table import weights_of as weights
 from tiny_families import tiny_network
 from wholeness import faults_of, found_players, removed_from
 
 
-@pytest.fixture(scope="module", params=STRUCTURES)
+@pytest.fixture(scope="module", params=["llama", "qwen3_next", *OTHER_STRUCTURES])
 def family(request):
     network = tiny_network(request.param)
     return request.param, network, players_of(network, request.param)
