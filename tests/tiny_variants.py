@@ -33,6 +33,7 @@ VARIANTS = {
     "llama (tied)": {"tie_word_embeddings": True},
     "minicpm3 (longrope)": LONGROPE,
     "opt (post-norm)": {"do_layer_norm_before": False, "word_embed_proj_dim": 16},
+    "paligemma (causal)": {"text_config": {"use_bidirectional_attention": False}},
     "phi3 (windows)": {"sliding_window": WINDOW},
     "phimoe (longrope)": PHIMOE_LONGROPE,
     "qwen2_moe (all sparse)": {"mlp_only_layers": []},
