@@ -92,7 +92,6 @@ OTHER_LAYOUTS = {
     "gemma4_text": Layout(LAYERS, GEMMA4),
     "gemma4_unified": Layout(NESTED, LLAMA),
     "got_ocr2": Layout(NESTED, LLAMA),
-    "gpt-sw3": Layout(HEADS, GPT),
     "gpt2": Layout(HEADS, GPT),
     "gpt_bigcode": Layout(HEADS, GPT),
     "gpt_neo": Layout(HEADS, GPT),

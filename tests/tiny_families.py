@@ -53,6 +53,7 @@ def auto_class(name):
 
 def tiny_network(name, scale=0.2, seed=0):
     """A network of the family with random weights, so large that every removal is felt far beyond rounding."""
+    torch.manual_seed(seed)  # some biases are drawn
     network = auto_class(name).from_config(tiny_config(name), dtype=torch.float32)
     return randomised(network, scale, seed)
 
@@ -70,6 +71,10 @@ def randomised(network, scale=0.2, seed=0):
                 weights.copy_((2 if few else 1) * scale * noise)
             else:
                 weights.add_(0.1 * noise)
+        for name, buffer in sorted(network.named_buffers()):
+            if name.endswith(("correction_bias", "layer_scalar")):  # saved, too
+                noise = torch.from_numpy(random.standard_normal(tuple(buffer.shape))).to(buffer.dtype)
+                buffer.add_(0.1 * noise)
     return network.eval()
 
 
