@@ -29,7 +29,7 @@ from cornerstone.shapley.coalitions import ablation, windows
 from cornerstone.system.errors import CornerstoneError
 from hand_table import MAY_BE_REFUSED, NOT_BUILT, REFUSED, players_of, removed
 from lm_eval_harness import word_tokenizer
-from tiny_families import FAMILY_NAMES, auto_class, tiny_network
+from tiny_families import FAMILY_NAMES, auto_class, tiny_config, tiny_network
 from tiny_settings import CHUNK, SWITCH, TOP_K, WINDOW
 from tiny_variants import MULTIMODAL, VARIANTS
 from token_documents import MAX_LENGTH, PAIRS, encoded, tokens
@@ -145,6 +145,7 @@ def saved(name, folder):
     network = tiny_network(name)
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):  # its progress bar
         network.save_pretrained(folder)
+    tiny_config(name).save_pretrained(folder)  # the whole one, where the network keeps its text decoder's alone
     word_tokenizer().save_pretrained(folder)
     return auto_class(name).from_pretrained(folder, dtype=torch.float32).eval()
 
