@@ -49,7 +49,19 @@ def test_running_out_of_memory_halves_the_batch_and_goes_on(
     assert any("out of memory" in message for message in caplog.messages)
 
 
-@pytest.mark.parametrize("call", [40, 57, 90, 131, 200])
+def after_the_check(monkeypatch, when):
+    """Blocks run out of memory, or fail, as `short_of_memory` says, from the end of the check on."""
+    choose_rows = cornerstone.engine.evaluate.choose_rows
+
+    def then_fail(*arguments):
+        kind = choose_rows(*arguments)
+        short_of_memory(monkeypatch, when)
+        return kind
+
+    monkeypatch.setattr(cornerstone.engine.evaluate, "choose_rows", then_fail)
+
+
+@pytest.mark.parametrize("call", [1, 9, 40, 57, 90])
 def test_running_out_of_memory_in_mid_work_keeps_what_is_done(monkeypatch, llama, expected, call):
     failed = []
 
@@ -58,7 +70,7 @@ def test_running_out_of_memory_in_mid_work_keeps_what_is_done(monkeypatch, llama
             failed.append(calls)
             return torch.OutOfMemoryError("out of memory")
 
-    short_of_memory(monkeypatch, once)
+    after_the_check(monkeypatch, once)
     kept = Kept()
     result = evaluate(llama, DOCUMENTS, WINDOWS, memory_bytes=100_000, on_block=kept)
     assert failed
@@ -94,13 +106,6 @@ def test_a_check_that_never_fits_says_so(monkeypatch, llama):
 
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory(monkeypatch, llama):
-    choose_rows = cornerstone.engine.evaluate.choose_rows
-
-    def then_break(*arguments):
-        kind = choose_rows(*arguments)
-        short_of_memory(monkeypatch, lambda calls, hidden: RuntimeError("mat1 and mat2 do not match"))
-        return kind
-
-    monkeypatch.setattr(cornerstone.engine.evaluate, "choose_rows", then_break)
-    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+    after_the_check(monkeypatch, lambda calls, hidden: RuntimeError("mat1 and mat2 do not match"))
+    with pytest.raises(CornerstoneError, match=r"its own code fails.*mat1 and mat2"):
         evaluate(llama, DOCUMENTS, WINDOWS)

@@ -126,6 +126,17 @@ def shard_notes(wildcards):
     return [note.format(**wildcards, shard=number, shards=shards) for number in range(1, shards + 1)]
 
 
+def unscorable(wildcards):
+    """The list of what an evaluation leaves out.
+
+    One that is not there, or of another number of documents, waits until all of the model's tasks are accepted. One
+    that is there does not: a task that is added would make it again.
+    """
+    if not is_evaluated(study, wildcards.model, wildcards.task, wildcards.design):
+        checkpoints.accept_documents.get(model=wildcards.model)
+    return "<results>/unscorable/{model}/{task}.json"
+
+
 def pair_distances(wildcards):
     """A list: to Snakemake a tuple would be another parameter."""
     distances = study.pair_distances_of(wildcards.design)

@@ -52,17 +52,6 @@ checkpoint accept_documents:
         "../scripts/accept_documents.py"
 
 
-def unscorable(wildcards):
-    """The list of what an evaluation leaves out.
-
-    One that is not there, or of another number of documents, waits until all of the model's tasks are accepted. One
-    that is there does not: a task that is added would make it again.
-    """
-    if not is_evaluated(study, wildcards.model, wildcards.task, wildcards.design):
-        checkpoints.accept_documents.get(model=wildcards.model)
-    return "<results>/unscorable/{model}/{task}.json"
-
-
 rule evaluate:
     input:
         manifest="<results>/models/{model}.json",
