@@ -1,6 +1,7 @@
 # make demo               the whole study on the models and documents that come with Cornerstone
 # make test               the tests
 # make test-slow          the tests that take minutes each
+# make test-families      every family that transformers knows, against plain transformers (docs/families.md)
 # make test-environments  each rule in its own environment, made from its YAML alone
 # make test-study         studies with one model, against a hub on loopback; small benchmarks
 # make test-hub           the whole study from a fresh clone, against a hub on loopback
@@ -20,7 +21,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: demo test test-slow test-environments test-study test-hub test-slurm test-slurm-smoke bench bench-streaming bench-scaling bench-coverage bench-real-shapes lint pages environment dev-environment
+.PHONY: demo test test-slow test-families test-environments test-study test-hub test-slurm test-slurm-smoke bench bench-streaming bench-scaling bench-coverage bench-real-shapes lint pages environment dev-environment
 
 demo: environment
 	@$(RUN) snakemake all --configfile config/demo.yaml
@@ -37,6 +38,9 @@ test: dev-environment
 
 test-slow: dev-environment
 	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m slow -n 2 --dist loadfile --no-loadscope-reorder
+
+test-families: dev-environment
+	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m families -n 2 tests/engine/test_every_family.py
 
 test-environments: dev-environment
 	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m slow tests/workflow/test_environments_alone.py tests/workflow/test_demo_in_environments.py

@@ -23,7 +23,7 @@ def word_tokenizer():
     )
 
 
-def harness(network, tokenizer=None, batch_size=8):
+def harness(network, tokenizer=None, batch_size=8, max_length=None):
     from lm_eval.models.huggingface import HFLM
 
     return HFLM(
@@ -31,6 +31,7 @@ def harness(network, tokenizer=None, batch_size=8):
         tokenizer=tokenizer or word_tokenizer(),
         softmax_dtype="float32",
         batch_size=batch_size,
+        max_length=max_length,
     )
 
 
@@ -58,13 +59,16 @@ def zeroed(modules, removed):
         yield
 
 
-def harness_loglikelihoods(lm, modules, pairs, coalitions):
-    """lm-eval's log-likelihoods [coalition][document][choice] of (context, continuation) token ids."""
+def harness_loglikelihoods(lm, modules, pairs, coalitions, without=zeroed):
+    """lm-eval's log-likelihoods [coalition][document][choice] of (context, continuation) token ids.
+
+    without(modules, removed): a context within which the network does without some of them.
+    """
     requests = [((str(context), str(answer)), context, answer) for d in pairs for context, answer in d]
     ends = np.cumsum([len(document) for document in pairs])[:-1]
     found = []
     for removed in coalitions:
-        with zeroed(modules, removed):
+        with without(modules, removed):
             answers = lm._loglikelihood_tokens(requests, disable_tqdm=True)
         found.append(np.split(np.array([loglikelihood for loglikelihood, _ in answers]), ends))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -184,11 +185,19 @@ def test_a_family_of_the_page_is_driven_as_lm_eval_drives_it(tmp_path):
     for name in ("workflow", "tests"):
         shutil.copytree(REPOSITORY / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     subprocess.run(["git", "apply", "-"], cwd=tmp_path, input=DIFF, text=True, check=True)
-    code = "from families import measured; m = measured('rwkv'); print(m.worst < 1e-4 < m.spread, m.rows, m.kinds)"
-    said = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path / "tests", capture_output=True, text=True, check=True
+    code = (
+        "from family_structures import measured; m = measured('rwkv (not rescaled)'); "
+        "print(m.worst < 1e-4 < m.felt, m.rows, m.found == m.players, *[kind for _, kind in m.found])"
     )
-    assert said.stdout.strip().endswith("True plain rwkv ffn rwkv ffn rwkv ffn")
+    said = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path / "tests",
+        env=os.environ | {"PYTHONPATH": str(tmp_path / "workflow")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.strip().endswith("True plain True rwkv ffn rwkv ffn rwkv ffn rwkv ffn")
 
 
 @pytest.mark.study

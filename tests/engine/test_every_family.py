@@ -1,0 +1,42 @@
+"""Every family that transformers knows, as a user would have it: `make test-families`.
+
+Each is loaded from a folder, resident and streamed, and held against plain transformers; docs/families.md says what
+became of it.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from families import as_model
+from family_sweep import NAMES, row, swept
+from hand_table import MAY_BE_REFUSED, REFUSED, layout, players_of, removed
+from tiny_families import tiny_network
+from wholeness import faults_of, found_players, removed_from
+
+pytestmark = pytest.mark.families
+
+LINES = (Path(__file__).parents[2] / "docs" / "families.md").read_text().splitlines()
+MEASURED = [name for name in NAMES if name not in REFUSED]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_family_is_measured_rightly_or_refused_rightly(name):
+    found = swept(name)
+    assert found.fault == ""
+    assert row(found) in LINES, (
+        "docs/families.md is out of date: python tests/family_sweep.py > docs/families.md"
+    )
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_the_hand_table_is_whole_by_changing_weights(name):
+    network = tiny_network(name)
+    assert faults_of(network, layout(name).blocks, players_of(network, name), removed) == []
+
+
+@pytest.mark.parametrize("name", [name for name in MEASURED if name not in MAY_BE_REFUSED])
+def test_what_the_finder_finds_is_whole_by_changing_weights(name):
+    network = tiny_network(name)
+    model = as_model(network, name)
+    assert faults_of(network, layout(name).blocks, found_players(model), removed_from(model)) == []
