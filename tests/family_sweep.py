@@ -145,7 +145,9 @@ def saved(name, folder):
     network = tiny_network(name)
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):  # its progress bar
         network.save_pretrained(folder)
-    tiny_config(name).save_pretrained(folder)  # the whole one, where the network keeps its text decoder's alone
+    tiny_config(name).save_pretrained(
+        folder
+    )  # the whole one, where the network keeps its text decoder's alone
     word_tokenizer().save_pretrained(folder)
     return auto_class(name).from_pretrained(folder, dtype=torch.float32).eval()
 
@@ -234,7 +236,7 @@ def told(one):
 
 def within(worst):
     """A difference as the table gives it: an upper bound which does not change with the machine."""
-    return f"< {TOLERANCE:.0e}".replace("e-0", "e-") if worst < TOLERANCE else f"{worst:.0e}"
+    return f"< {1 + int(worst / 1e-4)}e-4" if worst < 10e-4 else f"{worst:.0e}"
 
 
 def row(one):
