@@ -9,6 +9,7 @@ neighbours, and what is removed is written by hand (`hand_table`).
 
 import contextlib
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -236,14 +237,22 @@ def told(one):
 
 def within(worst):
     """A difference as the table gives it: an upper bound which does not change with the machine."""
-    return f"< {1 + int(worst / 1e-4)}e-4" if worst < 10e-4 else f"{worst:.0e}"
+    return f"< {TOLERANCE:.0e}".replace("e-0", "e-") if worst < TOLERANCE else f"{worst:.0e}"
 
 
 def row(one):
     """The line of a family in the table."""
     if one.refusal:
-        return f"- {one.name}: {one.refusal.partition(' cannot be measured: ')[2] or one.refusal}"
+        return f"- {one.name}: {reason_of(one.refusal)}"
     return f"| {one.name} | {'; '.join(one.players)} | {one.rows} | {within(one.worst)} |"
+
+
+def reason_of(line):
+    """A refusal without what differs from machine to machine: folders, and measured numbers."""
+    reason = (
+        line.partition(" cannot be measured: ")[2].removesuffix("; choose a model of another family") or line
+    )
+    return re.sub(r" \([^()]*\d\.\d[^()]*\)$", "", re.sub(r"\S*/config\.json", "config.json", reason))
 
 
 def page(families):

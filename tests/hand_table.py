@@ -264,6 +264,7 @@ REASONS = {
     "NO_PLAYER": "xmod",
     "BETWEEN_BLOCKS": "rwkv",
     "NOT_WHOLE": "zaya, glm_moe_dsa (shared indexers)",
+    "HISTORY": "llama (dynamic rotary)",
     "SHARED_KEYS": "gemma4_text (shared keys), gemma3n_text (shared keys)",
 }
 REFUSED = {name: reasons.split() for reasons, names in REASONS.items() for name in names.split(", ")}
@@ -274,6 +275,7 @@ MAY_BE_REFUSED = {
     "axk2": ["NO_PLAYER", "SEVERAL_PLAYERS"],
     "inkling_text": ["NO_PLAYER", "SEVERAL_PLAYERS"],
     "longcat_flash": ["SEVERAL_PLAYERS", "NO_BLOCKS"],
+    "xlstm": ["NO_PLAYER"],
 }
 """Families that can be measured by the table above, but by no rule of structure that others have too."""
 
