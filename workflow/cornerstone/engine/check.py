@@ -31,7 +31,7 @@ from cornerstone.engine.samples import (
 )
 from cornerstone.engine.token_tree import PLAIN, TREE, RowKind, grouped_rows, rows_of, tree_row
 from cornerstone.engine.upcast import in_float32
-from cornerstone.engine.walk import Batch, Counts, Walk, make_batch
+from cornerstone.engine.walk import Batch, Counts, Walk, make_batches
 from cornerstone.loading.encoding import EncodedDocument
 from cornerstone.loading.load import LanguageModel
 from cornerstone.loading.refusals import Reason, refused
@@ -348,10 +348,8 @@ def _engine_loglikelihoods(model, decoder, kind, documents, tree) -> list[dict[R
 
 def _batches(decoder: Decoder, documents: Sequence[EncodedDocument], kind: RowKind) -> list[Batch]:
     """All rows of the documents, whose requests are numbered through."""
-    first = dict(enumerate(accumulate((document.n_choices for document in documents), initial=0)))
-    requests = first[len(documents)]
-    groups = grouped_rows(rows_of(documents, kind), kind)
-    return [make_batch(decoder, rows, first, requests, kind.windows) for rows in groups]
+    choices = {position: document.n_choices for position, document in enumerate(documents)}
+    return make_batches(decoder, grouped_rows(rows_of(documents, kind), kind), choices, kind)
 
 
 def _walked(decoder, kind, documents, tree, budget) -> list[dict[Removed, list[float]]]:

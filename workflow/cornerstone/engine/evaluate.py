@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import accumulate
 
 import numpy as np
 import torch
@@ -28,7 +27,7 @@ from cornerstone.engine.check import choose_rows, non_finite
 from cornerstone.engine.decoder import Decoder
 from cornerstone.engine.stream_plan import StreamPlan, load_seconds, planned_stream
 from cornerstone.engine.token_tree import RowKind
-from cornerstone.engine.walk import Batch, Counts, Walk, make_batch
+from cornerstone.engine.walk import Batch, Counts, Walk, make_batches
 from cornerstone.loading.encoding import EncodedDocument
 from cornerstone.loading.load import LanguageModel
 from cornerstone.loading.memory import keep_freed_memory
@@ -245,10 +244,9 @@ class _Evaluation:
 
     def _made(self, positions: list[int], batches: list[list[int]]) -> list[Batch]:
         """The batches of a walk, whose requests are numbered through in the order of the positions."""
-        counts = [self.documents[position].n_choices for position in positions]
-        first = dict(zip(positions, accumulate(counts, initial=0), strict=False))
+        choices = {position: self.documents[position].n_choices for position in positions}
         groups = [rows for batch in batches for rows in self.batching.groups(batch)]
-        return [make_batch(self.decoder, rows, first, sum(counts), self.kind.windows) for rows in groups]
+        return make_batches(self.decoder, groups, choices, self.kind)
 
     def _report(self) -> None:
         if self.on_progress is not None:

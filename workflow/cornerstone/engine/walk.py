@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ from cornerstone.engine.block_arguments import BlockArguments, narrowed, widened
 from cornerstone.engine.budget import Budget
 from cornerstone.engine.decoder import Decoder
 from cornerstone.engine.masks import float_mask, row_tensors, with_tree_masks
-from cornerstone.engine.token_tree import Row
+from cornerstone.engine.token_tree import Row, RowKind
 from cornerstone.loading.sublayers import first_parameter
 from cornerstone.shapley.coalition_tree import CoalitionTree, Step, subtree_groups, walk_order
 from cornerstone.shapley.coalitions import Removed
@@ -86,6 +87,15 @@ def make_batch(
         torch.tensor(pairs, device=decoder.device).T.contiguous(),
         requests,
     )
+
+
+def make_batches(
+    decoder: Decoder, groups: Iterable[Sequence[Row]], choices: Mapping[int, int], kind: RowKind
+) -> list[Batch]:
+    """A batch of each group of rows. Requests are numbered through in the order of `choices`: of each document, by
+    its position, how many it has."""
+    first = dict(zip(choices, accumulate(choices.values(), initial=0), strict=False))
+    return [make_batch(decoder, rows, first, sum(choices.values()), kind.windows) for rows in groups]
 
 
 def _scored(rows: Sequence[Row], length: int, first_request: dict[int, int]) -> tuple[list[int], list[tuple]]:
