@@ -127,8 +127,8 @@ def changed_files(recorded: Mapping[str, str]) -> list[str]:
 
 
 def missing_files(recorded: Mapping[str, str]) -> list[str]:
-    """The files that are gone."""
-    return [name for name in recorded if _digest(name) is None]
+    """The files that are gone, or may not be read. Their content is not read here."""
+    return [name for name in recorded if not os.access(name, os.R_OK) and not _matches(name)]
 
 
 def is_installed(path: str) -> bool:
@@ -233,6 +233,11 @@ def _holds_all(folder: str) -> bool:
 
 def _matching(pattern: str) -> list[str]:
     return sorted(name for name in glob.glob(pattern, recursive=True) if os.path.isfile(name))
+
+
+def _matches(name: str) -> bool:
+    """Whether it is a pattern that something matches."""
+    return glob.has_magic(name) and bool(_matching(name))
 
 
 def _digest(name: str) -> str | None:
