@@ -149,12 +149,12 @@ def _choose_rows_on_cut(
             cut = replace(model, blocks=blocks, weights=None, dtype="float32")
             with Decoder(cut.network, cut.blocks, removal=decoder.removal) as small:
                 kind = _row_kind_that_agrees(cut, small, documents, allowed)
-        cut = replace(model, blocks=blocks, weights=None)
-        with Decoder(cut.network, cut.blocks, removal=decoder.removal) as small:
-            # A quarter of what the job gives a block at once runs about as well, and takes less long.
-            some = CHUNK_TOKENS[model.device.type] // 4
-            pace = measured_pace(small, kind, extreme_documents(documents)[:1], some)
-    return with_windows(decoder, documents, replace(kind, pace=pace))
+        if model.weights is not None:  # its own forward, which else gives the pace, would stream all blocks
+            with Decoder(model.network, blocks, removal=decoder.removal) as small:
+                # A quarter of what the job gives a block at once runs about as well, and takes less long.
+                some = CHUNK_TOKENS[model.device.type] // 4
+                kind = replace(kind, pace=measured_pace(small, kind, extreme_documents(documents)[:1], some))
+    return with_windows(decoder, documents, kind)
 
 
 def measured_pace(

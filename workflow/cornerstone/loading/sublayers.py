@@ -16,7 +16,7 @@ from typing import Any
 from torch import nn
 
 from cornerstone.loading.refusals import Reason, refused
-from cornerstone.models.kinds import EXPERT_PARTS, FEED_FORWARD, GROUPS, KINDS, Kind
+from cornerstone.models.kinds import EXPERT_PARTS, FEED_FORWARD, KINDS, Kind
 
 # What in a config says that later layers reuse the keys and values of earlier ones (Gemma 3n): a state
 # of ours would then not hold all that the rest of the model depends on.
@@ -171,11 +171,10 @@ def _sublayers_of(network: nn.Module, number: int, block: nn.Module) -> list[_Fo
         found.append(_Found(_feed_forward_kind(network, number, experts), experts))
     _refuse_doubles(network, number, found)
     _refuse_left_over(network, number, block, found)
-    order = [kind.name for kind in KINDS.values() if kind.group == FEED_FORWARD]
-    return sorted(
-        found,
-        key=lambda one: (GROUPS.index(one.kind.group), one.kind.name in order and order.index(one.kind.name)),
-    )
+    mixers = [one for one in found if one.kind.group != FEED_FORWARD]
+    others = [one for one in found if one.kind.group == FEED_FORWARD]
+    order = list(KINDS)
+    return [*mixers, *sorted(others, key=lambda one: order.index(one.kind.name))]
 
 
 def _loose_sublayers(modules: dict[str, nn.Module]) -> list[_Found]:
