@@ -35,7 +35,7 @@ from cornerstone.engine.token_tree import tree_row
 from cornerstone.loading.checkpoint import Checkpoint
 from cornerstone.loading.encoding import encode_documents
 from cornerstone.loading.load import load_model
-from cornerstone.models.folder import weight_files
+from cornerstone.models.weights import weight_files
 from cornerstone.shapley.coalitions import Removed
 from cornerstone.system.errors import CornerstoneError
 from workload import KINDS, documents_of, llama_config, tokenizer_of

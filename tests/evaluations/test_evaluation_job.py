@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from cornerstone.evaluations.evaluation import read_evaluation
+from cornerstone.evaluations.identity import ENGINE_VERSION
 from cornerstone.evaluations.job import run_evaluation_job
 from cornerstone.evaluations.parts import Parts, parts_folder
 from cornerstone.system.errors import CornerstoneError
@@ -108,13 +109,13 @@ def test_a_higher_document_limit_evaluates_only_the_new_documents(tmp_path):
 def test_another_identity_evaluates_everything_and_loses_nothing(tmp_path, change):
     job = write_study(tmp_path)
     run(job)
-    other, version = job, 1
+    other, version = job, ENGINE_VERSION
     if change == "weights":
         other = write_study(tmp_path, weights="v" * 64)
     elif change == "dtype":
         other = replace(job, dtype="bfloat16")
     else:
-        version = 2
+        version += 1
     fake = FakeEngine()
     run_evaluation_job(other, fake.engine(version))
     assert len(fake.asked) == 60

@@ -89,7 +89,13 @@ def test_the_new_estimator_is_audited_in_the_new_score(results):
 
 
 def test_the_new_table_is_written_and_every_table_is_in_the_new_unit(results):
-    assert list(pd.read_csv(results / "tables" / "extremes.csv")) == ["model", "task", "label", "value"]
+    assert list(pd.read_csv(results / "tables" / "extremes.csv")) == [
+        "model",
+        "task",
+        "label",
+        "value",
+        "unit",
+    ]
     assert "| Model | Task | Sublayer | Value (bits) |" in table(results, "extremes")
     texts = {path.stem: path.read_text() for path in (results / "tables").glob("*.md")}
     for name, text in texts.items():

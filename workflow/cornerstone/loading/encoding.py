@@ -143,7 +143,7 @@ def warnings_in_lines(folder: Path) -> Iterator[list[str]]:
     Its table of missing and unexpected tensors is none of them: what it tells is decided on its own.
     """
     library = logging.getLogger("transformers")
-    handlers, level, said = library.handlers[:], library.level, []
+    handlers, level, passes_on, said = library.handlers[:], library.level, library.propagate, []
 
     def keep(text: str) -> None:
         if REPORT not in text and (line := joined_lines(text)) not in said:
@@ -155,6 +155,7 @@ def warnings_in_lines(folder: Path) -> Iterator[list[str]]:
 
     library.handlers = [Keeping(logging.WARNING)]
     library.setLevel(min(level or logging.WARNING, logging.WARNING))
+    library.propagate = False  # transformers passes its own on where the environment says CI
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("default", UserWarning)
@@ -162,6 +163,7 @@ def warnings_in_lines(folder: Path) -> Iterator[list[str]]:
     finally:
         library.handlers = handlers
         library.setLevel(level)
+        library.propagate = passes_on
         for one in caught:
             if issubclass(one.category, UserWarning):
                 keep(str(one.message))

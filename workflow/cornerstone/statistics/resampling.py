@@ -71,11 +71,16 @@ def made_up(
     """
     n_rows, n_documents = per_document.shape
     rng = np.random.default_rng((*np.atleast_1d(seed), 1))
-    drawn = rng.poisson(1.0, (n_rows, 2, resamples)).astype(
-        np.int8
-    )  # a row's do not depend on how many follow
+    # A row's draws do not depend on how many rows follow.
+    drawn = rng.poisson(1.0, (n_rows, 2, resamples)).astype(np.int8)
     more, less = drawn[:, 0], drawn[:, 1]
     return typical_change(per_document)[:, None] * (more - less) / n_documents
+
+
+def effect_interval(per_document: np.ndarray, reach: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The intervals of rows of differences of scores, shape (rows, documents), within −reach to reach of each row."""
+    low, high = interval(bootstrap(per_document))
+    return np.clip(low, -reach, reach), np.clip(high, -reach, reach)
 
 
 def wilson_draws(draws: np.ndarray, per_document: np.ndarray) -> np.ndarray:
@@ -87,6 +92,7 @@ def wilson_draws(draws: np.ndarray, per_document: np.ndarray) -> np.ndarray:
     """
     n_documents, rate = per_document.shape[-1], per_document.mean(axis=-1, keepdims=True)
     z = _normal_quantiles(draws.shape[-1])
+    rate = rate.clip(0, 1)  # a mean of ones can exceed 1 by rounding
     spread = np.sqrt(rate * (1 - rate) / n_documents + (z / (2 * n_documents)) ** 2)
     ascending = (rate + z**2 / (2 * n_documents) + z * spread) / (1 + z**2 / n_documents)
     ranks = draws.argsort(axis=-1, kind="stable").argsort(axis=-1, kind="stable")

@@ -15,7 +15,7 @@ import pandas as pd
 from cornerstone.scores import SCORES, Score
 from cornerstone.shapley.coalitions import ablation
 from cornerstone.statistics.collapse import guessing_tests
-from cornerstone.statistics.resampling import bootstrap, interval
+from cornerstone.statistics.resampling import bootstrap, effect_interval, interval
 from cornerstone.values.rows import sublayer_columns, write_table
 from cornerstone.values.score_matrix import Scores, rows_of
 from cornerstone.values.scored_task import read_scores
@@ -69,12 +69,6 @@ def effect_table(scores: Scores, labels: Sequence[str], margin: float = 0.05) ->
 def score_interval(per_document: np.ndarray, score: Score) -> tuple[np.ndarray, np.ndarray]:
     """The intervals of rows of a score, shape (rows, documents), within what it can be."""
     return interval(score.within(bootstrap(per_document), per_document))
-
-
-def effect_interval(per_document: np.ndarray, reach: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The intervals of rows of differences of scores, shape (rows, documents), within −reach to reach of each row."""
-    low, high = interval(bootstrap(per_document))
-    return np.clip(low, -reach, reach), np.clip(high, -reach, reach)
 
 
 def ablation_effects(

@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.scores import SCORES, measured_scores, yardstick
-from cornerstone.statistics.resampling import LEVEL
+from cornerstone.statistics.resampling import LEVEL, effect_interval
 from cornerstone.statistics.significance import holm, p_values
-from cornerstone.values.ablation import document_effects, effect_interval, score_interval
+from cornerstone.values.ablation import document_effects, score_interval
 from cornerstone.values.rows import named, sublayer_columns, write_csv
 from cornerstone.values.score_matrix import Scores
 from cornerstone.values.scored_task import EvaluatedTask, read_choices, score_task

@@ -15,10 +15,9 @@ import pandas as pd
 from cornerstone.shapley.estimators import ESTIMATORS, Settings
 from cornerstone.shapley.games import rounded
 from cornerstone.shapley.linear import LinearEstimator
-from cornerstone.statistics.resampling import resampled_means
+from cornerstone.statistics.resampling import effect_interval, resampled_means
 from cornerstone.statistics.shares import noise_shares, shares, signed_shares, top_k_stability
 from cornerstone.system.errors import CornerstoneError
-from cornerstone.values.ablation import effect_interval
 from cornerstone.values.rows import sublayer_columns, write_table
 from cornerstone.values.score_matrix import Scores, rows_of
 from cornerstone.values.scored_task import read_scores

@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.shapley.coalitions import Removed
-from cornerstone.statistics.resampling import LEVEL
+from cornerstone.statistics.resampling import LEVEL, effect_interval
 from cornerstone.statistics.significance import benjamini_hochberg, p_values
-from cornerstone.values.ablation import document_effects, effect_interval
+from cornerstone.values.ablation import document_effects
 from cornerstone.values.rows import sublayer_columns, write_table
 from cornerstone.values.score_matrix import Scores, rows_of
 from cornerstone.values.scored_task import read_scores

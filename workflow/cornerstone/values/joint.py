@@ -16,7 +16,8 @@ import pandas as pd
 
 from cornerstone.shapley import coalitions as designs
 from cornerstone.shapley.coalitions import Removed
-from cornerstone.values.ablation import document_effects, effect_interval
+from cornerstone.statistics.resampling import effect_interval
+from cornerstone.values.ablation import document_effects
 from cornerstone.values.rows import write_table
 from cornerstone.values.score_matrix import Scores, rows_of
 from cornerstone.values.scored_task import read_scores
