@@ -252,7 +252,7 @@ REASONS = {
     "CROSS_ATTENTION NO_NUMBER_OF_BLOCKS": "bart, bigbird_pegasus, blenderbot, blenderbot-small, blt, marian, mbart, "
     "mllama, mvp, pegasus, plbart, prophetnet, trocr, whisper",
     "SEVERAL_STREAMS NO_PLAYER": "deepseek_v4, gemma3n_text, hy_v4, inkling2_text, qwen4_exp, qwen4_exp_text",
-    "SEVERAL_STREAMS": "reformer",
+    "SEVERAL_STREAMS PASSED_ON": "reformer",
     "SHARED_WEIGHTS": "zamba, zamba2",
     "ORDER NO_BLOCKS": "hrm_text",
     "NO_BLOCKS": "xlm",
@@ -263,7 +263,7 @@ REASONS = {
     "NOT_CAUSAL NO_RESIDUAL NO_PLAYER": "bert (encoder)",
     "NO_PLAYER": "xmod",
     "BETWEEN_BLOCKS": "rwkv",
-    "NOT_WHOLE": "zaya, glm_moe_dsa (shared indexers)",
+    "PASSED_ON": "zaya, glm_moe_dsa (shared indexers)",
     "HISTORY": "llama (dynamic rotary)",
     "SHARED_KEYS": "gemma4_text (shared keys), gemma3n_text (shared keys)",
 }

@@ -165,6 +165,7 @@ REFUSED = {
     Reason.SHARED_WEIGHTS: (with_shared_weights, "mlp.gate_proj.weight of block 2 is also in block 0"),
     Reason.SEVERAL_STREAMS: (with_several_streams, "hc_mult is 4"),
     Reason.BETWEEN_BLOCKS: (with_a_change_between_blocks, "before block 2"),
+    Reason.PASSED_ON: (lambda: tiny_network("zaya"), "block 1 is given what block 0 made"),
     Reason.NO_RESIDUAL: (with_the_residual_in_its_ffn, "FFN 1 removed"),
     Reason.NOT_WHOLE: (with_weights_used_twice, "mlp.down_proj.weight of block 1"),
     Reason.ORDER: (with_an_ffn_that_runs_twice, "block 1 runs Attn 1, FFN 1, FFN 1"),

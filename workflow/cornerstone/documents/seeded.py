@@ -5,6 +5,7 @@
 
 Code may shuffle, with the generators of random, numpy or torch, and datasets keeps what it made in a cache. Here
 the generators have lm-eval's seeds, modules of tasks are run anew, and the cache is empty: as in a first run.
+Only templates are compiled once each; lm-eval compiles them for each document, which takes most of its time.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ import random
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import datasets
+import lm_eval.utils
 import numpy as np
 from lm_eval.defaults import DEFAULT_OTHER_SEED, DEFAULT_RANDOM_SEED
 
@@ -23,12 +26,12 @@ from cornerstone.documents.task_files import is_installed
 
 
 @contextmanager
-def as_in_simple_evaluate(cache: Path) -> Iterator[None]:
+def as_in_simple_evaluate(folder: Path) -> Iterator[None]:
     """Seed the generators, empty the caches, and put everything back at the end.
 
-    cache: an empty folder in which datasets keeps, in the block, what it makes of a task's rows.
+    folder: an empty one, in which datasets keeps, in the block, what it makes of a task's rows.
     """
-    with same_random_state(), _cached_in(cache):
+    with same_random_state(), _cached_in(folder), _compiled_once():
         _forget_modules(known=set(sys.modules))
         known = set(sys.modules)
         random.seed(DEFAULT_RANDOM_SEED)
@@ -82,3 +85,13 @@ def _cached_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         datasets.Dataset._get_cache_file_path = original
+
+
+@contextmanager
+def _compiled_once() -> Iterator[None]:
+    """Keep the compiled form of each of lm-eval's templates."""
+    lm_eval.utils.env.from_string = cache(lm_eval.utils.env.from_string)
+    try:
+        yield
+    finally:
+        del lm_eval.utils.env.from_string  # what the class has is in use again

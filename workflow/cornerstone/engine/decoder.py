@@ -239,19 +239,27 @@ class _Seen(Exception):
 
 
 class _Watch:
-    """Takes down, while the network runs, what some blocks return and in which order their sublayers run."""
+    """Takes down, while the network runs, what some blocks return and in which order their sublayers run.
+
+    The network ends before it runs the block that follows these.
+    """
 
     def __init__(self, decoder: Decoder, numbers: Sequence[int]) -> None:
         self.decoder, self.numbers = decoder, numbers
         self.forms: dict[int, Form] = {}
+        self.made: list[tuple[int, Tensor]] = []  # by which block, besides its hidden state
         self.calls: dict[int, list[int]] = {number: [] for number in numbers}
 
     @contextmanager
     def hooks(self) -> Iterator[None]:
         with ExitStack() as stack:
+            for number, block in enumerate(self.decoder.blocks):
+                hook = partial(self._given, number)
+                stack.callback(block.module.register_forward_pre_hook(hook, with_kwargs=True).remove)
             for number in self.numbers:
                 block = self.decoder.blocks[number].module
-                stack.callback(block.register_forward_hook(partial(self._returned, number)).remove)
+                hook = partial(self._returned, number)
+                stack.callback(block.register_forward_hook(hook, with_kwargs=True).remove)
                 for place, player in enumerate(self.decoder.players[number]):
                     for switch in player.switches:
                         hook = partial(self._called, number, place)
@@ -261,12 +269,22 @@ class _Watch:
     def _called(self, number: int, place: int, *_: Any) -> None:
         self.calls[number].append(place)
 
-    def _returned(self, number: int, module: nn.Module, inputs: Any, output: Any) -> None:
+    def _given(self, number: int, _: nn.Module, args: Any, kwargs: Any) -> None:
+        given = {id(tensor) for tensor in BlockArguments(args, kwargs).tensors()}
+        for maker, tensor in self.made:
+            if id(tensor) in given:
+                detail = f"block {number} is given what block {maker} made, of shape {list(tensor.shape)}"
+                raise refused(self.decoder.network, Reason.PASSED_ON, detail)
+        if number > self.numbers[-1]:
+            raise _Seen
+
+    def _returned(self, number: int, _: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         if number in self.forms:
             raise refused(self.decoder.network, Reason.ORDER, f"block {number} runs more than once")
         self.forms[number] = Form.of(output)
-        if number == self.numbers[-1] != len(self.decoder.blocks) - 1:
-            raise _Seen
+        given = {id(tensor) for tensor in BlockArguments(args, kwargs).tensors()}
+        others = BlockArguments((output,), {}).tensors()[1:]
+        self.made += [(number, tensor) for tensor in others if id(tensor) not in given]
 
     def refuse_other_order(self) -> None:
         """Raise CornerstoneError unless each block ran once and each part of its sublayers once, in order."""

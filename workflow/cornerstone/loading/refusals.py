@@ -30,6 +30,7 @@ class Reason(Enum):
     SHARED_WEIGHTS = "it shares weights between blocks, so a sublayer cannot be removed from one block alone"
     SEVERAL_STREAMS = "it carries several residual streams from block to block (hyper-connections)"
     BETWEEN_BLOCKS = "it changes the hidden state between its blocks, outside any sublayer"
+    PASSED_ON = "its blocks pass more than the hidden state on, so a removed sublayer would still be felt in later ones"
     NO_RESIDUAL = (
         "without a sublayer the residual stream is lost: the sublayer holds the residual, or its norm"
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
+from transformers import PreTrainedConfig
 
 from cornerstone.loading.refusals import Reason, refused
 from cornerstone.models.kinds import EXPERT_PARTS, FEED_FORWARD, KINDS, Kind
@@ -125,12 +126,25 @@ def _refuse_shared_weights(network: nn.Module, blocks: nn.ModuleList) -> None:
 def _block_list(network: nn.Module) -> nn.ModuleList:
     """The ModuleList that holds the decoder blocks: as long as the config says, each with a sublayer."""
     count = getattr(text_config(network), "num_hidden_layers", None)
-    # The text decoder first: the vision tower of a multimodal model may have as many blocks.
-    decoder = network.get_decoder() if hasattr(network, "get_decoder") else None
-    for module in [*(decoder or network).modules(), *network.modules()]:
+    for module in _parts_for_text(network):
         if isinstance(module, nn.ModuleList) and len(module) == count and next(_named(module[0]), None):
             return module
     raise refused(network, Reason.NO_BLOCKS, f"its config says {count} blocks")
+
+
+def _parts_for_text(network: nn.Module) -> Iterator[nn.Module]:
+    """The modules of a network, the text decoder's first, and those of towers for images and sound not at all.
+
+    A tower may have as many blocks; it has a config of its own.
+    """
+    ours = {type(network.config), type(text_config(network))}
+    decoder = network.get_decoder() if hasattr(network, "get_decoder") else None
+    towers: set[int] = set()
+    for module in [*(decoder or network).modules(), *network.modules()]:
+        if isinstance(config := getattr(module, "config", None), PreTrainedConfig) and type(config) not in ours:
+            towers |= {id(part) for part in module.modules()}
+        if id(module) not in towers:
+            yield module
 
 
 def has_weights(module: nn.Module) -> bool:

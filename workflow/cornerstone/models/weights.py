@@ -44,7 +44,7 @@ OF_AN_ADAPTER = re.compile(r"^base_model\.model\.|\.lora_\w+|\.base_layer\.|\.mo
 """Names that peft gives to tensors of an adapter that is not merged."""
 IN_A_BLOCK = re.compile(r"\.\d+\.")
 """Tensors of the decoder blocks are numbered: model.layers.3.mlp.up_proj.weight."""
-HEAD = re.compile(r"(?:^|\.)(?:lm_head|embed_out|output_projection)\.weight$")
+HEAD = re.compile(r"(?:^|\.)(?:lm_head|lm_head\.decoder|embed_out|output_projection)\.weight$")
 MAYBE_HEAD = re.compile(r"(?:^|\.)(?:output|head|decoder)\.weight$")
 EMBEDDINGS = re.compile(
     r"(?:^|\.)(?:embed|embed_tokens|embed_in|embeddings?|tok_embeddings|tokens_embed|word_embeddings?|wte|w)\.weight$"
