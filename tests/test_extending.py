@@ -200,7 +200,7 @@ def test_a_family_of_the_page_is_driven_as_lm_eval_drives_it(tmp_path):
     assert said.stdout.strip().endswith("True plain True rwkv ffn rwkv ffn rwkv ffn rwkv ffn")
 
 
-@pytest.mark.study
+@pytest.mark.slow
 def test_the_study_of_the_page_runs_and_an_edit_reruns_what_the_page_says(tmp_path):
     folder = clone(tmp_path / "clone")
     write_files(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -18,6 +19,11 @@ def run(*arguments: str) -> dict:
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("script", sorted(BENCHMARK.parent.glob("*.py")), ids=lambda path: path.stem)
+def test_what_a_benchmark_imports_is_there(script):
+    importlib.import_module(script.stem)
 
 
 @pytest.mark.study
@@ -110,7 +116,7 @@ def test_four_gigabytes_stream_through_two_at_seven_tenths_of_the_speed_and_more
         assert run["difference"] < 2e-5
 
 
-@pytest.mark.study
+@pytest.mark.slow
 def test_a_small_streaming_benchmark_reports_speed_memory_and_equality():
     small = ["--blocks", "3", "--width", "64", "--documents", "4", "--together", "1", "4", "--removals", "1"]
     done = subprocess.run(
@@ -133,7 +139,7 @@ def test_a_small_streaming_benchmark_reports_speed_memory_and_equality():
     assert alone > together == 1
 
 
-@pytest.mark.study
+@pytest.mark.slow
 def test_the_papers_models_at_a_64th_of_their_width_run_resident_and_streamed(tmp_path):
     small = ["--scale", "64", "--blocks", "2", "--documents", "1", "--dtype", "float32", "--device", "cpu"]
     done = subprocess.run(

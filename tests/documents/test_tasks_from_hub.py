@@ -160,6 +160,7 @@ def test_a_card_that_does_not_tell_gives_no_size(hub, tmp_path):
 # The rule
 
 
+@pytest.mark.slow
 def test_the_rule_follows_the_configuration_and_edits_of_ones_own_tasks(hub, home, tmp_path):
     call = own_task(tmp_path / "own", "mine", description="Read closely.\n\n")
     study = {

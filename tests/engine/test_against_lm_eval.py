@@ -23,7 +23,7 @@ from real_inputs import MODELS, SHARED, TASKS, fitting, real_documents, real_mod
 from synthetic import score_table
 
 COUNT = 200
-QUICK = 30
+QUICK = 16
 # Two right computations of one sum lie this far apart at most: absolutely, or, for sums of a thousand nats
 # and more, where a float32 itself steps by 1e-4, relative to it.
 ABSOLUTE, RELATIVE = 1e-4, 1e-6

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cornerstone.models.facts import sublayers_of_folder
 from families import as_model
 from family_sweep import NAMES, row, swept
 from hand_table import MAY_BE_REFUSED, REFUSED, layout, players_of, removed
@@ -40,3 +41,10 @@ def test_what_the_finder_finds_is_whole_by_changing_weights(name):
     network = tiny_network(name)
     model = as_model(network, name)
     assert faults_of(network, layout(name).blocks, found_players(model), removed_from(model)) == []
+
+
+@pytest.mark.parametrize("name", [name for name in MEASURED if name not in MAY_BE_REFUSED])
+def test_sublayers_are_counted_from_the_names_of_weights(name, tmp_path):
+    network = tiny_network(name)
+    network.save_pretrained(tmp_path)
+    assert sublayers_of_folder(tmp_path) == len(players_of(network, name))

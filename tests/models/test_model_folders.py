@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from configurations import message_of
-from cornerstone.models.folder import check_model_folder, count_sublayers_from_config
+from cornerstone.models.facts import count_sublayers, sublayers_of_folder
+from cornerstone.models.folder import check_model_folder, count_blocks
+from hand_table import players_of
 from model_folders import write_model
+from tiny_families import tiny_network
 
 SHARED_MODELS = Path(__file__).parents[2] / ".." / "shared" / "data" / "models"
 
@@ -71,13 +74,34 @@ def test_a_broken_model_folder_is_refused_saying_what_is_missing(tmp_path, damag
 
 
 @pytest.mark.parametrize(
-    ("config_json", "sublayers"),
+    ("config_json", "blocks"),
     [
-        ({"num_hidden_layers": 32}, 64),
-        ({"n_layer": 12}, 24),
-        ({"model_type": "gpt_neo", "num_layers": 6}, 12),
-        ({"model_type": "gemma3", "text_config": {"num_hidden_layers": 26}, "num_hidden_layers": 3}, 52),
+        ({"num_hidden_layers": 32}, 32),
+        ({"n_layer": 12}, 12),
+        ({"model_type": "gpt_neo", "num_layers": 6}, 6),
+        ({"model_type": "gemma3", "text_config": {"num_hidden_layers": 26}, "num_hidden_layers": 3}, 26),
+        ({"model_type": "nemotron_h", "layers_block_type": ["mamba", "moe", "attention"]}, 3),
     ],
 )
-def test_sublayers_are_counted_from_config_json(config_json, sublayers):
-    assert count_sublayers_from_config(config_json) == sublayers
+def test_blocks_are_counted_from_config_json(config_json, blocks):
+    assert count_blocks(config_json) == blocks
+
+
+FAMILIES = (
+    *("llama", "gpt2", "opt", "bloom", "mpt", "dbrx", "mixtral", "mamba", "falcon_h1", "nemotron_h", "jamba"),
+    *("lfm2", "recurrent_gemma", "gemma4_text", "llava", "qwen2_vl"),
+)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_sublayers_are_counted_from_the_names_of_weights(name, tmp_path):
+    network = tiny_network(name)
+    network.save_pretrained(tmp_path)
+    assert sublayers_of_folder(tmp_path) == len(players_of(network, name))
+
+
+def test_blocks_of_unknown_names_count_two():
+    names = [f"h.{n}.{part}.weight" for n in range(3) for part in ("norm", "alpha", "beta")]
+    assert count_sublayers({"num_hidden_layers": 3}, names) == 6
+    with_a_tower = [*names, *(f"vision.blocks.{n}.mlp.fc1.weight" for n in range(9))]
+    assert count_sublayers({"num_hidden_layers": 3}, with_a_tower) == 6

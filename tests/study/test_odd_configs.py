@@ -104,10 +104,10 @@ def test_the_paths_that_rules_write_are_found_in_the_rules():
     } <= set(WRITTEN)
 
 
-def test_thousands_of_malformed_configurations_are_each_refused_in_one_line():
+def test_malformed_configurations_are_each_refused_in_one_line():
     outcomes, refused = Counter(), set()
 
-    @settings(ODD, max_examples=2500)
+    @settings(ODD, max_examples=1000)
     @given(mutated())
     def try_one(raw):
         ended = outcome(lambda: resolve(raw, expand))
@@ -117,8 +117,8 @@ def test_thousands_of_malformed_configurations_are_each_refused_in_one_line():
 
     try_one()
     print(dict(outcomes), len(refused), "of the refused differ")
-    assert len(refused) >= 2000
-    assert outcomes["accepted"] >= 50
+    assert len(refused) >= 800
+    assert outcomes["accepted"] >= 20
 
 
 def shown(raw, depth=0):
@@ -135,7 +135,7 @@ def shown(raw, depth=0):
 def test_whatever_yaml_makes_of_a_text_is_a_study_or_refused_in_one_line():
     outcomes = Counter()
 
-    @settings(ODD, max_examples=600)
+    @settings(ODD, max_examples=300)
     @given(odd_texts())
     def try_one(text):
         try:
@@ -146,5 +146,5 @@ def test_whatever_yaml_makes_of_a_text_is_a_study_or_refused_in_one_line():
             outcomes[outcome(lambda: resolve(raw, expand))] += 1
 
     try_one()
-    assert outcomes["refused"] >= 100
-    assert outcomes["accepted"] >= 10
+    assert outcomes["refused"] >= 50
+    assert outcomes["accepted"] >= 5

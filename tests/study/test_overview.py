@@ -1,6 +1,5 @@
 """The overview: the share of the pairs that are on the disk and wanted now, from the files alone."""
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -13,6 +12,7 @@ from cornerstone.models.manifest import read_manifest
 from cornerstone.study.overview import print_overview, share_done
 from cornerstone.study.resolve import resolve
 from fake_engine import LABELS, FakeEngine, write_study
+from model_folders import write_model
 
 SINGLES, WINDOWS = 1 + len(LABELS), len(LABELS) - 1
 """Coalitions of the two designs, windows of two."""
@@ -23,7 +23,8 @@ def jobs(tmp_path, monkeypatch):
     """Jobs of both designs of a study in the folder `results`, none of them run yet."""
     monkeypatch.chdir(tmp_path)
     job = write_study(tmp_path)
-    (tmp_path / "config.json").write_text(json.dumps({"num_hidden_layers": len(LABELS) // 2}))
+    for path in write_model(tmp_path / "model", blocks=len(LABELS) // 2).iterdir():
+        path.rename(tmp_path / path.name)
     at = {
         "manifest": tmp_path / "results/models/tiny.json",
         "documents": tmp_path / "results/documents/boolq.parquet",

@@ -13,7 +13,7 @@ import pytest
 import own_things
 from tiny_study import N_SUBLAYERS, STUDY, configure, make, planned, prepare
 
-pytestmark = pytest.mark.study
+pytestmark = pytest.mark.slow
 
 OWN = {
     "own/score.py": own_things.SCORE,

@@ -236,6 +236,7 @@ def namespace() -> Sequence[str]:
     pytest.skip("this machine permits no network namespace: `unshare --net true` fails")
 
 
+@pytest.mark.slow
 def test_all_but_the_two_local_rules_run_where_there_is_no_network_interface(
     fetched, study, namespace, tmp_path
 ):

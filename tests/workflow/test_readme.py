@@ -91,7 +91,7 @@ def test_a_study_of_ones_own_ends_in_its_report(clone):
     assert (clone / "results" / "mine" / "figures" / "pie_mine.pdf").is_file()
 
 
-@pytest.mark.study
+@pytest.mark.slow
 def test_a_model_and_tasks_of_the_hub_and_a_task_of_ones_own_need_only_the_configuration(clone, tmp_path):
     for name in ("pythia.yaml", "my_tasks/riddles.yaml"):
         (clone / name).parent.mkdir(exist_ok=True)

@@ -88,7 +88,7 @@ def test_one_task_of_a_model_waits_for_all_its_documents_but_evaluates_only_itse
     }
 
 
-@pytest.mark.study
+@pytest.mark.slow
 def test_a_study_refuses_then_skips_and_never_evaluates_again_what_it_has(prepared, tmp_path):
     folder = shutil.copytree(prepared, tmp_path / "study", symlinks=True)
     results = folder / "results"
@@ -152,7 +152,7 @@ def test_a_study_refuses_then_skips_and_never_evaluates_again_what_it_has(prepar
     assert (provenance["evaluated_pairs"], provenance["reused_pairs"]) == (0, 18 * (N_SUBLAYERS - 1))
 
 
-@pytest.mark.study
+@pytest.mark.slow
 def test_a_task_of_which_a_model_can_score_nothing_is_refused_under_skip_too(prepared, tmp_path):
     folder = shutil.copytree(prepared, tmp_path / "study", symlinks=True)
     wipe_winogrande(folder)

@@ -124,6 +124,7 @@ def test_another_score_is_arithmetic_only(study):
     assert not {"evaluate", "build_documents", "download_model"} & set(jobs)
 
 
+@pytest.mark.slow
 def test_where_the_weights_are_changes_no_result_and_is_told_in_the_log(study):
     output = evaluation(study, "boolq", "ablation")
     before = read_evaluation(output).table
@@ -137,6 +138,7 @@ def test_where_the_weights_are_changes_no_result_and_is_told_in_the_log(study):
     assert [line.partition(":")[0] for line in lines] == ["streamed", "check", "check", "planned", "happened"]
 
 
+@pytest.mark.slow
 def test_an_added_task_and_larger_windows_evaluate_only_what_is_new(study):
     configure(study, max_removed=3, tasks={**STUDY["tasks"], "winogrande": {"data": "winogrande.jsonl"}})
     jobs = planned(study, "all")
@@ -154,7 +156,7 @@ def test_an_added_task_and_larger_windows_evaluate_only_what_is_new(study):
     assert counts(evaluation(study, "winogrande", "ablation")) == ((N_SUBLAYERS + 1) * N_DOCUMENTS, 0)
 
 
-@pytest.mark.study
+@pytest.mark.slow
 def test_farther_pairs_evaluate_only_themselves_and_draw_a_heat_map_of_all(study):
     configure(study, pair_distance=2)
     jobs = planned(study, "all")
@@ -181,6 +183,7 @@ def test_farther_pairs_evaluate_only_themselves_and_draw_a_heat_map_of_all(study
     )
 
 
+@pytest.mark.slow
 def test_shards_are_evaluated_side_by_side_then_put_together_and_once_done_another_number_evaluates_nothing(
     study,
 ):
@@ -198,7 +201,7 @@ def test_shards_are_evaluated_side_by_side_then_put_together_and_once_done_anoth
     assert counts(output)[0] == 0
 
 
-@pytest.mark.study
+@pytest.mark.slow
 def test_another_estimator_evaluates_its_own_coalitions_and_estimates_anew(study):
     target = "results/values/tiny/boolq.csv"
     configure(study, score="logprob")
@@ -221,7 +224,7 @@ def test_another_estimator_evaluates_its_own_coalitions_and_estimates_anew(study
 EXACT = {"exact": ["tiny"], "tasks": {"boolq": STUDY["tasks"]["boolq"]}}
 
 
-@pytest.mark.study
+@pytest.mark.slow
 def test_named_models_are_audited_from_their_exact_evaluations(study):
     configure(study, **EXACT)
     said = make(study, "results/tables/audit.csv", "results/figures/audit_tiny.svg")
@@ -259,6 +262,7 @@ def test_an_added_model_evaluates_only_itself(study):
     assert "build_documents" not in jobs
 
 
+@pytest.mark.slow
 def test_results_that_are_none_are_set_aside_and_made_again(study):
     """Cut off, empty, another design's in its place, of a format to come."""
     names = {
@@ -289,6 +293,7 @@ def of_a_format_to_come(path):
     pq.write_table(table, path)
 
 
+@pytest.mark.slow
 def test_a_killed_evaluation_goes_on_where_it_stopped(study):
     output = evaluation(study, "boolq", "ablation")
     before = read_evaluation(output).table
@@ -331,6 +336,7 @@ Parts.write = write_and_die
 """
 
 
+@pytest.mark.slow
 def test_snakemakes_own_report_holds_every_figure(first_run, tmp_path):
     folder, _ = first_run
     make(folder, "all", "--report", str(tmp_path / "report.html"))

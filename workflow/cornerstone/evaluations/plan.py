@@ -21,7 +21,7 @@ from cornerstone.evaluations.grid import DocumentKey, Grid, empty_grid, evaluate
 from cornerstone.evaluations.identity import model_identity
 from cornerstone.evaluations.parts import Parts, parts_folder
 from cornerstone.evaluations.scorable import left_out_of
-from cornerstone.models.folder import count_sublayers_from_config, read_model_config
+from cornerstone.models.facts import sublayers_of_folder
 from cornerstone.models.manifest import check_unchanged, read_manifest
 from cornerstone.shapley.coalitions import Removed
 from cornerstone.shapley.designs import check_exact_rows, coalitions_of
@@ -173,9 +173,9 @@ def _load(job: EvaluationJob, engine: Engine, folder: Path) -> Any:
 
 
 def _count_sublayers(folder: Path) -> int | None:
-    """By config.json alone; None where that does not tell."""
+    """By config.json and the headers of the weights; None where they do not tell."""
     try:
-        return count_sublayers_from_config(read_model_config(folder))
+        return sublayers_of_folder(folder)
     except CornerstoneError:
         return None
 

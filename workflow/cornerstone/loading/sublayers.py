@@ -141,7 +141,8 @@ def _parts_for_text(network: nn.Module) -> Iterator[nn.Module]:
     decoder = network.get_decoder() if hasattr(network, "get_decoder") else None
     towers: set[int] = set()
     for module in [*(decoder or network).modules(), *network.modules()]:
-        if isinstance(config := getattr(module, "config", None), PreTrainedConfig) and type(config) not in ours:
+        config = getattr(module, "config", None)
+        if isinstance(config, PreTrainedConfig) and type(config) not in ours:
             towers |= {id(part) for part in module.modules()}
         if id(module) not in towers:
             yield module

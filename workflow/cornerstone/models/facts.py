@@ -5,7 +5,8 @@ facts = facts_from_hub("meta-llama/Meta-Llama-3-8B", "main")    # config.json an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
@@ -15,15 +16,18 @@ from typing import Any
 from cornerstone.models.folder import (
     check_config,
     check_own_code,
-    count_sublayers_from_config,
+    count_blocks,
     read_model_config,
     refuse_adapter,
 )
+from cornerstone.models.kinds import EXPERT_PARTS, FEED_FORWARD, KINDS
 from cornerstone.models.weights import IN_A_BLOCK, INDEX, weight_files, weight_shapes
 from cornerstone.system.errors import CornerstoneError
 
 WIDTH_KEYS = ("hidden_size", "n_embd", "d_model", "n_embed", "model_dim", "dim")
 HEADERS_AT_ONCE = 8
+OF_IMAGES_OR_SOUND = re.compile(r"vision|visual|image|audio|speech")
+"""Names of the parts of a model, besides its decoder, that have numbered blocks too."""
 EXPERT_COUNT_KEYS = ("num_local_experts", "num_experts", "n_routed_experts")
 
 
@@ -31,7 +35,7 @@ EXPERT_COUNT_KEYS = ("num_local_experts", "num_experts", "n_routed_experts")
 class ModelFacts:
     """What is known of a model without its weights.
 
-    sublayers:  attention and FFN or MoE modules of all blocks.
+    sublayers:  token mixers, FFNs and MoEs of all blocks.
     width:      of the hidden states.
     vocabulary: how many tokens the head gives a logit.
     numbers:    of all weights; active_numbers: those of the blocks that one token is multiplied with.
@@ -101,7 +105,7 @@ def facts_from_hub(hub_id: str, revision: str, allow_remote_code: bool | None = 
 def _facts(config: dict[str, Any], shapes: Mapping[str, Any], disk: int, missing: int) -> ModelFacts:
     decoder = config.get("text_config") or config
     return ModelFacts(
-        sublayers=count_sublayers_from_config(config),
+        sublayers=count_sublayers(config, shapes),
         width=_first_of(WIDTH_KEYS, decoder, "width of the hidden states"),
         vocabulary=_first_of(("vocab_size",), decoder, "size of the vocabulary"),
         numbers=sum(prod(shape) for shape in shapes.values()),
@@ -113,6 +117,45 @@ def _facts(config: dict[str, Any], shapes: Mapping[str, Any], disk: int, missing
         disk_bytes=disk,
         missing_bytes=missing,
     )
+
+
+def sublayers_of_folder(folder: Path | str) -> int:
+    """Of a local model, by config.json and the headers of its weights. Raises CornerstoneError where it is none."""
+    names = [name for path in weight_files(Path(folder)) for name in weight_shapes(path)]
+    return count_sublayers(read_model_config(folder), names)
+
+
+def count_sublayers(config: Mapping[str, Any], names: Collection[str]) -> int:
+    """Sublayers of a decoder, by its config.json and the names of its tensors (model.layers.3.mlp.up_proj.weight).
+
+    Two for a block in which no name is known: the engine, which has the modules, counts for certain.
+    Raises CornerstoneError where config.json does not say how many blocks there are.
+    """
+    n_blocks = count_blocks(config)
+    found: dict[str, dict[int, set[str]]] = {}
+    for name in names:
+        if (place := IN_A_BLOCK.search(name)) and not OF_IMAGES_OR_SOUND.search(name[: place.start()]):
+            of_block = found.setdefault(name[: place.start()], {}).setdefault(int(place[0].strip(".")), set())
+            of_block |= set(_sublayer_in(name[place.end() :].split(".")))
+    whole = [blocks for blocks in found.values() if blocks.keys() >= set(range(n_blocks))]
+    blocks = max(whole, key=lambda blocks: sum(map(len, blocks.values())), default={})
+    return sum(len(blocks.get(number, ())) or 2 for number in range(n_blocks))
+
+
+def _sublayer_in(path: Sequence[str]) -> Iterator[str]:
+    """What the sublayer is called to which a tensor of a block belongs; feed-forward parts are one together."""
+    for part in path:
+        for kind in KINDS.values():
+            loose = {layer for names in kind.modules if isinstance(names, tuple) for layer in names}
+            if part in loose:
+                yield kind.name
+                return
+            if part in kind.modules:
+                yield FEED_FORWARD if kind.group == FEED_FORWARD else part
+                return
+        if part in EXPERT_PARTS:
+            yield FEED_FORWARD
+            return
 
 
 def _first_of(keys: Sequence[str], decoder: Mapping[str, Any], meaning: str) -> int:

@@ -18,8 +18,8 @@ from cornerstone.system.errors import CornerstoneError, shortened
 
 BLOCK_COUNT_KEYS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 """What families call their number of decoder blocks in config.json, the usual name first."""
-ONE_MIXER_A_BLOCK = ("layers_block_type", "hybrid_override_pattern")
-"""What a config of blocks with one mixer each (Nemotron-H) says of each of them, an entry a block."""
+KINDS_OF_BLOCKS = ("layers_block_type", "hybrid_override_pattern")
+"""What a config that gives no number says of each block, an entry a block (Nemotron-H)."""
 
 TOKENIZER_FILES = (
     ("tokenizer.json",),
@@ -144,25 +144,23 @@ def check_config(config_json: dict[str, Any], where: str) -> None:
             )
     if config_json.get("is_encoder_decoder"):
         raise CornerstoneError(f"{where} is an encoder-decoder model: give a decoder-only one")
-    count_sublayers_from_config(config_json)
+    count_blocks(config_json)
 
 
-def count_sublayers_from_config(config_json: dict[str, Any]) -> int:
-    """Sublayers of a decoder that has an attention and an FFN or MoE in each block: 2 × blocks; or one mixer in each.
+def count_blocks(config_json: Mapping[str, Any]) -> int:
+    """Decoder blocks, by a parsed config.json; a model with several parts has its decoder under `text_config`.
 
-    config_json is a parsed config.json; a model with several parts has its decoder under `text_config`.
-    Hybrids may have fewer: the engine counts the modules themselves. Raises CornerstoneError where the
-    number of blocks is not said.
+    Raises CornerstoneError where their number is not said.
     """
     text_config = config_json.get("text_config")
     decoder = text_config if isinstance(text_config, dict) else config_json
-    for key in ONE_MIXER_A_BLOCK:
-        if isinstance(of_blocks := decoder.get(key), list | str) and BLOCK_COUNT_KEYS[0] not in decoder:
-            return len(of_blocks)
     for key in BLOCK_COUNT_KEYS:
         blocks = decoder.get(key)
         if isinstance(blocks, int) and not isinstance(blocks, bool) and blocks > 0:
-            return 2 * blocks
+            return blocks
+    for key in KINDS_OF_BLOCKS:
+        if isinstance(of_blocks := decoder.get(key), list | str) and of_blocks:
+            return len(of_blocks)
     raise CornerstoneError(
         f"config.json (model_type {config_json.get('model_type')!r}) gives no number of blocks: "
         f"it needs {BLOCK_COUNT_KEYS[0]}, as decoder-only models have it"

@@ -19,7 +19,7 @@ from cornerstone.documents.unscorable import read_unscorable
 from cornerstone.evaluations.evaluation import read_evaluation_metadata
 from cornerstone.evaluations.identity import DIGESTS, ENGINE_VERSION
 from cornerstone.evaluations.parts import parts_folder, saved_pairs
-from cornerstone.models.folder import count_sublayers_from_config, read_model_config
+from cornerstone.models.facts import sublayers_of_folder
 from cornerstone.models.manifest import read_manifest
 from cornerstone.study.config import StudyConfig
 from cornerstone.system.errors import CornerstoneError
@@ -54,7 +54,7 @@ def share_done(study: StudyConfig, model: str, task: str) -> float | None:
     try:
         manifest = read_manifest(study.manifest_path(model))
         document_set = read_documents(study.documents_path(task))
-        sublayers = count_sublayers_from_config(read_model_config(manifest["folder"]))
+        sublayers = sublayers_of_folder(manifest["folder"])
         coalitions = {design: study.coalitions_of(design, sublayers) for design in study.designs_of(model)}
     except CornerstoneError:
         return None

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from cornerstone.models.folder import check_model_folder, count_sublayers_from_config, read_model_config
+from cornerstone.models.facts import sublayers_of_folder
+from cornerstone.models.folder import check_model_folder
 from cornerstone.shapley.coalitions import check_max_removed
 from cornerstone.shapley.designs import check_exact
 from cornerstone.study.config import ModelConfig, StudyConfig, TaskConfig
@@ -70,7 +71,7 @@ def check_models(study: StudyConfig) -> None:
             continue
         try:
             check_model_folder(model.folder, model.allow_remote_code)
-            sublayers = count_sublayers_from_config(read_model_config(model.folder))
+            sublayers = sublayers_of_folder(model.folder)
             check_max_removed(sublayers, study.max_removed)
             if "exact" in study.designs_of(model.name):
                 check_exact(sublayers)
