@@ -40,8 +40,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 from cornerstone.scores import SCORES
 from cornerstone.shapley.estimators.windows import window_estimator
 from cornerstone.statistics.collapse import ABOVE, COLLAPSED, guessing_tests
+from cornerstone.statistics.resampling import effect_interval
 from cornerstone.statistics.shares import signed_shares
-from cornerstone.values.ablation import effect_interval, score_interval
+from cornerstone.values.ablation import score_interval
 
 POPULATION = 30_000
 MAX_REMOVED = 4

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cornerstone.statistics.resampling import resampled_means
-from cornerstone.values import ablation
+from cornerstone.statistics import resampling
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import interval_coverage as coverage
@@ -42,7 +41,7 @@ def test_what_no_document_of_a_trial_shows_is_held_too(rows):
 
 
 def test_plain_resampling_would_not_do(monkeypatch):
-    monkeypatch.setattr(ablation, "bootstrap", resampled_means)
+    monkeypatch.setattr(resampling, "bootstrap", resampling.resampled_means)
     game = coverage.population(64, 10_000)
     row = coverage.coverage(game, 200, trials=20)[1]
     assert (row.number, row.not_shown) == ("effect", 0)

@@ -141,6 +141,7 @@ print(json.dumps({"taken": peak - before, "found": found}))
 """
 
 
+@pytest.mark.study
 def test_streamed_weights_take_the_memory_of_two_blocks(tmp_path, folder):
     """In another dtype than the files': else resident weights are file pages and no memory of the process."""
     settings = {"hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 24}
