@@ -10,7 +10,7 @@ from cornerstone.documents.unscorable import CheckedModel, CheckedTask, Unscorab
 from cornerstone.evaluations.evaluation import read_evaluation, read_evaluation_metadata
 from cornerstone.evaluations.parts import parts_folder
 from cornerstone.evaluations.rejected import Expected, reason_against
-from cornerstone.evaluations.scorable import Tokenizing, find_unscorable_documents
+from cornerstone.evaluations.scorable import Loading, find_unscorable_documents
 from cornerstone.models.manifest import read_manifest
 from cornerstone.system.errors import CornerstoneError
 from fake_engine import LABELS, write_study
@@ -124,10 +124,10 @@ def test_the_tokenizer_is_tried_on_what_the_evaluation_will_ask_and_no_more(tmp_
         tried[encoder] = [document.index for document in documents]
         return [Unscorable(2, 1, "it is odd")]
 
-    tokenizing = Tokenizing(lambda folder, allow_remote_code: (folder, allow_remote_code), find)
+    loading = Loading(lambda folder, name, allow_remote_code: (folder, name, allow_remote_code), find)
     output = tmp_path / "found.json"
-    find_unscorable_documents(job.manifest, job.documents, output, tokenizing, model="tiny", limit=5)
-    assert tried == {(tmp_path, False): [0, 1, 2, 3, 4]}
+    find_unscorable_documents(job.manifest, job.documents, output, loading, model="tiny", limit=5)
+    assert tried == {(tmp_path, "tiny", False): [0, 1, 2, 3, 4]}
     limited = replace(job, limit=5, unscorable=output, skip_unscorable=True)
     run(limited)
     assert documents_in(limited) == [0, 1, 3, 4]

@@ -76,6 +76,16 @@ def test_a_mistake_that_a_job_finds_is_told_in_one_line_without_a_stack_trace(st
     assert "Traceback" not in said
 
 
+def test_a_model_that_cannot_be_measured_is_refused_before_any_is_evaluated(study):
+    config = json.loads((study / "models" / "tiny" / "config.json").read_text())
+    (study / "models" / "tiny" / "config.json").write_text(json.dumps(config | {"num_kv_shared_layers": 1}))
+    said = make(study, "results/values/tiny/boolq.csv", succeeds=False)
+    (told,) = {line for line in said.splitlines() if line.startswith("Cornerstone: ")}
+    assert "tiny (LlamaForCausalLM) cannot be measured: it shares keys and values between layers" in told
+    assert "rule find_unscorable" in said and "rule evaluate:" not in said
+    assert not (study / "results" / "evaluations").exists()
+
+
 def test_the_papers_study_is_planned_from_its_configuration(prepared, tmp_path):
     said = run(prepared, "all", "--dry-run", "--directory", str(tmp_path))
     counted = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", said, re.MULTILINE)}

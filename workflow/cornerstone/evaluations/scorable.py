@@ -1,6 +1,6 @@
 """Which documents of a task a model can score: found before it is evaluated on them, with its tokenizer alone.
 
-find_unscorable_documents(manifest, documents, Path(".../demo_llama/boolq.json"), Tokenizing(…), model="demo_llama")
+find_unscorable_documents(manifest, documents, Path(".../demo_llama/boolq.json"), Loading(…), model="demo_llama")
 
 manifest, documents ─► unscorable/{model}/{task}.json ─► evaluations
                                   └─► all of a model's tasks: refused or accepted, before the first of them
@@ -26,10 +26,10 @@ from cornerstone.system.errors import CornerstoneError
 
 
 @dataclass(frozen=True)
-class Tokenizing:
-    """What the step needs of `loading.encoding`; it is handed in, as the engine is."""
+class Loading:
+    """What the step needs of `cornerstone.loading`; it is handed in, as the engine is."""
 
-    load_encoder: Callable[..., Any]
+    check_loading: Callable[..., Any]
     find_unscorable: Callable[[Any, Sequence[Document]], list[Any]]
 
 
@@ -37,7 +37,7 @@ def find_unscorable_documents(
     manifest: Path,
     documents: Path,
     output: Path,
-    tokenizing: Tokenizing,
+    loading: Loading,
     *,
     model: str,
     limit: int | None = None,
@@ -45,13 +45,15 @@ def find_unscorable_documents(
 ) -> None:
     """Try the model's tokenizer on the documents of a task, the first `limit` or all, and write which it cannot score.
 
-    Raises CornerstoneError where the model has no readable tokenizer, or was changed.
+    Raises CornerstoneError where the model cannot be loaded or has sublayers that are not known, both told without its
+    weights, where it has no readable tokenizer, or was changed.
     """
     described, task = read_manifest(manifest), read_documents(documents)
     check_unchanged(described)
-    encoder = tokenizing.load_encoder(Path(described["folder"]), allow_remote_code=allow_remote_code)
+    folder = Path(described["folder"])
+    encoder = loading.check_loading(folder, name=model, allow_remote_code=allow_remote_code)
     asked = task.documents[:limit]
-    of_task = CheckedTask(task.digest, len(asked), tuple(tokenizing.find_unscorable(encoder, asked)))
+    of_task = CheckedTask(task.digest, len(asked), tuple(loading.find_unscorable(encoder, asked)))
     print(f"{model} cannot score {len(of_task.left_out)} of {len(asked)} documents of {task.task}")
     tasks = {task.task: of_task}
     write_unscorable(CheckedModel(model, described["config"], described["tokenizer"], tasks), output)

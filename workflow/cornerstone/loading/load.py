@@ -22,7 +22,7 @@ from cornerstone.loading.checkpoint import blocks_left_out, missing_tensors
 from cornerstone.loading.devices import choose_placement, pick_device
 from cornerstone.loading.encoding import Encoder, load_encoder, refuse_remote_code, warnings_in_lines, why
 from cornerstone.loading.memory import free_memory
-from cornerstone.loading.refusals import own_code
+from cornerstone.loading.refusals import Refusal, own_code
 from cornerstone.loading.streaming import StreamedWeights, refuse_too_large
 from cornerstone.loading.sublayers import Block, Sublayer, find_blocks, first_parameter
 from cornerstone.models.folder import check_model_folder, read_model_config
@@ -106,7 +106,7 @@ def load_model(
     chosen = choose_placement(placement, needed, free, dtype, where, folder)
     log.info("%s", chosen)
     arguments = (folder, dtype, where, name or folder.name, bool(allow_remote_code))
-    with _failing_in_one_line(folder):
+    with _failing_in_one_line(folder, arguments[3]):
         if chosen.name == "streamed":
             return _load_streamed(*arguments, free)
         if where.type != "cpu":
@@ -116,25 +116,29 @@ def load_model(
         return _load_whole(*arguments)
 
 
-def check_loading(folder: Path | str, *, allow_remote_code: bool | None = None) -> None:
-    """Raise CornerstoneError where `load_model` would refuse the folder on any device.
+def check_loading(
+    folder: Path | str, *, name: str | None = None, allow_remote_code: bool | None = None
+) -> Encoder:
+    """The model's tokenizer. Raises CornerstoneError where `load_model` would refuse the folder on any device.
 
     The model is made on a CPU, without the numbers of its weights: that takes seconds, whatever its size.
     """
     folder = Path(folder)
     check_model_folder(folder, allow_remote_code)
-    with _failing_in_one_line(folder):
+    with _failing_in_one_line(folder, name or folder.name):
         with blocks_left_out(read_outside=False):
             network = _load_network(folder, torch.float32, bool(allow_remote_code))
         find_blocks(network)
-        load_encoder(folder, network.config, allow_remote_code=allow_remote_code)
+        return load_encoder(folder, network.config, allow_remote_code=allow_remote_code)
 
 
 @contextmanager
-def _failing_in_one_line(folder: Path) -> Iterator[None]:
+def _failing_in_one_line(folder: Path, name: str) -> Iterator[None]:
     """Turn whatever fails in the block into a CornerstoneError: a model's code and settings may fail anywhere."""
     try:
         yield
+    except Refusal as error:
+        raise error.named(name) from error
     except CornerstoneError:
         raise
     except Exception as error:

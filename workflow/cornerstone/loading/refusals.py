@@ -44,12 +44,20 @@ class Reason(Enum):
 
 
 class Refusal(CornerstoneError):
-    """A model that cannot be measured. Whoever knows the name that the user gave it puts that before."""
+    """A model that cannot be measured; it names the model's class, and whoever knows the user's name adds that."""
+
+    def __init__(self, family: str, reason: Reason, detail: str) -> None:
+        super().__init__(_line(family, reason, detail))
+        self.family = family
+
+    def named(self, name: str) -> CornerstoneError:
+        """The same with the name that the user gave the model before its class."""
+        return CornerstoneError(str(self).replace(self.family, f"{name} ({self.family})", 1))
 
 
 def refused(network: nn.Module, reason: Reason, detail: str) -> Refusal:
     """The error that refuses a model: its class, the reason and what was found."""
-    return Refusal(_line(type(network).__name__, reason, detail))
+    return Refusal(type(network).__name__, reason, detail)
 
 
 def _line(who: str, reason: Reason, detail: str) -> str:
@@ -65,8 +73,7 @@ def own_code(network: nn.Module, name: str) -> Iterator[None]:
     try:
         yield
     except Refusal as error:
-        family = type(network).__name__
-        raise CornerstoneError(str(error).replace(family, f"{name} ({family})", 1)) from error
+        raise error.named(name) from error
     except (CornerstoneError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # a model's code may raise anything
