@@ -198,9 +198,8 @@ def refuse_remote_code(error: Exception, folder: Path | str) -> None:
 
 def max_input_length(config: Any, tokenizer: Any) -> int:
     """The longest input in tokens, looked up in lm-eval's order (`resolve_max_length`)."""
-    text_config = getattr(config, "text_config", None) or config
     for name in ("n_positions", "max_position_embeddings", "n_ctx"):
-        if (length := getattr(text_config, name, None)) is not None:
+        if (length := getattr(_of_the_decoder(config), name, None)) is not None:
             return int(length)
     length = getattr(tokenizer, "model_max_length", None)
     return DEFAULT_MAX_LENGTH if length in (None, UNLIMITED_LENGTH) else int(length)
@@ -208,9 +207,13 @@ def max_input_length(config: Any, tokenizer: Any) -> int:
 
 def vocabulary_size(config: Any) -> int | None:
     """How many tokens the model's embedding has, by its config; None where that does not tell."""
-    text_config = getattr(config, "text_config", None) or config
-    size = getattr(text_config, "vocab_size", None)
+    size = getattr(_of_the_decoder(config), "vocab_size", None)
     return size if isinstance(size, int) and size > 0 else None
+
+
+def _of_the_decoder(config: Any) -> Any:
+    """The config of a multimodal model's text decoder, as lm-eval finds it."""
+    return getattr(config, "text_config", None) or config
 
 
 def prefix_token(tokenizer: Any) -> int | None:

@@ -24,7 +24,7 @@ from cornerstone.loading.encoding import Encoder, load_encoder, refuse_remote_co
 from cornerstone.loading.memory import free_memory
 from cornerstone.loading.refusals import Refusal, own_code
 from cornerstone.loading.streaming import StreamedWeights, refuse_too_large
-from cornerstone.loading.sublayers import Block, Sublayer, find_blocks, first_parameter
+from cornerstone.loading.sublayers import Block, Sublayer, find_blocks, first_parameter, text_config
 from cornerstone.models.folder import check_model_folder, read_model_config
 from cornerstone.models.weights import (
     INTEGERS,
@@ -315,7 +315,7 @@ def _is_worked_out(name: str, tensor: Tensor | None) -> bool:
 
 def _predicts_further(network: nn.Module, name: str) -> bool:
     """Whether a tensor is of the blocks after the last that predict tokens further ahead, and no logits of ours."""
-    config = network.config.get_text_config()
+    config = text_config(network)
     blocks, more = (getattr(config, key, None) for key in ("num_hidden_layers", "num_nextn_predict_layers"))
     number = re.search(r"\.(\d+)\.", name)
     known = isinstance(blocks, int) and isinstance(more, int) and number is not None
