@@ -96,8 +96,9 @@ class Kept:
         self.numbers = {}
 
     def __call__(self, block):
-        for document, table in zip(block.documents, block.loglikelihoods, strict=True):
-            for removed, numbers in zip(block.coalitions, table, strict=True):
+        blocks = zip(block.documents, block.coalitions, block.loglikelihoods, strict=True)
+        for document, coalitions, table in blocks:
+            for removed, numbers in zip(coalitions, table, strict=True):
                 self.pairs.append((document, removed))
                 self.numbers[document, removed] = numbers
 

@@ -25,9 +25,15 @@ from cornerstone.evaluations.identity import ENGINE_VERSION
 from cornerstone.evaluations.job import run_evaluation_job
 from cornerstone.evaluations.plan import Engine, EvaluationJob
 from cornerstone.models.manifest import write_manifest
+from cornerstone.shapley.coalitions import ForEach
 from cornerstone.system.errors import CornerstoneError
 
 LABELS = ("Attn 0", "FFN 0", "Attn 1", "FFN 1", "Attn 2", "FFN 2")
+
+
+def halves(coalitions):
+    middle = (len(coalitions) + 1) // 2
+    return coalitions[:middle], coalitions[middle:]
 
 
 @dataclass(frozen=True)
@@ -68,19 +74,23 @@ class FakeEngine:
         return SimpleNamespace(sublayers=sublayers, device_name="cpu", peak_device_memory_bytes=None)
 
     def evaluate(self, model, documents, coalitions, *, memory_bytes, on_block, on_progress):
-        self.asked += [(c, d.index) for c in coalitions for d in documents]
-        half = (len(coalitions) + 1) // 2
+        own = coalitions.of if isinstance(coalitions, ForEach) else [coalitions] * len(documents)
+        self.asked += [(c, d.index) for d, of_it in zip(documents, own, strict=True) for c in of_it]
         blocks = [
-            (part, range(first, min(first + 2, len(documents))))
+            {p: part for p in range(first, min(first + 2, len(documents))) if (part := halves(own[p])[half])}
             for first in range(0, len(documents), 2)
-            for part in (coalitions[:half], coalitions[half:])
-            if part
+            for half in (0, 1)
         ]
-        for done, (part, positions) in enumerate(blocks, 1):
+        blocks = list(filter(None, blocks))
+        for done, block in enumerate(blocks, 1):
             time.sleep(self.seconds_per_block)
-            numbers = [self._numbers(part, documents[p]) for p in positions]
-            on_block(SimpleNamespace(coalitions=part, documents=list(positions), loglikelihoods=numbers))
-            self._note(len(part) * len(positions))
+            numbers = [self._numbers(part, documents[p]) for p, part in block.items()]
+            on_block(
+                SimpleNamespace(
+                    documents=list(block), coalitions=list(block.values()), loglikelihoods=numbers
+                )
+            )
+            self._note(sum(map(len, block.values())))
             on_progress(done, len(blocks))
             if self.after_block:
                 self.after_block(done)

@@ -24,10 +24,10 @@ import os
 _add_block = add_block
 
 
-def add_block(grid, coalitions, documents, loglikelihoods):
-    _add_block(grid, coalitions, documents, loglikelihoods)
+def add_block(grid, documents, coalitions, loglikelihoods):
+    _add_block(grid, documents, coalitions, loglikelihoods)
     with open({journal!r}, "a") as journal:
-        journal.write(f"{{os.getpid()}} {{time.time()}} {{len(coalitions) * len(documents)}}\\n")
+        journal.write(f"{{os.getpid()}} {{time.time()}} {{sum(map(len, coalitions))}}\\n")
     time.sleep({seconds})
 """
 

@@ -22,11 +22,12 @@ def test_a_number_that_is_not_finite_stops_with_its_coalition_and_document(monke
     run = Walk.run
 
     def poisoned(walk):
-        for coalitions, sums in run(walk):
-            # Not in the check, whose coalitions are windows of one block.
-            if (1, 2, 3) in coalitions:
-                sums[coalitions.index((1, 2, 3)), -1] = number
-            yield coalitions, sums
+        for leaves, sums in run(walk):
+            for leaf, numbers in zip(leaves, sums, strict=True):
+                # Not in the check, whose coalitions are windows of one block.
+                if walk.forest.leaves[leaf] == (1, 2, 3):
+                    numbers[-1] = number
+            yield leaves, sums
 
     monkeypatch.setattr(Walk, "run", poisoned)
     kept = Kept()

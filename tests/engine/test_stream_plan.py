@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -16,7 +17,7 @@ from cornerstone.engine.stream_plan import StreamPlan, loaded_bytes, waiting_sec
 from cornerstone.evaluations.evaluation import read_evaluation
 from cornerstone.evaluations.job import run_evaluation_job
 from cornerstone.loading.load import load_model
-from cornerstone.shapley.coalition_tree import Visit, coalition_tree, least_evaluations, walk_order
+from cornerstone.shapley.coalition_tree import Course, Visit, coalition_tree, least_evaluations, walk_order
 from cornerstone.shapley.coalitions import ablation, windows
 from families import as_model, family_network
 from lm_eval_harness import word_tokenizer
@@ -26,6 +27,7 @@ from torch_engine import TORCH_ENGINE
 N_SUBLAYERS = 6
 BLOCKS = [(0, 1), (2, 3), (4, 5)]
 DOCUMENTS = encoded(PAIRS)
+ONE_ROW = np.ones(1, int)
 coalitions = st.lists(
     st.sets(st.integers(0, N_SUBLAYERS - 1)).map(lambda removed: tuple(sorted(removed))),
     min_size=1,
@@ -50,7 +52,7 @@ def visits(*evaluations):
 @given(coalitions, st.integers(1, 20))
 def test_subtrees_are_the_same_compute_with_more_visits(some, most):
     tree = coalition_tree(some, BLOCKS)
-    order = walk_order(tree, most)
+    order = walk_order([Course(tree, ONE_ROW, most)])
     assert sum(visit.evaluations for visit in order) == least_evaluations(some, N_SUBLAYERS)
     assert {visit.block for visit in order} == {0, 1, 2}
     if most >= len(set(some)):
@@ -59,7 +61,7 @@ def test_subtrees_are_the_same_compute_with_more_visits(some, most):
 
 def test_a_walk_by_subtrees_comes_back_to_the_later_blocks():
     tree = coalition_tree(ablation(N_SUBLAYERS), BLOCKS)
-    order = [visit.block for visit in walk_order(tree, 3)]
+    order = [visit.block for visit in walk_order([Course(tree, ONE_ROW, 3)])]
     assert order[:3] == [0, 1, 2]
     assert order.count(0) == 1 and order.count(2) >= 3
 

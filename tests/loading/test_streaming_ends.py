@@ -128,8 +128,8 @@ def test_running_out_of_memory_halves_the_batch_and_goes_on(folder, monkeypatch)
     pairs = [
         (position, coalition)
         for block in kept
-        for position in block.documents
-        for coalition in block.coalitions
+        for position, own in zip(block.documents, block.coalitions, strict=True)
+        for coalition in own
     ]
     assert len(pairs) == len(set(pairs)) == len(DOCUMENTS) * len(result.coalitions)
 

@@ -7,6 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,7 +17,7 @@ from cornerstone.engine.walk import Walk
 from cornerstone.loading import load as models
 from cornerstone.loading.checkpoint import Checkpoint
 from cornerstone.loading.sublayers import find_blocks, kinds_of_blocks, one_of_each_kind
-from cornerstone.shapley.coalition_tree import coalition_tree, walk_order
+from cornerstone.shapley.coalition_tree import Course, coalition_tree, walk_order
 from cornerstone.shapley.coalitions import ablation, windows
 from families import family_network, random_network
 from streamed_models import BLOCKS, COALITIONS, DOCUMENTS, Seen, resident, save, streamed
@@ -73,7 +74,7 @@ def test_the_next_block_is_read_while_one_computes(folder, monkeypatch):
 def test_the_order_is_known_before_the_walk_and_so_is_each_visits_work(folder, coalitions, most):
     model = resident(folder)
     tree = coalition_tree(coalitions, BLOCKS)
-    visits = walk_order(tree, most)
+    visits = walk_order([Course(tree, np.ones(1, int), most)])
     seen = []
 
     class Recorded(Decoder):
@@ -83,11 +84,12 @@ def test_the_order_is_known_before_the_walk_and_so_is_each_visits_work(folder, c
 
     from cornerstone.engine.budget import Budget
     from cornerstone.engine.token_tree import TREE, rows_of
-    from cornerstone.engine.walk import Counts, make_batch
+    from cornerstone.engine.walk import Counts, Requests, make_batch
 
     counts = Counts()
     with torch.inference_mode(), Recorded(model.network, model.blocks) as decoder:
-        batch = make_batch(decoder, rows_of(DOCUMENTS[:1], TREE), {0: 0}, DOCUMENTS[0].n_choices, (None,) * 3)
+        requests = Requests.of({0: DOCUMENTS[0].n_choices}, one_tree=True)
+        batch = make_batch(decoder, rows_of(DOCUMENTS[:1], TREE), requests, (None,) * 3)
         seen.clear()
         list(Walk(decoder, [batch], tree, Budget(9999, 9999, 9999, most, 999), counts).run())
 

@@ -1,12 +1,20 @@
-"""The coalition tree: every coalition is reached, and every (removed prefix, sublayer) computed once."""
+"""Coalition trees: every coalition is reached, and every (removed prefix, sublayer) computed once."""
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from cornerstone.shapley.coalition_tree import coalition_tree, least_evaluations, subtree_groups
+from cornerstone.shapley.coalition_tree import (
+    Course,
+    coalition_forest,
+    coalition_tree,
+    joint_groups,
+    least_evaluations,
+    walk_order,
+)
 from cornerstone.shapley.coalitions import ablation, exact, windows
 
 SIZES = st.lists(st.integers(1, 3), min_size=1, max_size=4)
@@ -19,20 +27,22 @@ def blocks_of(sizes):
 
 
 @st.composite
-def games(draw):
-    """Blocks, and coalitions of their sublayers."""
+def games(draw, trees=3):
+    """Blocks, and coalitions of their sublayers, of several trees."""
     blocks = blocks_of(draw(SIZES))
     count = blocks[-1][-1] + 1
     coalition = st.sets(st.integers(0, count - 1)).map(lambda removed: tuple(sorted(removed)))
-    return blocks, draw(st.lists(coalition, min_size=1, max_size=12))
+    own = st.lists(coalition, min_size=1, max_size=12)
+    return blocks, draw(st.lists(own, min_size=1, max_size=trees))
 
 
-def walked(tree, blocks):
-    """All states after the last block, found by following the steps from ()."""
-    states = [()]
-    for number in range(len(blocks)):
-        states = [step.child for step in tree.steps_from(number, states)]
-    return states
+def walked(forest):
+    """All steps by block, and the states after the last block, found by following the steps from the first states."""
+    states, steps = forest.states(0).tolist(), []
+    for number in range(len(forest.blocks)):
+        steps.append(forest.steps_from(number, states))
+        states = [step.child for step in steps[-1]]
+    return steps, states
 
 
 def brute_force_least(coalitions, count):
@@ -46,44 +56,54 @@ def brute_force_least(coalitions, count):
 
 
 @given(games())
-def test_the_steps_lead_from_the_full_model_to_each_coalition_once(game):
-    blocks, coalitions = game
-    tree = coalition_tree(coalitions, blocks)
-    assert sorted(walked(tree, blocks)) == sorted(set(coalitions))
-    assert tree.leaves == tuple(sorted(set(coalitions)))
+def test_the_steps_lead_to_each_coalition_of_each_tree_once(game):
+    blocks, trees = game
+    forest = coalition_forest(trees, blocks)
+    _, leaves = walked(forest)
+    reached = [(int(forest.tree[leaf]), forest.leaves[leaf]) for leaf in leaves]
+    assert sorted(reached) == sorted(
+        (n, coalition) for n, coalitions in enumerate(trees) for coalition in set(coalitions)
+    )
+    assert forest.states(0).tolist() == [forest.tree.tolist().index(n) for n in range(len(trees))]
 
 
 @given(games())
-def test_a_step_removes_sublayers_of_its_own_block_and_nothing_else(game):
-    blocks, coalitions = game
-    tree = coalition_tree(coalitions, blocks)
-    for sublayers, steps in zip(blocks, tree.steps, strict=True):
-        for parent, from_parent in steps.items():
-            for step in from_parent:
-                assert step.parent == parent
-                assert step.child == (*parent, *step.removed)
-                assert set(step.removed) <= set(sublayers)
-            assert len({step.removed for step in from_parent}) == len(from_parent)
+def test_a_step_removes_what_its_coalitions_remove_in_its_block(game):
+    blocks, trees = game
+    forest = coalition_forest(trees, blocks)
+    steps, _ = walked(forest)
+    for sublayers, through in zip(blocks, steps, strict=True):
+        for step in through:
+            assert forest.tree[step.parent] == forest.tree[step.child]
+            removed = tuple(s for s in forest.leaves[step.child] if s in sublayers)
+            assert tuple(sublayers[place] for place in step.removed) == removed
+            before = [s for s in forest.leaves[step.child] if s < sublayers[0]]
+            assert before == [s for s in forest.leaves[step.parent] if s < sublayers[0]]
+        assert len({(step.parent, step.removed) for step in through}) == len(through)
 
 
 @given(games())
-def test_the_tree_takes_the_least_number_of_evaluations(game):
-    blocks, coalitions = game
-    tree = coalition_tree(coalitions, blocks)
+def test_the_trees_take_the_least_number_of_evaluations(game):
+    blocks, trees = game
+    forest = coalition_forest(trees, blocks)
+    steps, _ = walked(forest)
     made = 0
-    for sublayers, steps in zip(blocks, tree.steps, strict=True):
-        for from_parent in steps.values():
-            # A sublayer is computed once for what its block removed before it.
-            made += len(
-                {
-                    (sublayer, tuple(s for s in step.removed if s < sublayer))
-                    for step in from_parent
-                    for sublayer in sublayers
-                    if sublayer not in step.removed
-                }
-            )
+    for number, through in enumerate(steps):
+        # A sublayer is computed once for what its block removed before it.
+        places = range(len(blocks[number]))
+        computed = {
+            (step.parent, place, tuple(p for p in step.removed if p < place))
+            for step in through
+            for place in places
+            if place not in step.removed
+        }
+        of_states = forest.evaluations(number)
+        for state, evaluations in zip(forest.states(number).tolist(), of_states, strict=True):
+            assert evaluations == sum(parent == state for parent, *_ in computed)
+        made += len(computed)
     count = blocks[-1][-1] + 1
-    assert made == least_evaluations(coalitions, count) == brute_force_least(coalitions, count)
+    assert made == forest.least_evaluations() == sum(brute_force_least(tree, count) for tree in trees)
+    assert least_evaluations(trees[0], count) == brute_force_least(trees[0], count)
 
 
 @pytest.mark.parametrize("count", [4, 6, 9])
@@ -104,19 +124,46 @@ def test_windows_of_up_to_four_save_what_the_design_promises(count, saved):
     assert alone / least_evaluations(design, count) == pytest.approx(saved, rel=0.01)
 
 
-@given(games(), st.data(), st.integers(1, 5))
-def test_subtrees_partition_the_states_within_the_limit(game, data, most):
-    blocks, coalitions = game
-    tree = coalition_tree(coalitions, blocks)
+ROWS = st.lists(st.integers(0, 3), min_size=3, max_size=3)
+
+
+@given(games(), ROWS, st.data(), st.integers(1, 12))
+def test_groups_partition_the_states_within_the_limit(game, rows, data, most):
+    blocks, trees = game
+    forest = coalition_forest(trees, blocks)
+    rows = np.array(rows[: len(trees)])
+    course = Course(forest, rows, most)
     number = data.draw(st.integers(0, len(blocks) - 1))
-    states = sorted(tree.steps[number])
-    assume(states)
-    groups = subtree_groups(tree, number, states, most)
+    states = [state for state in forest.states(number).tolist() if rows[forest.tree[state]]]
+    groups = course.groups(number, states)
     assert [state for group in groups for state in group] == states
-    assert all(groups)
+
+    def leaving(group):
+        return sum(int(rows[forest.tree[step.parent]]) for step in forest.steps_from(number, group))
+
     for group in groups:
-        children = sum(len(tree.steps[number][state]) for state in group)
-        assert children <= most or len(group) == 1
+        assert leaving(group) <= most or len(group) == 1
     # No group could have taken the first state of the next one.
     for group, after in pairwise(groups):
-        assert sum(len(tree.steps[number][state]) for state in [*group, after[0]]) > most
+        assert leaving([*group, after[0]]) > most
+
+
+@given(games(), ROWS, ROWS, st.integers(1, 12))
+def test_batches_side_by_side_do_all_their_work_in_one_order(game, first, second, most):
+    blocks, trees = game
+    forest = coalition_forest(trees, blocks)
+    courses = [Course(forest, np.array(rows[: len(trees)]), most) for rows in (first, second)]
+    visits = walk_order(courses)
+    rows = sum(course.rows for course in courses)
+    of_trees = [least_evaluations(tree, blocks[-1][-1] + 1) for tree in trees]
+    assert sum(visit.evaluations for visit in visits) == int(rows @ np.array(of_trees))
+    together = joint_groups(courses, 0, [course.beginning() for course in courses])
+    assert len(together) >= 1 and all(len(group) == 2 for group in together)
+
+
+def test_a_tree_of_160_sublayers_is_small_and_made_at_once():
+    rng = np.random.default_rng(0)
+    coalitions = [tuple(np.flatnonzero(rng.random(160) < 0.5).tolist()) for _ in range(635)]
+    tree = coalition_tree(coalitions, [(2 * n, 2 * n + 1) for n in range(80)])
+    assert tree.removed.nbytes + tree.shared.nbytes + tree.tree.nbytes < 200_000
+    assert tree.least_evaluations() == brute_force_least(coalitions, 160)

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Sequence
 from cornerstone.engine.budget import Budget, peak_states
 from cornerstone.engine.token_tree import Row, RowKind, document_rows, grouped_rows
 from cornerstone.loading.encoding import EncodedDocument
-from cornerstone.shapley.coalition_tree import CoalitionTree
+from cornerstone.shapley.coalition_tree import Forest
 
 # A batch is closed before padding grows past this share of its tokens, unless it is still so small that its
 # states together would not fill this many chunks.
@@ -95,7 +95,7 @@ class Batching:
             taken.append(position)
         return taken
 
-    def budget_for(self, batches: Sequence[Sequence[int]], budget: Budget, tree: CoalitionTree) -> Budget:
+    def budget_for(self, batches: Sequence[Sequence[int]], budget: Budget, tree: Forest) -> Budget:
         """The budget of batches that go through the blocks together."""
         if not self._streamed:
             return budget

@@ -94,3 +94,16 @@ def narrowed(arguments: BlockArguments, copies: int, of: int) -> BlockArguments:
     A tensor may have several entries for each entry of the batch (BLOOM's ALiBi: one a head).
     """
     return arguments.map_batch(lambda tensor, dim: tensor.narrow(dim, 0, tensor.shape[dim] // of * copies))
+
+
+def gathered(arguments: BlockArguments, rows: Tensor, of: int) -> BlockArguments:
+    """Arguments for a batch of these rows of a batch of `of`, in their order; a row may come more than once."""
+    index: dict[int, Tensor] = {}  # by how many entries a tensor has for each row
+
+    def gather(tensor: Tensor, dim: int) -> Tensor:
+        each = tensor.shape[dim] // of
+        if each not in index:
+            index[each] = (rows[:, None] * each + torch.arange(each, device=rows.device)).flatten()
+        return tensor.index_select(dim, index[each])
+
+    return arguments.map_batch(gather)

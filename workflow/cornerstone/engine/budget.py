@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import torch
 
 from cornerstone.loading.load import LanguageModel
 from cornerstone.loading.memory import free_memory, says_out_of_memory
 from cornerstone.loading.sublayers import first_parameter, text_config
-from cornerstone.shapley.coalition_tree import CoalitionTree
+from cornerstone.shapley.coalition_tree import Forest
 
 # (state × token) that run together. A GPU wants many; on a CPU a thousand fill the matrix products while their
 # activations stay near the caches.
@@ -95,12 +96,12 @@ def memory_budget(device: torch.device, reserved: int = 0) -> int:
 
 def first_budget(
     model: LanguageModel,
-    tree: CoalitionTree,
+    tree: Forest,
     memory_bytes: int,
     longest: int,
     batch_tokens: int | None = None,
 ) -> Budget:
-    """The budget to start with: `longest` is the tokens of the largest document's rows.
+    """The budget to start with: `longest` is the tokens of the largest document's rows, `tree` the widest one.
 
     batch_tokens: a wish that the memory may cut down. Without one, a batch is as large as a block runs well; but
     where the weights are streamed, as many batches as the memory has room for go side by side.
@@ -137,7 +138,7 @@ def working_bytes(model: LanguageModel, chunk_tokens: int) -> int:
     )
 
 
-def state_bytes(model: LanguageModel, tree: CoalitionTree, budget: Budget, tokens: int) -> int:
+def state_bytes(model: LanguageModel, tree: Forest, budget: Budget, tokens: int) -> int:
     """The most that states of documents with so many row tokens take at once: every batch's that wait between two
     blocks, and of the batch at work those that enter the block too."""
     config = text_config(model.network)
@@ -148,11 +149,16 @@ def state_bytes(model: LanguageModel, tree: CoalitionTree, budget: Budget, token
     return alive * config.hidden_size * first_parameter(model.network).element_size()
 
 
-def _most_states(tree: CoalitionTree) -> int:
+def _most_states(tree: Forest) -> int:
     """The most states that wait together between two blocks."""
-    return max(len(tree.leaves), *(len(steps) for steps in tree.steps))
+    return max(_states_between(tree))
 
 
-def peak_states(tree: CoalitionTree) -> int:
+def peak_states(tree: Forest) -> int:
     """The most states that are alive while a block runs: those that enter it and those that leave it."""
-    return max(len(steps) + sum(map(len, steps.values())) for steps in tree.steps)
+    return max(sum(pair) for pair in pairwise(_states_between(tree)))
+
+
+def _states_between(tree: Forest) -> list[int]:
+    """How many states there are before each block, and after the last."""
+    return [len(tree.states(block)) for block in range(len(tree.blocks) + 1)]

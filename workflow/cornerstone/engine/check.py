@@ -31,7 +31,7 @@ from cornerstone.engine.samples import (
 )
 from cornerstone.engine.token_tree import PLAIN, TREE, RowKind, grouped_rows, rows_of, tree_row
 from cornerstone.engine.upcast import in_float32
-from cornerstone.engine.walk import Batch, Counts, Walk, make_batches
+from cornerstone.engine.walk import Batch, Counts, Requests, Walk, make_batches
 from cornerstone.loading.encoding import EncodedDocument
 from cornerstone.loading.load import LanguageModel
 from cornerstone.loading.refusals import Reason, refused
@@ -349,15 +349,16 @@ def _engine_loglikelihoods(model, decoder, kind, documents, tree) -> list[dict[R
 def _batches(decoder: Decoder, documents: Sequence[EncodedDocument], kind: RowKind) -> list[Batch]:
     """All rows of the documents, whose requests are numbered through."""
     choices = {position: document.n_choices for position, document in enumerate(documents)}
-    return make_batches(decoder, grouped_rows(rows_of(documents, kind), kind), choices, kind)
+    requests = Requests.of(choices, one_tree=True)
+    return make_batches(decoder, grouped_rows(rows_of(documents, kind), kind), requests, kind)
 
 
 def _walked(decoder, kind, documents, tree, budget) -> list[dict[Removed, list[float]]]:
     starts = [0, *accumulate(document.n_choices for document in documents)]
     found: list[dict[Removed, list[float]]] = [{} for _ in documents]
     walk = Walk(decoder, _batches(decoder, documents, kind), tree, budget, Counts())
-    for coalitions, loglikelihoods in walk.run():
-        for coalition, numbers in zip(coalitions, loglikelihoods.tolist(), strict=True):
+    for leaves, loglikelihoods in walk.run():
+        for leaf, numbers in zip(leaves, loglikelihoods, strict=True):
             for start, document, found_of in zip(starts[:-1], documents, found, strict=True):
-                found_of[coalition] = numbers[start : start + document.n_choices]
+                found_of[tree.leaves[leaf]] = numbers[start : start + document.n_choices].tolist()
     return found

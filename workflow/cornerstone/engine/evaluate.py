@@ -2,6 +2,7 @@
 
     result = evaluate(model, encode_documents(model.encoder, documents), ablation(len(model.sublayers)))
     result.loglikelihoods[0]        # the first document's: (coalitions, choices), nats
+    evaluate(model, documents, ForEach([coalitions_of(document) for document in documents]))     # of each its own
 
 Two prefix trees take out what repeats (`token_tree`, `coalition_tree`), and nothing else. A batch of
 documents walks the blocks once with a set of live states; a state splits where its coalitions disagree:
@@ -14,27 +15,29 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from cornerstone.engine.asked import Asked
 from cornerstone.engine.batches import Batching
 from cornerstone.engine.budget import Budget, first_budget, is_out_of_memory, memory_budget
 from cornerstone.engine.check import choose_rows, non_finite
 from cornerstone.engine.decoder import Decoder
 from cornerstone.engine.stream_plan import StreamPlan, load_seconds, planned_stream
 from cornerstone.engine.token_tree import RowKind
-from cornerstone.engine.walk import Batch, Counts, Walk, make_batches
+from cornerstone.engine.walk import Counts, Requests, Walk, make_batches
 from cornerstone.loading.encoding import EncodedDocument
 from cornerstone.loading.load import LanguageModel
 from cornerstone.loading.memory import keep_freed_memory
 from cornerstone.loading.refusals import own_code
 from cornerstone.loading.streaming import StreamedWeights
-from cornerstone.shapley.coalition_tree import CoalitionTree, coalition_tree, least_evaluations
-from cornerstone.shapley.coalitions import Removed
+from cornerstone.shapley.coalition_tree import Forest
+from cornerstone.shapley.coalitions import ForEach, Removed
 from cornerstone.system.errors import CornerstoneError
 
 log = logging.getLogger(__name__)
@@ -47,41 +50,41 @@ LEAST_PASSES = 1.25
 
 @dataclass(frozen=True)
 class EvaluatedBlock:
-    """Some coalitions × some documents, complete.
+    """Some coalitions of some documents, complete.
 
-    coalitions:     what was evaluated, each by what it removes.
     documents:      positions in the list of documents given to `evaluate`.
+    coalitions:     of each document what was evaluated, by what it removes.
     loglikelihoods: one float64 array (coalitions, choices) per document, nats.
     """
 
-    coalitions: list[Removed]
     documents: list[int]
+    coalitions: list[list[Removed]]
     loglikelihoods: list[np.ndarray]
 
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """coalitions: in the order given; loglikelihoods: per document (coalitions, choices), float64, nats;
-    counts: what the engine computed (see `evaluation_counts`)."""
+    """coalitions: in the order given, of all documents or of each; loglikelihoods: per document (coalitions, choices),
+    float64, nats; counts: what the engine computed (see `_Evaluation.counted`)."""
 
-    coalitions: list[Removed]
+    coalitions: list[Removed] | ForEach
     loglikelihoods: list[np.ndarray]
     counts: dict[str, int | float | str]
 
 
 @dataclass
 class _Task:
-    """Documents that still need the coalitions of a tree, largest rows first."""
+    """Documents that still need coalitions, largest rows first; done: of each, by position, what it has already."""
 
     positions: list[int]
-    tree: CoalitionTree
+    done: dict[int, set[Removed]] = field(default_factory=dict)
 
 
 @torch.inference_mode()
 def evaluate(
     model: LanguageModel,
     documents: Sequence[EncodedDocument],
-    coalitions: Sequence[Removed],
+    coalitions: Sequence[Removed] | ForEach,
     *,
     rows: str = "auto",
     memory_bytes: int | None = None,
@@ -90,7 +93,7 @@ def evaluate(
     on_block: Callable[[EvaluatedBlock], None] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> EvaluationResult:
-    """Log-likelihoods of every choice of every document under every coalition.
+    """Log-likelihoods of every choice of every document under every coalition, or under each document's own.
 
     rows:                   "auto" checks tree rows, then plain rows, against the model's own forward.
     memory_bytes:           for states and activations; default: from what is free.
@@ -103,10 +106,10 @@ def evaluate(
     Raises CornerstoneError for a model that the engine cannot drive rightly, a document that does not fit the
     memory, and NaN or infinite log-likelihoods (naming coalition and document).
     """
-    coalitions = list(dict.fromkeys(coalitions))
-    _check_coalitions(model, coalitions)
-    if not documents or not coalitions:
-        return EvaluationResult(coalitions, [np.empty((len(coalitions), d.n_choices)) for d in documents], {})
+    asked = Asked(model, documents, coalitions)
+    given = coalitions if isinstance(coalitions, ForEach) else list(dict.fromkeys(coalitions))
+    if asked.widest is None or not documents:
+        return EvaluationResult(given, [np.empty((0, d.n_choices)) for d in documents], {})
     if model.device.type == "cpu":
         keep_freed_memory()
     with ExitStack() as stack:
@@ -118,7 +121,7 @@ def evaluate(
             kind = choose_rows(model, decoder, documents, rows)
         if model.weights is not None:
             model.weights.let_go()
-        evaluation = _Evaluation(model, decoder, kind, documents, coalitions, on_block, on_progress)
+        evaluation = _Evaluation(model, decoder, kind, documents, asked, on_block, on_progress)
         evaluation.size(memory_bytes, batch_tokens, seconds_between_blocks)
         checked = time.monotonic()
         decoder.reset_counts()
@@ -129,17 +132,7 @@ def evaluate(
         }
         if model.weights is not None:
             counts |= evaluation.compared(model.weights, time.monotonic() - checked)
-    return EvaluationResult(coalitions, evaluation.loglikelihoods, counts)
-
-
-def _check_coalitions(model: LanguageModel, coalitions: Sequence[Removed]) -> None:
-    known = len(model.sublayers)
-    for removed in coalitions:
-        if list(removed) != sorted(set(removed)) or not all(0 <= sublayer < known for sublayer in removed):
-            raise CornerstoneError(
-                f"coalition {removed!r}: give the removed sublayers as a sorted tuple of different numbers "
-                f"from 0 to {known - 1} ({model.name} has {known} sublayers)"
-            )
+    return EvaluationResult(given, evaluation.loglikelihoods, counts)
 
 
 class _Evaluation:
@@ -151,21 +144,22 @@ class _Evaluation:
         decoder: Decoder,
         kind: RowKind,
         documents: Sequence[EncodedDocument],
-        coalitions: list[Removed],
+        asked: Asked,
         on_block: Callable[[EvaluatedBlock], None] | None,
         on_progress: Callable[[int, int], None] | None,
     ) -> None:
         self.model, self.decoder, self.kind = model, decoder, kind
         self.weights = model.weights
         self.documents = documents
-        self.index = {coalition: number for number, coalition in enumerate(coalitions)}
+        self.asked = asked
         self.on_block, self.on_progress = on_block, on_progress
-        self.loglikelihoods = [np.full((len(coalitions), d.n_choices), np.nan) for d in documents]
+        self.loglikelihoods = [
+            np.full((count, d.n_choices), np.nan) for count, d in zip(asked.counts, documents, strict=True)
+        ]
         self.counts = Counts()
-        self.tree = coalition_tree(coalitions, [tuple(s.index for s in b.sublayers) for b in model.blocks])
-        self.per_token = least_evaluations(coalitions, len(model.sublayers))
-        states = self.per_token / len(model.sublayers)
-        self.batching = Batching(documents, kind, self.weights is not None, states)
+        self.batching = Batching(documents, kind, self.weights is not None, asked.mean_states())
+        self.total = sum(n * tokens for n, tokens in zip(asked.least, self.batching.tokens, strict=True))
+        self.per_token = max(1.0, self.total / max(1, sum(self.batching.tokens)))
         # The most that memory allows, and what the time between two blocks leaves of it.
         self.largest: Budget
         self.budget: Budget
@@ -178,43 +172,46 @@ class _Evaluation:
         """Fix the budget to start with."""
         reserved = 0 if self.weights is None else self.weights.bytes_to_come
         memory_bytes = memory_bytes or memory_budget(self.model.device, reserved)
-        self.largest = first_budget(self.model, self.tree, memory_bytes, self.batching.longest, batch_tokens)
+        tree, longest = self.asked.widest, self.batching.longest
+        self.largest = first_budget(self.model, tree, memory_bytes, longest, batch_tokens)
         self.limit_seconds = seconds
         self._limit_time(self.kind.pace)
         if self.weights is not None:
             self.plan = planned_stream(
-                self.model, self.batching, self.tree, self.budget, self.kind.pace, self.per_token
+                self.model, self.batching, tree, self.budget, self.kind.pace, self.per_token
             )
             log.info("planned: %s", self.plan)
 
     def run(self) -> None:
         """Work through the documents, largest first: what does not fit the memory shows at once."""
-        tasks = [_Task(self.batching.in_order(), self.tree)]
+        tasks = [_Task([position for position in self.batching.in_order() if self.asked.counts[position]])]
         while tasks:
             task = tasks.pop()
             now = self.batching.next_batches(task.positions, self.budget)
             if rest := task.positions[sum(map(len, now)) :]:
-                tasks.append(_Task(rest, task.tree))
-            if left := self._run_batches(now, task.tree, again=bool(tasks)):
+                tasks.append(_Task(rest, task.done))
+            if left := self._run_batches(now, task.done, again=bool(tasks)):
                 tasks.append(left)
 
-    def _run_batches(self, batches: list[list[int]], tree: CoalitionTree, again: bool) -> _Task | None:
+    def _run_batches(
+        self, batches: list[list[int]], done: dict[int, set[Removed]], again: bool
+    ) -> _Task | None:
         """Evaluate some documents; what memory did not suffice for comes back as a task.
 
-        again: whether more documents follow.
+        done: of each document the coalitions that it has; again: whether more documents follow.
         """
         positions = [position for batch in batches for position in batch]
-        done: set[Removed] = set()
+        done = {position: set(done.get(position, ())) for position in positions}
         started, waited = time.monotonic(), self._waited()
         before = self.counts.tokens
         self.most_documents = max(self.most_documents, len(positions))
         self.groups += 1
-        walk = self._walk(batches, tree, again)
+        walk = self._walk(positions, batches, done, again)
         ran_out = False
         while not ran_out:
             try:
                 with own_code(self.model.network, self.model.name):
-                    coalitions, block = next(walk, ([], None))
+                    block = next(walk, None)
             except (RuntimeError, MemoryError) as error:
                 # Not handled here: the exception holds the frames, and they the tensors, until this block ends.
                 if not (ran_out := is_out_of_memory(error)):
@@ -222,10 +219,11 @@ class _Evaluation:
             else:
                 if block is None:
                     break
-                self._store(positions, coalitions, block)
-                done.update(coalitions)
+                self._store(block)
+                for position, coalitions in zip(block.documents, block.coalitions, strict=True):
+                    done[position].update(coalitions)
         if ran_out:
-            return self._after_running_out(positions, tree, done)
+            return self._after_running_out(positions, done)
         seconds = time.monotonic() - started - (self._waited() - waited)
         self._limit_time(seconds / max(1, self.counts.tokens - before))
         return None
@@ -234,47 +232,59 @@ class _Evaluation:
         """Seconds spent waiting for weights so far."""
         return 0.0 if self.weights is None else self.weights.waited
 
-    def _walk(self, batches: list[list[int]], tree: CoalitionTree, again: bool):
-        """Yield (coalitions, log-likelihoods (coalitions, requests)) for some documents, in their order."""
-        budget = self.batching.budget_for(batches, self.budget, tree)
-        made = self._made([position for batch in batches for position in batch], batches)
-        walk = Walk(self.decoder, made, tree, budget, self.counts, self._report, again)
-        for coalitions, sums in walk.run():
-            yield coalitions, sums.cpu().numpy()
-
-    def _made(self, positions: list[int], batches: list[list[int]]) -> list[Batch]:
-        """The batches of a walk, whose requests are numbered through in the order of the positions."""
+    def _walk(
+        self, positions: list[int], batches: list[list[int]], done: dict[int, set[Removed]], again: bool
+    ) -> Iterator[EvaluatedBlock]:
+        """Evaluate what some documents lack."""
+        forest, trees = self.asked.forest(positions, done)
+        budget = self.batching.budget_for(batches, self.budget, self.asked.widest)
         choices = {position: self.documents[position].n_choices for position in positions}
         groups = [rows for batch in batches for rows in self.batching.groups(batch)]
-        return make_batches(self.decoder, groups, choices, self.kind)
+        made = make_batches(self.decoder, groups, Requests.of(choices, self.asked.one_tree), self.kind)
+        walk = Walk(self.decoder, made, forest, budget, self.counts, self._report, again)
+        for leaves, sums in walk.run():
+            yield self._block(forest, trees, leaves, sums)
+
+    def _block(
+        self, forest: Forest, trees: list[list[int]], leaves: list[int], sums: list[Tensor]
+    ) -> EvaluatedBlock:
+        """Finished leaves by documents; `sums` are of the requests of each leaf's tree."""
+        of_trees: dict[int, list[int]] = {}
+        for place, leaf in enumerate(leaves):
+            of_trees.setdefault(int(forest.tree[leaf]), []).append(place)
+        block = EvaluatedBlock([], [], [])
+        for tree, places in of_trees.items():
+            coalitions = [forest.leaves[leaves[place]] for place in places]
+            numbers = torch.stack([sums[place] for place in places]).cpu().numpy()
+            ends = np.cumsum([self.documents[position].n_choices for position in trees[tree]])
+            block.documents.extend(trees[tree])
+            block.coalitions.extend([coalitions] * len(trees[tree]))
+            block.loglikelihoods.extend(np.split(numbers, ends[:-1], axis=1))
+        return block
 
     def _report(self) -> None:
         if self.on_progress is not None:
             # Work repeated after memory ran out would count past the end.
-            total = self.per_token * sum(self.batching.tokens)
-            self.on_progress(min(self.counts.tokens, total), total)
+            self.on_progress(min(self.counts.tokens, self.total), self.total)
 
-    def _store(self, positions: list[int], coalitions: list[Removed], sums: np.ndarray) -> None:
+    def _store(self, block: EvaluatedBlock) -> None:
         """Keep a block of results and hand it over."""
-        self._refuse_non_finite(positions, coalitions, sums)
-        places = [self.index[coalition] for coalition in coalitions]
-        ends = np.cumsum([self.documents[position].n_choices for position in positions])
-        blocks = np.split(sums, ends[:-1], axis=1)
-        for position, block in zip(positions, blocks, strict=True):
-            self.loglikelihoods[position][places] = block
+        for position, coalitions, numbers in zip(
+            block.documents, block.coalitions, block.loglikelihoods, strict=True
+        ):
+            self._refuse_non_finite(position, coalitions, numbers)
+            place = {coalition: n for n, coalition in enumerate(self.asked.of(position))}
+            self.loglikelihoods[position][[place[coalition] for coalition in coalitions]] = numbers
         if self.on_block is not None:
-            self.on_block(EvaluatedBlock(coalitions, list(positions), blocks))
+            self.on_block(block)
 
-    def _refuse_non_finite(self, positions: list[int], coalitions: list[Removed], sums: np.ndarray) -> None:
-        if np.isfinite(sums).all():
-            return
-        row, column = np.argwhere(~np.isfinite(sums))[0]
-        choices = [(position, c) for position in positions for c in range(self.documents[position].n_choices)]
-        position, choice = choices[column]
-        number = float(sums[row, column])
-        raise non_finite(self.model, self.documents[position], choice, coalitions[row], number)
+    def _refuse_non_finite(self, position: int, coalitions: list[Removed], numbers: np.ndarray) -> None:
+        if not np.isfinite(numbers).all():
+            row, choice = np.argwhere(~np.isfinite(numbers))[0]
+            document, number = self.documents[position], float(numbers[row, choice])
+            raise non_finite(self.model, document, int(choice), coalitions[row], number)
 
-    def _after_running_out(self, positions: list[int], tree: CoalitionTree, done: set[Removed]) -> _Task:
+    def _after_running_out(self, positions: list[int], done: dict[int, set[Removed]]) -> _Task:
         """Halve what runs at once; what was handed over already stays done."""
         if self.model.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -287,9 +297,8 @@ class _Evaluation:
             )
         log.info("out of memory with %d documents: going on with smaller batches", len(positions))
         self.budget = self.largest = smaller
-        left = [coalition for coalition in tree.leaves if coalition not in done]
-        blocks = [tuple(s.index for s in b.sublayers) for b in self.model.blocks]
-        return _Task(positions, coalition_tree(left, blocks) if done else tree)
+        left = [position for position in positions if len(done[position]) < self.asked.counts[position]]
+        return _Task(left, done)
 
     def _limit_time(self, seconds_per_evaluation: float) -> None:
         """Bound the next batches by the time between two blocks of finished work.
@@ -300,8 +309,8 @@ class _Evaluation:
         limit = self.limit_seconds
         if self.weights is not None:
             limit = max(limit, LEAST_PASSES * sum(load_seconds(self.weights)))
-        tokens = int(limit / (seconds_per_evaluation * max(1, self.per_token)))
-        self.budget = self.largest.within(tokens, self.batching.longest, len(self.tree.leaves))
+        tokens = int(limit / (seconds_per_evaluation * self.per_token))
+        self.budget = self.largest.within(tokens, self.batching.longest, len(self.asked.widest.leaves))
 
     def compared(self, weights: StreamedWeights, seconds: float) -> dict[str, float | str]:
         """What streaming took, in numbers, and beside the plan in the log."""
@@ -330,20 +339,22 @@ class _Evaluation:
     def counted(self) -> dict[str, int | float | str]:
         """What was computed, in numbers.
 
+        coalitions:         the most of a document.
         tokens:             (coalition × token), what a pass over the rows for each coalition would run.
         evaluations:        (state × token × sublayer) made, real tokens only.
         least_evaluations:  the least that any exact method makes on these rows and coalitions.
         padded_evaluations: those made with padding, as the sublayers themselves counted them.
         logits:             scored tokens whose logits were worked out.
         """
+        tokens = self.batching.tokens
         return {
             "rows": self.kind.name,
             "documents": len(self.documents),
-            "coalitions": len(self.index),
-            "row_tokens": sum(self.batching.tokens),
-            "tokens": len(self.index) * sum(self.batching.tokens),
+            "coalitions": max(self.asked.counts),
+            "row_tokens": sum(tokens),
+            "tokens": sum(n * of_one for n, of_one in zip(self.asked.counts, tokens, strict=True)),
             "evaluations": self.counts.tokens,
-            "least_evaluations": self.per_token * sum(self.batching.tokens),
+            "least_evaluations": self.total,
             "padded_evaluations": self.decoder.counted(),
             "logits": self.counts.scored,
         }

@@ -1,6 +1,6 @@
 """What streaming a model's weights will cost, worked out before the run, and what it did cost.
 
-    waiting_seconds([walk_order(tree, most)] * 9, tokens=[1500] * 9, load=[0.6] * 80, pace=2e-6)
+    waiting_seconds([walk_order([course])] * 9, tokens=[1500] * 9, load=[0.6] * 80, pace=2e-6)
 
 A block is loaded while the one before it computes, so a walk waits for what loading takes longer:
 
@@ -20,7 +20,7 @@ from cornerstone.engine.batches import Batching
 from cornerstone.engine.budget import Budget, state_bytes, working_bytes
 from cornerstone.loading.load import LanguageModel
 from cornerstone.loading.streaming import StreamedWeights
-from cornerstone.shapley.coalition_tree import CoalitionTree, Visit, walk_order
+from cornerstone.shapley.coalition_tree import Course, Forest, Visit, walk_order
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,11 @@ class StreamPlan:
 
 
 def planned_stream(
-    model: LanguageModel, batching: Batching, tree: CoalitionTree, budget: Budget, pace: float, per_token: int
+    model: LanguageModel, batching: Batching, tree: Forest, budget: Budget, pace: float, per_token: int
 ) -> StreamPlan:
     """What a run over streamed weights will take with this budget.
 
+    tree: that of all documents, or the widest of theirs, which stands for all.
     pace: seconds per (token × sublayer); per_token: evaluations that each token takes.
     """
     weights = model.weights
@@ -72,7 +73,8 @@ def planned_stream(
         groups.append(batching.next_batches(rest, budget))
         rest = rest[sum(map(len, groups[-1])) :]
     budgets = [batching.budget_for(group, budget, tree) for group in groups]
-    order = {one: walk_order(tree, one.max_states) for one in set(budgets)}
+    one_row = np.ones(1, dtype=int)
+    order = {one: walk_order([Course(tree, one_row, one.max_states)]) for one in set(budgets)}
     walks = [order[one] for one in budgets]
     tokens = [sum(map(batching.tokens_of, group)) for group in groups]
     states = max(

@@ -1,10 +1,10 @@
-"""A walk: some batches of documents pass through the blocks, under all coalitions of the coalition tree.
+"""A walk: some batches of documents pass through the blocks, under the coalitions of a forest of coalition trees.
 
-    for coalitions, loglikelihoods in Walk(decoder, [batch], tree, budget, counts).run(): ...
+    for leaves, loglikelihoods in Walk(decoder, [batch], forest, budget, counts).run(): ...
 
-States wait in a dictionary by their removed prefix; those with the same removal pattern run through a
-block together, as one larger batch. Where more states would be alive than the budget allows, subtrees are
-walked one after another: same compute, more passes over the weights. Several batches go side by side where the
+States wait in a dictionary by their first leaf; those with the same removal pattern run through a block together, as
+one larger batch, whichever documents they are of. Where more states would be alive than the budget allows, subtrees
+are walked one after another: same compute, more passes over the weights. Several batches go side by side where the
 weights are streamed, so that each block is loaded once for all of them, and where rows may not share a batch.
 """
 
@@ -15,17 +15,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from cornerstone.engine.block_arguments import BlockArguments, narrowed, widened
+from cornerstone.engine.block_arguments import BlockArguments, gathered, narrowed, widened
 from cornerstone.engine.budget import Budget
 from cornerstone.engine.decoder import Decoder
 from cornerstone.engine.masks import float_mask, row_tensors, with_tree_masks
 from cornerstone.engine.token_tree import Row, RowKind
 from cornerstone.loading.sublayers import first_parameter
-from cornerstone.shapley.coalition_tree import CoalitionTree, Step, subtree_groups, walk_order
-from cornerstone.shapley.coalitions import Removed
+from cornerstone.shapley.coalition_tree import Course, Forest, Step, joint_groups, walk_order
 
 
 @dataclass
@@ -41,35 +41,70 @@ class Batch:
     """Rows on the device, with where to read what.
 
     hidden:    (B, T, D) what enters the first block; arguments: of each block.
-    tokens:    real tokens in the rows; shape: (B, T).
-    positions: (n,) flat indices b · T + t of the scored tokens, each once.
-    pairs:     (3, m) for each scored target: its place in `positions`, its token, its request's number.
-    requests:  how many requests all batches of the walk answer together; this one answers some of them.
+    parts:     of each tree of the forest, its rows in this batch.
+    requests:  of each tree, how many requests all batches of the walk answer together; this one answers some of them.
     """
 
     hidden: Tensor
     arguments: list[BlockArguments]
-    tokens: int
-    positions: Tensor
-    pairs: Tensor
-    requests: int
+    parts: list[Part]
+    requests: list[int]
 
     @property
     def shape(self) -> tuple[int, int]:
         return self.hidden.shape[0], self.hidden.shape[1]
 
+    @property
+    def tokens(self) -> int:
+        """Real tokens in the rows."""
+        return sum(part.tokens for part in self.parts)
+
+    def course(self, forest: Forest, most: int) -> Course:
+        """How it walks the blocks with so many states of each row alive."""
+        rows = np.array([len(part.rows) for part in self.parts])
+        return Course(forest, rows, most * int(rows.sum()))
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows of a batch that walk one tree.
+
+    rows:      their places in the batch, on the device; tokens: real ones in them.
+    positions: (n,) flat indices r · T + t of the scored tokens, r counting these rows alone, each once.
+    pairs:     (3, m) for each scored target: its place in `positions`, its token, its request's number in the tree.
+    """
+
+    rows: Tensor
+    tokens: int
+    positions: Tensor
+    pairs: Tensor
+
+
+@dataclass(frozen=True)
+class Requests:
+    """How the requests of documents that walk together are numbered: through, in each tree.
+
+    tree: of each document, by its position; first: the number of its first request; total: of each tree.
+    """
+
+    tree: dict[int, int]
+    first: dict[int, int]
+    total: list[int]
+
+    @classmethod
+    def of(cls, choices: Mapping[int, int], one_tree: bool) -> Requests:
+        """choices: how many requests each document has, by its position; one_tree: whether all share a tree."""
+        if one_tree:
+            first = dict(zip(choices, accumulate(choices.values(), initial=0), strict=False))
+            return cls(dict.fromkeys(choices, 0), first, [sum(choices.values())])
+        trees = {position: tree for tree, position in enumerate(choices)}
+        return cls(trees, dict.fromkeys(choices, 0), list(choices.values()))
+
 
 def make_batch(
-    decoder: Decoder,
-    rows: Sequence[Row],
-    first_request: dict[int, int],
-    requests: int,
-    windows: Sequence[int | None] | None,
+    decoder: Decoder, rows: Sequence[Row], requests: Requests, windows: Sequence[int | None] | None
 ) -> Batch:
-    """Run the head on rows; `first_request` numbers each document's first request among `requests`.
-
-    windows: each block's attention window, for tree rows; None where all rows are plain.
-    """
+    """Run the head on rows. windows: each block's attention window, for tree rows; None where all rows are plain."""
     tensors = row_tensors(rows, decoder.device)
     if tensors.ancestors is None:
         hidden, arguments = decoder.head(tensors.token_ids)
@@ -78,35 +113,36 @@ def make_batch(
         full = float_mask(tensors, None, dtype)
         hidden, arguments = decoder.head(tensors.token_ids, full, tensors.depths)
         arguments = with_tree_masks(arguments, windows, tensors, dtype)
-    places, pairs = _scored(rows, tensors.token_ids.shape[1], first_request)
-    return Batch(
-        hidden,
-        arguments,
-        sum(len(row.tokens) for row in rows),
-        torch.tensor(places, device=decoder.device),
-        torch.tensor(pairs, device=decoder.device).T.contiguous(),
-        requests,
-    )
+    by_tree: list[list[int]] = [[] for _ in requests.total]
+    for place, row in enumerate(rows):
+        by_tree[requests.tree[row.document]].append(place)
+    parts = [_part(rows, places, hidden.shape[1], requests, decoder.device) for places in by_tree]
+    return Batch(hidden, arguments, parts, requests.total)
 
 
 def make_batches(
-    decoder: Decoder, groups: Iterable[Sequence[Row]], choices: Mapping[int, int], kind: RowKind
+    decoder: Decoder, groups: Iterable[Sequence[Row]], requests: Requests, kind: RowKind
 ) -> list[Batch]:
-    """A batch of each group of rows. Requests are numbered through in the order of `choices`: of each document, by
-    its position, how many it has."""
-    first = dict(zip(choices, accumulate(choices.values(), initial=0), strict=False))
-    return [make_batch(decoder, rows, first, sum(choices.values()), kind.windows) for rows in groups]
+    """A batch of each group of rows."""
+    return [make_batch(decoder, rows, requests, kind.windows) for rows in groups]
 
 
-def _scored(rows: Sequence[Row], length: int, first_request: dict[int, int]) -> tuple[list[int], list[tuple]]:
-    """The flat positions that are scored, and (place among them, target, request) of each target."""
-    places: dict[int, int] = {}
+def _part(
+    rows: Sequence[Row], places: Sequence[int], length: int, requests: Requests, device: torch.device
+) -> Part:
+    """The rows at these places, which walk one tree."""
+    positions: dict[int, int] = {}
     pairs = []
-    for number, row in enumerate(rows):
+    for number, row in enumerate(rows[place] for place in places):
         for scored in row.scored:
-            place = places.setdefault(number * length + scored.node, len(places))
-            pairs.append((place, scored.target, first_request[row.document] + scored.request))
-    return list(places), sorted(pairs)
+            place = positions.setdefault(number * length + scored.node, len(positions))
+            pairs.append((place, scored.target, requests.first[row.document] + scored.request))
+    return Part(
+        torch.tensor(places, dtype=torch.long, device=device),
+        sum(len(rows[place].tokens) for place in places),
+        torch.tensor(list(positions), dtype=torch.long, device=device),
+        torch.tensor(sorted(pairs), dtype=torch.long, device=device).reshape(-1, 3).T.contiguous(),
+    )
 
 
 class Walk:
@@ -119,47 +155,54 @@ class Walk:
         self,
         decoder: Decoder,
         batches: Sequence[Batch],
-        tree: CoalitionTree,
+        forest: Forest,
         budget: Budget,
         counts: Counts,
         report: Callable[[], None] = lambda: None,
         again: bool = False,
     ) -> None:
         self.decoder = decoder
-        self.tree = tree
-        self.budget = budget
+        self.forest = forest
         self.again = again
-        self.lanes = [_Lane(decoder, batch, tree, budget, counts, report) for batch in batches]
+        self.courses = [batch.course(forest, budget.max_states) for batch in batches]
+        self.lanes = [_Lane(decoder, batch, forest, budget, counts, report) for batch in batches]
 
-    def run(self) -> Iterator[tuple[list[Removed], Tensor]]:
-        """Yield coalitions and their log-likelihoods (coalitions, requests), float64, as they complete."""
+    def run(self) -> Iterator[tuple[list[int], list[Tensor]]]:
+        """Yield leaves and, of each, the log-likelihoods (requests of its tree), float64, as they complete."""
         if self.decoder.weights is not None:
-            visits = walk_order(self.tree, self.budget.max_states)
+            visits = walk_order(self.courses)
             self.decoder.weights.expect([*(visit.block for visit in visits), *([0] * self.again)])
-        yield from self._subtree(0, [{(): lane.batch.hidden} for lane in self.lanes])
+        beginnings = [course.beginning() for course in self.courses]
+        yield from self._subtree(
+            0, [lane.entering(states) for lane, states in zip(self.lanes, beginnings, strict=True)]
+        )
 
     def _subtree(
-        self, block: int, states: list[dict[Removed, Tensor]]
-    ) -> Iterator[tuple[list[Removed], Tensor]]:
-        """`states`: of each batch, the same coalitions'. The order of blocks is that of `walk_order`."""
+        self, block: int, states: list[dict[int, Tensor]]
+    ) -> Iterator[tuple[list[int], list[Tensor]]]:
+        """`states`: of each batch. The order of blocks is that of `walk_order`."""
         for number in range(block, len(self.decoder.blocks)):
-            groups = subtree_groups(self.tree, number, sorted(states[0]), self.budget.max_states)
+            groups = joint_groups(self.courses, number, [sorted(own) for own in states])
             if len(groups) > 1:
                 for group in groups:
                     yield from self._subtree(
-                        number, [{state: own.pop(state) for state in group} for own in states]
+                        number,
+                        [
+                            {state: own.pop(state) for state in some}
+                            for own, some in zip(states, group, strict=True)
+                        ],
                     )
                 return
             # In place: what entered the block goes before the next batch's states come.
             for place, lane in enumerate(self.lanes):
                 states[place] = lane.through(number, states[place])
-        coalitions = sorted(states[0])
+        leaves = sorted({leaf for own in states for leaf in own})
         # Each request is answered by one batch; the others have 0 for it.
-        lanes = zip(self.lanes, states, strict=True)
-        yield (
-            coalitions,
-            sum(lane.loglikelihoods([own.pop(coalition) for coalition in coalitions]) for lane, own in lanes),
+        sums = sum(
+            lane.loglikelihoods(leaves, [own.pop(leaf, None) for leaf in leaves])
+            for lane, own in zip(self.lanes, states, strict=True)
         )
+        yield leaves, list(sums.split(self.lanes[0].requests_of(leaves)))
 
 
 class _Lane:
@@ -169,83 +212,130 @@ class _Lane:
         self,
         decoder: Decoder,
         batch: Batch,
-        tree: CoalitionTree,
+        forest: Forest,
         budget: Budget,
         counts: Counts,
         report: Callable[[], None],
     ) -> None:
         self.decoder = decoder
         self.batch = batch
-        self.tree = tree
+        self.forest = forest
         self.budget = budget
         self.counts = counts
         self.report = report
         rows, length = batch.shape
-        self.states_per_chunk = max(1, budget.chunk_tokens // (rows * length))
-        # Arguments are laid out once for the largest chunk; a smaller one takes a view of their beginning.
-        self.widest = min(self.states_per_chunk, len(tree.leaves))
-        self.arguments = widened(batch.arguments, self.widest)
+        self.tree = forest.tree.tolist()
+        self.rows = [len(part.rows) for part in batch.parts]
+        self.rows_per_chunk = max(1, budget.chunk_tokens // length)
+        self.widest = 0
+        if forest.n_trees == 1:
+            # Arguments are laid out once for the largest chunk; a smaller one takes a view of their beginning.
+            self.widest = min(max(1, self.rows_per_chunk // rows), len(forest.leaves))
+            self.arguments = widened(batch.arguments, self.widest)
 
-    def through(self, number: int, states: dict[Removed, Tensor]) -> dict[Removed, Tensor]:
+    def entering(self, states: Iterable[int]) -> dict[int, Tensor]:
+        """What enters the first block, by state."""
+        if self.forest.n_trees == 1:
+            return dict.fromkeys(states, self.batch.hidden)
+        return {state: self.batch.hidden[self.batch.parts[self.tree[state]].rows] for state in states}
+
+    def through(self, number: int, states: dict[int, Tensor]) -> dict[int, Tensor]:
         """All states through one block: each pattern of removals in chunks of its own."""
-        block = self.decoder.blocks[number]
-        indices = [sublayer.index for sublayer in block.sublayers]
+        places = len(self.decoder.blocks[number].sublayers)
         by_pattern: dict[tuple[int, ...], list[Step]] = {}
-        for step in self.tree.steps_from(number, states):
-            by_pattern.setdefault(tuple(indices.index(s) for s in step.removed), []).append(step)
-        everything = tuple(range(len(indices)))
-        children: dict[Removed, Tensor] = {}
+        for step in self.forest.steps_from(number, states):
+            by_pattern.setdefault(step.removed, []).append(step)
+        everything = tuple(range(places))
+        children: dict[int, Tensor] = {}
         if everything in by_pattern and self.decoder.skips(number):
             children |= {step.child: states[step.parent] for step in by_pattern.pop(everything)}
-        outputs = _Outputs(by_pattern, len(indices))
+        outputs = _Outputs(by_pattern, places)
         # Fewest removals first: what runs a sublayer keeps its output for those that replay it.
         for pattern in sorted(by_pattern, key=lambda p: (len(p), p)):
-            for chunk in _chunks(outputs.alike(pattern, by_pattern[pattern]), self.states_per_chunk):
+            for chunk in self._chunks(outputs.alike(pattern, by_pattern[pattern])):
                 children |= self._run_chunk(number, pattern, chunk, states, outputs)
         return children
+
+    def _chunks(self, groups: Iterable[list[Step]]) -> Iterator[list[Step]]:
+        """Steps that run together: of one group, and of no more rows than run well at once."""
+        for group in groups:
+            chunk: list[Step] = []
+            rows = 0
+            for step in group:
+                more = self._rows_of(step)
+                if chunk and rows + more > self.rows_per_chunk:
+                    yield chunk
+                    chunk, rows = [], 0
+                chunk.append(step)
+                rows += more
+            yield chunk
+
+    def _rows_of(self, step: Step) -> int:
+        return self.rows[self.tree[step.parent]]
+
+    def _arguments(self, number: int, chunk: Sequence[Step]) -> BlockArguments:
+        """A block's arguments for these steps side by side."""
+        if self.widest:
+            return narrowed(self.arguments[number], len(chunk), self.widest)
+        rows = torch.cat([self.batch.parts[self.tree[step.parent]].rows for step in chunk])
+        return gathered(self.batch.arguments[number], rows, self.batch.shape[0])
 
     def _run_chunk(
         self,
         number: int,
         pattern: tuple[int, ...],
         chunk: Sequence[Step],
-        states: dict[Removed, Tensor],
+        states: dict[int, Tensor],
         outputs: _Outputs,
-    ) -> dict[Removed, Tensor]:
-        rows = self.batch.shape[0]
+    ) -> dict[int, Tensor]:
         replays = outputs.replayed(pattern, chunk)
         keeps = outputs.to_keep(pattern, chunk, replays)
         output = self.decoder.run_block(
             number,
             _side_by_side([states[step.parent] for step in chunk]),
-            narrowed(self.arguments[number], len(chunk), self.widest),
+            self._arguments(number, chunk),
             pattern,
             keep=keeps,
             replay=replays,
         )
         players = self.decoder.players[number]
+        rows = [self._rows_of(step) for step in chunk]
         for place in keeps:
-            outputs.keep(pattern, chunk, place, players[place].take_kept())
+            outputs.keep(pattern, chunk, rows, place, players[place].take_kept())
         sublayers_run = len(players) - len(pattern) - len(replays)
-        self.counts.tokens += sublayers_run * len(chunk) * self.batch.tokens
+        tokens = sum(self.batch.parts[self.tree[step.parent]].tokens for step in chunk)
+        self.counts.tokens += sublayers_run * tokens
         self.report()
-        return {step.child: output[n * rows : (n + 1) * rows] for n, step in enumerate(chunk)}
+        return {step.child: own for step, own in zip(chunk, output.split(rows), strict=True)}
 
-    def loglikelihoods(self, states: Sequence[Tensor]) -> Tensor:
-        """(states, requests) float64: sums of the scored tokens' log-probabilities."""
-        scored = torch.cat([state.flatten(0, 1)[self.batch.positions] for state in states])
-        n_states, n_places = len(states), len(self.batch.positions)
-        place, target, request = self.batch.pairs
-        # Pairs of all states, sorted by place: those of a run of places are a run themselves.
-        place = (n_places * torch.arange(n_states, device=place.device)[:, None] + place).flatten()
-        target = target.repeat(n_states)
+    def requests_of(self, leaves: Sequence[int]) -> list[int]:
+        """How many requests each leaf has in all batches."""
+        return [self.batch.requests[self.tree[leaf]] for leaf in leaves]
+
+    def loglikelihoods(self, leaves: Sequence[int], states: Sequence[Tensor | None]) -> Tensor:
+        """(requests of all leaves, one leaf after another) float64: sums of the scored tokens' log-probabilities."""
+        sums = torch.zeros(sum(self.requests_of(leaves)), dtype=torch.float64, device=self.decoder.device)
+        scored, place, target, request = [], [], [], []
+        n_places = first = 0
+        for leaf, state, requests in zip(leaves, states, self.requests_of(leaves), strict=True):
+            if state is not None:
+                part = self.batch.parts[self.tree[leaf]]
+                scored.append(state.flatten(0, 1)[part.positions])
+                # Places of all states, one after another: the pairs of a run of places are a run themselves.
+                place.append(part.pairs[0] + n_places)
+                target.append(part.pairs[1])
+                request.append(part.pairs[2] + first)
+                n_places += len(part.positions)
+            first += requests
+        if not n_places:
+            return sums
+        scored, place, target = torch.cat(scored), torch.cat(place), torch.cat(target)
         logprobs = [
             self._logprobs(scored[start : start + self.budget.logit_rows], start, place, target)
-            for start in range(0, len(scored), self.budget.logit_rows)
+            for start in range(0, n_places, self.budget.logit_rows)
         ]
-        self.counts.scored += len(scored)
-        sums = torch.zeros((n_states, self.batch.requests), dtype=torch.float64, device=scored.device)
-        return sums.index_add_(1, request, torch.cat(logprobs).double().view(n_states, -1))
+        self.counts.scored += n_places
+        return sums.index_add_(0, torch.cat(request), torch.cat(logprobs).double())
 
     def _logprobs(self, states: Tensor, start: int, place: Tensor, target: Tensor) -> Tensor:
         """Log-probabilities (float32) of the targets at the given states: places start, start + 1, …"""
@@ -320,16 +410,18 @@ class _Outputs:
         ]
 
     def keep(
-        self, pattern: tuple[int, ...], chunk: Sequence[Step], place: int, tensors: Sequence[Tensor]
+        self,
+        pattern: tuple[int, ...],
+        chunk: Sequence[Step],
+        rows: Sequence[int],
+        place: int,
+        tensors: Sequence[Tensor],
     ) -> None:
-        """Take in what a sublayer's modules gave for steps side by side."""
-        parts = [tensor.unflatten(0, (len(chunk), -1)) for tensor in tensors]
+        """Take in what a sublayer's modules gave for steps side by side, of so many rows each.
+
+        Some modules are given tokens, not rows.
+        """
+        parts = [tensor.split([n * (len(tensor) // sum(rows)) for n in rows]) for tensor in tensors]
         for number, step in enumerate(chunk):
             if (key := self._key(pattern, step, place)) in self.shared:
                 self.kept[key] = tuple(part[number] for part in parts)
-
-
-def _chunks(groups: Iterable[list[Step]], size: int) -> Iterator[list[Step]]:
-    for group in groups:
-        for start in range(0, len(group), size):
-            yield group[start : start + size]

@@ -89,17 +89,21 @@ def evaluated(grid: Grid) -> np.ndarray:
 
 
 def add_block(
-    grid: Grid, coalitions: Sequence[Removed], documents: Sequence[int], loglikelihoods: Sequence[np.ndarray]
+    grid: Grid,
+    documents: Sequence[int],
+    coalitions: Sequence[Sequence[Removed]],
+    loglikelihoods: Sequence[np.ndarray],
 ) -> None:
-    """Put the engine's numbers in: one array per document index, shape (len(coalitions), its choices).
+    """Put the engine's numbers in: of each document, by its index, coalitions and an array (coalitions, choices).
 
     Raises CornerstoneError naming coalition and document for a number that is not finite, and then
     keeps nothing of the block.
     """
-    rows = np.array([grid.row_of[tuple(coalition)] for coalition in coalitions], dtype=np.int64)
-    for document, numbers in zip(documents, loglikelihoods, strict=True):
-        _check_finite(coalitions, document, np.asarray(numbers))
-    for document, numbers in zip(documents, loglikelihoods, strict=True):
+    blocks = list(zip(documents, coalitions, loglikelihoods, strict=True))
+    for document, own, numbers in blocks:
+        _check_finite(own, document, np.asarray(numbers))
+    for document, own, numbers in blocks:
+        rows = np.array([grid.row_of[tuple(coalition)] for coalition in own], dtype=np.int64)
         first = grid.offsets[position := grid.position_of[document]]
         grid.values[rows, first : grid.offsets[position + 1]] = numbers
 
@@ -114,20 +118,18 @@ def _check_finite(coalitions: Sequence[Removed], document: int, numbers: np.ndar
         )
 
 
-def group_missing(grid: Grid) -> list[tuple[list[Removed], list[int]]]:
-    """What is left to do: pairs of (coalitions, document indices), each to be evaluated as a whole.
-
-    Documents that lack the same coalitions stand together; the largest piece of work comes first.
-    """
+def missing_pairs(grid: Grid) -> tuple[list[int], list[list[Removed]]]:
+    """What is left to do: the indices of documents, and the coalitions that each of them lacks."""
     missing = ~evaluated(grid)
-    patterns, group_of = np.unique(missing, axis=1, return_inverse=True)
-    groups = []
-    for group, pattern in enumerate(patterns.T):
-        if pattern.any():
-            coalitions = [grid.coalitions[row] for row in np.flatnonzero(pattern)]
-            members = np.flatnonzero(group_of.reshape(-1) == group)
-            groups.append((coalitions, [grid.documents[position].index for position in members]))
-    return sorted(groups, key=lambda group: len(group[0]) * len(group[1]), reverse=True)
+    documents = np.flatnonzero(missing.any(axis=0))
+    lists: dict[bytes, list[Removed]] = {}  # most documents lack the same
+    for column in missing[:, documents].T:
+        if (key := column.tobytes()) not in lists:
+            lists[key] = [grid.coalitions[row] for row in np.flatnonzero(column)]
+    return (
+        [grid.documents[position].index for position in documents],
+        [lists[column.tobytes()] for column in missing[:, documents].T],
+    )
 
 
 def rows_of_pairs(grid: Grid, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

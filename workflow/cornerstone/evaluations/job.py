@@ -19,10 +19,11 @@ from functools import partial
 from typing import Any
 
 from cornerstone.evaluations.evaluation import Evaluation, write_grid
-from cornerstone.evaluations.grid import add_block, evaluated, group_missing
+from cornerstone.evaluations.grid import add_block, evaluated, missing_pairs
 from cornerstone.evaluations.parts import Parts, Work
 from cornerstone.evaluations.plan import Engine, EvaluationJob, Plan, count_pairs, plan_job, say
-from cornerstone.evaluations.provenance import add_counts, provenance_of
+from cornerstone.evaluations.provenance import provenance_of
+from cornerstone.shapley.coalitions import ForEach
 from cornerstone.system.durable_files import digest_of, remove_abandoned, write_json
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.system.progress import progress
@@ -51,27 +52,27 @@ def run_evaluation_job(job: EvaluationJob, engine: Engine) -> None:
 
 
 def evaluate_missing(job: EvaluationJob, plan: Plan, engine: Engine) -> dict[str, Any]:
-    """Evaluate what the grid lacks, saving parts on the way; return the engine's counts, summed.
+    """Evaluate what the grid lacks, saving parts on the way; return the engine's counts.
 
     Finished work is saved before whatever ends this is passed on: an error, a signal, a full disk.
     """
     counts: dict[str, Any] = {}
-    groups = group_missing(plan.grid)
+    indices, coalitions = missing_pairs(plan.grid)
     with stopped_in_order() as uninterrupted:
         keeper = _Keeper(job, plan, uninterrupted)
         try:
-            for number, (coalitions, indices) in enumerate(groups, 1):
-                title = "evaluate" if len(groups) == 1 else f"evaluate ({number} of {len(groups)})"
-                with progress(title, "token-sublayers") as advance:
+            if indices:
+                alike = all(own == coalitions[0] for own in coalitions)
+                with progress("evaluate", "token-sublayers") as advance:
                     result = engine.evaluate(
                         plan.model,
                         [plan.encoded[index] for index in indices],
-                        coalitions,
+                        coalitions[0] if alike else ForEach(coalitions),
                         memory_bytes=job.memory_bytes,
                         on_block=partial(keeper.keep, indices),
                         on_progress=advance,
                     )
-                counts = add_counts(counts, result.counts)
+                counts = result.counts
         finally:
             keeper.save()
     if not evaluated(plan.grid).all():
@@ -94,7 +95,7 @@ class _Keeper:
     def keep(self, indices: Sequence[int], block: Any) -> None:
         """Take in a block whose documents are positions in `indices`."""
         documents = [indices[position] for position in block.documents]
-        add_block(self.plan.grid, block.coalitions, documents, block.loglikelihoods)
+        add_block(self.plan.grid, documents, block.coalitions, block.loglikelihoods)
         now = time.monotonic()
         if (now - self.saved) + (now - self.before) > self.job.seconds_between_parts:
             self.save()

@@ -5,12 +5,17 @@ removed:  ()   (1,)   (1,2)   (2,)            state after sublayer 0   1        
 Every distinct (removed prefix, sublayer) is computed once;               └─ (2,)
 a state splits where its coalitions disagree.                   └─── (1,) ┬─ (1,)
                                                                           └─ (1,2)
+
+A forest has one tree for all documents, or one for each. A tree's coalitions are sorted, so that a state is a run
+of neighbours that agree so far; it goes by the number of the first of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from cornerstone.shapley.coalitions import Removed
 
@@ -19,117 +24,190 @@ from cornerstone.shapley.coalitions import Removed
 class Step:
     """One state's way through one block.
 
-    parent:  the state that enters the block, by its removed prefix.
+    parent:  the state that enters the block, by its first leaf.
     child:   the state that leaves it.
-    removed: the sublayers of this block that are removed on the way.
+    removed: the places in this block, 0 the first, of the sublayers that are removed on the way.
     """
 
-    parent: Removed
-    child: Removed
-    removed: Removed
+    parent: int
+    child: int
+    removed: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class CoalitionTree:
-    """steps[b]: the steps through block b by the state they start from; leaves: the coalitions, sorted;
-    blocks[b]: the indices of block b's sublayers."""
+@dataclass(frozen=True, eq=False)
+class Forest:
+    """Coalition trees side by side; a leaf is a coalition of one of them.
 
-    steps: tuple[dict[Removed, tuple[Step, ...]], ...]
+    leaves:  the coalitions, tree by tree, sorted in each.
+    tree:    (leaves,) the tree of each.
+    removed: (leaves, sublayers), whether a coalition is without a sublayer.
+    shared:  (leaves,) on how many of the first sublayers a leaf agrees with the one before it; of the first −1.
+    blocks:  the indices of each block's sublayers.
+    """
+
     leaves: tuple[Removed, ...]
+    tree: np.ndarray
+    removed: np.ndarray
+    shared: np.ndarray
     blocks: tuple[tuple[int, ...], ...]
 
-    def steps_from(self, block: int, states: Iterable[Removed]) -> list[Step]:
-        """The steps through `block` that start from the given states."""
-        return [step for state in states for step in self.steps[block][state]]
+    @property
+    def n_trees(self) -> int:
+        return int(self.tree[-1]) + 1
+
+    def states(self, block: int) -> np.ndarray:
+        """The states that enter a block, in order; after the last block, the leaves."""
+        return np.flatnonzero(self.shared < self._begin(block))
+
+    def _begin(self, block: int) -> int:
+        """How many sublayers come before a block."""
+        return self.blocks[block][0] if block < len(self.blocks) else self.removed.shape[1]
+
+    def steps_from(self, block: int, states: Iterable[int]) -> list[Step]:
+        """The steps through `block` that start from the given states, in order."""
+        parents, children = self._children(block, states)
+        patterns = self.removed[children, self._begin(block) : self._begin(block + 1)]
+        return [
+            Step(parent, child, tuple(np.flatnonzero(pattern).tolist()))
+            for parent, child, pattern in zip(parents.tolist(), children.tolist(), patterns, strict=True)
+        ]
+
+    def _children(self, block: int, states: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Of each step through a block from these states, where it starts and where it ends."""
+        children = self.states(block + 1)
+        entering = self.states(block)
+        parents = entering[np.searchsorted(entering, children, "right") - 1]
+        ours = np.isin(parents, np.fromiter(states, dtype=np.int64))
+        return parents[ours], children[ours]
+
+    def branches(self, block: int, states: Sequence[int]) -> np.ndarray:
+        """How many states leave a block for each that enters it, of sorted ones."""
+        parents, _ = self._children(block, states)
+        return np.bincount(np.searchsorted(states, parents), minlength=len(states))
+
+    def evaluations(self, block: int, states: Sequence[int] | None = None) -> np.ndarray:
+        """Of each state that enters a block, how many of its sublayers are computed, in all that it leads to.
+
+        Each once for each way in which those before it in the block are removed. states: sorted; all where not given.
+        """
+        entering = self.states(block)
+        begin, end = self._begin(block), self._begin(block + 1)
+        starts = self.shared[:, None] < np.arange(begin, end)
+        counts = (starts & ~self.removed[:, begin:end]).sum(axis=1)
+        sums = np.add.reduceat(counts, entering)
+        return sums if states is None else sums[np.searchsorted(entering, states)]
+
+    def least_evaluations(self) -> int:
+        """(state × sublayer) evaluations of all trees: no exact method takes fewer for each token."""
+        return sum(int(self.evaluations(block).sum()) for block in range(len(self.blocks)))
 
 
-def coalition_tree(coalitions: Iterable[Removed], blocks: Sequence[tuple[int, ...]]) -> CoalitionTree:
-    """The tree of the coalitions over a model whose blocks hold the given sublayer indices, in order."""
-    leaves = tuple(sorted(set(coalitions)))
-    steps = tuple(_steps_through(leaves, sublayers) for sublayers in blocks)
-    return CoalitionTree(steps, leaves, tuple(map(tuple, blocks)))
+def coalition_forest(
+    coalitions_of_trees: Iterable[Iterable[Removed]], blocks: Sequence[tuple[int, ...]]
+) -> Forest:
+    """The trees of these coalitions, one or more each, over blocks that hold the given sublayer indices, in order."""
+    trees = [_sorted_tree(coalitions, blocks[-1][-1] + 1) for coalitions in coalitions_of_trees]
+    removed = np.concatenate([rows for _, rows in trees])
+    differs = removed[1:] != removed[:-1]
+    shared = np.append(-1, np.where(differs.any(axis=1), differs.argmax(axis=1), 0))
+    sizes = [len(leaves) for leaves, _ in trees]
+    shared[np.cumsum([0, *sizes[:-1]])] = -1
+    leaves = tuple(leaf for tree, _ in trees for leaf in tree)
+    return Forest(leaves, np.repeat(np.arange(len(trees)), sizes), removed, shared, tuple(map(tuple, blocks)))
 
 
-def _steps_through(leaves: Sequence[Removed], sublayers: tuple[int, ...]) -> dict[Removed, tuple[Step, ...]]:
-    steps: dict[Removed, list[Step]] = {}
-    for child in sorted({_prefix(leaf, sublayers[-1] + 1) for leaf in leaves}):
-        parent = _prefix(child, sublayers[0])
-        steps.setdefault(parent, []).append(Step(parent, child, child[len(parent) :]))
-    return {parent: tuple(children) for parent, children in steps.items()}
+def coalition_tree(coalitions: Iterable[Removed], blocks: Sequence[tuple[int, ...]]) -> Forest:
+    """The forest of one tree, which all documents share."""
+    return coalition_forest([coalitions], blocks)
 
 
-def _prefix(removed: Removed, end: int) -> Removed:
-    """The part of a coalition that concerns sublayers before `end`."""
-    count = next((n for n, sublayer in enumerate(removed) if sublayer >= end), len(removed))
-    return removed[:count]
+def _sorted_tree(coalitions: Iterable[Removed], n_sublayers: int) -> tuple[list[Removed], np.ndarray]:
+    """A tree's coalitions, each once, and what they remove; those that agree longest are neighbours."""
+    different = list(dict.fromkeys(coalitions))
+    removed = np.zeros((len(different), n_sublayers), dtype=bool)
+    for row, coalition in zip(removed, different, strict=True):
+        row[list(coalition)] = True
+    packed = [row.tobytes() for row in np.packbits(removed, axis=1)]
+    order = sorted(range(len(different)), key=packed.__getitem__)
+    return [different[place] for place in order], removed[order]
 
 
 def least_evaluations(coalitions: Iterable[Removed], n_sublayers: int) -> int:
     """The least number of (state × sublayer) evaluations per token that any exact method makes.
 
-    The count of distinct (removed prefix, sublayer) pairs whose sublayer is present; DESIGN's measure, worked
-    out from the coalitions alone so that it can be held against what the engine counted.
+    The count of distinct (removed prefix, sublayer) pairs whose sublayer is present; DESIGN's measure.
     """
-    distinct = set(coalitions)
-    return sum(
-        len({tuple(s for s in removed if s < sublayer) for removed in distinct if sublayer not in removed})
-        for sublayer in range(n_sublayers)
-    )
+    forest = coalition_tree(coalitions, [tuple(range(n_sublayers))])
+    return forest.least_evaluations()
 
 
-def subtree_groups(
-    tree: CoalitionTree, block: int, states: Sequence[Removed], most: int
-) -> list[list[Removed]]:
-    """Split states into runs of neighbours: each has at most `most` states after `block` and one or more before."""
-    groups: list[list[Removed]] = [[]]
-    size = 0
-    for state in states:
-        children = len(tree.steps[block][state])
-        if groups[-1] and size + children > most:
-            groups.append([])
-            size = 0
-        groups[-1].append(state)
-        size += children
-    return groups
+@dataclass(frozen=True, eq=False)
+class Course:
+    """How a batch of rows walks the blocks of its forest.
+
+    rows: of each tree, how many the batch has; a tree without rows takes no part.
+    most: (state × row) that may leave a block together; where it would be more, subtrees are walked one after another.
+    """
+
+    forest: Forest
+    rows: np.ndarray
+    most: int
+
+    def beginning(self) -> list[int]:
+        """The states that enter the first block."""
+        return [state for state in self.forest.states(0).tolist() if self.rows[self.forest.tree[state]]]
+
+    def groups(self, block: int, states: Sequence[int]) -> list[list[int]]:
+        """Split sorted states into runs of neighbours that may go through a block together: one or more each."""
+        weights = self.forest.branches(block, states) * self.rows[self.forest.tree[list(states)]]
+        groups: list[list[int]] = [[]]
+        size = 0
+        for state, weight in zip(states, weights.tolist(), strict=True):
+            if groups[-1] and size + weight > self.most:
+                groups.append([])
+                size = 0
+            groups[-1].append(state)
+            size += weight
+        return groups
+
+
+def joint_groups(
+    courses: Sequence[Course], block: int, states: Sequence[Sequence[int]]
+) -> list[list[list[int]]]:
+    """The groups of batches that walk side by side: [group][batch], empty where a batch has none left."""
+    of_each = [course.groups(block, own) for course, own in zip(courses, states, strict=True)]
+    most = max(map(len, of_each))
+    return [[groups[n] if n < len(groups) else [] for groups in of_each] for n in range(most)]
 
 
 @dataclass(frozen=True)
 class Visit:
     """Some states on their way through a block together.
 
-    evaluations: (state × sublayer) that are computed for each token.
+    evaluations: (state × row × sublayer) that are computed for each token of a row.
     """
 
     block: int
     evaluations: int
 
 
-def walk_order(tree: CoalitionTree, most: int) -> list[Visit]:
-    """The blocks in the order of a walk with at most `most` states alive: once each, or by subtrees (`Walk`)."""
-    return list(_visits(tree, 0, [()], most))
+def walk_order(courses: Sequence[Course]) -> list[Visit]:
+    """The blocks in the order in which batches walk them side by side: once each, or by subtrees (`Walk`)."""
+    return list(_visits(courses, 0, [course.beginning() for course in courses]))
 
 
-def _visits(tree: CoalitionTree, block: int, states: Sequence[Removed], most: int) -> Iterator[Visit]:
-    for number in range(block, len(tree.steps)):
-        groups = subtree_groups(tree, number, sorted(states), most)
+def _visits(courses: Sequence[Course], block: int, states: Sequence[Sequence[int]]) -> Iterator[Visit]:
+    for number in range(block, len(courses[0].forest.blocks)):
+        groups = joint_groups(courses, number, states)
         if len(groups) > 1:
             for group in groups:
-                yield from _visits(tree, number, group, most)
+                yield from _visits(courses, number, group)
             return
-        yield Visit(number, _evaluations(tree, number, states))
-        states = [step.child for step in tree.steps_from(number, states)]
+        pairs = list(zip(courses, states, strict=True))
+        yield Visit(number, sum(_work(course, number, own) for course, own in pairs))
+        states = [[step.child for step in course.forest.steps_from(number, own)] for course, own in pairs]
 
 
-def _evaluations(tree: CoalitionTree, block: int, states: Iterable[Removed]) -> int:
-    """Each sublayer of the block once for each state and each way in which those before it in the block are removed."""
-    return sum(
-        len(
-            {
-                _prefix(step.removed, sublayer)
-                for step in tree.steps[block][state]
-                if sublayer not in step.removed
-            }
-        )
-        for state in states
-        for sublayer in tree.blocks[block]
-    )
+def _work(course: Course, block: int, states: Sequence[int]) -> int:
+    evaluations = course.forest.evaluations(block, states)
+    return int(evaluations @ course.rows[course.forest.tree[list(states)]])

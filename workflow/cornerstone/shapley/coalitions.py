@@ -7,6 +7,7 @@ pairs(n_sublayers=4, nearest=2, farthest=3)  -> (0,2) (0,3) (1,3)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -15,6 +16,13 @@ from cornerstone.system.errors import CornerstoneError
 
 Removed = tuple[int, ...]
 """A coalition by what is absent: sorted sublayer indices; `()` is the full model."""
+
+
+@dataclass(frozen=True)
+class ForEach:
+    """Coalitions of each document's own: of[n], those of the n-th document."""
+
+    of: Sequence[Sequence[Removed]]
 
 
 def ablation(n_sublayers: int) -> list[Removed]:
