@@ -10,6 +10,7 @@
 # make bench              the speed against lm-eval and against the machine's limit
 # make bench-streaming    the speed of streamed weights against that of resident ones
 # make bench-scaling      how the cost grows with blocks, coalitions and documents
+# make bench-own          the rate of coalitions of each document's own against a design that all share
 # make bench-coverage     how often the intervals hold the truth, on games whose truth is known
 # make bench-real-shapes  the paper's models at their real shapes, on a GPU
 # make lint               format and lint checks
@@ -21,7 +22,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: demo test test-slow test-families test-environments test-study test-hub test-slurm test-slurm-smoke bench bench-streaming bench-scaling bench-coverage bench-real-shapes lint pages environment dev-environment
+.PHONY: demo test test-slow test-families test-environments test-study test-hub test-slurm test-slurm-smoke bench bench-streaming bench-scaling bench-own bench-coverage bench-real-shapes lint pages environment dev-environment
 
 demo: environment
 	@$(RUN) snakemake all --configfile config/demo.yaml
@@ -65,6 +66,9 @@ bench-streaming: dev-environment
 
 bench-scaling: dev-environment
 	@$(VENV)/bin/python benchmarks/scaling.py
+
+bench-own: dev-environment
+	@$(VENV)/bin/python benchmarks/own_coalitions.py
 
 bench-coverage: dev-environment
 	@$(VENV)/bin/python benchmarks/interval_coverage.py

@@ -82,9 +82,10 @@ def test_the_order_is_known_before_the_walk_and_so_is_each_visits_work(folder, c
             seen.append(number)
             return super().run_block(number, hidden, *arguments, **settings)
 
+    from cornerstone.engine.batches import Requests, make_batch
     from cornerstone.engine.budget import Budget
     from cornerstone.engine.token_tree import TREE, rows_of
-    from cornerstone.engine.walk import Counts, Requests, make_batch
+    from cornerstone.engine.walk import Counts
 
     counts = Counts()
     with torch.inference_mode(), Recorded(model.network, model.blocks) as decoder:

@@ -16,6 +16,7 @@ from itertools import accumulate
 
 import torch
 
+from cornerstone.engine.batches import Batch, Requests, make_batches
 from cornerstone.engine.block_arguments import widened
 from cornerstone.engine.budget import CHUNK_TOKENS, first_budget, is_out_of_memory, memory_budget
 from cornerstone.engine.decoder import Decoder, logits_of
@@ -31,7 +32,7 @@ from cornerstone.engine.samples import (
 )
 from cornerstone.engine.token_tree import PLAIN, TREE, RowKind, grouped_rows, rows_of, tree_row
 from cornerstone.engine.upcast import in_float32
-from cornerstone.engine.walk import Batch, Counts, Requests, Walk, make_batches
+from cornerstone.engine.walk import Counts, Walk
 from cornerstone.loading.encoding import EncodedDocument
 from cornerstone.loading.load import LanguageModel
 from cornerstone.loading.refusals import Reason, refused

@@ -24,13 +24,13 @@ import torch
 from torch import Tensor
 
 from cornerstone.engine.asked import Asked
-from cornerstone.engine.batches import Batching
+from cornerstone.engine.batches import Batching, Requests, make_batches
 from cornerstone.engine.budget import Budget, first_budget, is_out_of_memory, memory_budget
 from cornerstone.engine.check import choose_rows, non_finite
 from cornerstone.engine.decoder import Decoder
 from cornerstone.engine.stream_plan import StreamPlan, load_seconds, planned_stream
 from cornerstone.engine.token_tree import RowKind
-from cornerstone.engine.walk import Counts, Requests, Walk, make_batches
+from cornerstone.engine.walk import Counts, Walk
 from cornerstone.loading.encoding import EncodedDocument
 from cornerstone.loading.load import LanguageModel
 from cornerstone.loading.memory import keep_freed_memory

@@ -13,19 +13,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from cornerstone.engine.batches import Batch
 from cornerstone.engine.block_arguments import BlockArguments, gathered, narrowed, widened
 from cornerstone.engine.budget import Budget
 from cornerstone.engine.decoder import Decoder
-from cornerstone.engine.masks import float_mask, row_tensors, with_tree_masks
-from cornerstone.engine.token_tree import Row, RowKind
-from cornerstone.loading.sublayers import first_parameter
-from cornerstone.shapley.coalition_tree import Course, Forest, Step, joint_groups, walk_order
+from cornerstone.shapley.coalition_tree import Forest, Step, joint_groups, walk_order
 
 
 @dataclass
@@ -34,115 +30,6 @@ class Counts:
 
     tokens: int = 0
     scored: int = 0
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Rows on the device, with where to read what.
-
-    hidden:    (B, T, D) what enters the first block; arguments: of each block.
-    parts:     of each tree of the forest, its rows in this batch.
-    requests:  of each tree, how many requests all batches of the walk answer together; this one answers some of them.
-    """
-
-    hidden: Tensor
-    arguments: list[BlockArguments]
-    parts: list[Part]
-    requests: list[int]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.hidden.shape[0], self.hidden.shape[1]
-
-    @property
-    def tokens(self) -> int:
-        """Real tokens in the rows."""
-        return sum(part.tokens for part in self.parts)
-
-    def course(self, forest: Forest, most: int) -> Course:
-        """How it walks the blocks with so many states of each row alive."""
-        rows = np.array([len(part.rows) for part in self.parts])
-        return Course(forest, rows, most * int(rows.sum()))
-
-
-@dataclass(frozen=True)
-class Part:
-    """The rows of a batch that walk one tree.
-
-    rows:      their places in the batch, on the device; tokens: real ones in them.
-    positions: (n,) flat indices r · T + t of the scored tokens, r counting these rows alone, each once.
-    pairs:     (3, m) for each scored target: its place in `positions`, its token, its request's number in the tree.
-    """
-
-    rows: Tensor
-    tokens: int
-    positions: Tensor
-    pairs: Tensor
-
-
-@dataclass(frozen=True)
-class Requests:
-    """How the requests of documents that walk together are numbered: through, in each tree.
-
-    tree: of each document, by its position; first: the number of its first request; total: of each tree.
-    """
-
-    tree: dict[int, int]
-    first: dict[int, int]
-    total: list[int]
-
-    @classmethod
-    def of(cls, choices: Mapping[int, int], one_tree: bool) -> Requests:
-        """choices: how many requests each document has, by its position; one_tree: whether all share a tree."""
-        if one_tree:
-            first = dict(zip(choices, accumulate(choices.values(), initial=0), strict=False))
-            return cls(dict.fromkeys(choices, 0), first, [sum(choices.values())])
-        trees = {position: tree for tree, position in enumerate(choices)}
-        return cls(trees, dict.fromkeys(choices, 0), list(choices.values()))
-
-
-def make_batch(
-    decoder: Decoder, rows: Sequence[Row], requests: Requests, windows: Sequence[int | None] | None
-) -> Batch:
-    """Run the head on rows. windows: each block's attention window, for tree rows; None where all rows are plain."""
-    tensors = row_tensors(rows, decoder.device)
-    if tensors.ancestors is None:
-        hidden, arguments = decoder.head(tensors.token_ids)
-    else:
-        dtype = first_parameter(decoder.network).dtype
-        full = float_mask(tensors, None, dtype)
-        hidden, arguments = decoder.head(tensors.token_ids, full, tensors.depths)
-        arguments = with_tree_masks(arguments, windows, tensors, dtype)
-    by_tree: list[list[int]] = [[] for _ in requests.total]
-    for place, row in enumerate(rows):
-        by_tree[requests.tree[row.document]].append(place)
-    parts = [_part(rows, places, hidden.shape[1], requests, decoder.device) for places in by_tree]
-    return Batch(hidden, arguments, parts, requests.total)
-
-
-def make_batches(
-    decoder: Decoder, groups: Iterable[Sequence[Row]], requests: Requests, kind: RowKind
-) -> list[Batch]:
-    """A batch of each group of rows."""
-    return [make_batch(decoder, rows, requests, kind.windows) for rows in groups]
-
-
-def _part(
-    rows: Sequence[Row], places: Sequence[int], length: int, requests: Requests, device: torch.device
-) -> Part:
-    """The rows at these places, which walk one tree."""
-    positions: dict[int, int] = {}
-    pairs = []
-    for number, row in enumerate(rows[place] for place in places):
-        for scored in row.scored:
-            place = positions.setdefault(number * length + scored.node, len(positions))
-            pairs.append((place, scored.target, requests.first[row.document] + scored.request))
-    return Part(
-        torch.tensor(places, dtype=torch.long, device=device),
-        sum(len(rows[place].tokens) for place in places),
-        torch.tensor(list(positions), dtype=torch.long, device=device),
-        torch.tensor(sorted(pairs), dtype=torch.long, device=device).reshape(-1, 3).T.contiguous(),
-    )
 
 
 class Walk:

@@ -36,18 +36,6 @@ def provenance_of(
     }
 
 
-def add_counts(before: dict[str, Any], counts: dict[str, Any]) -> dict[str, Any]:
-    """Numbers added up, texts listed once each."""
-    total = dict(before)
-    for name, count in counts.items():
-        if isinstance(count, str):
-            texts = total.get(name, "").split(", ") if total.get(name) else []
-            total[name] = ", ".join(dict.fromkeys([*texts, count]))
-        else:
-            total[name] = total.get(name, 0) + count
-    return total
-
-
 def peak_memory_bytes() -> int:
     """The most memory this process had so far, in bytes (resident; without the GPU's)."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -137,8 +137,8 @@ def least_evaluations(coalitions: Iterable[Removed], n_sublayers: int) -> int:
 
     The count of distinct (removed prefix, sublayer) pairs whose sublayer is present; DESIGN's measure.
     """
-    forest = coalition_tree(coalitions, [tuple(range(n_sublayers))])
-    return forest.least_evaluations()
+    coalitions = list(coalitions)
+    return coalition_tree(coalitions, [tuple(range(n_sublayers))]).least_evaluations() if coalitions else 0
 
 
 @dataclass(frozen=True, eq=False)
