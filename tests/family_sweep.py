@@ -203,6 +203,7 @@ def _refused(name, line):
     reasons = REFUSED.get(name, MAY_BE_REFUSED.get(name, []))
     given = [reason.name for reason in Reason if reason.value in line]
     given += ["NO_NUMBER_OF_BLOCKS"] if "gives no number of blocks" in line else []
+    given += ["ENCODER_DECODER"] if "is an encoder-decoder model" in line else []
     fault = ""
     if "\n" in line:
         fault = "refused in several lines"
@@ -252,6 +253,7 @@ def reason_of(line):
     reason = (
         line.partition(" cannot be measured: ")[2].removesuffix("; choose a model of another family") or line
     )
+    reason = re.sub(r"^/\S+ is an encoder-decoder", "it is an encoder-decoder", reason)
     return re.sub(r" \([^()]*\d\.\d[^()]*\)$", "", re.sub(r"\S*/config\.json", "config.json", reason))
 
 
