@@ -249,7 +249,7 @@ def _hook(module, residual):
 
 
 REASONS = {
-    "ENCODER_DECODER CROSS_ATTENTION NO_NUMBER_OF_BLOCKS": "bart, bigbird_pegasus, blenderbot, blenderbot-small, blt, "
+    "CROSS_ATTENTION ENCODER_DECODER NO_NUMBER_OF_BLOCKS": "bart, bigbird_pegasus, blenderbot, blenderbot-small, blt, "
     "marian, mbart, mllama, mvp, pegasus, plbart, prophetnet, trocr, whisper",
     "SEVERAL_STREAMS NO_PLAYER": "deepseek_v4, gemma3n_text, hy_v4, inkling2_text, qwen4_exp, qwen4_exp_text",
     "SEVERAL_STREAMS PASSED_ON": "reformer",

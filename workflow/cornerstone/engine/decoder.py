@@ -239,23 +239,18 @@ class _Seen(Exception):
 
 
 class _Watch:
-    """Takes down, while the network runs, what some blocks return and in which order their sublayers run.
-
-    The network ends before it runs the block that follows these.
-    """
+    """Takes down, while the network runs, what some blocks return and in which order their sublayers run."""
 
     def __init__(self, decoder: Decoder, numbers: Sequence[int]) -> None:
         self.decoder, self.numbers = decoder, numbers
         self.forms: dict[int, Form] = {}
         self.made: list[tuple[int, Tensor]] = []  # by which block, besides its hidden state
         self.calls: dict[int, list[int]] = {number: [] for number in numbers}
+        self.trying = False
 
     @contextmanager
     def hooks(self) -> Iterator[None]:
         with ExitStack() as stack:
-            for number, block in enumerate(self.decoder.blocks):
-                hook = partial(self._given, number)
-                stack.callback(block.module.register_forward_pre_hook(hook, with_kwargs=True).remove)
             for number in self.numbers:
                 block = self.decoder.blocks[number].module
                 hook = partial(self._returned, number)
@@ -267,24 +262,40 @@ class _Watch:
             yield
 
     def _called(self, number: int, place: int, *_: Any) -> None:
-        self.calls[number].append(place)
+        if not self.trying:
+            self.calls[number].append(place)
 
-    def _given(self, number: int, _: nn.Module, args: Any, kwargs: Any) -> None:
-        given = {id(tensor) for tensor in BlockArguments(args, kwargs).tensors()}
-        for maker, tensor in self.made:
-            if id(tensor) in given:
-                detail = f"block {number} is given what block {maker} made, of shape {list(tensor.shape)}"
-                raise refused(self.decoder.network, Reason.PASSED_ON, detail)
-        if number > self.numbers[-1]:
-            raise _Seen
-
-    def _returned(self, number: int, _: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+    def _returned(self, number: int, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         if number in self.forms:
             raise refused(self.decoder.network, Reason.ORDER, f"block {number} runs more than once")
         self.forms[number] = Form.of(output)
-        given = {id(tensor) for tensor in BlockArguments(args, kwargs).tensors()}
+        given = BlockArguments(args, kwargs)
+        self._refuse_passed_on(number, module, given, output)
+        known = {id(tensor) for tensor in given.tensors()}
         others = BlockArguments((output,), {}).tensors()[1:]
-        self.made += [(number, tensor) for tensor in others if id(tensor) not in given]
+        self.made += [(number, tensor) for tensor in others if id(tensor) not in known]
+        if number == self.numbers[-1] != len(self.decoder.blocks) - 1:
+            raise _Seen
+
+    def _refuse_passed_on(self, number: int, module: nn.Module, given: BlockArguments, output: Any) -> None:
+        """Raise CornerstoneError where a block uses what an earlier one made: without it other numbers come out."""
+        makers = {id(tensor): maker for maker, tensor in self.made}
+        passed = [tensor for tensor in given.tensors() if id(tensor) in makers]
+        if not passed:
+            return
+        without = given.map(lambda tensor: None if id(tensor) in makers else tensor)
+        self.trying = True
+        try:
+            other = self.forms[number].main(module.forward(*without.args, **without.kwargs))
+            is_used = not torch.allclose(other, self.forms[number].main(output), rtol=1e-3, atol=1e-4)
+        except Exception:  # a model's code may miss it in any way
+            is_used = True
+        finally:
+            self.trying = False
+        if is_used:
+            maker, shape = makers[id(passed[0])], list(passed[0].shape)
+            detail = f"block {number} is given what block {maker} made, of shape {shape}"
+            raise refused(self.decoder.network, Reason.PASSED_ON, detail)
 
     def refuse_other_order(self) -> None:
         """Raise CornerstoneError unless each block ran once and each part of its sublayers once, in order."""
