@@ -24,10 +24,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 from cornerstone.engine.evaluate import evaluate
 from cornerstone.loading.devices import pick_device
 from cornerstone.loading.encoding import encode_documents
-from cornerstone.loading.load import DTYPES
 from cornerstone.shapley.coalition_tree import least_evaluations
 from cornerstone.shapley.coalitions import ForEach, Removed, ablation, windows
-from workload import KINDS, documents_of, random_llama
+from workload import add_model_arguments, documents_of, random_llama
 
 HEADER = (
     f"{'kind':14} {'coalitions':>10} {'shared /s':>10} {'own /s':>10} {'share':>6} {'padding':>8} {'own':>6}"
@@ -41,14 +40,15 @@ def main() -> None:
     everything = [document for documents in sets.values() for document in documents]
     model = random_llama(everything, arguments.blocks, arguments.width, arguments.dtype, device)
     n = len(model.sublayers)
-    shared = [*ablation(n), *(windows(n, arguments.max_removed) if arguments.max_removed > 1 else [])]
+    shared = [*ablation(n), *windows(n, arguments.max_removed)]
     print(f"{model.name}, {arguments.dtype}, {device} ({torch.get_num_threads()} threads), {n} sublayers")
     print(HEADER, flush=True)
     rows = []
     for kind, documents in sets.items():
         encoded = encode_documents(model.encoder, documents)
         rng = random.Random(kind)
-        own = [drawn(rng, n, least_evaluations(shared, n)) for _ in encoded]
+        work = least_evaluations(shared, n)
+        own = [drawn(rng, n, work) for _ in encoded]
         rates, padding = {"shared": [], "own": []}, {}
         for number in range(arguments.rounds):
             part = slice(number, None, arguments.rounds)
@@ -89,12 +89,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--documents", type=int, default=60, help="documents a kind")
     parser.add_argument("--rounds", type=int, default=3, help="each on as large a part of the documents")
-    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
-    parser.add_argument("--blocks", type=int, default=16)
-    parser.add_argument("--width", type=int, default=512)
-    parser.add_argument("--dtype", choices=DTYPES, default="float32")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, mps or auto")
-    parser.add_argument("--max-removed", type=int, default=4, help="of the shared design's windows")
+    add_model_arguments(parser)
     return parser.parse_args()
 
 

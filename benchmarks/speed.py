@@ -32,12 +32,12 @@ from cornerstone.engine.reference import sublayers_removed
 from cornerstone.engine.token_tree import tree_row
 from cornerstone.loading.devices import pick_device
 from cornerstone.loading.encoding import EncodedDocument, encode_documents
-from cornerstone.loading.load import DTYPES, LanguageModel
+from cornerstone.loading.load import LanguageModel
 from cornerstone.shapley.coalition_tree import least_evaluations
 from cornerstone.shapley.coalitions import Removed, ablation, windows
 from cornerstone.system.errors import CornerstoneError
 from limit import operations_of, product_rate, seconds, synchronize
-from workload import KINDS, documents_of, random_llama
+from workload import add_model_arguments, documents_of, random_llama
 
 BATCH_SIZES = (4, 8, 16, 32, 64)
 # Two right float32 computations of one log-likelihood (nats): absolutely, and relative to it.
@@ -81,12 +81,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--documents-folder", type=Path, help="folder of real documents, {task}.jsonl")
     parser.add_argument("--documents", type=int, default=100, help="documents a kind")
     parser.add_argument("--rounds", type=int, default=5, help="each on as large a part of the documents")
-    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
-    parser.add_argument("--blocks", type=int, default=16)
-    parser.add_argument("--width", type=int, default=512)
-    parser.add_argument("--dtype", choices=DTYPES, default="float32")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, mps or auto")
-    parser.add_argument("--max-removed", type=int, default=4)
+    add_model_arguments(parser)
     parser.add_argument(
         "--sample", type=int, default=2, help="coalitions that lm-eval is timed on in a round"
     )

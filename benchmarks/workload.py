@@ -6,6 +6,7 @@ prompts; the other kinds, and all kinds without such a folder, are generated at 
 
 from __future__ import annotations
 
+import argparse
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import torch
 
 from cornerstone.documents.document import Document, Request
 from cornerstone.loading.encoding import Encoder
-from cornerstone.loading.load import LanguageModel, language_model
+from cornerstone.loading.load import DTYPES, LanguageModel, language_model
 
 VOCABULARY = 32_000
 
@@ -44,6 +45,16 @@ KINDS = {
     "winogrande": Kind(2, (10, 4), (9, 4), in_context=True),
     "boolq": Kind(2, (118, 50), (1, 0)),
 }
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """What a benchmark of a random Llama is told of the model, the documents and the paper's design."""
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--blocks", type=int, default=16)
+    parser.add_argument("--width", type=int, default=512)
+    parser.add_argument("--dtype", choices=DTYPES, default="float32")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, mps or auto")
+    parser.add_argument("--max-removed", type=int, default=4, help="of the design's windows")
 
 
 def documents_of(kind: str, count: int, folder: Path | None) -> tuple[list[Document], str]:

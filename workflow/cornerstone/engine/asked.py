@@ -68,6 +68,24 @@ class Asked:
     def _shared(self) -> list[Removed]:
         return list(dict.fromkeys(self._coalitions))
 
+    def places(self, position: int, coalitions: Sequence[Removed]) -> list[int]:
+        """Where some of a document's coalitions stand among all that it has."""
+        place_of = self._shared_places if self.one_tree else _places(self.of(position))
+        return [place_of[coalition] for coalition in coalitions]
+
+    @cached_property
+    def _shared_places(self) -> dict[Removed, int]:
+        return _places(self._shared)
+
+    def begun(
+        self, positions: Sequence[int], done: Mapping[int, Collection[Removed]]
+    ) -> dict[int, set[Removed]]:
+        """What these documents have, to be added to; where all share a tree, one set of all."""
+        if self.one_tree:
+            same = set(done.get(positions[0], ()))
+            return {position: same for position in positions}
+        return {position: set(done.get(position, ())) for position in positions}
+
     def mean_states(self) -> float:
         """How many states pass a sublayer on average, in the mean over documents."""
         return sum(self.least) / len(self.least) / (self.blocks[-1][-1] + 1)
@@ -87,6 +105,10 @@ class Asked:
             has = done.get(first, ())
             left.append([coalition for coalition in self.of(first) if coalition not in has])
         return coalition_forest(left, self.blocks), trees
+
+
+def _places(coalitions: Sequence[Removed]) -> dict[Removed, int]:
+    return {coalition: place for place, coalition in enumerate(coalitions)}
 
 
 def _check_coalitions(model: LanguageModel, coalitions: Sequence[Removed]) -> None:

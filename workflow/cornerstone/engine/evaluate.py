@@ -201,7 +201,7 @@ class _Evaluation:
         done: of each document the coalitions that it has; again: whether more documents follow.
         """
         positions = [position for batch in batches for position in batch]
-        done = {position: set(done.get(position, ())) for position in positions}
+        done = self.asked.begun(positions, done)
         started, waited = time.monotonic(), self._waited()
         before = self.counts.tokens
         self.most_documents = max(self.most_documents, len(positions))
@@ -220,8 +220,10 @@ class _Evaluation:
                 if block is None:
                     break
                 self._store(block)
-                for position, coalitions in zip(block.documents, block.coalitions, strict=True):
-                    done[position].update(coalitions)
+                finished = zip(block.documents, block.coalitions, strict=True)
+                # Documents of one tree have one set, and one list.
+                for has, coalitions in {id(done[n]): (done[n], own) for n, own in finished}.values():
+                    has.update(coalitions)
         if ran_out:
             return self._after_running_out(positions, done)
         seconds = time.monotonic() - started - (self._waited() - waited)
@@ -269,12 +271,14 @@ class _Evaluation:
 
     def _store(self, block: EvaluatedBlock) -> None:
         """Keep a block of results and hand it over."""
+        places: dict[int, list[int]] = {}  # by the list of coalitions: documents of one tree have one
         for position, coalitions, numbers in zip(
             block.documents, block.coalitions, block.loglikelihoods, strict=True
         ):
             self._refuse_non_finite(position, coalitions, numbers)
-            place = {coalition: n for n, coalition in enumerate(self.asked.of(position))}
-            self.loglikelihoods[position][[place[coalition] for coalition in coalitions]] = numbers
+            if id(coalitions) not in places:
+                places[id(coalitions)] = self.asked.places(position, coalitions)
+            self.loglikelihoods[position][places[id(coalitions)]] = numbers
         if self.on_block is not None:
             self.on_block(block)
 

@@ -102,10 +102,12 @@ def add_block(
     blocks = list(zip(documents, coalitions, loglikelihoods, strict=True))
     for document, own, numbers in blocks:
         _check_finite(own, document, np.asarray(numbers))
+    rows: dict[int, np.ndarray] = {}  # by the list of coalitions, which many documents share
     for document, own, numbers in blocks:
-        rows = np.array([grid.row_of[tuple(coalition)] for coalition in own], dtype=np.int64)
+        if id(own) not in rows:
+            rows[id(own)] = np.array([grid.row_of[tuple(coalition)] for coalition in own], dtype=np.int64)
         first = grid.offsets[position := grid.position_of[document]]
-        grid.values[rows, first : grid.offsets[position + 1]] = numbers
+        grid.values[rows[id(own)], first : grid.offsets[position + 1]] = numbers
 
 
 def _check_finite(coalitions: Sequence[Removed], document: int, numbers: np.ndarray) -> None:

@@ -105,8 +105,9 @@ def load_model(
     needed, free = weight_bytes(folder, _dtype(dtype)), free_memory(where)
     chosen = choose_placement(placement, needed, free, dtype, where, folder)
     log.info("%s", chosen)
-    arguments = (folder, dtype, where, name or folder.name, bool(allow_remote_code))
-    with _failing_in_one_line(folder, arguments[3]):
+    name = name or folder.name
+    arguments = (folder, dtype, where, name, bool(allow_remote_code))
+    with _failing_in_one_line(folder, name):
         if chosen.name == "streamed":
             return _load_streamed(*arguments, free)
         if where.type != "cpu":

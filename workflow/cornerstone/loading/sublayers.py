@@ -17,7 +17,7 @@ from torch import nn
 from transformers import PreTrainedConfig
 
 from cornerstone.loading.refusals import Reason, refused
-from cornerstone.models.kinds import EXPERT_PARTS, FEED_FORWARD, KINDS, Kind
+from cornerstone.models.kinds import EXPERT_PARTS, FEED_FORWARD, KINDS, KINDS_BY_NAME, KINDS_OF_LOOSE, Kind
 
 # What in a config says that later layers reuse the keys and values of earlier ones (Gemma 3n): a state
 # of ours would then not hold all that the rest of the model depends on.
@@ -28,16 +28,6 @@ HYPER_CONNECTIONS = ("hc_mult", "hc_count", "altup_num_inputs")
 
 # Names of attentions to another model's output.
 CROSS_ATTENTION = ("encoder_attn", "cross_attn", "crossattention", "cross_attention")
-
-# The kinds that go by a name, or by the names of layers that stand loose in a block.
-KINDS_BY_NAME: dict[str, list[Kind]] = {}
-KINDS_OF_LOOSE: dict[tuple[str, ...], Kind] = {}
-for _kind in KINDS.values():
-    for _names in _kind.modules:
-        if isinstance(_names, str):
-            KINDS_BY_NAME.setdefault(_names, []).append(_kind)
-        else:
-            KINDS_OF_LOOSE[_names] = _kind
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ facts = facts_from_hub("meta-llama/Meta-Llama-3-8B", "main")    # config.json an
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from cornerstone.models.folder import (
     read_model_config,
     refuse_adapter,
 )
-from cornerstone.models.kinds import EXPERT_PARTS, FEED_FORWARD, KINDS
+from cornerstone.models.kinds import EXPERT_PARTS, FEED_FORWARD, KINDS_BY_NAME, KINDS_OF_LOOSE
 from cornerstone.models.weights import IN_A_BLOCK, INDEX, weight_files, weight_shapes
 from cornerstone.system.errors import CornerstoneError
 
@@ -28,6 +29,15 @@ WIDTH_KEYS = ("hidden_size", "n_embd", "d_model", "n_embed", "model_dim", "dim")
 HEADERS_AT_ONCE = 8
 OF_IMAGES_OR_SOUND = re.compile(r"vision|visual|image|audio|speech")
 """Names of the parts of a model, besides its decoder, that have numbered blocks too."""
+SUBLAYER_OF = {
+    **dict.fromkeys(EXPERT_PARTS, FEED_FORWARD),
+    **{
+        name: FEED_FORWARD if kinds[0].group == FEED_FORWARD else name
+        for name, kinds in KINDS_BY_NAME.items()
+    },
+    **{layer: kind.name for layers, kind in KINDS_OF_LOOSE.items() for layer in layers},
+}
+"""The sublayer of a block by the name of one of its parts; feed-forward parts are one together."""
 EXPERT_COUNT_KEYS = ("num_local_experts", "num_experts", "n_routed_experts")
 
 
@@ -136,26 +146,11 @@ def count_sublayers(config: Mapping[str, Any], names: Collection[str]) -> int:
     for name in names:
         if (place := IN_A_BLOCK.search(name)) and not OF_IMAGES_OR_SOUND.search(name[: place.start()]):
             of_block = found.setdefault(name[: place.start()], {}).setdefault(int(place[0].strip(".")), set())
-            of_block |= set(_sublayer_in(name[place.end() :].split(".")))
+            known = (SUBLAYER_OF[part] for part in name[place.end() :].split(".") if part in SUBLAYER_OF)
+            of_block |= set(islice(known, 1))
     whole = [blocks for blocks in found.values() if blocks.keys() >= set(range(n_blocks))]
     blocks = max(whole, key=lambda blocks: sum(map(len, blocks.values())), default={})
     return sum(len(blocks.get(number, ())) or 2 for number in range(n_blocks))
-
-
-def _sublayer_in(path: Sequence[str]) -> Iterator[str]:
-    """What the sublayer is called to which a tensor of a block belongs; feed-forward parts are one together."""
-    for part in path:
-        for kind in KINDS.values():
-            loose = {layer for names in kind.modules if isinstance(names, tuple) for layer in names}
-            if part in loose:
-                yield kind.name
-                return
-            if part in kind.modules:
-                yield FEED_FORWARD if kind.group == FEED_FORWARD else part
-                return
-        if part in EXPERT_PARTS:
-            yield FEED_FORWARD
-            return
 
 
 def _first_of(keys: Sequence[str], decoder: Mapping[str, Any], meaning: str) -> int:

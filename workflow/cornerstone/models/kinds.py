@@ -146,6 +146,17 @@ KINDS = {
 }
 """By name, in the order of tables and legends, which is that of the sublayers of one block."""
 
+KINDS_BY_NAME: dict[str, list[Kind]] = {}
+"""The kinds that go by a name."""
+KINDS_OF_LOOSE: dict[tuple[str, ...], Kind] = {}
+"""The kind that goes by the names of layers which stand loose in a block."""
+for _kind in KINDS.values():
+    for _names in _kind.modules:
+        if isinstance(_names, str):
+            KINDS_BY_NAME.setdefault(_names, []).append(_kind)
+        else:
+            KINDS_OF_LOOSE[_names] = _kind
+
 EXPERT_PARTS = ("router", "experts", "shared_mlp", "shared_expert", "shared_experts", "moe")
 """Parts of an MoE sublayer that may stand beside its other parts in a block: what they give is summed."""
 
