@@ -83,6 +83,8 @@ rule evaluate:
         allow_remote_code=lambda wildcards: study.model(wildcards.model).allow_remote_code,
         max_removed=lambda wildcards: study.max_removed_of(wildcards.design),
         pair_distances=pair_distances,
+        document_pairs=lambda wildcards: study.design_settings(wildcards.design).document_pairs,
+        seed=lambda wildcards: study.design_settings(wildcards.design).seed,
         engine_version=ENGINE_VERSION,
         extensions=own_design,
     message:

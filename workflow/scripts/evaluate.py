@@ -26,6 +26,8 @@ def main(snakemake):
             design=asked.design,
             max_removed=snakemake.params.max_removed,
             pair_distances=distances and tuple(distances),
+            document_pairs=snakemake.params.document_pairs,
+            seed=snakemake.params.seed,
             limit=snakemake.params.limit,
             unscorable=Path(snakemake.input.unscorable),
             skip_unscorable=snakemake.resources.unscorable == "skip",

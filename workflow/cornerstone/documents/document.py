@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,10 +80,31 @@ def digest_documents(documents: Iterable[Document]) -> str:
     """sha256 (hex) over the documents' indices, prompts, gold indices and lengths, in order."""
     digest = hashlib.sha256()
     for document in documents:
-        requests = [[request.context, request.continuation] for request in document.requests]
-        line = [document.index, requests, document.gold, document.choice_lengths]
-        digest.update(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+        digest.update(_line([document.index, *_contents(document)]))
     return digest.hexdigest()
+
+
+def document_ids(documents: Iterable[Document]) -> dict[int, tuple[str, int]]:
+    """Of each document by its index the sha256 (hex) of what it asks, and how many that ask the same stand before it.
+
+    So copies of a document are told apart, and a document is the same wherever it stands.
+    """
+    seen: Counter[str] = Counter()
+    ids = {}
+    for document in documents:
+        digest = hashlib.sha256(_line(_contents(document))).hexdigest()
+        ids[document.index] = digest, seen[digest]
+        seen[digest] += 1
+    return ids
+
+
+def _contents(document: Document) -> list[Any]:
+    requests = [[request.context, request.continuation] for request in document.requests]
+    return [requests, document.gold, document.choice_lengths]
+
+
+def _line(content: list[Any]) -> bytes:
+    return json.dumps(content, separators=(",", ":")).encode() + b"\n"
 
 
 def write_documents(document_set: DocumentSet, path: Path | str) -> None:

@@ -38,7 +38,7 @@ from cornerstone.loading.load import LanguageModel
 from cornerstone.loading.refusals import Reason, refused
 from cornerstone.loading.sublayers import kinds_of_blocks, one_of_each_kind
 from cornerstone.shapley.coalition_tree import coalition_tree
-from cornerstone.shapley.coalitions import Removed, removed_text
+from cornerstone.shapley.coalitions import Removed, listed_sublayers
 from cornerstone.system.errors import CornerstoneError, one_line
 
 log = logging.getLogger(__name__)
@@ -289,7 +289,7 @@ def non_finite(
     """The error that names a log-likelihood which is NaN or infinite."""
     return CornerstoneError(
         f"{model.name}: the log-likelihood of document {document.index}, choice {choice}, without sublayers "
-        f"[{removed_text(removed)}] is {number}: the weights or the dtype {model.dtype} overflow; try dtype "
+        f"[{listed_sublayers(removed)}] is {number}: the weights or the dtype {model.dtype} overflow; try dtype "
         "float32 or bfloat16"
     )
 
@@ -323,7 +323,7 @@ def compare(model: LanguageModel, decoder: Decoder, kind: RowKind, sample: Sampl
                     difference = abs(ours - theirs) if math.isfinite(ours) else math.inf
                     excess = difference / (absolute + relative * abs(theirs))
                     if excess > worst.excess:
-                        where = f"document {document.index} without [{removed_text(coalition)}]"
+                        where = f"document {document.index} without [{listed_sublayers(coalition)}]"
                         worst = Comparison(difference, excess, where)
     return worst
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from cornerstone.evaluations.grid import Grid, index_column, removed_column, rows_of_pairs
+from cornerstone.evaluations.grid import Grid, index_column, removed_column, rows_of_cells
 from cornerstone.evaluations.parquet import TEXT, read_metadata, read_rows, write_rows
 from cornerstone.system.errors import CornerstoneError
 
@@ -99,12 +99,12 @@ def read_evaluation_metadata(path: Path | str) -> dict[str, Any]:
 
 def write_grid(grid: Grid, path: Path | str, evaluation: Evaluation) -> None:
     """Write a grid whose pairs are all evaluated as the table of `evaluation` (whose own is not read)."""
-    rows, columns = rows_of_pairs(grid, np.ones(grid.saved.shape, dtype=bool))
+    rows = rows_of_cells(grid, np.ones(grid.saved.shape, dtype=bool))
     arrays = [
         removed_column(grid, rows),
-        index_column(grid, columns),
-        pa.array(grid.choice_of_column[columns], pa.int16()),
-        pa.array(grid.values.reshape(-1)),
+        index_column(grid, rows),
+        pa.array(rows.choice, pa.int16()),
+        pa.array(rows.values),
     ]
     metadata = {
         "kind": "evaluation",

@@ -25,9 +25,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from cornerstone.evaluations.grid import Grid, evaluated, index_column, removed_column, rows_of_pairs
+from cornerstone.evaluations.grid import (
+    DocumentKey,
+    Grid,
+    empty_grid,
+    evaluated,
+    index_column,
+    removed_column,
+    rows_of_cells,
+)
 from cornerstone.evaluations.parquet import METADATA_KEY, TEXT, read_metadata, read_rows, write_rows
-from cornerstone.shapley.coalitions import Removed, parse_removed
+from cornerstone.shapley.coalitions import ForEach, Removed, parse_removed
 from cornerstone.system.durable_files import digest_of, remove_abandoned, set_aside
 
 PART_SCHEMA = pa.schema(
@@ -80,13 +88,13 @@ class Parts:
 
         work: what it took since the last part. prompts: digest of each document's prompts, by that of the encoded one.
         """
-        pairs = evaluated(grid) & ~grid.saved
-        count = int(pairs.sum())
+        cells = evaluated(grid) & ~grid.saved
+        count = int(cells.sum())
         if count:
-            digests = [grid.documents[position].digest for position in np.flatnonzero(pairs.any(axis=0))]
+            digests = [grid.documents[position].digest for position in np.unique(grid.position[cells])]
             own = {digest: prompts[digest] for digest in digests if digest in prompts}
-            self._write(_part_table(grid, pairs), replace(work, pairs=count), own)
-            grid.saved[pairs] = True
+            self._write(_part_table(grid, cells), replace(work, pairs=count), own)
+            grid.saved[cells] = True
         return count
 
     def fill(self, grid: Grid) -> None:
@@ -160,19 +168,20 @@ class Parts:
 def saved_pairs(
     folder: Path,
     is_ours: Callable[[Mapping[str, Any]], bool],
-    coalitions: Sequence[Removed],
+    coalitions: Sequence[Removed] | ForEach,
     prompts: Mapping[int, str],
 ) -> int:
     """How many distinct (coalition, document) pairs the parts hold. Changes nothing on the disk.
 
-    is_ours: whether a part's identity is meant. prompts: digest of each document's prompts, by its index.
+    is_ours: whether a part's identity is meant. coalitions: of all documents, or of each. prompts: digest of each
+    document's prompts, by its index.
     """
-    row_of = {coalition: row for row, coalition in enumerate(coalitions)}
-    position_of = {index: position for position, index in enumerate(prompts)}
-    found = np.zeros((len(row_of), len(position_of)), dtype=bool)
+    grid = empty_grid(coalitions, [DocumentKey(index, digest, 0) for index, digest in prompts.items()])
+    found = np.zeros(len(grid.row), dtype=bool)
 
     def position(metadata: Mapping[str, Any], index: int, digest: str) -> int:
-        return position_of.get(index, -1) if metadata["prompts"].get(digest) == prompts.get(index) else -1
+        is_the_same = metadata["prompts"].get(digest) == prompts.get(index)
+        return grid.position_of.get(index, -1) if is_the_same else -1
 
     for path, metadata in _listed(folder):
         if not is_ours(_identity(metadata)):
@@ -180,9 +189,8 @@ def saved_pairs(
         with suppress(
             FileNotFoundError, ValueError
         ):  # compacted meanwhile, or damaged: the job deals with it
-            rows, columns = _places(read_rows(path), row_of, partial(position, metadata))
-            wanted = (rows >= 0) & (columns >= 0)
-            found[rows[wanted], columns[wanted]] = True
+            cells = _cells(grid, read_rows(path), partial(position, metadata))
+            found[cells[cells >= 0]] = True
     return int(found.sum())
 
 
@@ -214,17 +222,16 @@ def _work(metadata: Mapping[str, Any]) -> Work:
     return Work(work["pairs"], work["seconds"], tuple(work["devices"]))
 
 
-def _part_table(grid: Grid, pairs: np.ndarray) -> pa.Table:
-    """The rows of the chosen pairs (bool, coalitions × documents)."""
-    rows, columns = rows_of_pairs(grid, pairs)
+def _part_table(grid: Grid, cells: np.ndarray) -> pa.Table:
+    """The rows of the chosen cells (bool)."""
+    rows = rows_of_cells(grid, cells)
     digests = pa.array([document.digest for document in grid.documents], pa.string())
-    codes = pa.array(grid.document_of_column[columns], pa.int32())
     arrays = [
         removed_column(grid, rows),
-        index_column(grid, columns),
-        pa.DictionaryArray.from_arrays(codes, digests),
-        pa.array(grid.choice_of_column[columns], pa.int16()),
-        pa.array(grid.values[rows, columns]),
+        index_column(grid, rows),
+        pa.DictionaryArray.from_arrays(pa.array(rows.position, pa.int32()), digests),
+        pa.array(rows.choice, pa.int16()),
+        pa.array(rows.values),
     ]
     return pa.table(arrays, schema=PART_SCHEMA)
 
@@ -240,32 +247,30 @@ def _list(folder: Path) -> list[Path]:
 def _fill(grid: Grid, table: pa.Table) -> None:
     """Put those rows into the grid whose coalition and encoded document it asks for."""
     position_of = {(document.index, document.digest): p for p, document in enumerate(grid.documents)}
-    row, position = _places(table, grid.row_of, lambda index, digest: position_of.get((index, digest), -1))
+    cells = _cells(grid, table, lambda index, digest: position_of.get((index, digest), -1))
     choice = table["choice"].to_numpy()
-    wanted = (row >= 0) & (position >= 0) & (choice >= 0)
-    wanted[wanted] &= choice[wanted] < np.diff(grid.offsets)[position[wanted]]
-    columns = grid.offsets[position[wanted]] + choice[wanted]
-    grid.values[row[wanted], columns] = table["loglikelihood"].to_numpy()[wanted]
+    wanted = (cells >= 0) & (choice >= 0)
+    wanted[wanted] &= choice[wanted] < grid.n_choices[grid.position[cells[wanted]]]
+    places = grid.offsets[cells[wanted]] + choice[wanted]
+    grid.values[places] = table["loglikelihood"].to_numpy()[wanted]
 
 
-def _places(
-    table: pa.Table, row_of: Mapping[Removed, int], position_of: Callable[[int, str], int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """For each row of a part its coalition's row and its document's position, −1 where it is not asked for.
+def _cells(grid: Grid, table: pa.Table, position_of: Callable[[int, str], int]) -> np.ndarray:
+    """The cell that each row of a part belongs to, −1 where it is not asked for.
 
     position_of: from a document's index and the digest of the encoded document.
     """
     table = table.unify_dictionaries().combine_chunks()
     removed, digest = (_dictionary(table[name]) for name in ("removed", "digest"))
     row_of_code = np.array(
-        [row_of.get(_parse(text), -1) for text in removed.dictionary.to_pylist()], dtype=np.int64
+        [grid.row_of.get(_parse(text), -1) for text in removed.dictionary.to_pylist()], dtype=np.int64
     )
     # A document index has at most a few digests: look each (index, digest) up once, not once a row.
     documents, digests = table["document"].to_numpy(), _codes(digest)
     known, code_of = np.unique(documents.astype(np.int64) << 32 | digests, return_inverse=True)
     texts = digest.dictionary.to_pylist()
     positions = [position_of(int(k >> 32), texts[k & 0xFFFFFFFF]) for k in known]
-    return row_of_code[_codes(removed)], np.array(positions, dtype=np.int64)[code_of]
+    return grid.cells(row_of_code[_codes(removed)], np.array(positions, dtype=np.int64)[code_of])
 
 
 def _codes(column: pa.DictionaryArray) -> np.ndarray:

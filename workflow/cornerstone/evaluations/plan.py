@@ -16,15 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cornerstone.documents.document import DocumentSet, digest_documents, read_documents
+from cornerstone.documents.document import DocumentSet, digest_documents, document_ids, read_documents
 from cornerstone.evaluations.grid import DocumentKey, Grid, empty_grid, evaluated
 from cornerstone.evaluations.identity import model_identity
 from cornerstone.evaluations.parts import Parts, parts_folder
 from cornerstone.evaluations.scorable import left_out_of
 from cornerstone.models.facts import sublayers_of_folder
 from cornerstone.models.manifest import check_unchanged, read_manifest
-from cornerstone.shapley.coalitions import Removed
-from cornerstone.shapley.designs import check_exact_rows, coalitions_of
+from cornerstone.shapley.designs import DesignSettings, check_exact_rows, coalitions_of, typical_coalitions
 from cornerstone.system.errors import CornerstoneError
 
 SECONDS_BETWEEN_PARTS = 60.0
@@ -37,6 +36,7 @@ class EvaluationJob:
     manifest, documents, output: files of the study.
     max_removed:           of the design `windows`, and those with as many coalitions.
     pair_distances:        (nearest, farthest) of the design `pairs`.
+    document_pairs, seed:  of the designs in which each document has coalitions of its own; see `DesignSettings`.
     limit:                 only the first so many documents; None for all.
     unscorable:            the file that lists those documents among them that the model cannot score; None: it can
                            score all.
@@ -58,6 +58,8 @@ class EvaluationJob:
     design: str
     max_removed: int | None = None
     pair_distances: tuple[int, int] | None = None
+    document_pairs: int | None = None
+    seed: int | None = None
     limit: int | None = None
     unscorable: Path | None = None
     skip_unscorable: bool = False
@@ -70,6 +72,10 @@ class EvaluationJob:
     allow_remote_code: bool | None = None
     memory_bytes: int | None = None
     seconds_between_parts: float = SECONDS_BETWEEN_PARTS
+
+    @property
+    def design_settings(self) -> DesignSettings:
+        return DesignSettings(self.max_removed, self.pair_distances, self.document_pairs, self.seed)
 
 
 @dataclass(frozen=True)
@@ -141,7 +147,9 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
     if job.design == "exact":
         check_exact_rows(len(sublayers), sum(len(d.requests) for d in documents))
     keys = [DocumentKey(d.index, d.digest, d.n_choices) for d in encoded.values()]
-    grid = empty_grid(_coalitions(job, len(sublayers)), keys)
+    ids = document_ids(asked)
+    coalitions = coalitions_of(job.design, len(sublayers), job.design_settings, [ids[key.index] for key in keys])
+    grid = empty_grid(coalitions, keys)
     parts.fill(grid)
     if model is None:
         say(_start_line(job, len(sublayers), len(encoded), count_pairs(grid)))
@@ -210,13 +218,6 @@ def split_by_tokens(tokens: Sequence[int], shards: int) -> list[list[int]]:
     return [sorted(positions) for positions in dealt]
 
 
-def _coalitions(job: EvaluationJob, n_sublayers: int) -> list[Removed]:
-    """Those of the job's design. Raises CornerstoneError for a design that is none."""
-    return coalitions_of(
-        job.design, n_sublayers, max_removed=job.max_removed, pair_distances=job.pair_distances
-    )
-
-
 def count_pairs(grid: Grid) -> int:
     """Coalition × document pairs that are evaluated."""
     return int(evaluated(grid).sum())
@@ -227,7 +228,7 @@ def _start_line(job: EvaluationJob, sublayers: int | None, documents: int, done:
     if sublayers is None:
         work = f"{documents} documents"
     else:
-        coalitions = len(_coalitions(job, sublayers))
+        coalitions = len(typical_coalitions(job.design, sublayers, job.design_settings))
         pairs = f"{coalitions} coalitions × {documents} documents = {coalitions * documents} pairs"
         work = f"{sublayers} sublayers, {pairs}, {done} done already"
     return f"{job.model} on {job.task}, {job.design}{shard}: {job.dtype}, device {job.device}; {work}"

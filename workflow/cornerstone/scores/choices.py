@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cornerstone.shapley.coalitions import Removed, removed_text
+from cornerstone.shapley.coalitions import Removed, listed_sublayers
 from cornerstone.system.errors import CornerstoneError
 
 
@@ -18,7 +18,8 @@ from cornerstone.system.errors import CornerstoneError
 class ChoiceTable:
     """An evaluation's log-likelihoods as an array, with what any score needs of the documents.
 
-    coalitions:     what was removed, one per row.
+    coalitions:     what was removed, one per row; none where each document has its own:
+    own:            bool, shape (documents, rows, sublayers): what was removed from each document in each row.
     documents:      Document.index of each.
     loglikelihoods: float64, shape (coalitions, documents, most choices), nats; minus infinity beyond a
                     document's own choices.
@@ -33,6 +34,11 @@ class ChoiceTable:
     n_choices: np.ndarray
     lengths: np.ndarray
     right: np.ndarray
+    own: np.ndarray | None = None
+
+    def removed(self, row: int, document: int) -> Removed:
+        """What was removed in a row, from the document at this place."""
+        return self.coalitions[row] if self.own is None else tuple(np.flatnonzero(self.own[document, row]).tolist())
 
     @property
     def guessed(self) -> np.ndarray:
@@ -72,7 +78,7 @@ def check_finite(choices: ChoiceTable) -> None:
         row, document, choice = infinite[0]
         raise CornerstoneError(
             f"the log-likelihood of document {choices.documents[document]}, choice {choice}, is infinite without "
-            f"sublayers [{removed_text(choices.coalitions[row])}], and so would every mean be: give score: paper"
+            f"sublayers [{listed_sublayers(choices.removed(row, document))}], and so would every mean be: give score: paper"
         )
 
 

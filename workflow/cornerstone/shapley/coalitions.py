@@ -16,6 +16,8 @@ from cornerstone.system.errors import CornerstoneError
 
 Removed = tuple[int, ...]
 """A coalition by what is absent: sorted sublayer indices; `()` is the full model."""
+MOST_LISTED = 16
+"""Sublayers of a coalition whose text lists them; a longer list would be many times the size of its bits."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,24 @@ def check_max_removed(n_sublayers: int, max_removed: int) -> None:
         )
 
 
-def removed_text(removed: Removed) -> str:
-    """How a coalition is written in tables: "" for the full model, else "3" or "3,4"."""
+def listed_sublayers(removed: Removed) -> str:
+    """How a coalition is written in sentences: "3,4"."""
     return ",".join(map(str, removed))
 
 
+def removed_text(removed: Removed) -> str:
+    """How a coalition is written in tables: "" for the full model, "3,4", and of many sublayers "x1fffe".
+
+    The hexadecimal number's bits are the removed sublayers, that of the value 1 the first.
+    """
+    if len(removed) <= MOST_LISTED:
+        return listed_sublayers(removed)
+    return f"x{sum(1 << sublayer for sublayer in removed):x}"
+
+
 def parse_removed(text: str) -> Removed:
-    """The inverse of `removed_text`."""
+    """The inverse of `removed_text`. Raises ValueError for a text that is none."""
+    if text.startswith("x"):
+        bits = int(text[1:], 16)
+        return tuple(sublayer for sublayer in range(bits.bit_length()) if bits >> sublayer & 1)
     return tuple(int(part) for part in text.split(",")) if text else ()

@@ -1,14 +1,24 @@
 """Designs: named sets of coalitions that a study evaluates, an entry each.
 
 DESIGNS["windows"].coalitions(12, DesignSettings(max_removed=4))
+DESIGNS["kernel_pairs"].for_each(12, DesignSettings(max_removed=4, seed=1234), documents)     # of each its own
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cornerstone.shapley.coalitions import Removed, ablation, exact, pairs, paper_budget, windows
+from cornerstone.shapley.coalitions import (
+    ForEach,
+    Removed,
+    ablation,
+    exact,
+    pairs,
+    paper_budget,
+    windows,
+)
+from cornerstone.shapley.document_pairs import DrawnForEach, document_seed, pairs_of_same_work
 from cornerstone.shapley.informative import informative
 from cornerstone.shapley.orders import order_coalitions, random_orders
 from cornerstone.system.errors import CornerstoneError
@@ -23,10 +33,17 @@ BYTES_OF_ROW = 120
 @dataclass(frozen=True)
 class DesignSettings:
     """max_removed: the largest window; other designs have as many coalitions as those windows.
-    pair_distances: (nearest, farthest) of the pairs that are removed."""
+    pair_distances: (nearest, farthest) of the pairs that are removed. document_pairs: of each document's own; None for
+    as much work as those windows. seed: what a document's own are drawn with."""
 
     max_removed: int | None = None
     pair_distances: tuple[int, int] | None = None
+    document_pairs: int | None = None
+    seed: int | None = None
+
+
+DocumentId = tuple[str, int]
+"""A document's digest, and how many documents of that digest stand before it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +52,9 @@ class Design:
 
     name:       of its evaluations' files.
     about:      which coalitions these are, in a line of the README.
-    coalitions: of a model with so many sublayers; raises CornerstoneError where there are too many.
+    coalitions: of a model with so many sublayers; raises CornerstoneError where there are too many. None where each
+                document has its own:
+    for_each:   these, of documents by digest and occurrence.
     needs:      the settings without which there is no such design.
     has_pairs:  whether it holds all pairs of some distance, and not some by chance.
     when:       in which studies there is one, where that is not by the estimator.
@@ -44,7 +63,8 @@ class Design:
 
     name: str
     about: str
-    coalitions: Callable[[int, DesignSettings], list[Removed]]
+    coalitions: Callable[[int, DesignSettings], list[Removed]] | None = None
+    for_each: Callable[[int, DesignSettings, Sequence[DocumentId]], Sequence[list[Removed]]] | None = None
     needs: tuple[str, ...] = ()
     has_pairs: bool = False
     when: str | None = None
@@ -55,24 +75,26 @@ DESIGNS: Registry[Design] = Registry("design", __name__)
 
 
 def coalitions_of(
-    design: str,
-    n_sublayers: int,
-    *,
-    max_removed: int | None = None,
-    pair_distances: tuple[int, int] | None = None,
-) -> list[Removed]:
-    """The coalitions of a design by its name.
+    design: str, n_sublayers: int, settings: DesignSettings, documents: Sequence[DocumentId] = ()
+) -> list[Removed] | ForEach:
+    """The coalitions of a design by its name: of all documents, or of each of these.
 
-    max_removed: of windows; informative and permutations have as many coalitions as those windows, and at least the
-    model without any sublayer.
-    pair_distances: (nearest, farthest) of pairs. Raises CornerstoneError for a name that is none, without what the
-    design needs, and for exact values of too many sublayers.
+    Raises CornerstoneError for a name that is none, without a setting that the design needs, and for exact values of
+    too many sublayers.
     """
-    settings = DesignSettings(max_removed, pair_distances)
-    missing = [name for name in DESIGNS[design].needs if getattr(settings, name) is None]
+    chosen = DESIGNS[design]
+    missing = [name for name in chosen.needs if getattr(settings, name) is None]
     if missing:
         raise CornerstoneError(f"the design {design} needs {' and '.join(missing)}: give it")
-    return DESIGNS[design].coalitions(n_sublayers, settings)
+    if chosen.for_each is None:
+        return chosen.coalitions(n_sublayers, settings)
+    return ForEach(chosen.for_each(n_sublayers, settings, documents))
+
+
+def typical_coalitions(design: str, n_sublayers: int, settings: DesignSettings) -> list[Removed]:
+    """As many coalitions as a document has in this design: what they take is typical of any document."""
+    found = coalitions_of(design, n_sublayers, settings, [("0", 0)])
+    return found.of[0] if isinstance(found, ForEach) else found
 
 
 def check_exact(n_sublayers: int) -> None:
@@ -103,6 +125,13 @@ def _exact(n_sublayers: int, _: DesignSettings) -> list[Removed]:
 
 def _informative(n_sublayers: int, settings: DesignSettings) -> list[Removed]:
     return list(informative(n_sublayers, max(1, len(windows(n_sublayers, settings.max_removed)))))
+
+
+def _kernel_pairs(
+    n_sublayers: int, settings: DesignSettings, documents: Sequence[DocumentId]
+) -> DrawnForEach:
+    pairs = settings.document_pairs or pairs_of_same_work(n_sublayers, settings.max_removed)
+    return DrawnForEach(n_sublayers, pairs, [document_seed(settings.seed, *document) for document in documents])
 
 
 def _permutations(n_sublayers: int, settings: DesignSettings) -> list[Removed]:
@@ -158,6 +187,15 @@ DESIGNS.register(
         coalitions=_permutations,
         needs=("max_removed",),
         order=50,
+    )
+)
+DESIGNS.register(
+    Design(
+        name="kernel_pairs",
+        about="each document's own: random sets of sublayers and their complements, as much work as the windows",
+        for_each=_kernel_pairs,
+        needs=("max_removed", "seed"),
+        order=55,
     )
 )
 DESIGNS.register(

@@ -30,6 +30,7 @@ import numpy as np
 
 RESAMPLES = 2000
 LEVEL = 0.95
+Z_95 = NormalDist().inv_cdf((1 + LEVEL) / 2)
 SEED = 20240922
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from cornerstone.figures import Figure, figures_of
 from cornerstone.shapley.coalitions import Removed
-from cornerstone.shapley.designs import DESIGNS, coalitions_of
+from cornerstone.shapley.designs import DESIGNS, DesignSettings, typical_coalitions
 from cornerstone.shapley.estimators import ESTIMATORS
 from cornerstone.system.errors import CornerstoneError, known_names
 from cornerstone.tables import TABLES
@@ -99,6 +99,7 @@ class StudyConfig:
     seed: int
     max_removed: int
     pair_distance: int
+    document_pairs: int | None
     edges: str
     estimator: str
     exact: tuple[str, ...]
@@ -223,14 +224,21 @@ class StudyConfig:
             else None
         )
 
-    def coalitions_of(self, design: str, n_sublayers: int) -> list[Removed]:
-        """Of a model with so many sublayers. Raises CornerstoneError where max_removed is beyond them."""
-        return coalitions_of(
-            design,
-            n_sublayers,
-            max_removed=self.max_removed_of(design),
-            pair_distances=self.pair_distances_of(design),
+    def design_settings(self, design: str) -> DesignSettings:
+        """Those that the design depends on; the others are not given, as they change nothing."""
+        return DesignSettings(
+            self.max_removed_of(design),
+            self.pair_distances_of(design),
+            self.document_pairs if DESIGNS[design].for_each else None,
+            self.seed if "seed" in DESIGNS[design].needs else None,
         )
+
+    def coalitions_of(self, design: str, n_sublayers: int) -> list[Removed]:
+        """Of a model with so many sublayers; where each document has its own, as many as these.
+
+        Raises CornerstoneError where max_removed is beyond the sublayers.
+        """
+        return typical_coalitions(design, n_sublayers, self.design_settings(design))
 
     def document_limit(self, model: str, task: str) -> int | None:
         """How many of the task's documents this model is asked: the lowest of the limits; None for all."""

@@ -14,13 +14,14 @@ from typing import Any
 
 import pandas as pd
 
-from cornerstone.documents.document import Document, digest_documents, read_documents
+from cornerstone.documents.document import Document, digest_documents, document_ids, read_documents
 from cornerstone.documents.unscorable import read_unscorable
 from cornerstone.evaluations.evaluation import read_evaluation_metadata
 from cornerstone.evaluations.identity import DIGESTS, ENGINE_VERSION
 from cornerstone.evaluations.parts import parts_folder, saved_pairs
 from cornerstone.models.facts import sublayers_of_folder
 from cornerstone.models.manifest import read_manifest
+from cornerstone.shapley.designs import coalitions_of
 from cornerstone.study.config import StudyConfig
 from cornerstone.system.errors import CornerstoneError
 
@@ -59,6 +60,7 @@ def share_done(study: StudyConfig, model: str, task: str) -> float | None:
     except CornerstoneError:
         return None
     documents = _scorable(study, model, task, document_set.documents)
+    ids = document_ids(document_set.documents)
     prompts = {document.index: digest_documents([document]) for document in documents}
     ours = {
         "dtype": study.model(model).dtype,
@@ -73,8 +75,10 @@ def share_done(study: StudyConfig, model: str, task: str) -> float | None:
         if _is_whole(output, ours, document_set.digest, rows):
             done += len(coalitions[design]) * len(documents)
         else:
+            of_these = [ids[document.index] for document in documents]
+            wanted = coalitions_of(design, sublayers, study.design_settings(design), of_these)
             done += saved_pairs(
-                parts_folder(output), lambda identity: _is_of(identity, ours), coalitions[design], prompts
+                parts_folder(output), lambda identity: _is_of(identity, ours), wanted, prompts
             )
     return done / (sum(map(len, coalitions.values())) * len(documents))
 

@@ -21,7 +21,7 @@ from cornerstone.shapley.coalitions import Removed
 from cornerstone.shapley.games import rounded
 from cornerstone.statistics.resampling import SEED, bootstrap, resampled_means
 from cornerstone.values.ablation import document_effects
-from cornerstone.values.estimates import document_values, fitted
+from cornerstone.values.estimates import estimated
 from cornerstone.values.interactions import document_interactions
 from cornerstone.values.joint import document_joint
 from cornerstone.values.scored_task import ScoredTask
@@ -92,7 +92,6 @@ def document_numbers(
     scores, n_sublayers = study.scores, len(study.labels)
     windows, joint, single = document_joint(scores, n_sublayers, max_removed)
     full, effects = document_effects(scores, n_sublayers)
-    chosen = fitted(estimator, scores, n_sublayers, max_removed, edges)
     pairs, interactions = document_interactions(scores, n_sublayers)
     return DocumentNumbers(
         model=study.model,
@@ -101,7 +100,7 @@ def document_numbers(
         documents=scores.documents,
         full=full,
         effects=effects,
-        values=document_values(scores, chosen),
+        values=estimated(estimator, study, max_removed, edges).per_document,
         windows=windows,
         joint=joint,
         single=single,

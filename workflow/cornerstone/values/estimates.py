@@ -7,34 +7,69 @@ evaluations/{model}/{task}/{ablation,windows …}.parquet + documents/{task}.par
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from cornerstone.shapley.coalitions import Removed
 from cornerstone.shapley.estimators import ESTIMATORS, Settings
 from cornerstone.shapley.games import rounded
 from cornerstone.shapley.linear import LinearEstimator
-from cornerstone.statistics.resampling import effect_interval, resampled_means
+from cornerstone.statistics.ranks import rank_intervals
+from cornerstone.statistics.resampling import Z_95, effect_interval, resampled_means
 from cornerstone.statistics.shares import noise_shares, shares, signed_shares, top_k_stability
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.rows import sublayer_columns, write_table
 from cornerstone.values.score_matrix import Scores, rows_of
-from cornerstone.values.scored_task import read_scores
+from cornerstone.values.scored_task import ScoredTask, read_scores
 
 
-def fitted(
-    name: str, scores: Scores, n_sublayers: int, max_removed: int, edges: str = "both"
-) -> LinearEstimator:
-    """The estimator of this name, fitted to scores of its design's coalitions.
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """Values of a model on a task.
+
+    per_document: float64, (sublayers, documents): their mean over documents is the value.
+    samples:      int, (sublayers,): what is averaged behind each.
+    unseen_sd:    (sublayers,): how far coalitions that were not evaluated may move each value, by the estimator's own
+                  account; None where it gives none.
+    these_sd:     (sublayers,): standard error of the value of exactly these documents; None where only the sampling of
+                  documents is known.
+    gap:          of the efficiency, before it was closed: see `Corrected`; None where it is what the values leave.
+    """
+
+    per_document: np.ndarray
+    samples: np.ndarray
+    unseen_sd: np.ndarray | None = None
+    these_sd: np.ndarray | None = None
+    gap: float | None = None
+
+
+def estimated(name: str, study: ScoredTask, max_removed: int, edges: str = "both") -> Estimate:
+    """The estimate of this name, from scores of its designs' coalitions.
 
     Raises CornerstoneError for a name that no configuration can have, and where a coalition was not evaluated.
     """
-    estimator = ESTIMATORS[name]
-    if estimator.fit is None:
+    estimator, n_sublayers = ESTIMATORS[name], len(study.labels)
+    if not estimator.is_choosable:
         raise CornerstoneError(f"{estimator.title} is an estimator of the audit alone: choose another")
-    settings = Settings(max_removed, edges)
-    return estimator.fit(lambda coalitions: rows_of(scores, coalitions).mean(axis=1), n_sublayers, settings)
+    if estimator.of_documents is None:
+        settings, scores = Settings(max_removed, edges), study.scores
+        means = partial(_mean_scores, scores)
+        return linear_estimate(scores, estimator.fit(means, n_sublayers, settings))
+    if study.games is None:
+        raise CornerstoneError(f"{name} needs coalitions of each document's own: evaluate {estimator.designs[0]}")
+    found = estimator.of_documents(study.games)
+    pairs = np.full(n_sublayers, study.games.sides.shape[0] * study.games.sides.shape[1])
+    these_sd = np.sqrt((found.by_pair**2).sum(axis=(0, 1)))
+    return Estimate(found.per_document.T, pairs, these_sd=these_sd, gap=found.gap)
+
+
+def linear_estimate(scores: Scores, estimator: LinearEstimator) -> Estimate:
+    """That of weights of coalitions that all documents share."""
+    return Estimate(document_values(scores, estimator), estimator.samples, estimator.sd)
 
 
 def document_values(scores: Scores, estimator: LinearEstimator) -> np.ndarray:
@@ -42,38 +77,63 @@ def document_values(scores: Scores, estimator: LinearEstimator) -> np.ndarray:
     return estimator.weights @ rows_of(scores, estimator.coalitions)
 
 
+def _mean_scores(scores: Scores, coalitions: Sequence[Removed]) -> np.ndarray:
+    return rows_of(scores, coalitions).mean(axis=1)
+
+
 def value_table(
-    scores: Scores, labels: Sequence[str], estimator: LinearEstimator, top_k: int = 3
+    scores: Scores, labels: Sequence[str], estimate: Estimate, top_k: int = 3
 ) -> pd.DataFrame:
     """A row per sublayer: sublayer, label, kind, value, low, high, shares, samples, documents, rank.
 
-    low, high: 95 % interval of the value over documents. share: of the positive values (the paper's). rank: 1
+    low, high: 95 % interval of the value over documents; where each document has coalitions of its own, of the Shapley
+    value of all documents like these. these_low, these_high: of the Shapley value of exactly these documents, empty
+    where that is not known. rank_low, rank_high: between which ranks it surely is, all sublayers together. share: of the positive values (the paper's). rank: 1
     is the largest value. noise_share: what noise alone would give that rank. Where no value is positive there is
     nothing to share out: share and noise_share are not numbers. top_k_stability: how often the sublayer is among
     the top_k positive values of resampled documents; stability, not confidence. For the signed shares see
     `signed_shares`. unseen_sd: how far the coalitions that were not evaluated may move the value, a standard
-    deviation by the estimator's own account; empty where it gives none.
+    deviation by the estimator's own account; empty where it gives none. efficiency_gap: by how much the values' sum
+    missed v(all) − v(none), before it was closed where the estimator closes it.
     """
-    per_document = document_values(scores, estimator)
+    per_document = estimate.per_document
     values, draws = (  # sums of sevenths: 1e-17 is no positive value
         rounded(means, scores.matrix) for means in (per_document.mean(axis=1), resampled_means(per_document))
     )
     exists = (values > 0).any()
     low, high = effect_interval(per_document, scores.reach)
+    these = Z_95 * (np.full(len(values), np.nan) if estimate.these_sd is None else estimate.these_sd)
+    rank_low, rank_high = rank_intervals(per_document)
     rank = np.argsort(np.argsort(-values, kind="stable"))
     return sublayer_columns(labels).assign(
         value=values,
         low=low,
         high=high,
+        these_low=np.maximum(values - these, -scores.reach),
+        these_high=np.minimum(values + these, scores.reach),
         share=shares(values),
-        samples=estimator.samples,
+        samples=estimate.samples,
         documents=len(scores.documents),
         rank=rank + 1,
+        rank_low=rank_low,
+        rank_high=rank_high,
         noise_share=noise_shares(draws, values)[rank] if exists else np.nan,
         top_k_stability=top_k_stability(draws, top_k),
-        unseen_sd=np.nan if estimator.sd is None else estimator.sd,
+        unseen_sd=np.nan if estimate.unseen_sd is None else estimate.unseen_sd,
+        efficiency_gap=_efficiency_gap(scores, estimate),
         **signed_shares(per_document, values),
     )
+
+
+def _efficiency_gap(scores: Scores, estimate: Estimate) -> float:
+    """Not a number where the model without any sublayer was not evaluated."""
+    if estimate.gap is not None:
+        return estimate.gap
+    none = tuple(range(len(estimate.per_document)))
+    if none not in scores.coalitions:
+        return np.nan
+    full, bare = rows_of(scores, [(), none]).mean(axis=1)
+    return float(np.round(estimate.per_document.mean(axis=1).sum() - (full - bare), 12))
 
 
 def estimate_values(
@@ -93,5 +153,5 @@ def estimate_values(
     Raises CornerstoneError where a coalition, a row or the metric is missing.
     """
     study = read_scores(evaluations, documents, score)
-    chosen = fitted(estimator, study.scores, len(study.labels), max_removed, edges)
-    write_table(value_table(study.scores, study.labels, chosen, top_k), study, output)
+    estimate = estimated(estimator, study, max_removed, edges)
+    write_table(value_table(study.scores, study.labels, estimate, top_k), study, output)

@@ -52,12 +52,17 @@ def scores_of(choices: ChoiceTable, metric: str) -> Scores:
     Raises CornerstoneError for an unknown score, where the score cannot be taken from these log-likelihoods, and where
     it gives what it says that it cannot.
     """
-    score = SCORES[metric]
-    matrix = score.of(choices)
-    _check_range(score, matrix, choices.documents)
+    score, matrix = SCORES[metric], score_matrix(choices, metric)
     none = np.full(len(choices.documents), np.nan)
     constant = none if score.constant is None else score.constant(choices)
     return Scores(metric, choices.coalitions, choices.documents, matrix, score.chance(choices), constant)
+
+
+def score_matrix(choices: ChoiceTable, metric: str) -> np.ndarray:
+    """The score of every row and document alone; raises as `scores_of`."""
+    matrix = SCORES[metric].of(choices)
+    _check_range(SCORES[metric], matrix, choices.documents)
+    return matrix
 
 
 def _check_range(score: Score, matrix: np.ndarray, documents: Sequence[int]) -> None:

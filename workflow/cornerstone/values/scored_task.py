@@ -15,11 +15,14 @@ import pandas as pd
 
 from cornerstone.documents.document import Document, read_documents
 from cornerstone.evaluations.rejected import read_or_set_aside
-from cornerstone.scores import SCORES
+from cornerstone.scores import SCORES, yardstick
 from cornerstone.scores.choices import ChoiceTable
 from cornerstone.shapley.coalitions import Removed, parse_removed
+from cornerstone.shapley.designs import DESIGNS
+from cornerstone.shapley.document_games import DocumentGames
 from cornerstone.system.errors import CornerstoneError
-from cornerstone.values.score_matrix import Scores, scores_of, stack
+from cornerstone.values.own_games import games_of_pairs
+from cornerstone.values.score_matrix import Scores, score_matrix, scores_of, stack
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +31,7 @@ class EvaluatedTask:
 
     labels:    of the model's sublayers in execution order.
     metrics:   those that lm-eval reports of the task.
+    own:       of the design in which each document has its own coalitions; None without such a design.
     available: documents of the task's scored split; 0 where it is not known.
     seconds:   that evaluating each design took.
     """
@@ -37,6 +41,7 @@ class EvaluatedTask:
     labels: tuple[str, ...]
     metrics: tuple[str, ...]
     designs: tuple[ChoiceTable, ...]
+    own: ChoiceTable | None = None
     available: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
 
@@ -45,6 +50,7 @@ class EvaluatedTask:
 class ScoredTask:
     """The scores of one model on one task, with the labels of the model's sublayers in execution order.
 
+    games:     of the coalitions that each document has of its own; None without such a design.
     available: documents of the task's scored split; 0 where it is not known.
     seconds:   that evaluating each design took.
     """
@@ -53,6 +59,7 @@ class ScoredTask:
     task: str
     labels: tuple[str, ...]
     scores: Scores
+    games: DocumentGames | None = None
     available: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
 
@@ -69,11 +76,14 @@ def read_choices(evaluations: Sequence[Path], documents: Path) -> EvaluatedTask:
         raise CornerstoneError(
             f"evaluations of more than one model or task: {sorted((m, t) for m, t, _ in of)}"
         )
-    some = [evaluation for evaluation in read if len(evaluation.table)]  # max_removed: 1 has no windows
+    own = [evaluation for evaluation in read if DESIGNS[evaluation.design].for_each is not None]
+    shared = [evaluation for evaluation in read if evaluation not in own]
+    some = [evaluation for evaluation in shared if len(evaluation.table)]  # max_removed: 1 has no windows
     return EvaluatedTask(
         *of.pop(),
         metrics=document_set.metrics,
-        designs=tuple(choice_table(each.table, document_set.documents) for each in some or read),
+        designs=tuple(choice_table(each.table, document_set.documents) for each in some or shared),
+        own=next((own_choice_table(each.table, document_set.documents) for each in own), None),
         available=document_set.available,
         seconds={each.design: each.provenance.get("work_seconds", np.nan) for each in read},
     )
@@ -84,8 +94,26 @@ def score_task(evaluated: EvaluatedTask, score: str) -> ScoredTask:
     metric = SCORES[score].metric(evaluated.metrics, evaluated.task)
     scores = stack([scores_of(choices, metric) for choices in evaluated.designs])
     return ScoredTask(
-        evaluated.model, evaluated.task, evaluated.labels, scores, evaluated.available, evaluated.seconds
+        evaluated.model,
+        evaluated.task,
+        evaluated.labels,
+        scores,
+        None if evaluated.own is None else _games(evaluated, metric, scores),
+        evaluated.available,
+        evaluated.seconds,
     )
+
+
+def _games(evaluated: EvaluatedTask, metric: str, scores: Scores) -> DocumentGames:
+    """What estimators take of coalitions of each document's own. The yardstick tells more of the documents."""
+    if evaluated.own.documents != scores.documents:
+        raise CornerstoneError(
+            "two designs were evaluated on different documents: evaluate both again with one document limit"
+        )
+    measures = dict.fromkeys((metric, yardstick().name))
+    known = [stack([scores_of(choices, measure) for choices in evaluated.designs]) for measure in measures]
+    own = {measure: score_matrix(evaluated.own, measure) for measure in measures}
+    return games_of_pairs(evaluated.own.own, own[metric].T, known, [own[measure].T for measure in measures])
 
 
 def read_scores(evaluations: Sequence[Path], documents: Path, score: str) -> ScoredTask:
@@ -102,13 +130,57 @@ def choice_table(table: pd.DataFrame, documents: Sequence[Document]) -> ChoiceTa
     """
     asked = _documents_of(table, documents)
     coalitions, loglikelihoods = _loglikelihoods(table, asked)
-    return ChoiceTable(
-        coalitions=coalitions,
-        documents=tuple(document.index for document in asked),
-        loglikelihoods=loglikelihoods,
-        n_choices=np.array([len(document.requests) for document in asked]),
-        lengths=_padded([document.choice_lengths for document in asked], fill=1.0),
-        right=_right(asked),
+    return ChoiceTable(coalitions, *_of_documents(asked, loglikelihoods))
+
+
+def own_choice_table(table: pd.DataFrame, documents: Sequence[Document]) -> ChoiceTable:
+    """`choice_table` where each document has coalitions of its own, as many as any other: a row is one of these.
+
+    Raises CornerstoneError as it does, and where documents have different numbers of coalitions.
+    """
+    asked = _documents_of(table, documents)
+    counts = np.array([len(document.requests) for document in asked])
+    document = np.searchsorted([one.index for one in asked], table["document"].to_numpy())
+    removed = table["removed"].cat
+    code, choice = removed.codes.to_numpy().astype(np.int64), table["choice"].to_numpy()
+    pairs, pair = np.unique(document * len(removed.categories) + code, return_inverse=True)
+    of_pair, code_of_pair = pairs // len(removed.categories), pairs % len(removed.categories)
+    each = np.bincount(of_pair, minlength=len(asked))
+    if len(np.unique(each)) != 1 or len(table) != (each * counts).sum():
+        raise CornerstoneError(
+            "the documents of an evaluation have different numbers of coalitions: rows are missing or doubled"
+        )
+    if (choice < 0).any() or (choice >= counts[document]).any():
+        raise CornerstoneError("the evaluation holds choices that its documents have not: evaluate again")
+    row = np.arange(len(pairs)) - (np.cumsum(each) - each)[of_pair]
+    filled = np.full((each[0], len(asked), int(counts.max())), np.nan)
+    filled[row[pair], document, choice] = table["loglikelihood"].to_numpy()
+    real = np.arange(filled.shape[2]) < counts[:, None]
+    if np.isnan(filled[:, real]).any():
+        raise CornerstoneError("the evaluation has log-likelihoods that are missing, doubled or not a number")
+    filled[:, ~real] = -np.inf
+    masks = _masks([str(text) for text in removed.categories])
+    own = masks[code_of_pair].reshape(len(asked), each[0], masks.shape[1])
+    return ChoiceTable((), *_of_documents(asked, filled), own=own)
+
+
+def _masks(texts: Sequence[str]) -> np.ndarray:
+    """Which sublayers each coalition is without, bool (coalitions, sublayers), by its text."""
+    removed = [parse_removed(text) for text in texts]
+    masks = np.zeros((len(removed), max((one[-1] + 1 for one in removed if one), default=0)), dtype=bool)
+    for mask, one in zip(masks, removed, strict=True):
+        mask[list(one)] = True
+    return masks
+
+
+def _of_documents(asked: list[Document], loglikelihoods: np.ndarray) -> tuple:
+    """The fields of a `ChoiceTable` after the first."""
+    return (
+        tuple(document.index for document in asked),
+        loglikelihoods,
+        np.array([len(document.requests) for document in asked]),
+        _padded([document.choice_lengths for document in asked], fill=1.0),
+        _right(asked),
     )
 
 

@@ -22,7 +22,7 @@ from cornerstone.scores.choices import ChoiceTable
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.ablation import effect_table
 from cornerstone.values.agreement import compared_scores
-from cornerstone.values.estimates import fitted, value_table
+from cornerstone.values.estimates import estimated, value_table
 from cornerstone.values.interactions import interaction_table
 from cornerstone.values.joint import joint_table
 from cornerstone.values.rows import of_task, with_unit
@@ -74,7 +74,8 @@ def on_shared(evaluated: EvaluatedTask, unshared: Unshared) -> EvaluatedTask:
             f"no document of {evaluated.task} that {evaluated.model} was asked can be scored by every model, so the "
             "tables have nothing to compare: leave out the task or a model"
         )
-    return replace(evaluated, designs=tuple(_without(each, unwanted) for each in evaluated.designs))
+    own = None if evaluated.own is None else _without(evaluated.own, unwanted)
+    return replace(evaluated, designs=tuple(_without(each, unwanted) for each in evaluated.designs), own=own)
 
 
 def _without(choices: ChoiceTable, documents: Collection[int]) -> ChoiceTable:
@@ -86,6 +87,7 @@ def _without(choices: ChoiceTable, documents: Collection[int]) -> ChoiceTable:
         n_choices=choices.n_choices[kept],
         lengths=choices.lengths[kept],
         right=choices.right[kept],
+        own=None if choices.own is None else choices.own[kept],
     )
 
 
@@ -120,11 +122,11 @@ def _tables_of(
     """By name what the rules of values and of removal effects make of a model's evaluations of a task."""
     scored = score_task(evaluated, settings.score)
     scores, labels = scored.scores, scored.labels
-    estimator = fitted(settings.estimator, scores, len(labels), settings.max_removed, settings.edges)
+    estimate = estimated(settings.estimator, scored, settings.max_removed, settings.edges)
     known = interactions[(interactions["model"] == scored.model) & (interactions["task"] == scored.task)]
     pairs = set(known[["first", "second"]].itertuples(index=False, name=None))
     tables = {
-        "values": of_task(value_table(scores, labels, estimator, settings.top_k), scored),
+        "values": of_task(value_table(scores, labels, estimate, settings.top_k), scored),
         "ablation": of_task(effect_table(scores, labels, settings.margin), scored),
         "joint": of_task(joint_table(scores, labels, settings.max_removed), scored),
         "agreement": compared_scores(evaluated, settings.score),

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cornerstone.shapley.coalitions import Removed
+from cornerstone.shapley.document_games import DocumentGames
 from cornerstone.shapley.games import Game
+from cornerstone.shapley.kernel_regression import Corrected
 from cornerstone.shapley.linear import LinearEstimator
 from cornerstone.system.registry import LAST, Registry
 
@@ -39,6 +41,8 @@ class Settings:
 
 Fit = Callable[[MeanScores, int, Settings], LinearEstimator]
 """From scores, the number of sublayers and settings to the weights. Most do not look at the scores."""
+OfDocuments = Callable[[DocumentGames], Corrected]
+"""From the scores of coalitions that each document has of its own to values of documents that are right on average."""
 Audited = Callable[[Game, int, int], np.ndarray]
 """From a game, a budget of coalitions and a seed to values, float64 of shape (sublayers,)."""
 
@@ -76,6 +80,7 @@ class Estimator:
     name:       in the configuration. title: in the audit's tables.
     designs:    what a study evaluates for it besides the ablation.
     fit:        makes the weights of a study; None where only the audit has it. Then words are not needed.
+    of_documents: in its place where each document has coalitions of its own.
     audited:    works on a game whose every coalition is known; None where there is nothing to audit.
     audited_as: the name of the audited estimator that is this one under a study's settings.
     samples:    marginal contributions behind each value, for the audit's table of positions; None where they vary.
@@ -93,6 +98,7 @@ class Estimator:
     title: str
     designs: tuple[str, ...] = ()
     fit: Fit | None = None
+    of_documents: OfDocuments | None = None
     words: Words | None = None
     audited: Audited | None = None
     audited_as: Callable[[Settings], str] | None = None
@@ -108,8 +114,13 @@ class Estimator:
     order: float = LAST
 
     def __post_init__(self) -> None:
-        if self.fit is not None and self.words is None:
+        if self.is_choosable and self.words is None:
             raise TypeError(f"the estimator {self.name!r} can be named in a configuration, so it needs words")
+
+    @property
+    def is_choosable(self) -> bool:
+        """Whether a configuration can name it."""
+        return self.fit is not None or self.of_documents is not None
 
     def audited_name(self, settings: Settings) -> str:
         """Under which name the audit has this estimator with these settings."""
@@ -121,7 +132,7 @@ ESTIMATORS: Registry[Estimator] = Registry("estimator", "cornerstone.shapley.est
 
 def choosable() -> list[Estimator]:
     """The estimators that a configuration can name."""
-    return [estimator for estimator in ESTIMATORS if estimator.fit is not None]
+    return [estimator for estimator in ESTIMATORS if estimator.is_choosable]
 
 
 def audited() -> list[Estimator]:

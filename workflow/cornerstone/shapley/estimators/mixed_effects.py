@@ -1,0 +1,38 @@
+"""mixed_effects: a model of the documents' games, corrected to be right on average, from pairs of coalitions of each
+document's own (see the module `shapley.mixed_effects`)."""
+
+from __future__ import annotations
+
+from cornerstone.shapley.document_games import DocumentGames
+from cornerstone.shapley.estimators import ESTIMATORS, Estimator, Words
+from cornerstone.shapley.kernel_regression import Corrected
+
+
+def of_documents(games: DocumentGames) -> Corrected:
+    """The corrected values."""
+    from cornerstone.shapley.mixed_effects import mixed_effects  # needs SciPy
+
+    return mixed_effects(games)
+
+
+ESTIMATORS.register(
+    Estimator(
+        name="mixed_effects",
+        title="mixed effects",
+        designs=("kernel_pairs",),
+        of_documents=of_documents,
+        words=Words(
+            choice="from coalitions of each document's own; what a document's other coalitions would score is learnt "
+            "from all documents, and corrected by leaving coalitions out",
+            method="estimates its Shapley value: each document has random coalitions and their complements of its own, "
+            "a model of all documents tells what its other coalitions would score, and what the model misses of "
+            "coalitions that were left out corrects it",
+            source="Corrected values from coalitions of each document's own",
+            caution="The values are unbiased estimates of Shapley values, whatever the model of the documents misses, "
+            "and their intervals hold the errors of drawing coalitions and of drawing documents. They sum to what the "
+            "whole model scores beyond the one without sublayers.",
+        ),
+        minutes=120,
+        order=72,
+    )
+)

@@ -1,0 +1,379 @@
+"""Values by a model of the documents' games, corrected so that they are right on average whatever the model misses.
+
+Half the difference of a pair's scores, h_d(S), is taken for
+
+    h_d(S) = ½ σ(S)·β_d + Σ_r a_dr g_r(S) + e        β_d = B a_d + b_d,   b_d ~ N(0, Ω),   σ_i = ±1: in S or not
+
+an additive game of the document's own around one that its features a_d tell, and patterns g_r that documents share: a
+function of S for each feature, a random product (`game_kernel`) beforehand. The features are 1 and the principal
+components of what is known of every document: its scores of the whole model, of the one without any sublayer and
+without each, and the same in other scores. Two such scores of a pair say little of a document's values; those of all
+documents together say what documents are like.
+
+The model alone would be biased wherever it is wrong. So each document's pair is left out once, with B and g from other
+documents: what the pair misses of the prediction, scaled up to all pairs of its size that the document has not, corrects
+the prediction (Breidt and Opsomer 2017, Statistical Science 32, on model-assisted estimators). As a pair is a random one
+of those left, the sum is right on average for any game. Only Ω and the variances, which weigh evidence and predict
+nothing, are learnt from all documents.
+
+Where the model predicts worse than nothing, the values draw near those of `kernel_regression`: the two are mixed in the
+proportion of least variance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from cornerstone.shapley.document_games import (
+    DocumentGames,
+    additive_share,
+    all_pairs,
+    mean_weights,
+    signs,
+)
+from cornerstone.shapley.game_kernel import GameKernel, products, value_covariance
+from cornerstone.shapley.gaussian_process import likely_kernel
+from cornerstone.shapley.kernel_regression import Corrected, kernel_regression, unseen_part
+
+FEWEST_DOCUMENTS = 40
+"""With fewer the model is not tried: there is nothing to learn it from."""
+FEWEST_SUBLAYERS = 4
+"""Of fewer, a document's pairs are all that there are."""
+FOLDS = 4
+COMPONENTS = 2
+"""Of what is known of every document. More tell nothing more in the demo's games."""
+PATTERN_PAIRS = 200
+"""Pairs at which the patterns are anchored."""
+LEAST_ANCHOR = 1e-5
+"""Of the anchors' largest eigenvalue: smaller ones are left out."""
+KERNEL_NUMBERS = 200_000
+"""Documents that the kernel's numbers are fitted to, times the square of their coalitions: some seconds a fit."""
+MOST_KERNEL_DOCUMENTS = 40
+STEPS, PATTERN_STEPS = 25, 8
+"""Of expectation and maximisation."""
+LEAST_VARIANCE = 1e-8
+CHUNK = 64
+"""Documents that are worked on at once."""
+SEED = 20240922
+
+
+def mixed_effects(games: DocumentGames) -> Corrected:
+    """The corrected values; with few documents those of `kernel_regression`."""
+    plain = kernel_regression(games)
+    scale = float(np.sqrt(np.mean(games.differences**2)))
+    if games.n_documents < FEWEST_DOCUMENTS or games.n_sublayers < FEWEST_SUBLAYERS or not scale > 0:
+        return plain
+    modelled = _Model(games, scale).corrected()
+    return _mixed(plain, modelled)
+
+
+def _mixed(plain: Corrected, modelled: Corrected) -> Corrected:
+    """The mixture of least variance over documents, of all sublayers together."""
+    apart = modelled.per_document - plain.per_document
+    apart = apart - apart.mean(axis=0)
+    away = plain.per_document - plain.per_document.mean(axis=0)
+    part = float(np.clip(-(apart * away).sum() / max((apart**2).sum(), 1e-300), 0.0, 1.0))
+    return Corrected(
+        *(
+            part * one + (1 - part) * other
+            for one, other in (
+                (modelled.per_document, plain.per_document),
+                (modelled.by_pair, plain.by_pair),
+                (plain.gap, plain.gap),
+            )
+        )
+    )
+
+
+class _Model:
+    """The model of some documents' games; see the module.
+
+    Rows of a document: the n pairs of a single sublayer, then its own pairs. Of the former the score without the
+    sublayer is known; that of the sublayer alone is predicted from other documents where it was not evaluated. So they
+    are evidence that no pair that is left out touches, and the pairs of size 1 among the document's own are not.
+    """
+
+    def __init__(self, games: DocumentGames, scale: float) -> None:
+        self.games, self.scale = games, scale
+        self.n, self.count = games.n_sublayers, games.n_documents
+        rng = np.random.default_rng(SEED)
+        self.fold = rng.permutation(self.count) % FOLDS
+        self.features = _features(games)
+        self.every = all_pairs(self.n)
+        self.is_evidence = games.sizes > 1
+        # Sizes of 2, 3 to 4, 5 to 8, … have a variance of e each.
+        self.variance_group = np.int64(np.ceil(np.log2(np.maximum(games.sizes, 1))))
+        self.h = games.differences / scale
+        self.single_x = signs(np.eye(self.n, dtype=bool))
+        self.single_h = np.stack([self._singles(fold) for fold in range(FOLDS)])[self.fold, np.arange(self.count)]
+        self.anchors = _Anchors.of(games, rng)
+        self.omega, self.variances, self.single_variance = self._learn_variances()
+
+    def _singles(self, fold: int) -> np.ndarray:
+        """h of the pairs of a single sublayer, (documents, sublayers): what is not known is learnt out of the fold.
+
+        Where a document has all of them these are as they are.
+        """
+        games, alone = self.games, self._alone()
+        others = self.fold != fold
+        known = ~np.isnan(alone[others])
+        above = np.where(known, alone[others] - games.bare[others, None], 0.0).sum(axis=0)
+        expected = games.bare[:, None] + above / np.maximum(known.sum(axis=0), 1)
+        has_all = ~np.isnan(alone).any(axis=1)
+        expected[has_all] = alone[has_all]
+        return (expected - games.without) / 2 / self.scale
+
+    def _alone(self) -> np.ndarray:
+        """The score of each sublayer alone, (documents, sublayers); NaN where it was not evaluated."""
+        alone = np.full((self.count, self.n), np.nan)
+        document, pair = np.nonzero(self.games.sizes == 1)
+        alone[document, self.games.sides[document, pair].argmax(axis=1)] = self.games.only_side[document, pair]
+        return alone
+
+    def _chunks(self, chosen: np.ndarray) -> Iterator[np.ndarray]:
+        places = np.flatnonzero(chosen)
+        for start in range(0, len(places), CHUNK):
+            yield places[start : start + CHUNK]
+
+    def _rows(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """x, h and weights of the rows of some documents, by the variances learnt so far."""
+        own = signs(self.games.sides[places])
+        single = np.broadcast_to(self.single_x, (len(places), self.n, self.n))
+        x = np.concatenate([single, own], axis=1)
+        h = np.concatenate([self.single_h[places], self.h[places]], axis=1)
+        own_weights = self.is_evidence[places] / self.variances[self.variance_group[places]]
+        weights = np.concatenate([np.full((len(places), self.n), 1 / self.single_variance), own_weights], axis=1)
+        return x, h, weights
+
+    def _learn_variances(self) -> tuple[np.ndarray, np.ndarray, float]:
+        """Ω, and the variances of e by size and of single removals, by expectation and maximisation."""
+        whole = np.ones(self.count, dtype=bool)
+        groups = int(self.variance_group.max()) + 1
+        everything = float(np.mean(self.h**2))
+        self.variances, self.single_variance = np.full(groups, everything / 2), everything / 2
+        omega, b = np.eye(self.n) * everything / 2, np.zeros((self.n, self.features.shape[1]))
+        ridge = np.linalg.inv(self.features.T @ self.features + np.eye(self.features.shape[1]))
+        for _ in range(STEPS):
+            inverse = np.linalg.inv(omega)
+            effects, spread = np.empty((self.count, self.n)), np.zeros_like(omega)
+            squares, counts = np.zeros(groups + 1), np.zeros(groups + 1)
+            for places in self._chunks(whole):
+                x, h, weights = self._rows(places)
+                mean = self.features[places] @ b.T
+                weighted = x * weights[..., None]
+                posterior = np.linalg.inv(weighted.transpose(0, 2, 1) @ x + inverse)
+                residual = h - (x @ mean[..., None])[..., 0]
+                own = (posterior @ (weighted.transpose(0, 2, 1) @ residual[..., None]))[..., 0]
+                effects[places] = mean + own
+                spread += posterior.sum(axis=0) + own.T @ own
+                left = (residual - (x @ own[..., None])[..., 0]) ** 2 + ((x @ posterior) * x).sum(axis=2)
+                group = np.concatenate(
+                    [np.zeros((len(places), self.n), dtype=np.int64), self.variance_group[places] + 1], axis=1
+                )
+                evidence = np.concatenate(
+                    [np.ones((len(places), self.n), dtype=bool), self.is_evidence[places]], axis=1
+                )
+                squares += np.bincount(group[evidence], left[evidence], groups + 1)
+                counts += np.bincount(group[evidence], minlength=groups + 1)
+            omega = spread / self.count
+            b = effects.T @ self.features @ ridge
+            found = np.maximum(squares / np.maximum(counts, 1), LEAST_VARIANCE)
+            self.single_variance, self.variances = float(found[0]), np.where(counts[1:] > 0, found[1:], 1.0)
+        return omega, self.variances, self.single_variance
+
+    def corrected(self) -> Corrected:
+        sums = [self._equations(self.fold == fold) for fold in range(FOLDS)]
+        total = [sum(parts) for parts in zip(*sums, strict=True)]
+        prior = self._pattern_prior(*total)
+        per_document = np.empty((self.count, self.n))
+        by_pair = np.zeros((*self.h.shape, self.n))
+        for fold, (gram, moments) in enumerate(sums):
+            shared = np.linalg.solve(total[0] - gram + np.diag(1 / prior), total[1] - moments)
+            shared = shared.reshape(self.features.shape[1], -1)
+            for places in self._chunks(self.fold == fold):
+                per_document[places], by_pair[places] = self._values(places, shared)
+        gap = self.games.totals / self.scale - per_document.sum(axis=1)
+        per_document += gap[:, None] / self.n
+        return Corrected(per_document * self.scale, by_pair * self.scale / self.count, 0.0)
+
+    def _columns(self, x: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """x beside the patterns at the rows' pairs: (documents, rows, sublayers + patterns)."""
+        return np.concatenate([x, self.anchors.at(x > 0)], axis=2)
+
+    def _equations(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The normal equations of B and g from these documents, with the variances that are theirs: Z' V⁻¹ Z, Z' V⁻¹ h."""
+        wide = self.n + self.anchors.count
+        q = self.features.shape[1]
+        gram, moments = np.zeros((q * q, wide * wide)), np.zeros((q, wide))
+        inverse = np.linalg.inv(self.omega)
+        for places in self._chunks(chosen):
+            x, h, weights = self._rows(places)
+            z = self._columns(x, places)
+            weighted = (x * weights[..., None]).transpose(0, 2, 1)
+            posterior = np.linalg.inv(weighted @ x + inverse)
+            to_z, to_h = weighted @ z, weighted @ h[..., None]
+            of_z = z.transpose(0, 2, 1) @ (z * weights[..., None]) - to_z.transpose(0, 2, 1) @ posterior @ to_z
+            of_h = z.transpose(0, 2, 1) @ (h * weights)[..., None] - to_z.transpose(0, 2, 1) @ posterior @ to_h
+            a = self.features[places]
+            gram += (a[:, :, None] * a[:, None, :]).reshape(len(a), -1).T @ of_z.reshape(len(a), -1)
+            moments += a.T @ of_h[..., 0]
+        gram = gram.reshape(q, q, wide, wide).transpose(0, 2, 1, 3).reshape(q * wide, q * wide)
+        return gram, moments.ravel()
+
+    def _pattern_prior(self, gram: np.ndarray, moments: np.ndarray) -> np.ndarray:
+        """The variance of each shared number beforehand: that of the patterns is learnt, one for each feature."""
+        q, wide = self.features.shape[1], self.n + self.anchors.count
+        prior = np.full((q, wide), 1e4)
+        prior[:, self.n :] = 0.2
+        for _ in range(PATTERN_STEPS if self.anchors.count else 0):
+            inverse = np.linalg.inv(gram + np.diag(1 / prior.ravel()))
+            squares = ((inverse @ moments) ** 2 + np.diag(inverse)).reshape(q, wide)[:, self.n :]
+            prior[:, self.n :] = np.maximum(squares.mean(axis=1), 1e-6)[:, None]
+        return prior.ravel()
+
+    def _values(self, places: np.ndarray, shared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The documents' corrected values, and what each pair adds to their error."""
+        x, h, weights = self._rows(places)
+        z = self._columns(x, places)
+        numbers = self.features[places] @ shared
+        residual = h - (z @ numbers[..., None])[..., 0]
+        weighted = (x * weights[..., None]).transpose(0, 2, 1)
+        posterior = np.linalg.inv(weighted @ x + np.linalg.inv(self.omega))
+        own = (posterior @ (weighted @ residual[..., None]))[..., 0]
+        left = residual - (x @ own[..., None])[..., 0]
+        values = numbers[:, : self.n] + own + numbers[:, self.n :] @ self.anchors.values.T
+        values = values - self._of_singles(x, h - left)  # all that is predicted of the pairs of size 1
+        values += self._known_singles(places)
+        return self._correct(places, values, x[:, self.n :], left, weights[:, self.n :], posterior)
+
+    def _of_singles(self, x: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """T_1 of what is predicted: the mean over all n pairs of a single sublayer."""
+        weights = mean_weights(np.eye(self.n, dtype=bool), np.ones(self.n, dtype=np.int64))
+        return predicted[:, : self.n] @ weights / self.n
+
+    def _known_singles(self, places: np.ndarray) -> np.ndarray:
+        """T_1: of what is known beforehand, corrected by the pairs of size 1 that the document has."""
+        games = self.games.some(places)
+        weights = mean_weights(np.eye(self.n, dtype=bool), np.ones(self.n, dtype=np.int64))
+        known = self.single_h[places]
+        found = known @ weights / self.n
+        document, pair = np.nonzero(games.sizes == 1)
+        sublayer = games.sides[document, pair].argmax(axis=1)
+        missed = self.h[places][document, pair] - known[document, sublayer]
+        has = (self.games.of_size[:, 1] > 0).mean()
+        counts = games.of_size[document, 1]
+        np.add.at(found, document, weights[sublayer] * (missed / counts / has)[:, None])
+        return found
+
+    def _correct(
+        self,
+        places: np.ndarray,
+        values: np.ndarray,
+        x: np.ndarray,
+        left: np.ndarray,
+        weights: np.ndarray,
+        posterior: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Add what each pair of two sublayers and more misses when it is left out, size by size.
+
+        left: the residuals of all rows, the own pairs last. With a pair left out its document's b_d moves by `moved`.
+        """
+        left = left[:, self.n :]
+        games = self.games.some(places)
+        mean_weight = mean_weights(games.sides, games.sizes)
+        to_own = posterior @ x.transpose(0, 2, 1)
+        leverage = (x * to_own.transpose(0, 2, 1)).sum(axis=2) * weights
+        error = left / (1 - leverage)
+        moved = to_own * (weights * error)[:, None, :]  # (documents, sublayers, pairs)
+        share, there = additive_share(self.n), (self.games.of_size > 0).mean(axis=0)
+        pairs = np.zeros((*error.shape, self.n))
+        for size in np.unique(games.sizes[games.sizes > 1]):
+            mine = (games.sizes == size).astype(np.float64)
+            count = games.of_size[:, size]
+            each = np.divide(mine, count[:, None], out=np.zeros_like(mine), where=count[:, None] > 0) / there[size]
+            moves = np.einsum("dip,dp->di", moved, each)
+            values = values - share[size] * (moves - moves.mean(axis=1, keepdims=True))
+            seen = mean_weight * (mine / self.every[size])[..., None]  # w of the pairs that the document has
+            unseen = self.every[size] - count + 1
+            own = np.einsum("dpi,dp->di", seen, each * error)
+            values = values + unseen[:, None] * own
+            # Of the others that it has, all is known: add what the prediction without the pair misses of them.
+            to_seen = np.einsum("dqi,dqj->dij", seen, x)
+            misses = np.einsum("dqi,dq->di", seen, left)
+            has = each.sum(axis=1)[:, None]
+            itself = np.einsum("dpi,dp->di", seen, each * (left + np.einsum("dpj,djp->dp", x, moved)))
+            values = values + has * misses + np.einsum("dij,dj->di", to_seen, moves) - itself
+            pairs += mean_weight * (each * error)[..., None]
+        return values, pairs * np.sqrt(unseen_part(games))[..., None]
+
+
+@dataclass(frozen=True, eq=False)
+class _Anchors:
+    """The patterns: functions h of a pair that the kernel of random products makes of some pairs.
+
+    kernel: of the products alone. absent: 0 / 1 (anchors, sublayers), S of each. rotate: (anchors, patterns).
+    values: (sublayers, patterns): Shapley values of the patterns.
+    """
+
+    kernel: GameKernel
+    absent: np.ndarray
+    rotate: np.ndarray
+    values: np.ndarray
+
+    @property
+    def count(self) -> int:
+        return self.rotate.shape[1]
+
+    @classmethod
+    def of(cls, games: DocumentGames, rng: np.random.Generator) -> _Anchors:
+        kernel = _product_kernel(games, rng)
+        pairs = games.sides.reshape(-1, games.n_sublayers)
+        pairs = np.unique(pairs[games.sizes.ravel() > 1], axis=0)
+        absent = rng.permutation(pairs)[:PATTERN_PAIRS].astype(np.float64)
+        size, axes = np.linalg.eigh(_odd_part(kernel, absent, absent))
+        kept = size > LEAST_ANCHOR * size.max() if len(size) else np.zeros(0, dtype=bool)
+        rotate = axes[:, kept] / np.sqrt(size[kept])
+        odd_values = (value_covariance(kernel, 1 - absent) - value_covariance(kernel, absent)) / 2
+        return cls(kernel, absent, rotate, odd_values @ rotate)
+
+    def at(self, sides: np.ndarray) -> np.ndarray:
+        """The patterns at these pairs: bool (…, sublayers) to float64 (…, patterns)."""
+        rows = sides.reshape(-1, sides.shape[-1]).astype(np.float64)
+        return (_odd_part(self.kernel, rows, self.absent) @ self.rotate).reshape(*sides.shape[:-1], self.count)
+
+
+def _odd_part(kernel: GameKernel, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The covariance of h of pairs given by S, 0 / 1, in games of random products."""
+    same = products(kernel, one, other) + products(kernel, 1 - one, 1 - other)
+    return (same - products(kernel, one, 1 - other) - products(kernel, 1 - one, other)) / 4
+
+
+def _product_kernel(games: DocumentGames, rng: np.random.Generator) -> GameKernel:
+    """The products' part of the likeliest kernel of some documents' games, of size 1."""
+    n = games.n_sublayers
+    coalitions = 2 + n + 2 * games.sides.shape[1]
+    count = int(np.clip(KERNEL_NUMBERS / coalitions**2, 6, MOST_KERNEL_DOCUMENTS))
+    some = games.some(np.sort(rng.permutation(games.n_documents)[:count]))
+    absent, scores = [], []
+    for d in range(some.n_documents):
+        own = some.sizes[d] > 1  # of the others one side is among the single removals, and the other tells little
+        sides = some.sides[d][own].astype(np.float64)
+        absent.append(np.concatenate([np.zeros((1, n)), np.ones((1, n)), np.eye(n), sides, 1 - sides]))
+        whole = [some.full[d], some.bare[d]]
+        scores.append(
+            np.concatenate([whole, some.without[d], some.without_side[d][own], some.only_side[d][own]])
+        )
+    scores = [of_one - games.bare.mean() for of_one in scores]
+    size = np.sqrt(np.mean(np.concatenate(scores) ** 2)) or 1.0
+    found = likely_kernel(absent, [of_one / size for of_one in scores])
+    return GameKernel(offset=0.0, slope=0.0, scale=1.0, noise=0.0, decay=found.decay, spread=found.spread)
+
+
+def _features(games: DocumentGames) -> np.ndarray:
+    """1, and the first principal components of what is known of every document, of mean square 1: (documents, 3)."""
+    centred = games.covariates - games.covariates.mean(axis=0)
+    vectors, _, _ = np.linalg.svd(centred, full_matrices=False)
+    return np.column_stack([np.ones(games.n_documents), vectors[:, :COMPONENTS] * np.sqrt(games.n_documents)])
