@@ -16,7 +16,7 @@ from cornerstone.tables.written import study_tables
 from cornerstone.values.ablation import effect_table
 from cornerstone.values.agreement import agreement_table
 from cornerstone.values.document_numbers import document_numbers
-from cornerstone.values.estimates import value_table
+from cornerstone.values.estimates import linear_estimate, value_table
 from cornerstone.values.interactions import interaction_table
 from cornerstone.values.joint import joint_table
 from cornerstone.values.published import Published
@@ -302,7 +302,9 @@ def results(studies: Sequence[ScoredTask], top_k: int = 3, max_removed: int = 2,
         return agreement_table([s.scores, *in_nats], s.labels, s.scores.metric)
 
     def values(s):
-        return value_table(s.scores, s.labels, window_estimator(len(s.labels), max_removed))
+        return value_table(
+            s.scores, s.labels, linear_estimate(s.scores, window_estimator(len(s.labels), max_removed))
+        )
 
     return Results(
         values=rows(values),

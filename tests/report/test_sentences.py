@@ -53,7 +53,7 @@ def test_what_the_audit_says_opens_the_report_and_its_tables_are_folded(study):
     folder, paths = study
     rows = [
         {"estimator": name, "ours": name != "SVARM", "multiple": 1, "evaluations": 11, "spearman": rank}
-        | dict.fromkeys(("kendall", "top_overlap", "share_error", "efficiency_bias", "error"), 0.5)
+        | dict.fromkeys(("kendall", "top_overlap", "share_error", "efficiency_bias", "error", "work"), 0.5)
         for name, rank in (("windows", 0.61), ("Gaussian process", 0.87), ("SVARM", 0.4))
     ]
     audit = pd.DataFrame(rows).assign(model="mix", task="piqa", score="acc")
@@ -67,7 +67,7 @@ def test_what_the_audit_says_opens_the_report_and_its_tables_are_folded(study):
         in lead[2]
     )
     assert "rank correlation of 0.61 with exact values; 1 would be the same order" in lead[2]
-    assert "Gaussian process is the best of all 3 audited at this number of coalitions (0.87)." in lead[2]
+    assert "Gaussian process is the best of all 3 audited at this budget (0.87)." in lead[2]
     assert "<summary>Estimators held against exact values</summary>" in page
 
 

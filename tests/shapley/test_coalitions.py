@@ -5,7 +5,7 @@ from itertools import combinations
 import pytest
 
 from cornerstone.shapley.coalitions import ablation, exact, pairs, windows
-from cornerstone.shapley.designs import check_exact_rows, coalitions_of
+from cornerstone.shapley.designs import DesignSettings, check_exact_rows, coalitions_of
 from cornerstone.system.errors import CornerstoneError
 
 
@@ -25,9 +25,9 @@ def test_a_farther_distance_adds_pairs_and_leaves_the_nearer_ones():
 
 
 def test_designs_are_known_by_their_names():
-    assert coalitions_of("ablation", 3) == ablation(3)
-    assert coalitions_of("windows", 5, max_removed=3) == windows(5, 3)
-    assert coalitions_of("pairs", 5, pair_distances=(2, 4)) == pairs(5, 2, 4)
+    assert coalitions_of("ablation", 3, DesignSettings()) == ablation(3)
+    assert coalitions_of("windows", 5, DesignSettings(max_removed=3)) == windows(5, 3)
+    assert coalitions_of("pairs", 5, DesignSettings(pair_distances=(2, 4))) == pairs(5, 2, 4)
     assert set(pairs(5, 1, 4)) < set(exact(5))
 
 
@@ -36,21 +36,21 @@ def test_a_name_that_is_none_or_lacks_its_number_is_refused_in_one_line(design, 
     with pytest.raises(
         CornerstoneError, match=f"unknown design '{design}'|the design {design} needs"
     ) as error:
-        coalitions_of(design, 4, **keys)
+        coalitions_of(design, 4, DesignSettings(**keys))
     assert "\n" not in str(error.value)
 
 
 def test_max_removed_that_the_model_has_not_is_refused():
     with pytest.raises(CornerstoneError, match="give a number from 1 to 3"):
-        coalitions_of("windows", 4, max_removed=4)
+        coalitions_of("windows", 4, DesignSettings(max_removed=4))
 
 
 def test_designs_with_as_many_coalitions_as_windows():
     for design, beside in (("informative", 13), ("permutations", 0)):
-        coalitions = coalitions_of(design, 12, max_removed=4)
+        coalitions = coalitions_of(design, 12, DesignSettings(max_removed=4))
         assert len(set(coalitions)) == len(coalitions) == 43 - beside
-    assert coalitions_of("informative", 12, max_removed=1) == [tuple(range(12))]
-    assert len(coalitions_of("exact", 5)) == 32
+    assert coalitions_of("informative", 12, DesignSettings(max_removed=1)) == [tuple(range(12))]
+    assert len(coalitions_of("exact", 5, DesignSettings())) == 32
 
 
 def test_more_exact_log_likelihoods_than_a_table_may_hold_are_refused_with_the_numbers():

@@ -17,7 +17,7 @@ from cornerstone.shapley.estimators.windows import window_estimator
 from cornerstone.statistics.resampling import bootstrap, interval, resampled_means
 from cornerstone.statistics.shares import noise_shares, shares, signed_shares, top_k_stability
 from cornerstone.system.errors import CornerstoneError
-from cornerstone.values.estimates import document_values, value_table
+from cornerstone.values.estimates import document_values, linear_estimate, value_table
 from cornerstone.values.score_matrix import Scores
 from synthetic import score_table
 
@@ -227,14 +227,14 @@ def test_a_model_that_never_changes_its_answers_has_values_of_exactly_zero():
     scores = Scores(
         "acc", estimator.coalitions, (0, 1), np.ones((len(estimator.coalitions), 2)), np.ones(2), np.ones(2)
     )
-    table = value_table(scores, synthetic.labels(10), estimator)
+    table = value_table(scores, synthetic.labels(10), linear_estimate(scores, estimator))
     assert (table["value"] == 0).all() and table[["share", "noise_share"]].isna().all(axis=None)
 
 
 def test_the_value_table_has_a_row_per_sublayer_with_its_rank_and_interval():
     asked = synthetic.documents(200)
     scores = score_table(synthetic.evaluation(asked, synthetic.study_coalitions(12), 12), asked, "acc")
-    table = value_table(scores, synthetic.labels(12, "MoE"), window_estimator(12, 4))
+    table = value_table(scores, synthetic.labels(12, "MoE"), linear_estimate(scores, window_estimator(12, 4)))
     assert table["label"].tolist()[:4] == ["Attn 0", "MoE 0", "Attn 1", "MoE 1"]
     assert table["kind"].tolist()[:2] == ["attn", "moe"]
     assert table.sort_values("rank")["value"].is_monotonic_decreasing

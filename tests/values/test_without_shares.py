@@ -18,7 +18,7 @@ from cornerstone.shapley.estimators.windows import window_estimator
 from cornerstone.statistics.shares import shares, top_k_stability
 from cornerstone.tables import TABLES, View
 from cornerstone.tables.written import write_tables
-from cornerstone.values.estimates import value_table
+from cornerstone.values.estimates import linear_estimate, value_table
 from cornerstone.values.results import cornerstones
 from cornerstone.values.score_matrix import Scores
 from cornerstone.values.titles import Titles
@@ -86,7 +86,7 @@ def test_what_is_zero_up_to_rounding_is_not_shared_out():
         scores = Scores(
             "logprob", estimator.coalitions, tuple(range(50)), matrix, np.zeros(50), np.full(50, np.nan)
         )
-        table = value_table(scores, synthetic.labels(8), estimator)
+        table = value_table(scores, synthetic.labels(8), linear_estimate(scores, estimator))
         assert (table["value"] == 0).all() and table["share"].isna().all()
         assert (table["top_k_stability"] == 0).all()
 

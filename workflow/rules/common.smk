@@ -14,7 +14,7 @@ from cornerstone.figures import FIGURES
 from cornerstone.scores import SCORES
 from cornerstone.shapley.designs import DESIGNS
 from cornerstone.shapley.estimators import ESTIMATORS
-from cornerstone.study.code import code_of, score_files
+from cornerstone.study.code import code_of, estimator_files, score_files
 from cornerstone.study.driver import (
     answer_question,
     configured_study,

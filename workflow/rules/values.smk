@@ -7,7 +7,7 @@ rule estimate_values:
         evaluations=value_evaluations,
         documents="<results>/documents/{task}.parquet",
         code=lambda _: code_of(
-            "estimate_values", [*score_files(study.score), ESTIMATORS.file_of(study.estimator)]
+            "estimate_values", [*score_files(study.score), *estimator_files(study.estimator)]
         ),
     output:
         values="<results>/values/{model}/{task}.csv",

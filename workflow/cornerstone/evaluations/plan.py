@@ -148,7 +148,9 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
         check_exact_rows(len(sublayers), sum(len(d.requests) for d in documents))
     keys = [DocumentKey(d.index, d.digest, d.n_choices) for d in encoded.values()]
     ids = document_ids(asked)
-    coalitions = coalitions_of(job.design, len(sublayers), job.design_settings, [ids[key.index] for key in keys])
+    coalitions = coalitions_of(
+        job.design, len(sublayers), job.design_settings, [ids[key.index] for key in keys]
+    )
     grid = empty_grid(coalitions, keys)
     parts.fill(grid)
     if model is None:

@@ -38,7 +38,11 @@ class ChoiceTable:
 
     def removed(self, row: int, document: int) -> Removed:
         """What was removed in a row, from the document at this place."""
-        return self.coalitions[row] if self.own is None else tuple(np.flatnonzero(self.own[document, row]).tolist())
+        return (
+            self.coalitions[row]
+            if self.own is None
+            else tuple(np.flatnonzero(self.own[document, row]).tolist())
+        )
 
     @property
     def guessed(self) -> np.ndarray:
@@ -78,7 +82,8 @@ def check_finite(choices: ChoiceTable) -> None:
         row, document, choice = infinite[0]
         raise CornerstoneError(
             f"the log-likelihood of document {choices.documents[document]}, choice {choice}, is infinite without "
-            f"sublayers [{listed_sublayers(choices.removed(row, document))}], and so would every mean be: give score: paper"
+            f"sublayers [{listed_sublayers(choices.removed(row, document))}], and so would every mean be: give score: "
+            "paper"
         )
 
 

@@ -131,7 +131,9 @@ def _kernel_pairs(
     n_sublayers: int, settings: DesignSettings, documents: Sequence[DocumentId]
 ) -> DrawnForEach:
     pairs = settings.document_pairs or pairs_of_same_work(n_sublayers, settings.max_removed)
-    return DrawnForEach(n_sublayers, pairs, [document_seed(settings.seed, *document) for document in documents])
+    return DrawnForEach(
+        n_sublayers, pairs, [document_seed(settings.seed, *document) for document in documents]
+    )
 
 
 def _permutations(n_sublayers: int, settings: DesignSettings) -> list[Removed]:

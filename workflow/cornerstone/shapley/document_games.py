@@ -65,7 +65,9 @@ class DocumentGames:
     @cached_property
     def of_size(self) -> np.ndarray:
         """int (documents, n // 2 + 1): how many pairs of each size a document has."""
-        return np.stack([(self.sizes == size).sum(axis=1) for size in range(self.n_sublayers // 2 + 1)], axis=1)
+        return np.stack(
+            [(self.sizes == size).sum(axis=1) for size in range(self.n_sublayers // 2 + 1)], axis=1
+        )
 
     def some(self, chosen: np.ndarray) -> DocumentGames:
         """Those of the chosen documents (bool or indices)."""

@@ -119,14 +119,19 @@ def pair_coalitions(sides: np.ndarray) -> list[Removed]:
     return found
 
 
-@lru_cache
 def pairs_of_same_work(n_sublayers: int, max_removed: int) -> int:
-    """How many pairs a document may have for the work of the paper's windows on it, single removals included in both.
+    """How many pairs a document may have for the work of the paper's windows; both include the single removals."""
+    given = [*ablation(n_sublayers), *windows(n_sublayers, max_removed)]
+    return pairs_of_work(n_sublayers, least_evaluations(given, n_sublayers))
+
+
+@lru_cache
+def pairs_of_work(n_sublayers: int, given: float) -> int:
+    """How many pairs a document may have for so much work, single removals included.
 
     Work is counted in (state × sublayer) evaluations, what coalitions share once, in the mean over some documents. At
     least one pair; all that there are, where they take no more.
     """
-    given = least_evaluations([*ablation(n_sublayers), *windows(n_sublayers, max_removed)], n_sublayers)
     low, high = 1, 2
     while _work(n_sublayers, high) <= given and high < 2 ** (n_sublayers - 1):
         low, high = high, 2 * high

@@ -1,6 +1,7 @@
 """Games: a model's score on every coalition, with a count of the coalitions that an estimator asked for.
 
 game.score([(), (0, 3)])               # looked up; game.asked has both
+game.of_documents(budget=43, seed=0)   # pairs of each document's own, for as much work as windows of 43 coalitions
 """
 
 from __future__ import annotations
@@ -10,17 +11,30 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cornerstone.shapley.coalitions import Removed
+from cornerstone.shapley.coalition_tree import least_evaluations
+from cornerstone.shapley.coalitions import Removed, ablation, paper_budget, windows
+from cornerstone.shapley.document_games import DocumentGames
+from cornerstone.shapley.document_pairs import document_pairs, pair_coalitions, pairs_of_work
+
+DOCUMENTS_COUNTED = 20
+"""Of whose coalitions the work is counted."""
+COPIES = 60
+"""Documents that a game without any is taken for: all alike, and nobody is told."""
 
 
 @dataclass(frozen=True, eq=False)
 class Game:
     """scores: of every coalition, shape (2^sublayers,), at the place whose binary digits are the removed sublayers.
-    values: the exact Shapley values, shape (sublayers,). asked: the places that were looked up so far."""
+    values: the exact Shapley values, shape (sublayers,). asked: the places that were looked up so far.
+    documents: the scores of each document, (2^sublayers, documents); their mean is scores. covariates: what else is
+    known of each document, (documents, numbers). own: the coalitions of each document's own so far, by place."""
 
     scores: np.ndarray
     values: np.ndarray
     asked: set[int] = field(default_factory=set)
+    documents: np.ndarray | None = None
+    covariates: np.ndarray | None = None
+    own: list[list[Removed]] = field(default_factory=list)
 
     @property
     def n_sublayers(self) -> int:
@@ -41,7 +55,42 @@ class Game:
 
     def asked_anew(self) -> Game:
         """The same game with the count at zero."""
-        return Game(self.scores, self.values)
+        return Game(self.scores, self.values, documents=self.documents, covariates=self.covariates)
+
+    @property
+    def evaluations(self) -> int:
+        """How many coalitions were asked of a document."""
+        return max(map(len, self.own), default=len(self.asked))
+
+    @property
+    def work(self) -> float:
+        """(state × sublayer) evaluations that these took for each token, in the mean over documents."""
+        lists = self.own or [[_removed_at(place) for place in self.asked]]
+        return float(np.mean([least_evaluations(one, self.n_sublayers) for one in lists]))
+
+    def of_documents(self, budget: int, seed: int) -> DocumentGames:
+        """Pairs of each document's own, for the work of windows of so many coalitions."""
+        n, everything = self.n_sublayers, len(self.scores) - 1
+        by_document = self.documents
+        if by_document is None:
+            by_document = np.repeat(self.scores[:, None], COPIES, axis=1)
+        count = by_document.shape[1]
+        pairs = pairs_of_work(n, _work_of_windows(n, budget))
+        sides = np.stack([document_pairs(n, pairs, (seed, document)) for document in range(count)])
+        self.own.extend([*ablation(n), *pair_coalitions(own)] for own in sides[:DOCUMENTS_COUNTED])
+        places = sides @ (1 << np.arange(n))
+        documents = np.arange(count)[:, None]
+        singles = by_document[1 << np.arange(n)].T
+        known = np.column_stack([by_document[0], by_document[everything], singles])
+        return DocumentGames(
+            full=by_document[0],
+            bare=by_document[everything],
+            without=singles,
+            sides=sides,
+            without_side=by_document[places, documents],
+            only_side=by_document[everything - places, documents],
+            covariates=known / (known.std() or 1.0) if self.covariates is None else self.covariates,
+        )
 
     def _look_up(self, places: list[int]) -> np.ndarray:
         self.asked.update(places)
@@ -51,6 +100,19 @@ class Game:
 def place_of(removed: Removed) -> int:
     """The number whose binary digits are the removed sublayers."""
     return sum(1 << sublayer for sublayer in removed)
+
+
+def _removed_at(place: int) -> Removed:
+    return tuple(sublayer for sublayer in range(place.bit_length()) if place >> sublayer & 1)
+
+
+def _work_of_windows(n_sublayers: int, budget: int) -> float:
+    """(state × sublayer) evaluations of windows as large as the budget allows, scaled to it."""
+    largest = max(
+        (size for size in range(1, n_sublayers) if paper_budget(n_sublayers, size) <= budget), default=1
+    )
+    coalitions = [*ablation(n_sublayers), *windows(n_sublayers, largest)]
+    return least_evaluations(coalitions, n_sublayers) * budget / len(coalitions)
 
 
 def rounded(values: np.ndarray, scores: np.ndarray) -> np.ndarray:

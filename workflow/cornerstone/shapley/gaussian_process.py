@@ -130,9 +130,7 @@ def _prior(n: int) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.concatenate([scales[1], np.full(n, DECAY[1]), np.full(n, SPREAD[1])])
 
 
-def _loss(
-    numbers: np.ndarray, games: Sequence[tuple[np.ndarray, np.ndarray]]
-) -> tuple[float, np.ndarray]:
+def _loss(numbers: np.ndarray, games: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[float, np.ndarray]:
     """Minus the logarithm of the posterior density, and its gradient."""
     n = games[0][0].shape[1]
     mean, sd = _prior(n)

@@ -11,10 +11,10 @@ without each, and the same in other scores. Two such scores of a pair say little
 documents together say what documents are like.
 
 The model alone would be biased wherever it is wrong. So each document's pair is left out once, with B and g from other
-documents: what the pair misses of the prediction, scaled up to all pairs of its size that the document has not, corrects
-the prediction (Breidt and Opsomer 2017, Statistical Science 32, on model-assisted estimators). As a pair is a random one
-of those left, the sum is right on average for any game. Only Ω and the variances, which weigh evidence and predict
-nothing, are learnt from all documents.
+documents: what the prediction misses of the pair, scaled up to all pairs of its size that the document has not,
+corrects the prediction (Breidt and Opsomer 2017, Statistical Science 32, on model-assisted estimators). As a pair is a
+random one of those left, the sum is right on average for any game. Only Ω and the variances, which weigh evidence and
+predict nothing, are learnt from all documents.
 
 Where the model predicts worse than nothing, the values draw near those of `kernel_regression`: the two are mixed in the
 proportion of least variance.
@@ -108,7 +108,9 @@ class _Model:
         self.variance_group = np.int64(np.ceil(np.log2(np.maximum(games.sizes, 1))))
         self.h = games.differences / scale
         self.single_x = signs(np.eye(self.n, dtype=bool))
-        self.single_h = np.stack([self._singles(fold) for fold in range(FOLDS)])[self.fold, np.arange(self.count)]
+        self.single_h = np.stack([self._singles(fold) for fold in range(FOLDS)])[
+            self.fold, np.arange(self.count)
+        ]
         self.anchors = _Anchors.of(games, rng)
         self.omega, self.variances, self.single_variance = self._learn_variances()
 
@@ -130,7 +132,9 @@ class _Model:
         """The score of each sublayer alone, (documents, sublayers); NaN where it was not evaluated."""
         alone = np.full((self.count, self.n), np.nan)
         document, pair = np.nonzero(self.games.sizes == 1)
-        alone[document, self.games.sides[document, pair].argmax(axis=1)] = self.games.only_side[document, pair]
+        alone[document, self.games.sides[document, pair].argmax(axis=1)] = self.games.only_side[
+            document, pair
+        ]
         return alone
 
     def _chunks(self, chosen: np.ndarray) -> Iterator[np.ndarray]:
@@ -145,7 +149,9 @@ class _Model:
         x = np.concatenate([single, own], axis=1)
         h = np.concatenate([self.single_h[places], self.h[places]], axis=1)
         own_weights = self.is_evidence[places] / self.variances[self.variance_group[places]]
-        weights = np.concatenate([np.full((len(places), self.n), 1 / self.single_variance), own_weights], axis=1)
+        weights = np.concatenate(
+            [np.full((len(places), self.n), 1 / self.single_variance), own_weights], axis=1
+        )
         return x, h, weights
 
     def _learn_variances(self) -> tuple[np.ndarray, np.ndarray, float]:
@@ -204,7 +210,7 @@ class _Model:
         return np.concatenate([x, self.anchors.at(x > 0)], axis=2)
 
     def _equations(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The normal equations of B and g from these documents, with the variances that are theirs: Z' V⁻¹ Z, Z' V⁻¹ h."""
+        """The normal equations of B and g from these documents, Z' V⁻¹ Z and Z' V⁻¹ h."""
         wide = self.n + self.anchors.count
         q = self.features.shape[1]
         gram, moments = np.zeros((q * q, wide * wide)), np.zeros((q, wide))
@@ -215,8 +221,12 @@ class _Model:
             weighted = (x * weights[..., None]).transpose(0, 2, 1)
             posterior = np.linalg.inv(weighted @ x + inverse)
             to_z, to_h = weighted @ z, weighted @ h[..., None]
-            of_z = z.transpose(0, 2, 1) @ (z * weights[..., None]) - to_z.transpose(0, 2, 1) @ posterior @ to_z
-            of_h = z.transpose(0, 2, 1) @ (h * weights)[..., None] - to_z.transpose(0, 2, 1) @ posterior @ to_h
+            of_z = (
+                z.transpose(0, 2, 1) @ (z * weights[..., None]) - to_z.transpose(0, 2, 1) @ posterior @ to_z
+            )
+            of_h = (
+                z.transpose(0, 2, 1) @ (h * weights)[..., None] - to_z.transpose(0, 2, 1) @ posterior @ to_h
+            )
             a = self.features[places]
             gram += (a[:, :, None] * a[:, None, :]).reshape(len(a), -1).T @ of_z.reshape(len(a), -1)
             moments += a.T @ of_h[..., 0]
@@ -293,7 +303,10 @@ class _Model:
         for size in np.unique(games.sizes[games.sizes > 1]):
             mine = (games.sizes == size).astype(np.float64)
             count = games.of_size[:, size]
-            each = np.divide(mine, count[:, None], out=np.zeros_like(mine), where=count[:, None] > 0) / there[size]
+            each = (
+                np.divide(mine, count[:, None], out=np.zeros_like(mine), where=count[:, None] > 0)
+                / there[size]
+            )
             moves = np.einsum("dip,dp->di", moved, each)
             values = values - share[size] * (moves - moves.mean(axis=1, keepdims=True))
             seen = mean_weight * (mine / self.every[size])[..., None]  # w of the pairs that the document has
@@ -342,7 +355,9 @@ class _Anchors:
     def at(self, sides: np.ndarray) -> np.ndarray:
         """The patterns at these pairs: bool (…, sublayers) to float64 (…, patterns)."""
         rows = sides.reshape(-1, sides.shape[-1]).astype(np.float64)
-        return (_odd_part(self.kernel, rows, self.absent) @ self.rotate).reshape(*sides.shape[:-1], self.count)
+        return (_odd_part(self.kernel, rows, self.absent) @ self.rotate).reshape(
+            *sides.shape[:-1], self.count
+        )
 
 
 def _odd_part(kernel: GameKernel, one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -359,7 +374,9 @@ def _product_kernel(games: DocumentGames, rng: np.random.Generator) -> GameKerne
     some = games.some(np.sort(rng.permutation(games.n_documents)[:count]))
     absent, scores = [], []
     for d in range(some.n_documents):
-        own = some.sizes[d] > 1  # of the others one side is among the single removals, and the other tells little
+        own = (
+            some.sizes[d] > 1
+        )  # of the others one side is among the single removals, and the other tells little
         sides = some.sides[d][own].astype(np.float64)
         absent.append(np.concatenate([np.zeros((1, n)), np.ones((1, n)), np.eye(n), sides, 1 - sides]))
         whole = [some.full[d], some.bare[d]]

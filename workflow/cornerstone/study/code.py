@@ -1,6 +1,6 @@
 """The files of code that a job's results depend on: its script and whatever that imports, found in their text.
 
-    code_of("estimate_values", [*score_files("paper"), ESTIMATORS.file_of("windows")])
+    code_of("estimate_values", [*score_files("paper"), *estimator_files("windows")])
 
 Snakemake reruns a job whose inputs changed, and an edited module is none unless it is listed. No list is kept by hand:
 the imports of the script are followed through the library. What a registry hands out is imported by name at run time,
@@ -18,7 +18,8 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from cornerstone.scores import SCORES
+from cornerstone.scores import SCORES, yardstick
+from cornerstone.shapley.estimators import ESTIMATORS
 
 LIBRARY = Path(__file__).parents[1]
 SCRIPTS = LIBRARY.parent / "scripts"
@@ -43,6 +44,15 @@ def code_of(script: str, entries: Iterable[Path] = ()) -> list[str]:
 def score_files(score: str) -> list[Path]:
     """The files of the configuration's score, and of those that it stands for."""
     return [SCORES.file_of(name) for name in (score, *SCORES[score].stands_for)]
+
+
+def estimator_files(estimator: str) -> list[Path]:
+    """The files of the configuration's estimator, and of the score that tells it of documents."""
+    of_documents = ESTIMATORS[estimator].of_documents is not None
+    return [
+        ESTIMATORS.file_of(estimator),
+        *([SCORES.file_of(yardstick().name)] if of_documents else []),
+    ]
 
 
 @cache

@@ -29,8 +29,10 @@ SUMMARY_NOTE = (
     "the sum of the absolute errors of the shares. Sum: how far the values' sum is from what there is to share out, "
     "in per cent of that. Error: mean absolute error of a value, in per cent of the largest exact one. A measure "
     "that a game has not is left out of its mean: top and share error where no exact value is positive, sum and "
-    "error where what they are parts of is zero. Coalitions: how many were evaluated at most, as not every "
-    "estimator can use its budget up. Those in italics are shapiq's. The Gaussian process was tuned on the models "
+    "error where what they are parts of is zero. Coalitions: how many were evaluated at most of a document, as not "
+    "every estimator can use its budget up. Work: evaluations of a sublayer that they take for each token, what "
+    "coalitions share once; estimators with coalitions of each document's own have as much work as the windows of the "
+    "budget, the others as many coalitions. Those in italics are shapiq's. The Gaussian process was tuned on the models "
     "that come with Cornerstone (docs/estimators.md has others)."
 )
 GAMES_NOTE = (
@@ -63,6 +65,7 @@ def summary_sections(summary: pd.DataFrame, view: View) -> list[Section]:
                 for name, ours in zip(summary["estimator"], summary["ours"], strict=True)
             ],
             "Coalitions": summary["evaluations"].map(lambda count: f"{count:,.0f}"),
+            "Work": summary["work"].map(lambda work: f"{work:,.0f}"),
             "Spearman": summary["spearman"].map(_two_digits),
             "Worst": summary["spearman_worst"].map(_two_digits),
             "Kendall": summary["kendall"].map(_two_digits),
@@ -99,7 +102,7 @@ def audit_finding(audits: pd.DataFrame, estimator: str, edges: str, score: str, 
     best = summary["spearman"].fillna(-1).idxmax()
     if ESTIMATORS[estimator].is_exact:
         return (
-            "Values are exact: from all coalitions of sublayers. Of estimates at the paper's number of coalitions, "
+            "Values are exact: from all coalitions of sublayers. Of estimates at the paper's budget, "
             f"{best} comes nearest to their order here (rank correlation {_two_digits(summary.loc[best, 'spearman'])})."
         )
     name = ESTIMATORS[ESTIMATORS[estimator].audited_name(Settings(1, edges))].title
@@ -118,9 +121,9 @@ def audit_finding(audits: pd.DataFrame, estimator: str, edges: str, score: str, 
         f"{f', {_two_digits(own.spearman_worst)} in the worst' if several else ''}; 1 would be the same order. Of the "
         f"largest it finds {percent(own['top_overlap'], 0)} %. "
         + (
-            f"It is the best of all {len(summary)} audited at this number of coalitions."
+            f"It is the best of all {len(summary)} audited at this budget."
             if best == name
-            else f"{best} is the best of all {len(summary)} audited at this number of coalitions "
+            else f"{best} is the best of all {len(summary)} audited at this budget "
             f"({_two_digits(summary.loc[best, 'spearman'])})."
         )
     )

@@ -25,7 +25,7 @@ from cornerstone.shapley.games import Game, rounded
 from cornerstone.statistics.ranks import kendall, spearman
 from cornerstone.statistics.shares import shares
 from cornerstone.values.audit_summary import SEEDS
-from cornerstone.values.exact_games import exact_game
+from cornerstone.values.exact_games import exact_games
 from cornerstone.values.rows import named, sublayer_columns, write_csv
 from cornerstone.values.scored_task import read_choices, score_task
 
@@ -74,7 +74,9 @@ def audit_table(
 ) -> pd.DataFrame:
     """A row per estimator and budget: estimator, ours, multiple, budget, evaluations, seeds and the `measures`.
 
-    evaluations: the most coalitions that it asked for. Each measure is a mean over seeds; of spearman there are its
+    evaluations: the most coalitions that it asked for, of a document; work: (state × sublayer) evaluations that these
+    take for each token, what they share once. Estimators with coalitions of each document's own have as much work as
+    windows of the budget, the others as many coalitions. Each measure is a mean over seeds; of spearman there are its
     quantiles spearman_low, spearman_high too. Budgets beyond all coalitions are left out.
     """
     paper = paper_budget(game.n_sublayers, max_removed)
@@ -104,7 +106,7 @@ def positions_table(game: Game, labels: Sequence[str], max_removed: int, seeds: 
     budget = paper_budget(game.n_sublayers, max_removed)
     tables, of_parts = [], {}
     for estimator in audited():
-        values, _ = _runs(estimator, game, budget, seeds)
+        values, *_ = _runs(estimator, game, budget, seeds)
         table = _positions(estimator.title, labels, values, game.values)
         if estimator.samples is not None:
             table["samples"] = estimator.samples(game.n_sublayers, max_removed)
@@ -133,9 +135,8 @@ def audit(
     """
     evaluated = read_choices([evaluation], documents)
     chosen = SCORES[score].metric(evaluated.metrics, evaluated.task)
-    games = {
-        m: exact_game(score_task(evaluated, m).scores) for m in dict.fromkeys((chosen, yardstick().name))
-    }
+    metrics = dict.fromkeys((chosen, yardstick().name))
+    games = exact_games([score_task(evaluated, metric).scores for metric in metrics])
     tables = {
         output: lambda game: audit_table(game, max_removed, top_k, seeds).assign(unit=POINTS.in_files),
         positions: lambda game: positions_table(game, evaluated.labels, max_removed, seeds),
@@ -157,24 +158,25 @@ def _of_games(
     return pd.concat(tables, ignore_index=True)
 
 
-def _runs(estimator: Estimator, game: Game, budget: int, seeds: int) -> tuple[np.ndarray, int]:
-    """Values of each seed, shape (seeds, sublayers), and the most coalitions that one asked for.
+def _runs(estimator: Estimator, game: Game, budget: int, seeds: int) -> tuple[np.ndarray, int, float]:
+    """Values of each seed, shape (seeds, sublayers), the most coalitions that one asked of a document, and their work.
 
     Rounded: equal values that differ in the last digit must not be ranked by it.
     """
-    values, most = [], 0
+    values, most, work = [], 0, []
     for seed in range(seeds if estimator.is_random else 1):
         fresh = game.asked_anew()
         values.append(rounded(estimator.audited(fresh, budget, seed), game.scores))
-        most = max(most, len(fresh.asked))
-    return np.array(values), most
+        most = max(most, fresh.evaluations)
+        work.append(fresh.work)
+    return np.array(values), most, float(np.mean(work))
 
 
-def _row(values: np.ndarray, evaluations: int, game: Game, top_k: int) -> dict[str, float]:
+def _row(values: np.ndarray, evaluations: int, work: float, game: Game, top_k: int) -> dict[str, float]:
     scale = np.abs(game.scores).max()
     each = pd.DataFrame([measures(one, game.values, top_k, scale) for one in values])
     low, high = each["spearman"].quantile(list(BAND))
-    counts = {"evaluations": evaluations, "seeds": len(values)}
+    counts = {"evaluations": evaluations, "work": work, "seeds": len(values)}
     return counts | each.mean().to_dict() | {"spearman_low": low, "spearman_high": high}
 
 

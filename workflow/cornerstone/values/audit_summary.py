@@ -6,7 +6,16 @@ import pandas as pd
 
 SEEDS = 20
 """Of each estimator that draws at random, on each game and budget."""
-MEASURES = ["evaluations", "spearman", "kendall", "top_overlap", "share_error", "efficiency_bias", "error"]
+MEASURES = [
+    "evaluations",
+    "work",
+    "spearman",
+    "kendall",
+    "top_overlap",
+    "share_error",
+    "efficiency_bias",
+    "error",
+]
 
 
 def audit_summary(audits: pd.DataFrame) -> pd.DataFrame:

@@ -60,7 +60,9 @@ def estimated(name: str, study: ScoredTask, max_removed: int, edges: str = "both
         means = partial(_mean_scores, scores)
         return linear_estimate(scores, estimator.fit(means, n_sublayers, settings))
     if study.games is None:
-        raise CornerstoneError(f"{name} needs coalitions of each document's own: evaluate {estimator.designs[0]}")
+        raise CornerstoneError(
+            f"{name} needs coalitions of each document's own: evaluate {estimator.designs[0]}"
+        )
     found = estimator.of_documents(study.games)
     pairs = np.full(n_sublayers, study.games.sides.shape[0] * study.games.sides.shape[1])
     these_sd = np.sqrt((found.by_pair**2).sum(axis=(0, 1)))
@@ -81,17 +83,16 @@ def _mean_scores(scores: Scores, coalitions: Sequence[Removed]) -> np.ndarray:
     return rows_of(scores, coalitions).mean(axis=1)
 
 
-def value_table(
-    scores: Scores, labels: Sequence[str], estimate: Estimate, top_k: int = 3
-) -> pd.DataFrame:
+def value_table(scores: Scores, labels: Sequence[str], estimate: Estimate, top_k: int = 3) -> pd.DataFrame:
     """A row per sublayer: sublayer, label, kind, value, low, high, shares, samples, documents, rank.
 
     low, high: 95 % interval of the value over documents; where each document has coalitions of its own, of the Shapley
     value of all documents like these. these_low, these_high: of the Shapley value of exactly these documents, empty
-    where that is not known. rank_low, rank_high: between which ranks it surely is, all sublayers together. share: of the positive values (the paper's). rank: 1
-    is the largest value. noise_share: what noise alone would give that rank. Where no value is positive there is
-    nothing to share out: share and noise_share are not numbers. top_k_stability: how often the sublayer is among
-    the top_k positive values of resampled documents; stability, not confidence. For the signed shares see
+    where that is not known. share: of the positive values (the paper's). rank: 1 is the largest value; rank_low,
+    rank_high: between which ranks it surely is, all sublayers together. noise_share: what noise alone would give that
+    rank. Where no value is positive there is nothing to share out: share and noise_share are not numbers.
+    top_k_stability: how often the sublayer is among the top_k positive values of resampled documents; stability, not
+    confidence. For the signed shares see
     `signed_shares`. unseen_sd: how far the coalitions that were not evaluated may move the value, a standard
     deviation by the estimator's own account; empty where it gives none. efficiency_gap: by how much the values' sum
     missed v(all) − v(none), before it was closed where the estimator closes it.
@@ -109,17 +110,17 @@ def value_table(
         value=values,
         low=low,
         high=high,
-        these_low=np.maximum(values - these, -scores.reach),
-        these_high=np.minimum(values + these, scores.reach),
         share=shares(values),
         samples=estimate.samples,
         documents=len(scores.documents),
         rank=rank + 1,
-        rank_low=rank_low,
-        rank_high=rank_high,
         noise_share=noise_shares(draws, values)[rank] if exists else np.nan,
         top_k_stability=top_k_stability(draws, top_k),
         unseen_sd=np.nan if estimate.unseen_sd is None else estimate.unseen_sd,
+        these_low=np.maximum(values - these, -scores.reach),
+        these_high=np.minimum(values + these, scores.reach),
+        rank_low=rank_low,
+        rank_high=rank_high,
         efficiency_gap=_efficiency_gap(scores, estimate),
         **signed_shares(per_document, values),
     )

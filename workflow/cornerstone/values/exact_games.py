@@ -5,6 +5,9 @@ game = exact_game(scores)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
 from cornerstone.shapley.estimators.exact import exact_estimator
@@ -12,6 +15,21 @@ from cornerstone.shapley.games import Game, place_of, rounded
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.estimates import document_values
 from cornerstone.values.score_matrix import Scores
+
+
+def exact_games(of_metrics: Sequence[Scores]) -> dict[str, Game]:
+    """By metric the games of scores of the same documents, which tell of each other's documents."""
+    games = {scores.metric: exact_game(scores) for scores in of_metrics}
+    known = [_known_of_documents(game.documents) for game in games.values()]
+    covariates = np.concatenate(known, axis=1)
+    return {metric: replace(game, covariates=covariates) for metric, game in games.items()}
+
+
+def _known_of_documents(by_place: np.ndarray) -> np.ndarray:
+    """Scores of the full model, of the bare one and of single removals, by their size: (documents, numbers)."""
+    n = len(by_place).bit_length() - 1
+    known = by_place[[0, len(by_place) - 1, *(1 << np.arange(n))]].T
+    return known / (known.std() or 1.0)
 
 
 def exact_game(scores: Scores) -> Game:
@@ -22,7 +40,8 @@ def exact_game(scores: Scores) -> Game:
             f"{len(scores.coalitions)} coalitions were evaluated, and exact values of {n_sublayers} sublayers need "
             f"{2**n_sublayers}: evaluate the design exact"
         )
-    by_place = np.zeros(2**n_sublayers)
-    by_place[[place_of(removed) for removed in scores.coalitions]] = scores.matrix.mean(axis=1)
+    documents = np.zeros((2**n_sublayers, len(scores.documents)))
+    documents[[place_of(removed) for removed in scores.coalitions]] = scores.matrix
+    by_place = documents.mean(axis=1)
     values = document_values(scores, exact_estimator(n_sublayers)).mean(axis=1)
-    return Game(by_place, rounded(values, by_place))
+    return Game(by_place, rounded(values, by_place), documents=documents)

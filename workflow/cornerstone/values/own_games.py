@@ -43,13 +43,17 @@ def games_of_pairs(
         sides=sides,
         without_side=without_side,
         only_side=scores[documents, larger],
-        covariates=np.concatenate([_scaled(one, of_bare) for one, of_bare in zip(singles, bare, strict=True)], axis=1),
+        covariates=np.concatenate(
+            [_scaled(one, of_bare) for one, of_bare in zip(singles, bare, strict=True)], axis=1
+        ),
     )
 
 
 def _of_bare(is_bare: np.ndarray, scores: np.ndarray) -> np.ndarray:
     if not (is_bare.sum(axis=1) == 1).all():
-        raise CornerstoneError("the model without any sublayer was not evaluated on every document: evaluate again")
+        raise CornerstoneError(
+            "the model without any sublayer was not evaluated on every document: evaluate again"
+        )
     return scores[is_bare]
 
 
@@ -69,7 +73,9 @@ def _pairs(masks: np.ndarray, removed: np.ndarray) -> tuple[np.ndarray, np.ndarr
         row_of = {mask.tobytes(): row for row, mask in enumerate(own)}
         chosen = [row for row in range(len(own)) if _is_larger(sizes[row], n, own[row])]
         larger.append(chosen)
-        smaller.append([-1 if sizes[row] == n - 1 else row_of.get(other[row].tobytes(), None) for row in chosen])
+        smaller.append(
+            [-1 if sizes[row] == n - 1 else row_of.get(other[row].tobytes()) for row in chosen]
+        )
     if any(None in rows for rows in smaller):
         raise CornerstoneError("an evaluation lacks a coalition whose complement it has: evaluate again")
     return np.array(smaller), np.array(larger)

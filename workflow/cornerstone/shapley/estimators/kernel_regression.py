@@ -3,8 +3,17 @@
 
 from __future__ import annotations
 
-from cornerstone.shapley.estimators import ESTIMATORS, Estimator, Words
+import numpy as np
+
+from cornerstone.shapley.estimators import ESTIMATORS, NEARLY, Estimator, Look, Words
+from cornerstone.shapley.games import Game
 from cornerstone.shapley.kernel_regression import kernel_regression
+
+
+def audited_values(game: Game, budget: int, seed: int) -> np.ndarray:
+    """The estimate of a game from as much work as windows of `budget` coalitions, shape (sublayers,)."""
+    return kernel_regression(game.of_documents(budget, seed)).per_document.mean(axis=0)
+
 
 ESTIMATORS.register(
     Estimator(
@@ -17,10 +26,13 @@ ESTIMATORS.register(
             method="estimates its Shapley value: an additive game is fitted to the scores of random coalitions and "
             "their complements, which each document has of its own, under the weights of the Shapley kernel",
             source="Values by kernel regression on coalitions of each document's own",
-            caution="The values are nearly unbiased estimates of Shapley values, and their intervals hold the errors of "
-            "drawing coalitions and of drawing documents. They sum to what the whole model scores beyond the one "
+            caution="The values are nearly unbiased estimates of Shapley values, and their intervals hold the errors "
+            "of drawing coalitions and of drawing documents. They sum to what the whole model scores beyond the one "
             "without sublayers.",
         ),
+        audited=audited_values,
+        additive=NEARLY,
+        look=Look("#B07C1A", "-", "P", band=True),
         order=74,
     )
 )

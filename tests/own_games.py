@@ -1,0 +1,63 @@
+"""Games of documents whose values are known, with pairs of coalitions of each document's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from cornerstone.shapley.document_games import DocumentGames
+from cornerstone.shapley.document_pairs import document_pairs
+from cornerstone.shapley.game_kernel import coalition_weights
+
+
+def everything(n: int) -> np.ndarray:
+    """Which sublayers are removed in each of all 2^n coalitions, by place."""
+    return (np.arange(2**n)[:, None] >> np.arange(n) & 1).astype(bool)
+
+
+def exact_values(table: np.ndarray) -> np.ndarray:
+    """The Shapley values of games, (2^n, games) to (games, n), by the formula over all coalitions."""
+    n = len(table).bit_length() - 1
+    return (coalition_weights(everything(n).astype(float)) @ table).T
+
+
+def drawn(table: np.ndarray, pairs: int, seed: int) -> DocumentGames:
+    """What estimators see of documents whose every coalition's score is known, (2^n, documents)."""
+    n, count = len(table).bit_length() - 1, table.shape[1]
+    documents, last = np.arange(count)[:, None], len(table) - 1
+    sides = np.stack([document_pairs(n, pairs, (seed, document)) for document in range(count)])
+    places = sides @ (1 << np.arange(n))
+    singles = table[1 << np.arange(n)].T
+    known = np.column_stack([table[0], table[last], singles])
+    return DocumentGames(
+        table[0], table[last], singles, sides, table[places, documents], table[last - places, documents], known
+    )
+
+
+def hard_games(n: int) -> dict[str, Callable[[np.random.Generator, int], np.ndarray]]:
+    """Makers of games that models misfit, (rng, documents) to tables (2^n, documents) of 0 and 1 or of any number."""
+    there = ~everything(n)
+
+    def answers(probability: np.ndarray) -> Callable[[np.random.Generator, int], np.ndarray]:
+        return lambda rng, count: (rng.random((len(there), count)) < probability[:, None]).astype(float)
+
+    def random(rng: np.random.Generator, count: int) -> np.ndarray:
+        return np.random.default_rng(5).random(len(there))[:, None] + 0.3 * rng.standard_normal(
+            (len(there), count)
+        )
+
+    majority = (there.sum(axis=1) > n / 2).astype(float)
+    parity = 0.5 + 0.4 * (-1.0) ** there.sum(axis=1)
+    stand_in = 0.3 + 0.6 * (there[:, 0] | there[:, 1])
+    hurting = 0.3 + 0.5 * there[:, 2] * (1 - 0.6 * there[:, 3]) + 0.02 * there[:, 4:].sum(axis=1) / n
+    keeps = np.where(np.arange(n) < 3, [0.2, 0.5, 0.7] + [0.0] * (n - 3) if n > 3 else 0.5, 0.95)
+    product = 0.25 + 0.7 * np.where(there, 1.0, keeps).prod(axis=1)
+    return {
+        "majority": answers(0.1 + 0.8 * majority),
+        "parity": answers(parity),
+        "random": random,
+        "stand-in": answers(stand_in),
+        "hurting": answers(hurting),
+        "product": answers(product),
+    }
