@@ -31,7 +31,13 @@ def drawn(table: np.ndarray, pairs: int, seed: int) -> DocumentGames:
     singles = table[1 << np.arange(n)].T
     known = np.column_stack([table[0], table[last], singles])
     return DocumentGames(
-        table[0], table[last], singles, sides, table[places, documents], table[last - places, documents], known
+        table[0],
+        table[last],
+        singles,
+        sides,
+        table[places, documents],
+        table[last - places, documents],
+        known,
     )
 
 

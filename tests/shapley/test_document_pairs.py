@@ -38,7 +38,9 @@ def test_sizes_follow_the_kernel_in_every_stretch_and_sets_of_a_size_are_alike()
     found = np.bincount(sizes, minlength=7)[1:] / len(drawn)
     np.testing.assert_allclose(found, kernel / kernel.sum(), atol=0.004)
     of_each = np.array([(document_pairs(n, 10, (seed,)).sum(axis=1) == 1).sum() for seed in range(200)])
-    assert of_each.var() < 0.5 * 10 * found[0] * (1 - found[0])  # sizes drawn freely vary twice as much and more
+    assert of_each.var() < 0.5 * 10 * found[0] * (
+        1 - found[0]
+    )  # sizes drawn freely vary twice as much and more
     for size in (1, 2, 5):
         often = drawn[sizes == size].mean(axis=0)
         assert np.abs(often - size / n).max() < 5 * np.sqrt(size / n / (sizes == size).sum())

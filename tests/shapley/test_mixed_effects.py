@@ -33,7 +33,9 @@ def test_additive_games_have_their_values_and_no_interval(estimate):
 def test_values_sum_to_what_there_is_to_share_out(estimate):
     table = hard_games(8)["product"](np.random.default_rng(0), 50)
     found = estimate(drawn(table, 12, seed=2))
-    np.testing.assert_allclose(found.per_document.mean(axis=0).sum(), (table[0] - table[-1]).mean(), atol=1e-9)
+    np.testing.assert_allclose(
+        found.per_document.mean(axis=0).sum(), (table[0] - table[-1]).mean(), atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("pairs", [4, 20])
@@ -89,9 +91,7 @@ def test_where_the_model_tells_nothing_the_errors_are_those_of_the_regression():
 def test_few_documents_are_left_to_the_regression():
     table = hard_games(6)["product"](np.random.default_rng(6), FEWEST_DOCUMENTS - 1)
     games = drawn(table, 9, seed=0)
-    np.testing.assert_array_equal(
-        mixed_effects(games).per_document, kernel_regression(games).per_document
-    )
+    np.testing.assert_array_equal(mixed_effects(games).per_document, kernel_regression(games).per_document)
 
 
 def test_documents_that_all_score_the_same_have_values_of_zero():

@@ -299,6 +299,7 @@ class _Model:
         error = left / (1 - leverage)
         moved = to_own * (weights * error)[:, None, :]  # (documents, sublayers, pairs)
         share, there = additive_share(self.n), (self.games.of_size > 0).mean(axis=0)
+        itself = np.einsum("dpj,djp->dp", x, moved)
         pairs = np.zeros((*error.shape, self.n))
         for size in np.unique(games.sizes[games.sizes > 1]):
             mine = (games.sizes == size).astype(np.float64)
@@ -314,11 +315,8 @@ class _Model:
             own = np.einsum("dpi,dp->di", seen, each * error)
             values = values + unseen[:, None] * own
             # Of the others that it has, all is known: add what the prediction without the pair misses of them.
-            to_seen = np.einsum("dqi,dqj->dij", seen, x)
-            misses = np.einsum("dqi,dq->di", seen, left)
-            has = each.sum(axis=1)[:, None]
-            itself = np.einsum("dpi,dp->di", seen, each * (left + np.einsum("dpj,djp->dp", x, moved)))
-            values = values + has * misses + np.einsum("dij,dj->di", to_seen, moves) - itself
+            misses = each.sum(axis=1)[:, None] * left + (x @ moves[..., None])[..., 0] - each * (left + itself)
+            values = values + np.einsum("dqi,dq->di", seen, misses)
             pairs += mean_weight * (each * error)[..., None]
         return values, pairs * np.sqrt(unseen_part(games))[..., None]
 

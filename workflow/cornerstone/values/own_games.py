@@ -50,11 +50,11 @@ def games_of_pairs(
 
 
 def _of_bare(is_bare: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    if not (is_bare.sum(axis=1) == 1).all():
+    if not is_bare.any(axis=1).all():
         raise CornerstoneError(
             "the model without any sublayer was not evaluated on every document: evaluate again"
         )
-    return scores[is_bare]
+    return scores[np.arange(len(scores)), is_bare.argmax(axis=1)]
 
 
 def _scaled(singles: np.ndarray, bare: np.ndarray) -> np.ndarray:
@@ -73,10 +73,8 @@ def _pairs(masks: np.ndarray, removed: np.ndarray) -> tuple[np.ndarray, np.ndarr
         row_of = {mask.tobytes(): row for row, mask in enumerate(own)}
         chosen = [row for row in range(len(own)) if _is_larger(sizes[row], n, own[row])]
         larger.append(chosen)
-        smaller.append(
-            [-1 if sizes[row] == n - 1 else row_of.get(other[row].tobytes()) for row in chosen]
-        )
-    if any(None in rows for rows in smaller):
+        smaller.append([-1 if sizes[row] == n - 1 else row_of.get(other[row].tobytes()) for row in chosen])
+    if any(None in rows or len(rows) != len(smaller[0]) for rows in smaller):
         raise CornerstoneError("an evaluation lacks a coalition whose complement it has: evaluate again")
     return np.array(smaller), np.array(larger)
 

@@ -134,33 +134,34 @@ def choice_table(table: pd.DataFrame, documents: Sequence[Document]) -> ChoiceTa
 
 
 def own_choice_table(table: pd.DataFrame, documents: Sequence[Document]) -> ChoiceTable:
-    """`choice_table` where each document has coalitions of its own, as many as any other: a row is one of these.
+    """`choice_table` where each document has coalitions of its own: a row is one of these.
 
-    Raises CornerstoneError as it does, and where documents have different numbers of coalitions.
+    A document that has fewer than another has its last one, the largest, as often as is needed. Raises CornerstoneError
+    as `choice_table` does.
     """
     asked = _documents_of(table, documents)
     counts = np.array([len(document.requests) for document in asked])
     document = np.searchsorted([one.index for one in asked], table["document"].to_numpy())
-    removed = table["removed"].cat
-    code, choice = removed.codes.to_numpy().astype(np.int64), table["choice"].to_numpy()
-    pairs, pair = np.unique(document * len(removed.categories) + code, return_inverse=True)
-    of_pair, code_of_pair = pairs // len(removed.categories), pairs % len(removed.categories)
-    each = np.bincount(of_pair, minlength=len(asked))
-    if len(np.unique(each)) != 1 or len(table) != (each * counts).sum():
-        raise CornerstoneError(
-            "the documents of an evaluation have different numbers of coalitions: rows are missing or doubled"
-        )
+    choice = table["choice"].to_numpy()
     if (choice < 0).any() or (choice >= counts[document]).any():
         raise CornerstoneError("the evaluation holds choices that its documents have not: evaluate again")
+    masks = _masks([str(text) for text in table["removed"].cat.categories])
+    by_size = np.argsort(masks.sum(axis=1), kind="stable")
+    code = np.argsort(by_size)[table["removed"].cat.codes.to_numpy()]
+    pairs, pair = np.unique(document * len(masks) + code, return_inverse=True)
+    of_pair, each = pairs // len(masks), np.bincount(pairs // len(masks), minlength=len(asked))
     row = np.arange(len(pairs)) - (np.cumsum(each) - each)[of_pair]
-    filled = np.full((each[0], len(asked), int(counts.max())), np.nan)
+    own = np.zeros((len(asked), int(each.max()), masks.shape[1]), dtype=bool)
+    own[of_pair, row] = masks[by_size][pairs % len(masks)]
+    filled = np.full((own.shape[1], len(asked), int(counts.max())), np.nan)
     filled[row[pair], document, choice] = table["loglikelihood"].to_numpy()
+    again = np.minimum(np.arange(own.shape[1])[:, None], each - 1)
+    filled = filled[again, np.arange(len(asked))]
+    own = own[np.arange(len(asked))[:, None], again.T]
     real = np.arange(filled.shape[2]) < counts[:, None]
-    if np.isnan(filled[:, real]).any():
+    if len(table) != (each * counts).sum() or np.isnan(filled[:, real]).any():
         raise CornerstoneError("the evaluation has log-likelihoods that are missing, doubled or not a number")
     filled[:, ~real] = -np.inf
-    masks = _masks([str(text) for text in removed.categories])
-    own = masks[code_of_pair].reshape(len(asked), each[0], masks.shape[1])
     return ChoiceTable((), *_of_documents(asked, filled), own=own)
 
 
