@@ -51,6 +51,11 @@ if study.exact:
     include: "workflow/rules/audit.smk"
 
 
+if study.corrected:
+
+    include: "workflow/rules/corrected.smk"
+
+
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/demo.smk"

@@ -13,7 +13,7 @@ from cornerstone.documents.document import DOCUMENTS_VERSION
 from cornerstone.figures import FIGURES
 from cornerstone.scores import SCORES
 from cornerstone.shapley.designs import DESIGNS
-from cornerstone.shapley.estimators import ESTIMATORS
+from cornerstone.shapley.estimators import ESTIMATORS, YARDSTICK
 from cornerstone.study.code import code_of, estimator_files, score_files
 from cornerstone.study.driver import (
     answer_question,
@@ -30,7 +30,7 @@ from cornerstone.study.resources import evaluation_minutes, evaluation_threads
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.system.registry import is_own
 from cornerstone.tables import TABLES
-from cornerstone.tables.written import audit_tables, study_tables
+from cornerstone.tables.written import audit_tables, corrected_tables, study_tables
 
 IS_DRIVER = workflow.exec_mode == ExecMode.DEFAULT  # its jobs read this file too
 MEMORY_OF_SCORES = 16_000

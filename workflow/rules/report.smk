@@ -7,6 +7,7 @@ rule report:
         tables=rules.tables.output.csv,
         audits=of_exact("<results>/audit/{model}/{task}.csv"),
         audit_tables=rules.audit_tables.output.csv if study.exact else [],
+        corrected=rules.corrected_table.output.csv if study.corrected else [],
         evaluations=[
             f"<results>/evaluations/{model}/{task}/{design}.parquet"
             for model, task, design in study.evaluations

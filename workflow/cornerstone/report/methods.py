@@ -24,7 +24,7 @@ def method(contents: Contents) -> list[str]:
         "Intervals are of 95 %, by a bootstrap over documents. All coalitions share the resampled documents, so "
         "differences between coalitions are paired. Every resample also draws from two made-up documents: one raises "
         "a number and one lowers it, each by as much as a document usually does. This widens the intervals of few "
-        "documents. An interval is about all documents like these, and takes the removals as they were made.",
+        f"documents. {contents.words.interval}",
     ]
     if contents.left_out:
         paragraphs.append(_documents_left_out(contents))

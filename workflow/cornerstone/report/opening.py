@@ -10,6 +10,7 @@ from cornerstone.scores.unit import percent
 from cornerstone.shapley.estimators import ESTIMATORS
 from cornerstone.system.text import counted, listed
 from cornerstone.tables.audit import audit_finding
+from cornerstone.tables.corrected import corrected_finding
 
 CLAIM_GROUPS = {
     "supported": ("is supported", "are supported"),
@@ -26,16 +27,26 @@ def answer(contents: Contents) -> list[str]:
 def trust(contents: Contents) -> str:
     """What is known of how near the estimated values are to exact ones."""
     estimator = contents.config["estimator"]
+    if "corrected" in contents.tables:
+        own = ESTIMATORS[ESTIMATORS[estimator].audited_name(contents.settings)]
+        if found := corrected_finding(contents.tables["corrected"], own.title, contents.titles):
+            return found
     if contents.audits is not None:
         return audit_finding(
             contents.audits, estimator, contents.config["edges"], contents.config["score"], contents.titles
         )
     if ESTIMATORS[estimator].is_exact:
         return "The values are exact Shapley values: all coalitions of sublayers were evaluated."
+    if ESTIMATORS[estimator].of_documents is not None:
+        return (
+            "The values are right on average whatever the model is like, and their intervals hold the errors of "
+            "drawing coalitions and of drawing documents."
+        )
     return (
         "The intervals say how much these documents leave open, not how near the estimates are to exact Shapley "
         "values. Exact values take all 2^N coalitions of N sublayers. Models of at most 16 sublayers can be named in "
-        "the configuration's exact: the report then compares every estimator with their exact values."
+        "the configuration's exact: the report then compares every estimator with their exact values. For deeper "
+        "models, corrected: true compares the estimates with values that are right on average."
     )
 
 

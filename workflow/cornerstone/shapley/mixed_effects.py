@@ -315,7 +315,9 @@ class _Model:
             own = np.einsum("dpi,dp->di", seen, each * error)
             values = values + unseen[:, None] * own
             # Of the others that it has, all is known: add what the prediction without the pair misses of them.
-            misses = each.sum(axis=1)[:, None] * left + (x @ moves[..., None])[..., 0] - each * (left + itself)
+            misses = (
+                each.sum(axis=1)[:, None] * left + (x @ moves[..., None])[..., 0] - each * (left + itself)
+            )
             values = values + np.einsum("dqi,dq->di", seen, misses)
             pairs += mean_weight * (each * error)[..., None]
         return values, pairs * np.sqrt(unseen_part(games))[..., None]

@@ -18,7 +18,7 @@ from typing import Any
 from cornerstone.figures import Figure, figures_of
 from cornerstone.shapley.coalitions import Removed
 from cornerstone.shapley.designs import DESIGNS, DesignSettings, typical_coalitions
-from cornerstone.shapley.estimators import ESTIMATORS
+from cornerstone.shapley.estimators import ESTIMATORS, YARDSTICK
 from cornerstone.system.errors import CornerstoneError, known_names
 from cornerstone.tables import TABLES
 
@@ -103,6 +103,7 @@ class StudyConfig:
     edges: str
     estimator: str
     exact: tuple[str, ...]
+    corrected: bool
     score: str
     extensions: tuple[str, ...]
     top_k: int
@@ -139,7 +140,11 @@ class StudyConfig:
     @property
     def table_files(self) -> tuple[str, ...]:
         """ "shares.csv", "shares.md", …: the audit's only where exact values are worked out."""
-        tables = [table for table in TABLES if self.exact or not table.of_audit]
+        tables = [
+            table
+            for table in TABLES
+            if (self.exact or not table.of_audit) and (self.corrected or not table.of_corrected)
+        ]
         return tuple(file for table in tables for file in table.files)
 
     @property
@@ -165,6 +170,8 @@ class StudyConfig:
             some.add("pairs")
         if model in self.exact:
             some.add("exact")
+        if self.corrected:
+            some.update(ESTIMATORS[YARDSTICK].designs)
         return tuple(design for design in DESIGNS.names if design in some)
 
     @property
@@ -189,8 +196,23 @@ class StudyConfig:
 
     @property
     def table_evaluations(self) -> tuple[tuple[str, str, str], ...]:
-        """Those that tables are made of: not the many of the design exact, unless the values come from it."""
-        return tuple(one for one in self.evaluations if one[2] != "exact" or "exact" in self.value_designs)
+        """Those that tables are made of: not the many of the design exact, nor each document's own, unless the values
+        come from them."""
+        special = {"exact", *(design.name for design in DESIGNS if design.for_each)} - {*self.value_designs}
+        return tuple(one for one in self.evaluations if one[2] not in special)
+
+    @property
+    def corrected_designs(self) -> tuple[str, ...]:
+        """Those that the yardstick and the estimators held against it need."""
+        estimators = (ESTIMATORS[name] for name in (*self.judged_estimators, YARDSTICK))
+        return tuple(dict.fromkeys(("ablation", *(name for each in estimators for name in each.designs))))
+
+    @property
+    def judged_estimators(self) -> tuple[str, ...]:
+        """The estimators held against corrected values: those that need nothing more than every study has."""
+        return tuple(
+            dict.fromkeys(name for name in (self.estimator, "windows", "leave_one_out") if name != YARDSTICK)
+        )
 
     def manifest_path(self, model: str) -> Path:
         return Path(self.results, "models", f"{model}.json")

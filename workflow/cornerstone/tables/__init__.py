@@ -49,6 +49,7 @@ class Table:
     sections:  from the rows, as they are read from {name}.csv, to what people read. None where there is no {name}.md.
     is_folded: whether the report shows it only to those who open it.
     of_audit:  whether it is made where the exact values of a model are worked out, from the audits.
+    of_corrected: whether it is made where the configuration says `corrected`, from `tables.corrected.Judged`.
     order:     its place among the tables.
     """
 
@@ -58,6 +59,7 @@ class Table:
     sections: Callable[[pd.DataFrame, View], list[Section]] | None
     is_folded: bool
     of_audit: bool = False
+    of_corrected: bool = False
     order: float = LAST
 
     @property

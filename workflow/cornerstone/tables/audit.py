@@ -32,8 +32,8 @@ SUMMARY_NOTE = (
     "error where what they are parts of is zero. Coalitions: how many were evaluated at most of a document, as not "
     "every estimator can use its budget up. Work: evaluations of a sublayer that they take for each token, what "
     "coalitions share once; estimators with coalitions of each document's own have as much work as the windows of the "
-    "budget, the others as many coalitions. Those in italics are shapiq's. The Gaussian process was tuned on the models "
-    "that come with Cornerstone (docs/estimators.md has others)."
+    "budget, the others as many coalitions. Those in italics are shapiq's. The Gaussian process was tuned on the "
+    "models that come with Cornerstone (docs/estimators.md has others)."
 )
 GAMES_NOTE = (
     "Spearman's rank correlation with the exact values at the paper's budget, by model, task and score; the mean over "

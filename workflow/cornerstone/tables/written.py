@@ -13,6 +13,7 @@ import pandas as pd
 
 from cornerstone.tables import TABLES, Table, View
 from cornerstone.tables.audit import Audits
+from cornerstone.tables.corrected import Judged
 from cornerstone.tables.text import markdown
 from cornerstone.values.results import Results
 from cornerstone.values.rows import write_csv
@@ -20,7 +21,7 @@ from cornerstone.values.rows import write_csv
 
 def study_tables() -> list[Table]:
     """Those that every study has, in order."""
-    return [table for table in TABLES if not table.of_audit]
+    return [table for table in TABLES if not table.of_audit and not table.of_corrected]
 
 
 def audit_tables() -> list[Table]:
@@ -28,7 +29,12 @@ def audit_tables() -> list[Table]:
     return [table for table in TABLES if table.of_audit]
 
 
-def write_tables(tables: Iterable[Table], source: Results | Audits, folder: Path) -> None:
+def corrected_tables() -> list[Table]:
+    """Those of estimates held against corrected values."""
+    return [table for table in TABLES if table.of_corrected]
+
+
+def write_tables(tables: Iterable[Table], source: Results | Audits | Judged, folder: Path) -> None:
     """Write {folder}/{name}.csv of each table, and {name}.md, the text of that file, of each that has one."""
     view = View(source.titles, source.score)
     for table in tables:

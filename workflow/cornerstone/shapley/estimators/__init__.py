@@ -22,6 +22,8 @@ from cornerstone.shapley.linear import LinearEstimator
 from cornerstone.system.registry import LAST, Registry
 
 EXACT, NEARLY, ON_AVERAGE = "exact", "nearly exact", "right on average"
+YARDSTICK = "mixed_effects"
+"""The estimator that others are held against where no exact values are known."""
 MeanScores = Callable[[Sequence[Removed]], np.ndarray]
 """From coalitions that were evaluated to their scores, float64 of shape (coalitions,): means over documents."""
 
@@ -55,12 +57,14 @@ class Words:
     method:  how the value is found, after "The value of a sublayer …".
     source:  where values come from, for captions: "Values from random orders of removal".
     caution: what to keep in mind of such values: sentences.
+    interval: what an interval of a value holds: a sentence.
     """
 
     choice: str
     method: str
     source: str
     caution: str
+    interval: str = "An interval is about all documents like these, and takes the removals as they were made."
 
 
 @dataclass(frozen=True)

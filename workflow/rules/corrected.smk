@@ -1,0 +1,40 @@
+# At any depth: the estimates in use against values that are right on average, from coalitions of each document's own.
+rule corrected_table:
+    input:
+        evaluations=[
+            f"<results>/evaluations/{model}/{task}/{design}.parquet"
+            for model in study.model_names
+            for task in study.task_names
+            for design in study.corrected_designs
+        ],
+        documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
+        code=lambda _: code_of(
+            "corrected_table",
+            [*TABLES.files, *SCORES.files, *map(ESTIMATORS.file_of, (*study.judged_estimators, YARDSTICK))],
+        ),
+    output:
+        csv=table_files(corrected_tables(), "csv"),
+        md=report(
+            table_files(corrected_tables(), "md"),
+            category="Tables",
+            caption="../report/audit.rst",
+        ),
+    log:
+        "<logs>/corrected_table.log",
+    benchmark:
+        "<benchmarks>/corrected_table.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    resources:
+        mem_mb=MEMORY_OF_SCORES,
+        runtime=lambda wildcards, attempt: attempt * ESTIMATORS[YARDSTICK].minutes,
+    params:
+        score=study.score,
+        max_removed=study.max_removed,
+        edges=study.edges,
+        estimators=list(study.judged_estimators),
+        titles=TITLES,
+    message:
+        "Hold the estimates against corrected values"
+    script:
+        "../scripts/corrected_table.py"
