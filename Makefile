@@ -11,6 +11,7 @@
 # make bench-streaming    the speed of streamed weights against that of resident ones
 # make bench-scaling      how the cost grows with blocks, coalitions and documents
 # make bench-own          the rate of coalitions of each document's own against a design that all share
+# make bench-values       how near values from coalitions of each document's own come to exact ones
 # make bench-coverage     how often the intervals hold the truth, on games whose truth is known
 # make bench-real-shapes  the paper's models at their real shapes, on a GPU
 # make lint               format and lint checks
@@ -22,7 +23,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: demo test test-slow test-families test-environments test-study test-hub test-slurm test-slurm-smoke bench bench-streaming bench-scaling bench-own bench-coverage bench-real-shapes lint pages environment dev-environment
+.PHONY: demo test test-slow test-families test-environments test-study test-hub test-slurm test-slurm-smoke bench bench-streaming bench-scaling bench-own bench-values bench-coverage bench-real-shapes lint pages environment dev-environment
 
 demo: environment
 	@$(RUN) snakemake all --configfile config/demo.yaml
@@ -69,6 +70,9 @@ bench-scaling: dev-environment
 
 bench-own: dev-environment
 	@$(VENV)/bin/python benchmarks/own_coalitions.py
+
+bench-values: dev-environment
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/own_values.py
 
 bench-coverage: dev-environment
 	@$(VENV)/bin/python benchmarks/interval_coverage.py

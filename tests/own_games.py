@@ -6,8 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cornerstone.shapley.document_games import DocumentGames
-from cornerstone.shapley.document_pairs import document_pairs
 from cornerstone.shapley.game_kernel import coalition_weights
 
 
@@ -20,25 +18,6 @@ def exact_values(table: np.ndarray) -> np.ndarray:
     """The Shapley values of games, (2^n, games) to (games, n), by the formula over all coalitions."""
     n = len(table).bit_length() - 1
     return (coalition_weights(everything(n).astype(float)) @ table).T
-
-
-def drawn(table: np.ndarray, pairs: int, seed: int) -> DocumentGames:
-    """What estimators see of documents whose every coalition's score is known, (2^n, documents)."""
-    n, count = len(table).bit_length() - 1, table.shape[1]
-    documents, last = np.arange(count)[:, None], len(table) - 1
-    sides = np.stack([document_pairs(n, pairs, (seed, document)) for document in range(count)])
-    places = sides @ (1 << np.arange(n))
-    singles = table[1 << np.arange(n)].T
-    known = np.column_stack([table[0], table[last], singles])
-    return DocumentGames(
-        table[0],
-        table[last],
-        singles,
-        sides,
-        table[places, documents],
-        table[last - places, documents],
-        known,
-    )
 
 
 def hard_games(n: int) -> dict[str, Callable[[np.random.Generator, int], np.ndarray]]:

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from cornerstone.shapley.games import with_own_pairs
 from cornerstone.shapley.kernel_regression import kernel_regression
 from cornerstone.shapley.mixed_effects import FEWEST_DOCUMENTS, mixed_effects
-from own_games import drawn, everything, exact_values, hard_games
+from own_games import everything, exact_values, hard_games
 
 BOTH = pytest.mark.parametrize("estimate", [kernel_regression, mixed_effects], ids=lambda f: f.__name__)
 
@@ -14,7 +15,7 @@ BOTH = pytest.mark.parametrize("estimate", [kernel_regression, mixed_effects], i
 @pytest.mark.parametrize("n", [2, 3, 5, 6])
 def test_all_pairs_give_every_documents_exact_values(estimate, n):
     table = np.random.default_rng(n).standard_normal((2**n, FEWEST_DOCUMENTS + 5))
-    found = estimate(drawn(table, 1000, seed=0))
+    found = estimate(with_own_pairs(table, 1000, seed=0))
     np.testing.assert_allclose(found.per_document, exact_values(table), atol=1e-8)
     assert np.abs(found.by_pair).max() < 1e-8  # nothing is left unseen
 
@@ -23,7 +24,7 @@ def test_all_pairs_give_every_documents_exact_values(estimate, n):
 def test_additive_games_have_their_values_and_no_interval(estimate):
     worth = np.array([0.5, 0.2, 0.1, -0.1, 0.0, 0.05, 0.02, 0.01])
     table = np.repeat((~everything(8) @ worth)[:, None], 60, axis=1)
-    found = estimate(drawn(table, 14, seed=1))
+    found = estimate(with_own_pairs(table, 14, seed=1))
     np.testing.assert_allclose(found.per_document.mean(axis=0), worth, atol=1e-7)
     np.testing.assert_allclose(found.per_document.std(axis=0), 0, atol=1e-6)
     assert found.gap == pytest.approx(0, abs=1e-9)
@@ -32,7 +33,7 @@ def test_additive_games_have_their_values_and_no_interval(estimate):
 @BOTH
 def test_values_sum_to_what_there_is_to_share_out(estimate):
     table = hard_games(8)["product"](np.random.default_rng(0), 50)
-    found = estimate(drawn(table, 12, seed=2))
+    found = estimate(with_own_pairs(table, 12, seed=2))
     np.testing.assert_allclose(
         found.per_document.mean(axis=0).sum(), (table[0] - table[-1]).mean(), atol=1e-9
     )
@@ -46,7 +47,7 @@ def test_the_correction_takes_the_bias_out_where_the_model_is_wrong(name, pairs)
     truth = exact_values(table).mean(axis=0)
     errors = np.array(
         [
-            mixed_effects(drawn(table, pairs, seed)).per_document.mean(axis=0) - truth
+            mixed_effects(with_own_pairs(table, pairs, seed)).per_document.mean(axis=0) - truth
             for seed in range(repetitions)
         ]
     )
@@ -57,7 +58,7 @@ def test_the_correction_takes_the_bias_out_where_the_model_is_wrong(name, pairs)
 def test_the_interval_of_these_documents_is_as_wide_as_the_errors_are():
     table = hard_games(8)["product"](np.random.default_rng(3), 120)
     truth = exact_values(table).mean(axis=0)
-    found = [mixed_effects(drawn(table, 12, seed)) for seed in range(30)]
+    found = [mixed_effects(with_own_pairs(table, 12, seed)) for seed in range(30)]
     errors = np.array([one.per_document.mean(axis=0) - truth for one in found])
     told = np.array([np.sqrt((one.by_pair**2).sum(axis=(0, 1))) for one in found])
     assert 0.8 < np.sqrt((errors**2).mean() / (told**2).mean()) < 1.2
@@ -70,7 +71,7 @@ def test_the_model_of_documents_makes_the_errors_smaller_where_documents_differ(
     # What a document's answer rests on is its own: one of the sublayers, which other removals leave alone.
     worth = 0.2 + rng.dirichlet(np.full(n, 0.3), count)
     table = there @ worth.T
-    games = drawn(table + 0.05 * rng.standard_normal(table.shape), 14, seed=0)
+    games = with_own_pairs(table + 0.05 * rng.standard_normal(table.shape), 14, seed=0)
     truth = exact_values(table).mean(axis=0)
     modelled, plain = (
         np.abs(f(games).per_document.mean(axis=0) - truth).mean() for f in (mixed_effects, kernel_regression)
@@ -82,7 +83,9 @@ def test_where_the_model_tells_nothing_the_errors_are_those_of_the_regression():
     table = hard_games(8)["random"](np.random.default_rng(5), 100)
     truth = exact_values(table).mean(axis=0)
     squares = {
-        f: np.mean([(f(drawn(table, 12, s)).per_document.mean(axis=0) - truth) ** 2 for s in range(25)])
+        f: np.mean(
+            [(f(with_own_pairs(table, 12, s)).per_document.mean(axis=0) - truth) ** 2 for s in range(25)]
+        )
         for f in (kernel_regression, mixed_effects)
     }
     assert squares[mixed_effects] < 1.21 * squares[kernel_regression]
@@ -90,10 +93,10 @@ def test_where_the_model_tells_nothing_the_errors_are_those_of_the_regression():
 
 def test_few_documents_are_left_to_the_regression():
     table = hard_games(6)["product"](np.random.default_rng(6), FEWEST_DOCUMENTS - 1)
-    games = drawn(table, 9, seed=0)
+    games = with_own_pairs(table, 9, seed=0)
     np.testing.assert_array_equal(mixed_effects(games).per_document, kernel_regression(games).per_document)
 
 
 def test_documents_that_all_score_the_same_have_values_of_zero():
-    found = mixed_effects(drawn(np.full((2**6, 50), 0.5), 9, seed=0))
+    found = mixed_effects(with_own_pairs(np.full((2**6, 50), 0.5), 9, seed=0))
     assert not found.per_document.any() and not found.by_pair.any()

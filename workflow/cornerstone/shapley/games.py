@@ -70,27 +70,15 @@ class Game:
 
     def of_documents(self, budget: int, seed: int) -> DocumentGames:
         """Pairs of each document's own, for the work of windows of so many coalitions."""
-        n, everything = self.n_sublayers, len(self.scores) - 1
         by_document = self.documents
         if by_document is None:
             by_document = np.repeat(self.scores[:, None], COPIES, axis=1)
-        count = by_document.shape[1]
-        pairs = pairs_of_work(n, _work_of_windows(n, budget))
-        sides = np.stack([document_pairs(n, pairs, (seed, document)) for document in range(count)])
-        self.own.extend([*ablation(n), *pair_coalitions(own)] for own in sides[:DOCUMENTS_COUNTED])
-        places = sides @ (1 << np.arange(n))
-        documents = np.arange(count)[:, None]
-        singles = by_document[1 << np.arange(n)].T
-        known = np.column_stack([by_document[0], by_document[everything], singles])
-        return DocumentGames(
-            full=by_document[0],
-            bare=by_document[everything],
-            without=singles,
-            sides=sides,
-            without_side=by_document[places, documents],
-            only_side=by_document[everything - places, documents],
-            covariates=known / (known.std() or 1.0) if self.covariates is None else self.covariates,
+        n = self.n_sublayers
+        games = with_own_pairs(
+            by_document, pairs_of_work(n, _work_of_windows(n, budget)), seed, self.covariates
         )
+        self.own.extend([*ablation(n), *pair_coalitions(own)] for own in games.sides[:DOCUMENTS_COUNTED])
+        return games
 
     def _look_up(self, places: list[int]) -> np.ndarray:
         self.asked.update(places)
@@ -100,6 +88,31 @@ class Game:
 def place_of(removed: Removed) -> int:
     """The number whose binary digits are the removed sublayers."""
     return sum(1 << sublayer for sublayer in removed)
+
+
+def with_own_pairs(
+    by_document: np.ndarray, pairs: int, seed: int, covariates: np.ndarray | None = None
+) -> DocumentGames:
+    """So many pairs of each document's own, of documents whose every score is known: (2^sublayers, documents).
+
+    covariates: what is known of each document; by default its scores of the full model, the bare one and of single
+    removals.
+    """
+    n, count = len(by_document).bit_length() - 1, by_document.shape[1]
+    sides = np.stack([document_pairs(n, pairs, (seed, document)) for document in range(count)])
+    places, last = sides @ (1 << np.arange(n)), len(by_document) - 1
+    documents = np.arange(count)[:, None]
+    singles = by_document[1 << np.arange(n)].T
+    known = np.column_stack([by_document[0], by_document[last], singles])
+    return DocumentGames(
+        full=by_document[0],
+        bare=by_document[last],
+        without=singles,
+        sides=sides,
+        without_side=by_document[places, documents],
+        only_side=by_document[last - places, documents],
+        covariates=known / (known.std() or 1.0) if covariates is None else covariates,
+    )
 
 
 def _removed_at(place: int) -> Removed:

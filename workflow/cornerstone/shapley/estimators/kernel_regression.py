@@ -30,7 +30,8 @@ ESTIMATORS.register(
             "of drawing coalitions and of drawing documents. They sum to what the whole model scores beyond the one "
             "without sublayers.",
             interval="An interval of a value holds the Shapley value of all documents like these; that of these "
-            "documents alone is in the columns these_low and these_high. Other intervals take the removals as they were made.",
+            "documents alone is in the columns these_low and these_high. Other intervals take the removals as they "
+            "were made.",
         ),
         audited=audited_values,
         additive=NEARLY,

@@ -1,0 +1,201 @@
+"""How near values from coalitions of each document's own come to the exact Shapley values, on the demo's 24 games.
+
+    python benchmarks/own_values.py --seeds 10        # make bench-values
+
+Every coalition of the demo's models is evaluated on all documents of the six tasks (config/audit.yaml, some 20 minutes
+on two cores the first time). Then each estimator gets what it would have had, on all documents and on 1,000 drawn from
+them with replacement, which are documents of their own: nothing knows of copies. All evaluations are counted, single
+removals too; nothing is fitted beforehand. A table for people, then one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
+
+from cornerstone.scores import SCORES, yardstick
+from cornerstone.shapley.coalition_tree import least_evaluations
+from cornerstone.shapley.coalitions import ablation, paper_budget, windows
+from cornerstone.shapley.document_games import DocumentGames
+from cornerstone.shapley.document_pairs import document_pairs, pair_coalitions, pairs_of_same_work
+from cornerstone.shapley.estimators.exact import exact_estimator
+from cornerstone.shapley.estimators.windows import window_estimator
+from cornerstone.shapley.games import place_of, with_own_pairs
+from cornerstone.shapley.kernel_regression import kernel_regression
+from cornerstone.shapley.linear import LinearEstimator
+from cornerstone.shapley.mixed_effects import mixed_effects
+from cornerstone.statistics.ranks import spearman
+from cornerstone.statistics.resampling import Z_95
+from cornerstone.values.exact_games import exact_games
+from cornerstone.values.scored_task import read_choices, score_task
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+RESULTS = REPOSITORY / "results" / "audit"
+DRAWN = 1000
+LARGEST_WINDOW = 4
+APART = 0.02
+"""Of the largest value: pairs of sublayers that differ by more should stand in the right order."""
+
+
+@dataclass(frozen=True, eq=False)
+class Documents:
+    """A game's documents. name: of the model, task and score. table: (2^n, documents). covariates: of each."""
+
+    name: str
+    table: np.ndarray
+    covariates: np.ndarray
+
+
+def main() -> None:
+    arguments = _arguments()
+    evaluate_everything(arguments.cores)
+    games = [
+        game for path in sorted(RESULTS.glob("evaluations/*/*/exact.parquet")) for game in games_of(path)
+    ]
+    with ProcessPoolExecutor(arguments.cores) as pool:
+        jobs = [pool.submit(errors_of, game, arguments.seeds) for game in games]
+        rows = pd.DataFrame([row for job in jobs for row in job.result()])
+    shown = summary(rows)
+    print(shown.to_string(index=False, float_format="%.3f"))
+    print(json.dumps({"games": len(games), "seeds": arguments.seeds, "rows": shown.to_dict("records")}))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--cores", type=int, default=2)
+    return parser.parse_args()
+
+
+def evaluate_everything(cores: int) -> None:
+    """All coalitions on all documents of the demo."""
+    models, tasks = (
+        ("demo_llama", "demo_mixtral"),
+        sorted((REPOSITORY / "resources/demo/documents").glob("*.jsonl")),
+    )
+    targets = [
+        f"results/audit/evaluations/{model}/{task.stem}/exact.parquet" for model in models for task in tasks
+    ]
+    command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile", "config/audit.yaml"]
+    subprocess.run(
+        [*command, "--quiet", "all", "--config", "documents=1000", "--", *targets], cwd=REPOSITORY, check=True
+    )
+
+
+def games_of(path: Path) -> list[Documents]:
+    """The study's score and the yardstick of one model and task."""
+    evaluated = read_choices([path], RESULTS / "documents" / f"{path.parent.name}.parquet")
+    metrics = dict.fromkeys((SCORES["paper"].metric(evaluated.metrics, evaluated.task), yardstick().name))
+    found = exact_games([score_task(evaluated, metric).scores for metric in metrics])
+    return [
+        Documents(f"{evaluated.model} {evaluated.task} {metric}", game.documents, game.covariates)
+        for metric, game in found.items()
+    ]
+
+
+def errors_of(game: Documents, seeds: int) -> list[dict[str, float | str]]:
+    """A row per setting, estimator and seed."""
+    n, count = len(game.table).bit_length() - 1, game.table.shape[1]
+    exact = exact_estimator(n)
+    exact_of_each = exact.weights @ game.table[[place_of(removed) for removed in exact.coalitions]]
+    budgets = {
+        "work of the windows": pairs_of_same_work(n, LARGEST_WINDOW),
+        "43 coalitions": _pairs_of_count(n),
+    }
+    rows = []
+    for seed in range(seeds):
+        chosen = {
+            "all": np.arange(count),
+            f"{DRAWN:,}": np.random.default_rng(seed).integers(count, size=DRAWN),
+        }
+        for documents, places in chosen.items():
+            truth = exact_of_each[:, places].mean(axis=1)
+            about = {"game": game.name, "documents": documents}
+            if seed == 0:
+                values = _linear(window_estimator(n, LARGEST_WINDOW), game.table[:, places])
+                rows.append(
+                    about | {"budget": "work of the windows", "estimator": "windows"} | _errors(values, truth)
+                )
+            for budget, pairs in budgets.items():
+                games = with_own_pairs(game.table[:, places], pairs, seed, game.covariates[places])
+                for estimate in (kernel_regression, mixed_effects):
+                    about_it = about | {"budget": budget, "estimator": estimate.__name__}
+                    rows.append(about_it | _held(estimate, games, truth))
+    return rows
+
+
+def _pairs_of_count(n: int) -> int:
+    """As many pairs as coalitions fit, single removals included, in the paper's number of them."""
+    budget, pairs = paper_budget(n, LARGEST_WINDOW), 1
+    while (
+        max(n + 1 + len(pair_coalitions(document_pairs(n, pairs + 1, (seed,)))) for seed in range(50))
+        <= budget
+    ):
+        pairs += 1
+    return pairs
+
+
+def _linear(estimator: LinearEstimator, table: np.ndarray) -> np.ndarray:
+    return estimator.weights @ table[[place_of(removed) for removed in estimator.coalitions]].mean(axis=1)
+
+
+def _held(
+    estimate: Callable[[DocumentGames], object], games: DocumentGames, truth: np.ndarray
+) -> dict[str, float]:
+    found = estimate(games)
+    values, sd = found.per_document.mean(axis=0), np.sqrt((found.by_pair**2).sum(axis=(0, 1)))
+    inside = (np.abs(values - truth) <= Z_95 * sd).mean()
+    return _errors(values, truth) | {"covered": inside, "told": np.sqrt(np.mean(sd**2)) / np.abs(truth).max()}
+
+
+def _errors(values: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    largest = np.abs(truth).max()
+    apart = truth[:, None] - truth
+    far = np.triu(np.abs(apart) > APART * largest, 1)
+    return {
+        "error": np.abs(values - truth).mean() / largest,
+        "square": np.mean((values - truth) ** 2) / largest**2,
+        "spearman": spearman(values, truth),
+        "in order": ((values[:, None] - values) * apart > 0)[far].mean(),
+    }
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """Means over games and seeds; worst: the lowest of the games' mean rank correlations. In per cent but the ranks."""
+    shown = []
+    for keys, some in rows.groupby(["documents", "budget", "estimator"], sort=False):
+        row = dict(zip(("documents", "budget", "estimator"), keys, strict=True))
+        row |= {"error %": 100 * some["error"].mean(), "spearman": some["spearman"].mean()}
+        row |= {
+            "worst": some.groupby("game")["spearman"].mean().min(),
+            "in order %": 100 * some["in order"].mean(),
+        }
+        row |= {"95 % intervals hold %": 100 * some["covered"].mean()}
+        row |= {"true / told error": np.sqrt(some["square"].mean() / (some["told"] ** 2).mean())}
+        shown.append(row | {"work": _work(row["budget"], row["estimator"])})
+    return pd.DataFrame(shown).sort_values(["documents", "budget", "error %"], ignore_index=True)
+
+
+def _work(budget: str, estimator: str) -> float:
+    """(state × sublayer) evaluations of a token, single removals included."""
+    n = 12
+    if estimator == "windows":
+        return least_evaluations([*ablation(n), *windows(n, LARGEST_WINDOW)], n)
+    pairs = _pairs_of_count(n) if budget == "43 coalitions" else pairs_of_same_work(n, LARGEST_WINDOW)
+    lists = [[*ablation(n), *pair_coalitions(document_pairs(n, pairs, (seed,)))] for seed in range(20)]
+    return float(np.mean([least_evaluations(one, n) for one in lists]))
+
+
+if __name__ == "__main__":
+    main()

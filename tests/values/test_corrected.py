@@ -1,0 +1,74 @@
+"""Estimates held against corrected values, beside what exact values say of them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import synthetic
+from cornerstone.scores import SCORES
+from cornerstone.shapley.coalitions import ablation, windows
+from cornerstone.shapley.estimators.windows import window_estimator
+from cornerstone.shapley.games import place_of, with_own_pairs
+from cornerstone.statistics.ranks import spearman
+from cornerstone.tables import TABLES, View
+from cornerstone.tables.corrected import Judged, corrected_finding
+from cornerstone.tables.written import corrected_tables, write_tables
+from cornerstone.values.corrected import judged_table
+from cornerstone.values.score_matrix import Scores
+from cornerstone.values.scored_task import ScoredTask
+from cornerstone.values.titles import Titles
+from own_games import exact_values, hard_games
+
+N, DOCUMENTS = 8, 200
+
+
+def scored(table, seed=0):
+    coalitions = tuple([*ablation(N), *windows(N, 3)])
+    matrix = table[[place_of(removed) for removed in coalitions]]
+    none = np.zeros(table.shape[1])
+    scores = Scores("acc", coalitions, tuple(range(table.shape[1])), matrix, none, none)
+    return ScoredTask("one", "boolq", tuple(synthetic.labels(N)), scores, with_own_pairs(table, 14, seed))
+
+
+@pytest.fixture(scope="module")
+def table():
+    return hard_games(N)["product"](np.random.default_rng(0), DOCUMENTS)
+
+
+def test_errors_and_ranks_are_those_that_exact_values_show(table):
+    truth = exact_values(table).mean(axis=0)
+    estimator = window_estimator(N, 3)
+    values = estimator.weights @ table[[place_of(removed) for removed in estimator.coalitions]].mean(axis=1)
+    largest = np.abs(truth).max()
+    error = np.sqrt(np.mean((values - truth) ** 2)) / largest
+    bias = (values - truth).mean() / largest
+    rows = [judged_table(scored(table, seed), ["windows"], 3).iloc[0] for seed in range(12)]
+    found = pd.DataFrame(rows)
+    assert found["error"].mean() == pytest.approx(error, rel=0.06)
+    assert found["bias"].mean() == pytest.approx(bias, abs=0.01)
+    assert found["spearman"].mean() == pytest.approx(spearman(values, truth), abs=0.08)
+    for what, true in (("error", error), ("bias", bias)):
+        inside = (found[f"{what}_low"] <= true) & (true <= found[f"{what}_high"])
+        assert inside.sum() >= 9
+    assert found["noise"].between(0.001, 0.05).all()
+
+
+def test_each_estimator_in_use_has_a_row_with_its_documents(table):
+    found = judged_table(scored(table), ["windows", "leave_one_out"], 3)
+    assert found["estimator"].tolist() == ["windows", "leave one out"]
+    assert (found["documents"] == DOCUMENTS).all()
+    assert (found["error_low"] <= found["error"]).all() and (found["error"] <= found["error_high"]).all()
+    assert found["spearman_high"].max() <= 1
+
+
+def test_the_table_and_the_sentence_hold_its_numbers(table, tmp_path):
+    titles = Titles({"one": "Model One"}, {"boolq": "BoolQ"})
+    rows = judged_table(scored(table), ["windows", "leave_one_out"], 3)
+    write_tables(corrected_tables(), Judged(rows, titles, SCORES["acc"]), tmp_path)
+    text = (tmp_path / "corrected.md").read_text()
+    assert "Model One" in text and "leave one out" in text
+    (section,) = TABLES["corrected"].sections(rows, View(titles, SCORES["acc"]))
+    assert len(section.table) == 2
+    told = corrected_finding(rows, "windows", titles)
+    assert f"{rows['error'][0] * 100:.1f} % of the largest value (means of 1 task)" in told
+    assert corrected_finding(rows, "Gaussian process", titles) == ""
