@@ -6,7 +6,7 @@ import pytest
 from cornerstone.shapley.games import with_own_pairs
 from cornerstone.shapley.kernel_regression import kernel_regression
 from cornerstone.shapley.mixed_effects import FEWEST_DOCUMENTS, mixed_effects
-from own_games import everything, exact_values, hard_games
+from hard_games import everything, exact_values, hard_games
 
 BOTH = pytest.mark.parametrize("estimate", [kernel_regression, mixed_effects], ids=lambda f: f.__name__)
 

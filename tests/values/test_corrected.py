@@ -17,7 +17,7 @@ from cornerstone.values.corrected import judged_table
 from cornerstone.values.score_matrix import Scores
 from cornerstone.values.scored_task import ScoredTask
 from cornerstone.values.titles import Titles
-from own_games import exact_values, hard_games
+from hard_games import exact_values, hard_games
 
 N, DOCUMENTS = 8, 200
 

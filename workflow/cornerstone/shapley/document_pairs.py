@@ -28,8 +28,8 @@ GOLDEN = (sqrt(5) - 1) / 2
 """Multiples of the golden ratio, less their whole parts, fill [0, 1) evenly from the first few on."""
 FEW_PAIRS = 2000
 """So many of a size are listed and shuffled; of more, one that came before is drawn again."""
-REFERENCES = 8
-"""Documents whose coalition trees are averaged for the work of so many pairs."""
+FEWEST_REFERENCES, REFERENCE_SUBLAYERS = 4, 400
+"""Documents whose coalition trees are averaged for the work of so many pairs: the fewer, the larger the trees are."""
 
 Seed = tuple[int, ...]
 
@@ -144,7 +144,7 @@ def pairs_of_work(n_sublayers: int, given: float) -> int:
 def _work(n_sublayers: int, pairs: int) -> float:
     """(state × sublayer) evaluations of a token, with the single removals: a mean over some documents."""
     of_each = []
-    for reference in range(REFERENCES):
+    for reference in range(max(FEWEST_REFERENCES, REFERENCE_SUBLAYERS // n_sublayers)):
         own = pair_coalitions(document_pairs(n_sublayers, pairs, (reference,)))
         of_each.append(least_evaluations([*ablation(n_sublayers), *own], n_sublayers))
     return float(np.mean(of_each))

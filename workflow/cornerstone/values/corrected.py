@@ -22,8 +22,8 @@ from cornerstone.values.rows import of_task
 from cornerstone.values.scored_task import ScoredTask
 
 DRAWS = 400
-NOISES = (0.0, 0.5, 1.0, 1.5, 2.0)
-"""Variances of noise added to the yardstick, in parts of its own: what it would show without any is extrapolated."""
+LEAST_RELIABLE = 0.1
+"""Where the noise is beyond it, no correction makes up for it."""
 
 
 def judged_table(
@@ -33,8 +33,8 @@ def judged_table(
 
     spearman: rank correlation with the Shapley values of these documents. error: root mean square of the distances
     from them; bias: mean distance; both in parts of the largest of them. All without the yardstick's own errors, whose
-    root mean square is noise, by extrapolation to no noise (Cook and Stefanski 1994, J. Am. Stat. Assoc. 89) and by
-    subtraction. Intervals are of 95 % and of these errors.
+    root mean square is noise: the correlation by Spearman's correction for attenuation (1904, Am. J. Psychology 15), the
+    error by subtraction. Intervals are of 95 % and of these errors.
     """
     yardstick = estimated(YARDSTICK, scored, max_removed, edges)
     values, largest = yardstick.per_document.mean(axis=1), np.abs(yardstick.per_document.mean(axis=1)).max()
@@ -64,13 +64,20 @@ def _rank_correlation(
     """With the values themselves, and draws for its interval."""
     if min(np.ptp(estimate), np.ptp(values)) == 0:
         return np.nan, np.full(len(noise), np.nan)
-    at = [
-        np.array([spearman(estimate, values + np.sqrt(size) * one) for one in (noise if size else noise[:1])])
-        for size in NOISES
-    ]
-    without = np.polyval(np.polyfit(NOISES, [draws.mean() for draws in at], 2), -1.0)
-    own = at[NOISES.index(1.0)]
-    return float(np.clip(without, -1, 1)), np.clip(without + own - own.mean(), -1, 1)
+    reliability = _reliability(np.mean([spearman(values, values + one) for one in noise]))
+    draws = np.array([spearman(estimate, values + one) for one in noise]) / reliability
+    without = spearman(estimate, values) / reliability
+    return float(np.clip(without, -1, 1)), np.clip(without + draws - draws.mean(), -1, 1)
+
+
+def _reliability(again: float) -> float:
+    """The correlation of noisy values with the true ones, by theirs with themselves once more as noisy.
+
+    With k the noise's variance over the true values' the two are 1 / √(1 + k) and √((1 + k) / (1 + 2k)).
+    """
+    square = np.clip(again, 0.0, 1.0) ** 2
+    noise = (1 - square) / max(2 * square - 1, LEAST_RELIABLE)
+    return float(1 / np.sqrt(1 + noise))
 
 
 def _error(
