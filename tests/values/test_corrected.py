@@ -17,7 +17,7 @@ from cornerstone.values.corrected import judged_table
 from cornerstone.values.score_matrix import Scores
 from cornerstone.values.scored_task import ScoredTask
 from cornerstone.values.titles import Titles
-from hard_games import exact_values, hard_games
+from hard_games import everything, exact_values
 
 N, DOCUMENTS = 8, 200
 
@@ -32,7 +32,11 @@ def scored(table, seed=0):
 
 @pytest.fixture(scope="module")
 def table():
-    return hard_games(N)["product"](np.random.default_rng(0), DOCUMENTS)
+    """Each sublayer keeps another part of what the rest is worth, in no order; windows see them one beside another."""
+    rng = np.random.default_rng(0)
+    keeps = rng.permutation([0.2, 0.4, 0.55, 0.7, 0.8, 0.88, 0.94, 0.99])
+    probability = 0.25 + 0.7 * np.where(everything(N), keeps, 1.0).prod(axis=1)
+    return (rng.random((2**N, DOCUMENTS)) < probability[:, None]).astype(float)
 
 
 def test_errors_and_ranks_are_those_that_exact_values_show(table):
@@ -45,12 +49,10 @@ def test_errors_and_ranks_are_those_that_exact_values_show(table):
     rows = [judged_table(scored(table, seed), ["windows"], 3).iloc[0] for seed in range(12)]
     found = pd.DataFrame(rows)
     assert found["error"].mean() == pytest.approx(error, rel=0.06)
-    assert found["bias"].mean() == pytest.approx(bias, abs=0.01)
+    assert found["bias"].to_numpy() == pytest.approx(np.full(12, bias), rel=0.1)  # of the largest estimate
     assert found["spearman"].mean() == pytest.approx(spearman(values, truth), abs=0.08)
-    for what, true in (("error", error), ("bias", bias)):
-        inside = (found[f"{what}_low"] <= true) & (true <= found[f"{what}_high"])
-        assert inside.sum() >= 9
-    assert found["noise"].between(0.001, 0.05).all()
+    assert ((found["error_low"] <= error) & (error <= found["error_high"])).sum() >= 9
+    assert found["noise"].between(0.001, 0.08).all()
 
 
 def test_each_estimator_in_use_has_a_row_with_its_documents(table):

@@ -19,8 +19,8 @@ NOTE = (
     "How near estimates come to the Shapley values of these documents. The yardstick are corrected values: each "
     "document has random coalitions of its own, and the values are right on average whatever the model is like. Rank: "
     "rank correlation with the Shapley values. Error: root mean square of the distances from them, in per cent of the "
-    "largest. Bias: the mean distance, likewise. Each is without the errors of the yardstick, which the last column "
-    "has, and with a 95 % interval for them."
+    "largest. Both are without the errors of the yardstick, which the last column has, and with a 95 % interval for "
+    "them. Bias: the mean distance, likewise in per cent; the sum of the Shapley values is known."
 )
 
 
@@ -42,7 +42,7 @@ def corrected_sections(table: pd.DataFrame, view: View) -> list[Section]:
             "Estimator": row.estimator,
             "Rank": f"{_digits(row.spearman)} ({_digits(row.spearman_low)} – {_digits(row.spearman_high)})",
             "Error (%)": f"{percent(row.error)} ({percent(row.error_low)} – {percent(row.error_high)})",
-            "Bias (%)": f"{percent(row.bias)} ({percent(row.bias_low)} – {percent(row.bias_high)})",
+            "Bias (%)": percent(row.bias),
             "Yardstick (%)": percent(row.noise),
         }
         for row in table.itertuples()

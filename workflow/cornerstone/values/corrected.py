@@ -29,16 +29,18 @@ LEAST_RELIABLE = 0.1
 def judged_table(
     scored: ScoredTask, estimators: Sequence[str], max_removed: int, edges: str = "both"
 ) -> pd.DataFrame:
-    """A row per estimator: estimator, spearman, error, bias, each with its …_low and …_high, noise, documents.
+    """A row per estimator: estimator, spearman and error, each with its …_low and …_high, bias, noise, documents.
 
     spearman: rank correlation with the Shapley values of these documents. error: root mean square of the distances
-    from them; bias: mean distance; both in parts of the largest of them. All without the yardstick's own errors, whose
-    root mean square is noise: the correlation by Spearman's correction for attenuation (1904, Am. J. Psychology 15), the
+    from them; bias: mean distance, known for sure, as the sum of the Shapley values is; both in parts of the largest of
+    them. The others are without the yardstick's own errors, whose
+    root mean square is noise: the correlation by Spearman's correction for attenuation (1904, Am. J. Psychol. 15), the
     error by subtraction. Intervals are of 95 % and of these errors.
     """
     yardstick = estimated(YARDSTICK, scored, max_removed, edges)
     values, largest = yardstick.per_document.mean(axis=1), np.abs(yardstick.per_document.mean(axis=1)).max()
     noise = np.random.default_rng(SEED).standard_normal((DRAWS, len(values))) * yardstick.these_sd
+    noise -= noise.mean(axis=1, keepdims=True)  # what there is to share out is known
     rows = []
     for name in estimators:
         estimate = estimated(name, scored, max_removed, edges).per_document.mean(axis=1)
@@ -46,8 +48,7 @@ def judged_table(
         row = {"estimator": audited.title}
         row |= _with_interval("spearman", *_rank_correlation(estimate, values, noise))
         row |= _with_interval("error", *_error(estimate, values, noise, yardstick.these_sd, largest))
-        bias = (estimate - values).mean() / largest
-        row |= _with_interval("bias", bias, bias + noise.mean(axis=1) / largest)
+        row["bias"] = (estimate - values).mean() / largest
         noise_of = np.sqrt(np.mean(yardstick.these_sd**2)) / largest
         rows.append(row | {"noise": noise_of, "documents": len(scored.scores.documents)})
     return of_task(pd.DataFrame(rows), scored)
@@ -87,4 +88,6 @@ def _error(
     own = np.mean(sd**2)
     square = np.mean((estimate - values) ** 2) - own
     draws = np.mean((estimate - values - noise) ** 2, axis=1) - 2 * own
-    return float(np.sqrt(max(square, 0.0)) / largest), np.sqrt(np.maximum(draws, 0.0)) / largest
+    return float(np.sqrt(max(square, 0.0)) / largest), np.sqrt(np.maximum(draws, 0.0)) / np.abs(
+        values + noise
+    ).max(axis=1)
