@@ -197,6 +197,7 @@ DESIGNS.register(
         about="each document's own: random sets of sublayers and their complements, as much work as the windows",
         for_each=_kernel_pairs,
         needs=("max_removed", "seed"),
+        when="with `corrected: true`, or the estimator mixed_effects or kernel_regression",
         order=55,
     )
 )

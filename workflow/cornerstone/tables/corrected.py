@@ -79,6 +79,6 @@ TABLES.register(
         sections=corrected_sections,
         is_folded=True,
         of_corrected=True,
-        order=150,
+        order=155,
     )
 )
