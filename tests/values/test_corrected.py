@@ -63,6 +63,15 @@ def test_each_estimator_in_use_has_a_row_with_its_documents(table):
     assert found["spearman_high"].max() <= 1
 
 
+def test_a_model_that_always_answers_alike_has_nothing_to_be_held_against(tmp_path):
+    titles = Titles({"one": "Model One"}, {"boolq": "BoolQ"})
+    rows = judged_table(scored(np.ones((2**N, 50))), ["windows"], 3)
+    assert rows[["spearman", "error", "bias", "noise"]].isna().all(axis=None)
+    write_tables(corrected_tables(), Judged(rows, titles, SCORES["acc"]), tmp_path)
+    assert "nan" not in (tmp_path / "corrected.md").read_text()
+    assert corrected_finding(rows, "windows", titles) == ""
+
+
 def test_the_table_and_the_sentence_hold_its_numbers(table, tmp_path):
     titles = Titles({"one": "Model One"}, {"boolq": "BoolQ"})
     rows = judged_table(scored(table), ["windows", "leave_one_out"], 3)

@@ -40,10 +40,14 @@ def corrected_sections(table: pd.DataFrame, view: View) -> list[Section]:
             "Model": view.titles.model(row.model),
             "Task": view.titles.task(row.task),
             "Estimator": row.estimator,
-            "Rank": f"{_digits(row.spearman)} ({_digits(row.spearman_low)} – {_digits(row.spearman_high)})",
-            "Error (%)": f"{percent(row.error)} ({percent(row.error_low)} – {percent(row.error_high)})",
-            "Bias (%)": percent(row.bias),
-            "Yardstick (%)": percent(row.noise),
+            "Rank": ""
+            if pd.isna(row.spearman)
+            else f"{_digits(row.spearman)} ({_digits(row.spearman_low)} – {_digits(row.spearman_high)})",
+            "Error (%)": ""
+            if pd.isna(row.error)
+            else f"{percent(row.error)} ({percent(row.error_low)} – {percent(row.error_high)})",
+            "Bias (%)": "" if pd.isna(row.bias) else percent(row.bias),
+            "Yardstick (%)": "" if pd.isna(row.noise) else percent(row.noise),
         }
         for row in table.itertuples()
     ]
@@ -53,7 +57,8 @@ def corrected_sections(table: pd.DataFrame, view: View) -> list[Section]:
 def corrected_finding(table: pd.DataFrame, estimator: str, titles: Titles) -> str:
     """How near the estimator of this title comes on the study's own models, and what each kind of value is for."""
     parts = []
-    for model, rows in table[table["estimator"] == estimator].groupby("model", sort=False):
+    known = table[(table["estimator"] == estimator) & table["error"].notna() & table["spearman"].notna()]
+    for model, rows in known.groupby("model", sort=False):
         parts.append(
             f"{titles.model(model)}: rank correlation {_digits(rows['spearman'].mean())}, error "
             f"{percent(rows['error'].mean())} % of the largest value (means of {counted(len(rows), 'task')})"

@@ -39,6 +39,7 @@ def judged_table(
     """
     yardstick = estimated(YARDSTICK, scored, max_removed, edges)
     values, largest = yardstick.per_document.mean(axis=1), np.abs(yardstick.per_document.mean(axis=1)).max()
+    largest = largest or np.nan  # a model that always answers alike has no values to come near
     noise = np.random.default_rng(SEED).standard_normal((DRAWS, len(values))) * yardstick.these_sd
     noise -= noise.mean(axis=1, keepdims=True)  # what there is to share out is known
     rows = []
