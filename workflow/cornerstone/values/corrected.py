@@ -86,6 +86,8 @@ def _error(
     estimate: np.ndarray, values: np.ndarray, noise: np.ndarray, sd: np.ndarray, largest: float
 ) -> tuple[float, np.ndarray]:
     """Root mean square of the distances from the values, without noise, and draws for its interval."""
+    if np.isnan(largest):
+        return np.nan, np.full(len(noise), np.nan)
     own = np.mean(sd**2)
     square = np.mean((estimate - values) ** 2) - own
     draws = np.mean((estimate - values - noise) ** 2, axis=1) - 2 * own
