@@ -75,6 +75,15 @@ class DocumentGames:
         return DocumentGames(*(getattr(self, name)[chosen] for name in arrays))
 
 
+def known_of_documents(full: np.ndarray, bare: np.ndarray, without: np.ndarray) -> np.ndarray:
+    """One score's part of `covariates`: the whole model, the bare one and single removals, by the size of such scores.
+
+    Arguments as the fields of `DocumentGames`; (documents, 2 + sublayers).
+    """
+    known = np.column_stack([full, bare, without])
+    return known / (known.std() or 1.0)
+
+
 def all_pairs(n_sublayers: int) -> np.ndarray:
     """How many pairs there are of each size, float64 (n // 2 + 1,); of size 0 none."""
     return np.array([0.0] + [float(pairs_of_size(n_sublayers, s)) for s in range(1, n_sublayers // 2 + 1)])

@@ -13,7 +13,7 @@ import numpy as np
 
 from cornerstone.shapley.coalition_tree import least_evaluations
 from cornerstone.shapley.coalitions import Removed, ablation, paper_budget, windows
-from cornerstone.shapley.document_games import DocumentGames
+from cornerstone.shapley.document_games import DocumentGames, known_of_documents
 from cornerstone.shapley.document_pairs import document_pairs, pair_coalitions, pairs_of_work
 
 DOCUMENTS_COUNTED = 20
@@ -103,7 +103,8 @@ def with_own_pairs(
     places, last = sides @ (1 << np.arange(n)), len(by_document) - 1
     documents = np.arange(count)[:, None]
     singles = by_document[1 << np.arange(n)].T
-    known = np.column_stack([by_document[0], by_document[last], singles])
+    if covariates is None:
+        covariates = known_of_documents(by_document[0], by_document[last], singles)
     return DocumentGames(
         full=by_document[0],
         bare=by_document[last],
@@ -111,7 +112,7 @@ def with_own_pairs(
         sides=sides,
         without_side=by_document[places, documents],
         only_side=by_document[last - places, documents],
-        covariates=known / (known.std() or 1.0) if covariates is None else covariates,
+        covariates=covariates,
     )
 
 

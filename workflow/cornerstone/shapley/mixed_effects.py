@@ -77,14 +77,9 @@ def _mixed(plain: Corrected, modelled: Corrected) -> Corrected:
     away = plain.per_document - plain.per_document.mean(axis=0)
     part = float(np.clip(-(apart * away).sum() / max((apart**2).sum(), 1e-300), 0.0, 1.0))
     return Corrected(
-        *(
-            part * one + (1 - part) * other
-            for one, other in (
-                (modelled.per_document, plain.per_document),
-                (modelled.by_pair, plain.by_pair),
-                (plain.gap, plain.gap),
-            )
-        )
+        part * modelled.per_document + (1 - part) * plain.per_document,
+        part * modelled.by_pair + (1 - part) * plain.by_pair,
+        plain.gap,
     )
 
 
@@ -112,7 +107,8 @@ class _Model:
             self.fold, np.arange(self.count)
         ]
         self.anchors = _Anchors.of(games, rng)
-        self.omega, self.variances, self.single_variance = self._learn_variances()
+        self.single_weights = mean_weights(np.eye(self.n, dtype=bool), np.ones(self.n, dtype=np.int64))
+        self.omega = self._learn_variances()
 
     def _singles(self, fold: int) -> np.ndarray:
         """h of the pairs of a single sublayer, (documents, sublayers): what is not known is learnt out of the fold.
@@ -154,8 +150,8 @@ class _Model:
         )
         return x, h, weights
 
-    def _learn_variances(self) -> tuple[np.ndarray, np.ndarray, float]:
-        """Ω, and the variances of e by size and of single removals, by expectation and maximisation."""
+    def _learn_variances(self) -> np.ndarray:
+        """Ω, with the variances of e by size and of single removals set, by expectation and maximisation."""
         whole = np.ones(self.count, dtype=bool)
         groups = int(self.variance_group.max()) + 1
         everything = float(np.mean(self.h**2))
@@ -188,7 +184,7 @@ class _Model:
             b = effects.T @ self.features @ ridge
             found = np.maximum(squares / np.maximum(counts, 1), LEAST_VARIANCE)
             self.single_variance, self.variances = float(found[0]), np.where(counts[1:] > 0, found[1:], 1.0)
-        return omega, self.variances, self.single_variance
+        return omega
 
     def corrected(self) -> Corrected:
         sums = [self._equations(self.fold == fold) for fold in range(FOLDS)]
@@ -255,27 +251,22 @@ class _Model:
         own = (posterior @ (weighted @ residual[..., None]))[..., 0]
         left = residual - (x @ own[..., None])[..., 0]
         values = numbers[:, : self.n] + own + numbers[:, self.n :] @ self.anchors.values.T
-        values = values - self._of_singles(x, h - left)  # all that is predicted of the pairs of size 1
+        predicted = (h - left)[:, : self.n]
+        values = values - predicted @ self.single_weights / self.n  # T_1 of what is predicted
         values += self._known_singles(places)
         return self._correct(places, values, x[:, self.n :], left, weights[:, self.n :], posterior)
-
-    def _of_singles(self, x: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """T_1 of what is predicted: the mean over all n pairs of a single sublayer."""
-        weights = mean_weights(np.eye(self.n, dtype=bool), np.ones(self.n, dtype=np.int64))
-        return predicted[:, : self.n] @ weights / self.n
 
     def _known_singles(self, places: np.ndarray) -> np.ndarray:
         """T_1: of what is known beforehand, corrected by the pairs of size 1 that the document has."""
         games = self.games.some(places)
-        weights = mean_weights(np.eye(self.n, dtype=bool), np.ones(self.n, dtype=np.int64))
         known = self.single_h[places]
-        found = known @ weights / self.n
+        found = known @ self.single_weights / self.n
         document, pair = np.nonzero(games.sizes == 1)
         sublayer = games.sides[document, pair].argmax(axis=1)
         missed = self.h[places][document, pair] - known[document, sublayer]
         has = (self.games.of_size[:, 1] > 0).mean()
         counts = games.of_size[document, 1]
-        np.add.at(found, document, weights[sublayer] * (missed / counts / has)[:, None])
+        np.add.at(found, document, self.single_weights[sublayer] * (missed / counts / has)[:, None])
         return found
 
     def _correct(
@@ -374,9 +365,8 @@ def _product_kernel(games: DocumentGames, rng: np.random.Generator) -> GameKerne
     some = games.some(np.sort(rng.permutation(games.n_documents)[:count]))
     absent, scores = [], []
     for d in range(some.n_documents):
-        own = (
-            some.sizes[d] > 1
-        )  # of the others one side is among the single removals, and the other tells little
+        # Of a pair of size 1 one side is among the single removals, and the other tells little.
+        own = some.sizes[d] > 1
         sides = some.sides[d][own].astype(np.float64)
         absent.append(np.concatenate([np.zeros((1, n)), np.ones((1, n)), np.eye(n), sides, 1 - sides]))
         whole = [some.full[d], some.bare[d]]

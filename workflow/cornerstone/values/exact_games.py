@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from cornerstone.shapley.document_games import known_of_documents
 from cornerstone.shapley.estimators.exact import exact_estimator
 from cornerstone.shapley.games import Game, place_of, rounded
 from cornerstone.system.errors import CornerstoneError
@@ -20,16 +21,15 @@ from cornerstone.values.score_matrix import Scores
 def exact_games(of_metrics: Sequence[Scores]) -> dict[str, Game]:
     """By metric the games of scores of the same documents, which tell of each other's documents."""
     games = {scores.metric: exact_game(scores) for scores in of_metrics}
-    known = [_known_of_documents(game.documents) for game in games.values()]
+    known = [_known_by_place(game.documents) for game in games.values()]
     covariates = np.concatenate(known, axis=1)
     return {metric: replace(game, covariates=covariates) for metric, game in games.items()}
 
 
-def _known_of_documents(by_place: np.ndarray) -> np.ndarray:
-    """Scores of the full model, of the bare one and of single removals, by their size: (documents, numbers)."""
+def _known_by_place(by_place: np.ndarray) -> np.ndarray:
+    """Of scores of all coalitions, (2^sublayers, documents)."""
     n = len(by_place).bit_length() - 1
-    known = by_place[[0, len(by_place) - 1, *(1 << np.arange(n))]].T
-    return known / (known.std() or 1.0)
+    return known_of_documents(by_place[0], by_place[-1], by_place[1 << np.arange(n)].T)
 
 
 def exact_game(scores: Scores) -> Game:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cornerstone.shapley.coalitions import ablation
-from cornerstone.shapley.document_games import DocumentGames
+from cornerstone.shapley.document_games import DocumentGames, known_of_documents
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.score_matrix import Scores, rows_of
 
@@ -28,6 +28,9 @@ def games_of_pairs(
     removed = masks.sum(axis=2)
     singles = [rows_of(each, ablation(n)) for each in known]  # (n + 1, documents) each
     bare = [_of_bare(removed == n, each) for each in measures]
+    covariates = [
+        known_of_documents(one[0], of_bare, one[1:].T) for one, of_bare in zip(singles, bare, strict=True)
+    ]
     smaller, larger = _pairs(masks, removed)
     documents = np.arange(len(masks))[:, None]
     without = singles[0][1:].T
@@ -43,9 +46,7 @@ def games_of_pairs(
         sides=sides,
         without_side=without_side,
         only_side=scores[documents, larger],
-        covariates=np.concatenate(
-            [_scaled(one, of_bare) for one, of_bare in zip(singles, bare, strict=True)], axis=1
-        ),
+        covariates=np.concatenate(covariates, axis=1),
     )
 
 
@@ -55,12 +56,6 @@ def _of_bare(is_bare: np.ndarray, scores: np.ndarray) -> np.ndarray:
             "the model without any sublayer was not evaluated on every document: evaluate again"
         )
     return scores[np.arange(len(scores)), is_bare.argmax(axis=1)]
-
-
-def _scaled(singles: np.ndarray, bare: np.ndarray) -> np.ndarray:
-    """What is known of every document alike, by the size of such scores: (documents, numbers)."""
-    numbers = np.concatenate([singles.T, bare[:, None]], axis=1)
-    return numbers / (numbers.std() or 1.0)
 
 
 def _pairs(masks: np.ndarray, removed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

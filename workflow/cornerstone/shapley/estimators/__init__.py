@@ -147,3 +147,12 @@ def audited() -> list[Estimator]:
 def apply(estimator: LinearEstimator, game: Game) -> np.ndarray:
     """The values of a game, float64 of shape (sublayers,)."""
     return estimator.weights @ game.score(estimator.coalitions)
+
+
+def on_own_coalitions(of_documents: OfDocuments) -> Audited:
+    """The audit of such an estimator: from as much work as windows of the budget."""
+
+    def values(game: Game, budget: int, seed: int) -> np.ndarray:
+        return of_documents(game.of_documents(budget, seed)).per_document.mean(axis=0)
+
+    return values

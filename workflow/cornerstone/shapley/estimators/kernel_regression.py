@@ -3,17 +3,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from cornerstone.shapley.estimators import ESTIMATORS, NEARLY, Estimator, Look, Words
-from cornerstone.shapley.games import Game
+from cornerstone.shapley.estimators import ESTIMATORS, NEARLY, Estimator, Look, Words, on_own_coalitions
 from cornerstone.shapley.kernel_regression import kernel_regression
-
-
-def audited_values(game: Game, budget: int, seed: int) -> np.ndarray:
-    """The estimate of a game from as much work as windows of `budget` coalitions, shape (sublayers,)."""
-    return kernel_regression(game.of_documents(budget, seed)).per_document.mean(axis=0)
-
 
 ESTIMATORS.register(
     Estimator(
@@ -33,7 +24,7 @@ ESTIMATORS.register(
             "documents alone is in the columns these_low and these_high. Other intervals take the removals as they "
             "were made.",
         ),
-        audited=audited_values,
+        audited=on_own_coalitions(kernel_regression),
         additive=NEARLY,
         look=Look("#B07C1A", "-", "P", band=True),
         order=74,

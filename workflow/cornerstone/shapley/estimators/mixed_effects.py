@@ -3,11 +3,8 @@ document's own (see the module `shapley.mixed_effects`)."""
 
 from __future__ import annotations
 
-import numpy as np
-
 from cornerstone.shapley.document_games import DocumentGames
-from cornerstone.shapley.estimators import ESTIMATORS, NEARLY, Estimator, Look, Words
-from cornerstone.shapley.games import Game
+from cornerstone.shapley.estimators import ESTIMATORS, NEARLY, Estimator, Look, Words, on_own_coalitions
 from cornerstone.shapley.kernel_regression import Corrected
 
 
@@ -16,11 +13,6 @@ def of_documents(games: DocumentGames) -> Corrected:
     from cornerstone.shapley.mixed_effects import mixed_effects  # needs SciPy
 
     return mixed_effects(games)
-
-
-def audited_values(game: Game, budget: int, seed: int) -> np.ndarray:
-    """The estimate of a game from as much work as windows of `budget` coalitions, shape (sublayers,)."""
-    return of_documents(game.of_documents(budget, seed)).per_document.mean(axis=0)
 
 
 ESTIMATORS.register(
@@ -44,7 +36,7 @@ ESTIMATORS.register(
             "were made.",
         ),
         minutes=120,
-        audited=audited_values,
+        audited=on_own_coalitions(of_documents),
         additive=NEARLY,
         look=Look("#0B6E4F", "-", "*", band=True),
         order=72,
