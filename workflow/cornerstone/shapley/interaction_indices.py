@@ -34,6 +34,8 @@ from cornerstone.shapley.mixed_effects import CHUNK, FOLDS, SEED, document_featu
 
 MOST_STRONG = 20
 """Sublayers whose products are terms of the polynomial: those whose single removals move the score most."""
+COMPONENTS, DOCUMENTS_A_COMPONENT = 4, 20
+"""Of what is known of every document: so many where there are documents enough to learn from."""
 STEPS = 12
 """Of expectation and maximisation."""
 WEAK, LEAST_VARIANCE = 1e4, 1e-9
@@ -148,7 +150,8 @@ class _Polynomial:
         effects = np.abs((games.full[:, None] - games.without).mean(axis=0))
         self.strong = np.sort(np.argsort(-effects, kind="stable")[:MOST_STRONG])
         self.first, self.second = np.triu_indices(len(self.strong), 1)
-        self.features = document_features(games)
+        components = min(COMPONENTS, games.n_documents // DOCUMENTS_A_COMPONENT)
+        self.features = document_features(games, components)
         self.numbers = self._learn()
 
     @property

@@ -368,8 +368,11 @@ def _product_kernel(games: DocumentGames, rng: np.random.Generator) -> GameKerne
     return GameKernel(offset=0.0, slope=0.0, scale=1.0, noise=0.0, decay=found.decay, spread=found.spread)
 
 
-def document_features(games: DocumentGames) -> np.ndarray:
-    """1, and the first principal components of what is known of every document, of mean square 1: (documents, 3)."""
+def document_features(games: DocumentGames, components: int = COMPONENTS) -> np.ndarray:
+    """1, and the first principal components of what is known of every document, of mean square 1.
+
+    (documents, 1 + components).
+    """
     centred = games.covariates - games.covariates.mean(axis=0)
     vectors, _, _ = np.linalg.svd(centred, full_matrices=False)
-    return np.column_stack([np.ones(games.n_documents), vectors[:, :COMPONENTS] * np.sqrt(games.n_documents)])
+    return np.column_stack([np.ones(games.n_documents), vectors[:, :components] * np.sqrt(games.n_documents)])
