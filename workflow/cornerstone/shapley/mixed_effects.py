@@ -46,6 +46,8 @@ FEWEST_SUBLAYERS = 4
 FOLDS = 4
 COMPONENTS = 2
 """Of what is known of every document. More tell nothing more in the demo's games."""
+LEAST_COMPONENT = 1e-9
+"""Smaller ones are rounding: `covariates` are about 1."""
 PATTERN_PAIRS = 200
 """Pairs at which the patterns are anchored."""
 LEAST_ANCHOR = 1e-5
@@ -371,8 +373,9 @@ def _product_kernel(games: DocumentGames, rng: np.random.Generator) -> GameKerne
 def document_features(games: DocumentGames, components: int = COMPONENTS) -> np.ndarray:
     """1, and the first principal components of what is known of every document, of mean square 1.
 
-    (documents, 1 + components).
+    (documents, 1 + components), fewer where documents do not differ.
     """
     centred = games.covariates - games.covariates.mean(axis=0)
-    vectors, _, _ = np.linalg.svd(centred, full_matrices=False)
-    return np.column_stack([np.ones(games.n_documents), vectors[:, :components] * np.sqrt(games.n_documents)])
+    vectors, sizes, _ = np.linalg.svd(centred, full_matrices=False)
+    vectors = vectors[:, :components][:, sizes[:components] > LEAST_COMPONENT]
+    return np.column_stack([np.ones(games.n_documents), vectors * np.sqrt(games.n_documents)])
