@@ -30,7 +30,7 @@ from cornerstone.statistics.ranks import spearman
 from cornerstone.statistics.resampling import LEVEL, Z_95
 from cornerstone.statistics.significance import benjamini_hochberg, p_values
 from hard_games import exact_indices
-from own_values import LARGEST_WINDOW, RESULTS, Documents, evaluate_everything, games_of
+from own_values import LARGEST_WINDOW, MODELS, RESULTS, Documents, evaluate_everything, games_of
 
 COUNTS = (220, 1000)
 PRODUCT_COUNTS = (300, 1000)
@@ -44,11 +44,11 @@ def main() -> None:
     arguments = _arguments()
     with ProcessPoolExecutor(arguments.cores) as pool:
         jobs = [pool.submit(errors_of_product, n, seed) for n in (64, 160) for seed in range(arguments.seeds)]
-        if not arguments.products:
-            evaluate_everything(arguments.cores)
-            paths = sorted(RESULTS.glob("evaluations/*/*/exact.parquet"))
-            games = [game for path in paths for game in games_of(path)]
-            jobs += [pool.submit(errors_of, game, arguments.seeds) for game in games]
+        if arguments.models:
+            evaluate_everything(arguments.cores, arguments.models)
+        for model in arguments.models:
+            for path in sorted(RESULTS.glob(f"evaluations/{model}/*/exact.parquet")):
+                jobs += [pool.submit(errors_of, game, arguments.seeds) for game in games_of(path)]
         rows = pd.DataFrame([row for job in jobs for row in job.result()])
     shown = summary(rows)
     print(shown.to_string(index=False, float_format="%.2f"))
@@ -59,7 +59,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--products", action="store_true", help="products alone, not the demo's games")
+    parser.add_argument("--models", nargs="*", default=MODELS, help="of the demo; none for products alone")
     return parser.parse_args()
 
 
