@@ -13,6 +13,7 @@
 # make bench-own          the rate of coalitions of each document's own against a design that all share
 # make bench-values       how near values from coalitions of each document's own come to exact ones
 # make bench-own-coverage how often the intervals of such values hold the Shapley value, on hard games
+# make bench-indices      how near interaction indices from such coalitions come to exact ones
 # make bench-coverage     how often the intervals hold the truth, on games whose truth is known
 # make bench-real-shapes  the paper's models at their real shapes, on a GPU
 # make lint               format and lint checks
@@ -24,7 +25,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: demo test test-slow test-families test-environments test-study test-hub test-slurm test-slurm-smoke bench bench-streaming bench-scaling bench-own bench-values bench-own-coverage bench-coverage bench-real-shapes lint pages environment dev-environment
+.PHONY: demo test test-slow test-families test-environments test-study test-hub test-slurm test-slurm-smoke bench bench-streaming bench-scaling bench-own bench-values bench-own-coverage bench-indices bench-coverage bench-real-shapes lint pages environment dev-environment
 
 demo: environment
 	@$(RUN) snakemake all --configfile config/demo.yaml
@@ -77,6 +78,9 @@ bench-values: dev-environment
 
 bench-own-coverage: dev-environment
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/own_coverage.py
+
+bench-indices: dev-environment
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/own_indices.py
 
 bench-coverage: dev-environment
 	@$(VENV)/bin/python benchmarks/interval_coverage.py

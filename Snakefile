@@ -56,6 +56,11 @@ if study.corrected:
     include: "workflow/rules/corrected.smk"
 
 
+if study.own_designs:
+
+    include: "workflow/rules/indices.smk"
+
+
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/demo.smk"

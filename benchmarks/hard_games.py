@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
+from math import comb
 
 import numpy as np
 
@@ -18,6 +20,19 @@ def exact_values(table: np.ndarray) -> np.ndarray:
     """The Shapley values of games, (2^n, games) to (games, n), by the formula over all coalitions."""
     n = len(table).bit_length() - 1
     return (coalition_weights(everything(n).astype(float)) @ table).T
+
+
+def exact_indices(table: np.ndarray) -> np.ndarray:
+    """The Shapley interaction indices of games, (2^n, games) to (games, n (n − 1) / 2), by definition."""
+    n = len(table).bit_length() - 1
+    places, found = np.arange(2**n), []
+    for i, j in combinations(range(n), 2):
+        without = places[(places >> i & 1 == 1) & (places >> j & 1 == 1)]  # the two are removed
+        others = n - np.bitwise_count(without).astype(int)
+        weights = np.array([1 / ((n - 1) * comb(n - 2, size)) for size in range(n - 1)])[others]
+        joint = table[without - (1 << i) - (1 << j)] - table[without - (1 << i)] - table[without - (1 << j)]
+        found.append(weights @ (joint + table[without]))
+    return np.array(found).reshape(-1, table.shape[1]).T
 
 
 def hard_games(n: int) -> dict[str, Callable[[np.random.Generator, int], np.ndarray]]:

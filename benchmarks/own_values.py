@@ -14,7 +14,7 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +42,7 @@ from cornerstone.values.scored_task import read_choices, score_task
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RESULTS = REPOSITORY / "results" / "audit"
+MODELS = ("demo_llama", "demo_mixtral")
 DRAWN = 1000
 LARGEST_WINDOW = 4
 APART = 0.02
@@ -78,12 +79,9 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def evaluate_everything(cores: int) -> None:
+def evaluate_everything(cores: int, models: Sequence[str] = MODELS) -> None:
     """All coalitions on all documents of the demo."""
-    models, tasks = (
-        ("demo_llama", "demo_mixtral"),
-        sorted((REPOSITORY / "resources/demo/documents").glob("*.jsonl")),
-    )
+    tasks = sorted((REPOSITORY / "resources/demo/documents").glob("*.jsonl"))
     targets = [
         f"results/audit/evaluations/{model}/{task.stem}/exact.parquet" for model in models for task in tasks
     ]

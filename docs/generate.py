@@ -97,6 +97,7 @@ def _made(table: Table) -> str:
     """What a reader must know to find a table's files."""
     where = "; only with models named in `exact`" if table.of_audit else ""
     where += "; only with `corrected: true`" if table.of_corrected else ""
+    where += "; only where documents have coalitions of their own" if table.of_own else ""
     return where + ("; only as `.csv`" if table.sections is None else "")
 
 

@@ -32,6 +32,17 @@ def test_the_papers_values_are_held_against_corrected_ones(study):
     assert "Estimators held against corrected values" in report
 
 
+def test_every_two_sublayers_have_their_interaction_index(study):
+    rows = pd.read_csv(study / "results/tables/interaction_indices.csv")
+    n = rows["second"].max() + 1
+    assert len(rows) == n * (n - 1) / 2 and not rows[["first", "second"]].duplicated().any()
+    assert (rows["low"] < rows["index"]).all() and (rows["index"] < rows["high"]).all()
+    assert (rows["documents"] == N_DOCUMENTS).all() and (rows["unit"] == "nats").all()
+    assert (
+        "The Shapley interaction index of every two sublayers" in (study / "results/report.html").read_text()
+    )
+
+
 def test_the_study_by_corrected_values_evaluates_nothing_again(study):
     configure(study, estimator="mixed_effects", **ONE_TASK)
     assert "evaluate" not in planned(study)

@@ -57,6 +57,19 @@ class DocumentGames:
         """h of each pair, (documents, pairs)."""
         return (self.only_side - self.without_side) / 2
 
+    @property
+    def averages(self) -> np.ndarray:
+        """Half the sum of each pair's scores, (documents, pairs)."""
+        return (self.only_side + self.without_side) / 2
+
+    @cached_property
+    def alone(self) -> np.ndarray:
+        """The score of each sublayer alone, (documents, sublayers); NaN where it was not evaluated."""
+        alone = np.full(self.without.shape, np.nan)
+        document, pair = np.nonzero(self.sizes == 1)
+        alone[document, self.sides[document, pair].argmax(axis=1)] = self.only_side[document, pair]
+        return alone
+
     @cached_property
     def sizes(self) -> np.ndarray:
         """int (documents, pairs): |S|."""
@@ -82,6 +95,17 @@ def known_of_documents(full: np.ndarray, bare: np.ndarray, without: np.ndarray) 
     """
     known = np.column_stack([full, bare, without])
     return known / (known.std() or 1.0)
+
+
+def expected_alone(games: DocumentGames, others: np.ndarray) -> np.ndarray:
+    """The score of each sublayer alone as `others` (bool) of the documents tell it, (documents, sublayers).
+
+    Above the document's score of the bare model, as much as in the mean over those that have it.
+    """
+    alone = games.alone[others]
+    known = ~np.isnan(alone)
+    above = np.where(known, alone - games.bare[others, None], 0.0).sum(axis=0)
+    return games.bare[:, None] + above / np.maximum(known.sum(axis=0), 1)
 
 
 def all_pairs(n_sublayers: int) -> np.ndarray:

@@ -31,6 +31,7 @@ from cornerstone.shapley.document_games import (
     DocumentGames,
     additive_share,
     all_pairs,
+    expected_alone,
     mean_weights,
     signs,
 )
@@ -45,6 +46,8 @@ FEWEST_SUBLAYERS = 4
 FOLDS = 4
 COMPONENTS = 2
 """Of what is known of every document. More tell nothing more in the demo's games."""
+LEAST_COMPONENT = 1e-9
+"""Smaller ones are rounding: `covariates` are about 1."""
 PATTERN_PAIRS = 200
 """Pairs at which the patterns are anchored."""
 LEAST_ANCHOR = 1e-5
@@ -96,7 +99,7 @@ class _Model:
         self.n, self.count = games.n_sublayers, games.n_documents
         rng = np.random.default_rng(SEED)
         self.fold = rng.permutation(self.count) % FOLDS
-        self.features = _features(games)
+        self.features = document_features(games)
         self.every = all_pairs(self.n)
         self.is_evidence = games.sizes > 1
         # Sizes of 2, 3 to 4, 5 to 8, … have a variance of e each.
@@ -115,23 +118,11 @@ class _Model:
 
         Where a document has all of them these are as they are.
         """
-        games, alone = self.games, self._alone()
-        others = self.fold != fold
-        known = ~np.isnan(alone[others])
-        above = np.where(known, alone[others] - games.bare[others, None], 0.0).sum(axis=0)
-        expected = games.bare[:, None] + above / np.maximum(known.sum(axis=0), 1)
+        games, alone = self.games, self.games.alone
+        expected = expected_alone(games, self.fold != fold)
         has_all = ~np.isnan(alone).any(axis=1)
         expected[has_all] = alone[has_all]
         return (expected - games.without) / 2 / self.scale
-
-    def _alone(self) -> np.ndarray:
-        """The score of each sublayer alone, (documents, sublayers); NaN where it was not evaluated."""
-        alone = np.full((self.count, self.n), np.nan)
-        document, pair = np.nonzero(self.games.sizes == 1)
-        alone[document, self.games.sides[document, pair].argmax(axis=1)] = self.games.only_side[
-            document, pair
-        ]
-        return alone
 
     def _chunks(self, chosen: np.ndarray) -> Iterator[np.ndarray]:
         places = np.flatnonzero(chosen)
@@ -379,8 +370,12 @@ def _product_kernel(games: DocumentGames, rng: np.random.Generator) -> GameKerne
     return GameKernel(offset=0.0, slope=0.0, scale=1.0, noise=0.0, decay=found.decay, spread=found.spread)
 
 
-def _features(games: DocumentGames) -> np.ndarray:
-    """1, and the first principal components of what is known of every document, of mean square 1: (documents, 3)."""
+def document_features(games: DocumentGames, components: int = COMPONENTS) -> np.ndarray:
+    """1, and the first principal components of what is known of every document, of mean square 1.
+
+    (documents, 1 + components), fewer where documents do not differ.
+    """
     centred = games.covariates - games.covariates.mean(axis=0)
-    vectors, _, _ = np.linalg.svd(centred, full_matrices=False)
-    return np.column_stack([np.ones(games.n_documents), vectors[:, :COMPONENTS] * np.sqrt(games.n_documents)])
+    vectors, sizes, _ = np.linalg.svd(centred, full_matrices=False)
+    vectors = vectors[:, :components][:, sizes[:components] > LEAST_COMPONENT]
+    return np.column_stack([np.ones(games.n_documents), vectors * np.sqrt(games.n_documents)])

@@ -143,7 +143,9 @@ class StudyConfig:
         tables = [
             table
             for table in TABLES
-            if (self.exact or not table.of_audit) and (self.corrected or not table.of_corrected)
+            if (self.exact or not table.of_audit)
+            and (self.corrected or not table.of_corrected)
+            and (self.own_designs or not table.of_own)
         ]
         return tuple(file for table in tables for file in table.files)
 
@@ -200,6 +202,12 @@ class StudyConfig:
         come from them."""
         special = {"exact", *(design.name for design in DESIGNS if design.for_each)} - {*self.value_designs}
         return tuple(one for one in self.evaluations if one[2] not in special)
+
+    @property
+    def own_designs(self) -> tuple[str, ...]:
+        """Those in which each document has coalitions of its own."""
+        some = [*ESTIMATORS[self.estimator].designs, *(ESTIMATORS[YARDSTICK].designs * self.corrected)]
+        return tuple(name for name in DESIGNS.names if name in some and DESIGNS[name].for_each)
 
     @property
     def corrected_designs(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import pandas as pd
 from cornerstone.tables import TABLES, Table, View
 from cornerstone.tables.audit import Audits
 from cornerstone.tables.corrected import Judged
+from cornerstone.tables.interaction_indices import Indices
 from cornerstone.tables.text import markdown
 from cornerstone.values.results import Results
 from cornerstone.values.rows import write_csv
@@ -21,7 +22,7 @@ from cornerstone.values.rows import write_csv
 
 def study_tables() -> list[Table]:
     """Those that every study has, in order."""
-    return [table for table in TABLES if not table.of_audit and not table.of_corrected]
+    return [table for table in TABLES if not (table.of_audit or table.of_corrected or table.of_own)]
 
 
 def audit_tables() -> list[Table]:
@@ -34,7 +35,12 @@ def corrected_tables() -> list[Table]:
     return [table for table in TABLES if table.of_corrected]
 
 
-def write_tables(tables: Iterable[Table], source: Results | Audits | Judged, folder: Path) -> None:
+def own_tables() -> list[Table]:
+    """Those from coalitions of each document's own."""
+    return [table for table in TABLES if table.of_own]
+
+
+def write_tables(tables: Iterable[Table], source: Results | Audits | Judged | Indices, folder: Path) -> None:
     """Write {folder}/{name}.csv of each table, and {name}.md, the text of that file, of each that has one."""
     view = View(source.titles, source.score)
     for table in tables:

@@ -8,6 +8,9 @@ evaluations/{model}/{task}/{design}.parquet + documents/{task}.parquet
 It is 0 where effects add up. Below zero, removing both costs more than the sum of the single removals: each stood in
 for the other (they overlap). Above zero it costs less: without one the other is of no use any more (they work
 together), or there is nothing left to lose, as an accuracy hardly falls below guessing.
+
+That is of the two next to all others. Their Shapley interaction index (`interaction_indices`) is the mean of the same
+difference over whatever else may be there.
 """
 
 from __future__ import annotations
@@ -48,15 +51,23 @@ def document_interactions(scores: Scores, n_sublayers: int) -> tuple[tuple[Remov
 
 
 def interaction_table(scores: Scores, labels: Sequence[str]) -> pd.DataFrame:
-    """A row per pair: first, second, first_label, …, first_kind, …, distance, interaction, low, high, sure, documents.
+    """`pair_table` of the pairs that were removed alone together; the mean is interaction."""
+    pairs, interactions = document_interactions(scores, len(labels))
+    return pair_table(pairs, "interaction", interactions, labels, scores)
 
+
+def pair_table(
+    pairs: Sequence[Removed], name: str, per_document: np.ndarray, labels: Sequence[str], scores: Scores
+) -> pd.DataFrame:
+    """A row per pair: first, second, first_label, …, first_kind, …, distance, {name}, low, high, sure, documents.
+
+    per_document: (pairs, documents); its mean over documents is {name}.
     distance: of the two in execution order, 1 for neighbours. low, high: paired 95 % interval (bootstrap over
     documents). sure: not zero, by Benjamini and Hochberg over the pairs: of those so called, one in twenty is chance.
     """
-    pairs, interactions = document_interactions(scores, len(labels))
     first, second = np.array(pairs, dtype=int).reshape(-1, 2).T
     of = sublayer_columns(labels)
-    low, high = _intervals(interactions, 2 * scores.reach)
+    low, high = _intervals(per_document, 2 * scores.reach)
     return pd.DataFrame(
         {
             "first": first,
@@ -66,10 +77,10 @@ def interaction_table(scores: Scores, labels: Sequence[str]) -> pd.DataFrame:
             "first_kind": of["kind"].to_numpy()[first],
             "second_kind": of["kind"].to_numpy()[second],
             "distance": second - first,
-            "interaction": np.round(interactions.mean(axis=1), 12),
+            name: np.round(per_document.mean(axis=1), 12),
             "low": low,
             "high": high,
-            "sure": benjamini_hochberg(p_values(interactions)) < 1 - LEVEL,
+            "sure": benjamini_hochberg(p_values(per_document)) < 1 - LEVEL,
             "documents": len(scores.documents),
         }
     )

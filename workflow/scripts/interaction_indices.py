@@ -1,0 +1,31 @@
+"""Work out the interaction indices of every model and task: tables/interaction_indices.csv and .md."""
+
+from pathlib import Path
+
+from logged import run_logged
+
+
+def main(snakemake):
+    import pandas as pd
+
+    from cornerstone.scores import SCORES
+    from cornerstone.tables.interaction_indices import Indices
+    from cornerstone.tables.written import own_tables, write_tables
+    from cornerstone.values.interaction_indices import index_table
+    from cornerstone.values.scored_task import read_scores
+    from cornerstone.values.titles import Titles
+
+    params = snakemake.params
+    documents = {Path(path).stem: Path(path) for path in snakemake.input.documents}
+    designs = {}  # the files of each model × task
+    for path in map(Path, snakemake.input.evaluations):
+        designs.setdefault(path.parent, []).append(path)
+    rows = [
+        index_table(read_scores(files, documents[folder.name], params.score))
+        for folder, files in designs.items()
+    ]
+    indices = Indices(pd.concat(rows, ignore_index=True), Titles(**params.titles), SCORES[params.score])
+    write_tables(own_tables(), indices, Path(snakemake.output.csv[0]).parent)
+
+
+run_logged(main, snakemake)
