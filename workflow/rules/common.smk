@@ -72,10 +72,12 @@ def rejected(wildcards):
 
     Of wildcards only: Snakemake does not compare parameters that are worked out from inputs.
     """
-    return sum(
-        count_rejected(study.evaluation_path(wildcards.model, wildcards.task, design))
-        for design in DESIGNS.names
-    )
+    return rejected_among((wildcards.model, wildcards.task, design) for design in DESIGNS.names)
+
+
+def rejected_among(evaluations):
+    """The same of these: model, task and design of each."""
+    return sum(count_rejected(study.evaluation_path(*one)) for one in evaluations)
 
 
 def value_evaluations(wildcards):
