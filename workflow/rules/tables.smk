@@ -18,7 +18,7 @@ rule tables:
             for model, task, design in study.table_evaluations
         ],
         documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
-        corrected="<results>/tables/corrected_values.csv" if study.corrected else [],
+        corrected=["<results>/tables/corrected_values.csv"] if study.corrected else [],
         paper=os.path.relpath(PAPER),
         code=lambda _: code_of(
             "tables", [*TABLES.files, *CLAIMS.files, *SCORES.files, ESTIMATORS.file_of(study.estimator)]
