@@ -21,6 +21,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from cornerstone.documents.document import Document, DocumentSet, Request, digest_documents, write_documents
+from cornerstone.documents.unscorable import Unscorable
 from cornerstone.evaluations.identity import ENGINE_VERSION
 from cornerstone.evaluations.job import run_evaluation_job
 from cornerstone.evaluations.plan import Engine, EvaluationJob
@@ -50,22 +51,28 @@ class FakeEngine:
 
     journal: a file that gets a line (time, pairs) after each block that was taken.
     spoilt:  (document, removed) whose log-likelihood is not a number.
+    unscorable: indices of the documents that its tokenizer cannot score.
     """
 
     seconds_per_block: float = 0.0
     journal: Path | None = None
     spoilt: tuple | None = None
+    unscorable: tuple[int, ...] = ()
     after_block: object = None
     loads: int = 0
     asked: list = field(default_factory=list)
 
     def engine(self, version: int = ENGINE_VERSION) -> Engine:
-        return Engine(self.load_encoder, self.encode, self.load_model, self.evaluate, version)
+        return Engine(self.load_encoder, self.find, self.encode, self.load_model, self.evaluate, version)
 
     def load_encoder(self, folder, allow_remote_code):
         return SimpleNamespace(settings={"max_length": 512, "prefix_token": 1})
 
+    def find(self, encoder, documents):
+        return [Unscorable(d.index, 0, "it is odd") for d in documents if d.index in self.unscorable]
+
     def encode(self, encoder, documents):
+        assert not self.find(encoder, documents)
         return [Encoded(d.index, _digest(d), len(d.requests), 10 + d.index % 7) for d in documents]
 
     def load_model(self, folder, dtype, device, name, allow_remote_code, placement):

@@ -122,6 +122,8 @@ def test_the_words_of_an_estimator_are_filled_with_the_settings_alone(estimator)
     settings = Settings(max_removed=2)
     for field in fields(estimator.words):
         text = getattr(estimator.words, field.name)
+        if field.name == "few_documents" and not estimator.fewest_documents:
+            continue  # it has its own values whatever their number
         assert text.strip()
         assert {name for _, name, _, _ in Formatter().parse(text) if name is not None} <= MAY_BE_IN_WORDS
         assert text.format(edge=settings.edge, max_removed=settings.max_removed)

@@ -3,7 +3,7 @@
 from cornerstone.engine.evaluate import evaluate
 from cornerstone.evaluations.identity import ENGINE_VERSION
 from cornerstone.evaluations.plan import Engine
-from cornerstone.loading.encoding import encode_documents, load_encoder
+from cornerstone.loading.encoding import encode_documents, find_unscorable, load_encoder
 from cornerstone.loading.load import load_model
 
-TORCH_ENGINE = Engine(load_encoder, encode_documents, load_model, evaluate, ENGINE_VERSION)
+TORCH_ENGINE = Engine(load_encoder, find_unscorable, encode_documents, load_model, evaluate, ENGINE_VERSION)

@@ -48,7 +48,7 @@ def test_few_documents_decide_nothing():
 def test_every_claim_has_its_row_and_its_numbers():
     tested = one_model([0.9, 0.8, 0.0, 0.6, *NOTHING[:8]], SIX[:3], n_documents=200)
     table = claims_table(tested, judge_claims(tested), TITLES)
-    assert table["claim"].tolist() == list(CLAIMS.names) == ["1", "2", "3", "4", "5", "6a", "6b"]
+    assert table["claim"].tolist() == list(CLAIMS.names) == ["1", "2", "3", "4", "5", "6a", "6b", "7"]
     assert set(table["verdict"]) <= {SUPPORTED, CONTRADICTED, NOT_DECIDABLE}
     for claim in ("1", "2", "3", "6b"):
         assert re.search(r"\d+\.\d (points )?\(−?\d+\.\d – −?\d+\.\d\)", texts(tested)[claim]), claim
@@ -95,9 +95,9 @@ def test_a_claim_in_a_file_of_its_own_is_judged_and_told_like_the_others():
         return Finding(SUPPORTED, (Case(**about, estimate=1.0, draws=draws, bound=0.0, above=True),))
 
     dummy = Claim(
-        name="7",
+        name="8",
         statement="There are sublayers.",
-        of_shares=True,
+        unit=POINTS,
         why_accuracy=None,
         judge=judge,
         in_words=lambda tested, cases, titles: f"{titles.model(cases[0].model)}: {in_percent(cases[0])} %.",
@@ -106,7 +106,7 @@ def test_a_claim_in_a_file_of_its_own_is_judged_and_told_like_the_others():
     tested = one_model([0.9, 0.8, 0.7, 0.1])
     with registering(CLAIMS, dummy):
         findings = judge_claims(tested)
-        told = claims_table(tested, findings, TITLES).set_index("claim").loc["7"]
+        told = claims_table(tested, findings, TITLES).set_index("claim").loc["8"]
         assert (told["verdict"], told["finding"]) == (SUPPORTED, "Small: 100.0 (100.0 – 100.0) %.")
-        assert list(findings)[-1] == evidence_table(tested, findings)["claim"].iloc[-1] == "7"
-        assert evidence_unit("7", SCORES["logprob"]) is POINTS
+        assert list(findings)[-1] == evidence_table(tested, findings)["claim"].iloc[-1] == "8"
+        assert evidence_unit("8", SCORES["logprob"]) is POINTS

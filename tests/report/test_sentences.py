@@ -1,13 +1,15 @@
 """What the report says in sentences is made from the data, in correct English."""
 
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 import synthetic
 from cornerstone.report.findings import _change, _near_chance, summary
-from cornerstone.report.methods import cautions
+from cornerstone.report.methods import cautions, method
+from cornerstone.report.opening import trust
 from cornerstone.scores import SCORES
 from cornerstone.scores.unit import POINTS
 from cornerstone.shapley.estimators import choosable
@@ -35,7 +37,7 @@ def test_the_first_words_are_made_from_the_data(page, study):
         )
         assert f"{words}{100 * row.top_k_stability:.0f} %" in lead[1]
     assert "not how near the estimates are to exact Shapley values" in lead[2]
-    assert lead[3].endswith("claims 1, 2, 3, 4, 5, 6a and 6b cannot be decided.")
+    assert lead[3].endswith("claims 1, 2, 3, 4, 5, 6a, 6b and 7 cannot be decided.")
     plain = page.replace("\N{NO-BREAK SPACE}", " ")
     numbers = plain[plain.index("<h2>In numbers</h2>") : plain.index("<h2>What this says")]
     assert f"hold {100 * mean['top_share']:.1f} % on average" in numbers
@@ -69,6 +71,32 @@ def test_what_the_audit_says_opens_the_report_and_its_tables_are_folded(study):
     assert "rank correlation of 0.61 with exact values; 1 would be the same order" in lead[2]
     assert "Gaussian process is the best of all 3 audited at this budget (0.87)." in lead[2]
     assert "<summary>Estimators held against exact values</summary>" in page
+
+
+def test_what_exact_and_corrected_values_say_stands_side_by_side():
+    known = {"estimator": "windows", "ours": True, "multiple": 1, "evaluations": 11, "spearman": 0.61}
+    known |= dict.fromkeys(("kendall", "top_overlap", "share_error", "efficiency_bias", "error", "work"), 0.5)
+    audit = pd.DataFrame([known]).assign(model="mix", task="piqa", score="acc")
+    near = {"model": "mix", "task": "piqa", "estimator": "windows", "spearman": 0.64, "error": 0.2}
+    tables = {"corrected": pd.DataFrame([near])}
+    both = trust(replace(contents_of(tables), audits=audit))
+    assert "with a rank correlation of 0.61 with exact values" in both
+    assert "Held against corrected values" in both and "rank correlation 0.64, error 20.0 %" in both
+    assert "corrected values" not in trust(replace(contents_of({}), audits=audit))
+    assert "exact values;" not in trust(contents_of(tables))
+
+
+@pytest.mark.parametrize(
+    ("estimator", "documents", "is_told"),
+    [("mixed_effects", [200, 39], True), ("mixed_effects", [200, 40], False), ("windows", [39], False)],
+)
+def test_values_of_few_documents_are_said_to_be_of_another_estimator(estimator, documents, is_told):
+    contents = contents_of({"values": pd.DataFrame({"documents": documents})}, estimator=estimator)
+    told = (
+        "On tasks with fewer than 40 documents the values of mixed effects are those of kernel regression on the same "
+        "coalitions, without a model of the documents. Its share is"
+    )
+    assert any(told in paragraph for paragraph in method(contents)) == is_told
 
 
 def test_models_near_chance_are_said_to_be_and_signs_of_drops_become_words():

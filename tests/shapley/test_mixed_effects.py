@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from cornerstone.shapley.games import with_own_pairs
-from cornerstone.shapley.kernel_regression import kernel_regression
-from cornerstone.shapley.mixed_effects import FEWEST_DOCUMENTS, mixed_effects
+from cornerstone.shapley.kernel_regression import FEWEST_DOCUMENTS, kernel_regression
+from cornerstone.shapley.mixed_effects import mixed_effects
 from hard_games import everything, exact_values, hard_games
 
 BOTH = pytest.mark.parametrize("estimate", [kernel_regression, mixed_effects], ids=lambda f: f.__name__)

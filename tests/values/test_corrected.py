@@ -13,13 +13,17 @@ from cornerstone.statistics.ranks import spearman
 from cornerstone.tables import TABLES, View
 from cornerstone.tables.corrected import Judged, corrected_finding
 from cornerstone.tables.written import corrected_tables, write_tables
-from cornerstone.values.corrected import judged_table
+from cornerstone.values.corrected import corrected_rows, judged_table
 from cornerstone.values.score_matrix import Scores
 from cornerstone.values.scored_task import ScoredTask
 from cornerstone.values.titles import Titles
 from hard_games import everything, exact_values
 
 N, DOCUMENTS = 8, 200
+
+
+def rows_of(table, *estimators, seed=0):
+    return corrected_rows(scored(table, seed), estimators, 3)
 
 
 def scored(table, seed=0):
@@ -46,7 +50,7 @@ def test_errors_and_ranks_are_those_that_exact_values_show(table):
     largest = np.abs(truth).max()
     error = np.sqrt(np.mean((values - truth) ** 2)) / largest
     bias = (values - truth).mean() / largest
-    rows = [judged_table(scored(table, seed), ["windows"], 3).iloc[0] for seed in range(12)]
+    rows = [judged_table(rows_of(table, "windows", seed=seed)).iloc[0] for seed in range(12)]
     found = pd.DataFrame(rows)
     assert found["error"].mean() == pytest.approx(error, rel=0.06)
     assert found["bias"].to_numpy() == pytest.approx(np.full(12, bias), rel=0.1)  # of the largest estimate
@@ -56,7 +60,7 @@ def test_errors_and_ranks_are_those_that_exact_values_show(table):
 
 
 def test_each_estimator_in_use_has_a_row_with_its_documents(table):
-    found = judged_table(scored(table), ["windows", "leave_one_out"], 3)
+    found = judged_table(rows_of(table, "windows", "leave_one_out"))
     assert found["estimator"].tolist() == ["windows", "leave one out"]
     assert (found["documents"] == DOCUMENTS).all()
     assert (found["error_low"] <= found["error"]).all() and (found["error"] <= found["error_high"]).all()
@@ -65,21 +69,23 @@ def test_each_estimator_in_use_has_a_row_with_its_documents(table):
 
 def test_a_model_that_always_answers_alike_has_nothing_to_be_held_against(tmp_path):
     titles = Titles({"one": "Model One"}, {"boolq": "BoolQ"})
-    rows = judged_table(scored(np.ones((2**N, 50))), ["windows"], 3)
-    assert rows[["spearman", "error", "bias", "noise"]].isna().all(axis=None)
+    rows = rows_of(np.ones((2**N, 50)), "windows")
+    judged = judged_table(rows)
+    assert judged[["spearman", "error", "bias", "noise"]].isna().all(axis=None)
     write_tables(corrected_tables(), Judged(rows, titles, SCORES["acc"]), tmp_path)
     assert "nan" not in (tmp_path / "corrected.md").read_text()
-    assert corrected_finding(rows, "windows", titles) == ""
+    assert corrected_finding(judged, "windows", titles) == ""
 
 
 def test_the_table_and_the_sentence_hold_its_numbers(table, tmp_path):
     titles = Titles({"one": "Model One"}, {"boolq": "BoolQ"})
-    rows = judged_table(scored(table), ["windows", "leave_one_out"], 3)
+    rows = rows_of(table, "windows", "leave_one_out")
     write_tables(corrected_tables(), Judged(rows, titles, SCORES["acc"]), tmp_path)
     text = (tmp_path / "corrected.md").read_text()
     assert "Model One" in text and "leave one out" in text
-    (section,) = TABLES["corrected"].sections(rows, View(titles, SCORES["acc"]))
+    judged = judged_table(rows)
+    (section,) = TABLES["corrected"].sections(judged, View(titles, SCORES["acc"]))
     assert len(section.table) == 2
-    told = corrected_finding(rows, "windows", titles)
-    assert f"{rows['error'][0] * 100:.1f} % of the largest value (means of 1 task)" in told
-    assert corrected_finding(rows, "Gaussian process", titles) == ""
+    told = corrected_finding(judged, "windows", titles)
+    assert f"{judged['error'][0] * 100:.1f} % of the largest value (means of 1 task)" in told
+    assert corrected_finding(judged, "Gaussian process", titles) == ""

@@ -118,11 +118,11 @@ from pathlib import Path
 from cornerstone.engine.evaluate import evaluate
 from cornerstone.evaluations.job import run_evaluation_job
 from cornerstone.evaluations.plan import Engine, EvaluationJob
-from cornerstone.loading.encoding import encode_documents, load_encoder
+from cornerstone.loading.encoding import encode_documents, find_unscorable, load_encoder
 from cornerstone.loading.load import load_model
 files = [Path(name) for name in ("model.json", "boolq.parquet", "ablation.parquet")]
 run_evaluation_job(EvaluationJob(*files, "demo_llama", "boolq", "ablation"),
-    Engine(load_encoder, encode_documents, load_model, evaluate, 1))
+    Engine(load_encoder, find_unscorable, encode_documents, load_model, evaluate, 1))
 """
 ANALYSIS = """
 from pathlib import Path

@@ -30,6 +30,14 @@ def test_the_papers_values_are_held_against_corrected_ones(study):
     report = (study / "results/report.html").read_text()
     assert "Held against corrected values" in report
     assert "Estimators held against corrected values" in report
+    assert "On tasks with fewer than 40 documents the values of mixed effects" in report  # the yardstick
+    assert "Early truncation keeps the order of the sublayers" in report
+    of_sublayers = pd.read_csv(study / "results/tables/corrected_values.csv")
+    assert of_sublayers["name"].unique().tolist() == ["windows", "leave_one_out"]
+    windows = of_sublayers[of_sublayers["name"] == "windows"].set_index("label")["value"]
+    values = pd.read_csv(study / "results/values/tiny/boolq.csv").set_index("label")["value"]
+    assert windows.to_dict() == pytest.approx(values.to_dict(), abs=1e-9)
+    assert (of_sublayers["corrected_sd"] >= 0).all() and set(of_sublayers["unit"]) == {"nats"}
 
 
 def test_every_two_sublayers_have_their_interaction_index(study):

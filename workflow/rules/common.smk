@@ -72,10 +72,12 @@ def rejected(wildcards):
 
     Of wildcards only: Snakemake does not compare parameters that are worked out from inputs.
     """
-    return sum(
-        count_rejected(study.evaluation_path(wildcards.model, wildcards.task, design))
-        for design in DESIGNS.names
-    )
+    return rejected_among((wildcards.model, wildcards.task, design) for design in DESIGNS.names)
+
+
+def rejected_among(evaluations):
+    """The same of these: model, task and design of each."""
+    return sum(count_rejected(study.evaluation_path(*one)) for one in evaluations)
 
 
 def value_evaluations(wildcards):
@@ -126,15 +128,15 @@ def shard_notes(wildcards):
     return [note.format(**wildcards, shard=number, shards=shards) for number in range(1, shards + 1)]
 
 
-def unscorable(wildcards):
-    """The list of what an evaluation leaves out.
+def accepted(wildcards):
+    """No file, but an evaluation that is not there, or of another number of documents, waits for it: until all of the
+    model's tasks are accepted.
 
-    One that is not there, or of another number of documents, waits until all of the model's tasks are accepted. One
-    that is there does not: a task that is added would make it again.
+    One that is there does not, and none is made of the lists: a task that is added would make it again.
     """
     if not is_evaluated(study, wildcards.model, wildcards.task, wildcards.design):
         checkpoints.accept_documents.get(model=wildcards.model)
-    return "<results>/unscorable/{model}/{task}.json"
+    return []
 
 
 def pair_distances(wildcards):

@@ -3,9 +3,7 @@ rule corrected_table:
     input:
         evaluations=[
             f"<results>/evaluations/{model}/{task}/{design}.parquet"
-            for model in study.model_names
-            for task in study.task_names
-            for design in study.corrected_designs
+            for model, task, design in study.corrected_evaluations
         ],
         documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
         code=lambda _: code_of(
@@ -28,8 +26,10 @@ rule corrected_table:
     resources:
         mem_mb=MEMORY_OF_SCORES,
         runtime=lambda wildcards, attempt: attempt * ESTIMATORS[YARDSTICK].minutes,
+    priority: 1  # the tables and the report wait for it
     params:
         score=study.score,
+        rejected=lambda wildcards: rejected_among(study.corrected_evaluations),
         max_removed=study.max_removed,
         edges=study.edges,
         estimators=list(study.judged_estimators),

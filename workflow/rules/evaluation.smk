@@ -2,39 +2,41 @@
 # its progress is in {output}.parts/, files that Snakemake does not know and so never deletes.
 
 
-# What of a task's documents a model can score is found before it is evaluated on them, on a CPU and with its tokenizer
-# alone, in the environment of the evaluation, whose tokens are the same.
+# Which documents a model can score is found before its first evaluation, on a CPU and with its tokenizer alone, in the
+# environment of the evaluation, whose tokens are the same. One job for all tasks: loading is most of the work.
 
 
 rule find_unscorable:
     input:
         manifest="<results>/models/{model}.json",
-        documents="<results>/documents/{task}.parquet",
+        documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
     output:
-        found="<results>/unscorable/{model}/{task}.json",
+        found=of_tasks("<results>/unscorable/{model}/{task}.json"),
     log:
-        "<logs>/find_unscorable/{model}/{task}.log",
+        "<logs>/find_unscorable/{model}.log",
     benchmark:
-        "<benchmarks>/find_unscorable/{model}/{task}.tsv"
+        "<benchmarks>/find_unscorable/{model}.tsv"
     conda:
         "../../envs/evaluate.yaml"
     resources:
         mem_mb=8000,
         runtime=60,
     params:
-        limit=lambda wildcards: study.document_limit(wildcards.model, wildcards.task),
+        limits=lambda wildcards: {
+            task: study.document_limit(wildcards.model, task) for task in study.task_names
+        },
         allow_remote_code=lambda wildcards: study.model(wildcards.model).allow_remote_code,
     message:
-        "Look which documents of {wildcards.task} {wildcards.model} cannot score"
+        "Look which documents {wildcards.model} cannot score"
     script:
         "../scripts/find_unscorable.py"
 
 
 # All of a model's tasks at once: refused where one of them has documents that the model cannot score, unless they are
-# to be left out. A checkpoint, because evaluations wait for it and are not made of it: see `unscorable`.
+# to be left out. A checkpoint, because evaluations wait for it and are not made of it: see `accepted`.
 checkpoint accept_documents:
     input:
-        found=of_tasks("<results>/unscorable/{model}/{task}.json"),
+        found=rules.find_unscorable.output.found,
     output:
         accepted="<results>/unscorable/{model}.json",
     log:
@@ -56,7 +58,7 @@ rule evaluate:
     input:
         manifest="<results>/models/{model}.json",
         documents="<results>/documents/{task}.parquet",
-        unscorable=unscorable,
+        accepted=accepted,
     output:
         evaluation="<results>/evaluations/{model}/{task}/{design}.parquet",
     log:
@@ -68,6 +70,7 @@ rule evaluate:
     conda:
         "../../envs/evaluate.yaml"
     threads: evaluate_threads
+    priority: 2  # before what is made of other evaluations: the last ones are waited for longest
     # Not params: where and in how much memory it is computed changes no result.
     resources:
         device=lambda wildcards: study.model(wildcards.model).device,
@@ -98,7 +101,7 @@ use rule evaluate as evaluate_shard with:
     input:
         manifest="<results>/models/{model}.json",
         documents="<results>/documents/{task}.parquet",
-        unscorable=unscorable,
+        accepted=accepted,
     output:
         note="<results>/evaluations/{model}/{task}/{design}.shards/{shard}-of-{shards}.json",
     log:
@@ -117,7 +120,7 @@ use rule evaluate as join_shards with:
     input:
         manifest="<results>/models/{model}.json",
         documents="<results>/documents/{task}.parquet",
-        unscorable=unscorable,
+        accepted=accepted,
         shards=shard_notes,
     wildcard_constraints:
         model=SHARDED_MODELS,

@@ -18,6 +18,7 @@ rule tables:
             for model, task, design in study.table_evaluations
         ],
         documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
+        corrected=["<results>/tables/corrected_values.csv"] if study.corrected else [],
         paper=os.path.relpath(PAPER),
         code=lambda _: code_of(
             "tables", [*TABLES.files, *CLAIMS.files, *SCORES.files, ESTIMATORS.file_of(study.estimator)]
@@ -41,10 +42,7 @@ rule tables:
         runtime=lambda wildcards, attempt: attempt * ESTIMATORS[study.estimator].minutes,
     params:
         score=study.score,
-        rejected=lambda wildcards: sum(
-            count_rejected(Path(study.results, "evaluations", model, task, f"{design}.parquet"))
-            for model, task, design in study.table_evaluations
-        ),
+        rejected=lambda wildcards: rejected_among(study.table_evaluations),
         max_removed=study.max_removed,
         edges=study.edges,
         estimator=study.estimator,

@@ -1,4 +1,4 @@
-"""Hold the estimators in use against corrected values on every model and task: tables/corrected.csv and .md."""
+"""Hold the estimators in use against corrected values on every model and task: tables/corrected*.csv and .md."""
 
 from pathlib import Path
 
@@ -11,23 +11,17 @@ def main(snakemake):
     from cornerstone.scores import SCORES
     from cornerstone.tables.corrected import Judged
     from cornerstone.tables.written import corrected_tables, write_tables
-    from cornerstone.values.corrected import judged_table
-    from cornerstone.values.scored_task import read_scores
+    from cornerstone.values.corrected import corrected_rows
+    from cornerstone.values.scored_task import by_model_and_task, read_scores
     from cornerstone.values.titles import Titles
 
     params = snakemake.params
-    documents = {Path(path).stem: Path(path) for path in snakemake.input.documents}
-    designs = {}  # the files of each model × task
-    for path in map(Path, snakemake.input.evaluations):
-        designs.setdefault(path.parent, []).append(path)
+    evaluations, documents = (map(Path, snakemake.input[name]) for name in ("evaluations", "documents"))
     rows = [
-        judged_table(
-            read_scores(files, documents[folder.name], params.score),
-            params.estimators,
-            params.max_removed,
-            params.edges,
+        corrected_rows(
+            read_scores(files, asked, params.score), params.estimators, params.max_removed, params.edges
         )
-        for folder, files in designs.items()
+        for files, asked in by_model_and_task(evaluations, documents)
     ]
     judged = Judged(pd.concat(rows, ignore_index=True), Titles(**params.titles), SCORES[params.score])
     write_tables(corrected_tables(), judged, Path(snakemake.output.csv[0]).parent)

@@ -10,7 +10,7 @@ def main(snakemake):
     from cornerstone.evaluations.identity import ENGINE_VERSION
     from cornerstone.evaluations.job import run_evaluation_job
     from cornerstone.evaluations.plan import Engine, EvaluationJob
-    from cornerstone.loading.encoding import encode_documents, load_encoder
+    from cornerstone.loading.encoding import encode_documents, find_unscorable, load_encoder
     from cornerstone.loading.load import load_model
 
     asked, output = snakemake.wildcards, snakemake.output
@@ -29,7 +29,6 @@ def main(snakemake):
             document_pairs=snakemake.params.document_pairs,
             seed=snakemake.params.seed,
             limit=snakemake.params.limit,
-            unscorable=Path(snakemake.input.unscorable),
             skip_unscorable=snakemake.resources.unscorable == "skip",
             shard=(int(asked.shard), int(asked.shards)) if is_shard else None,
             note=Path(output[0]) if is_shard else None,
@@ -40,7 +39,7 @@ def main(snakemake):
             allow_remote_code=snakemake.params.allow_remote_code,
             memory_bytes=snakemake.resources.memory_bytes or None,
         ),
-        Engine(load_encoder, encode_documents, load_model, evaluate, ENGINE_VERSION),
+        Engine(load_encoder, find_unscorable, encode_documents, load_model, evaluate, ENGINE_VERSION),
     )
 
 

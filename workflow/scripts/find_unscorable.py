@@ -1,5 +1,5 @@
-"""Refuse a model that cannot be loaded, and find the documents of a task that its tokenizer cannot score:
-unscorable/{model}/{task}.json."""
+"""Refuse a model that cannot be loaded, and find the documents that its tokenizer cannot score:
+unscorable/{model}/{task}.json of every task."""
 
 from pathlib import Path
 
@@ -13,11 +13,10 @@ def main(snakemake):
 
     find_unscorable_documents(
         Path(snakemake.input.manifest),
-        Path(snakemake.input.documents),
-        Path(snakemake.output.found),
+        dict(zip(map(Path, snakemake.input.documents), map(Path, snakemake.output.found), strict=True)),
         Loading(check_loading, find_unscorable),
         model=snakemake.wildcards.model,
-        limit=snakemake.params.limit,
+        limits=snakemake.params.limits,
         allow_remote_code=snakemake.params.allow_remote_code,
     )
 

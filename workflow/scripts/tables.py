@@ -13,6 +13,7 @@ def main(snakemake):
     from cornerstone.values.published import Published
     from cornerstone.values.results import Results, read_measured
     from cornerstone.values.rows import read_rows
+    from cornerstone.values.scored_task import by_model_and_task
     from cornerstone.values.side_by_side import TableSettings, shared_rows, unshared_documents
     from cornerstone.values.titles import Titles
 
@@ -20,11 +21,7 @@ def main(snakemake):
         return [Path(path) for path in snakemake.input[name]]
 
     params = snakemake.params
-    documents = {path.stem: path for path in paths("documents")}
-    designs = {}  # the files of each model × task
-    for path in paths("evaluations"):
-        designs.setdefault(path.parent, []).append(path)
-    files, asked = list(designs.values()), [documents[folder.name] for folder in designs]
+    files, asked = zip(*by_model_and_task(paths("evaluations"), paths("documents")), strict=True)
     unshared = unshared_documents(of_model[0] for of_model in files)
     measured = read_measured(
         files,
@@ -46,6 +43,7 @@ def main(snakemake):
         margin=params.margin,
         published=Published(params.paper, params.ids, params.lm_eval_tasks, params.score),
         titles=Titles(**params.titles),
+        corrected=read_rows(paths("corrected")) if snakemake.input.corrected else None,
     )
     write_tables(study_tables(), results, Path(snakemake.output.csv[0]).parent)
 

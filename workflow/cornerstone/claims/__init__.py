@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from cornerstone.claims.tested import NO_MODEL, Tested
 from cornerstone.claims.verdicts import NOT_DECIDABLE, Case, Finding, grouped
 from cornerstone.scores import Score
+from cornerstone.scores.unit import Unit
 from cornerstone.system.registry import LAST, Registry
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Claim:
 
     name:      its number in tables and in the report: "6a".
     statement: what is claimed, a sentence.
-    of_shares: whether its numbers are shares, which are written in percent whatever the score is.
+    unit:      of its numbers: POINTS for shares, which are written in percent whatever the score is. None: the score's.
     why_accuracy: says why no score but an accuracy can decide it; None where every score can.
     judge:     what decides it. None where no removal of sublayers can.
     in_words:  says what its cases on one model come to, a sentence or two. None as `judge` is.
@@ -39,11 +40,11 @@ class Claim:
 
     name: str
     statement: str
-    of_shares: bool
     why_accuracy: Callable[[Score], str] | None
     judge: Callable[[Tested], Finding] | None
     in_words: Callable[[Tested, Sequence[Case], Titles], str] | None
     nothing_to_test: str
+    unit: Unit | None = None
     order: float = LAST
 
     def finding(self, tested: Tested) -> Finding:

@@ -25,7 +25,7 @@ from cornerstone.claims.verdicts import (
     in_every,
     mean_case,
 )
-from cornerstone.scores.unit import percent
+from cornerstone.scores.unit import POINTS, percent
 from cornerstone.system.text import counted, listed
 from cornerstone.values.titles import Titles
 
@@ -105,7 +105,7 @@ CLAIMS.register(
     Claim(
         name="1",
         statement="A few early sublayers hold a disproportionate share, on every model and task.",
-        of_shares=True,
+        unit=POINTS,
         why_accuracy=None,
         judge=judge,
         in_words=in_words,

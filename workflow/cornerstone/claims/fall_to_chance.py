@@ -63,7 +63,6 @@ CLAIMS.register(
     Claim(
         name="2",
         statement="Removing one cornerstone drops the score to chance.",
-        of_shares=False,
         why_accuracy=why_accuracy,
         judge=judge,
         in_words=in_words,

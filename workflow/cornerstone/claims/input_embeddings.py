@@ -8,7 +8,6 @@ CLAIMS.register(
     Claim(
         name="6a",
         statement="Cornerstones process the input embeddings.",
-        of_shares=False,
         why_accuracy=None,
         judge=None,
         in_words=None,

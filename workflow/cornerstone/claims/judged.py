@@ -17,7 +17,7 @@ from cornerstone.claims import CLAIMS
 from cornerstone.claims.tested import Tested
 from cornerstone.claims.verdicts import Case, Finding
 from cornerstone.scores import Score
-from cornerstone.scores.unit import POINTS, Unit
+from cornerstone.scores.unit import Unit
 from cornerstone.statistics.resampling import interval
 from cornerstone.system.text import listed
 from cornerstone.values.document_numbers import DocumentNumbers, score_draws
@@ -82,8 +82,8 @@ def evidence_table(tested: Tested, findings: Mapping[str, Finding]) -> pd.DataFr
 
 
 def evidence_unit(claim: str, score: Score) -> Unit:
-    """The unit of a claim's evidence: percent for claims on shares, else the score's unit."""
-    return POINTS if claim != ALL and CLAIMS[claim].of_shares else score.unit
+    """The unit of a claim's evidence: its own, else the score's."""
+    return (None if claim == ALL else CLAIMS[claim].unit) or score.unit
 
 
 def _full_score(tested: Tested, numbers: DocumentNumbers, reason: str) -> Case:

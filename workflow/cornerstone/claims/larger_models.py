@@ -30,6 +30,7 @@ from cornerstone.claims.verdicts import (
     grouped,
     is_contradicted,
 )
+from cornerstone.scores.unit import POINTS
 from cornerstone.values.document_numbers import DocumentNumbers, common_documents
 from cornerstone.values.titles import MEAN, Titles
 
@@ -120,7 +121,7 @@ CLAIMS.register(
     Claim(
         name="4",
         statement="Larger models are more concentrated.",
-        of_shares=True,
+        unit=POINTS,
         why_accuracy=None,
         judge=judge,
         in_words=in_words,

@@ -90,7 +90,6 @@ CLAIMS.register(
     Claim(
         name="3",
         statement="Removing any other sublayer costs little.",
-        of_shares=False,
         why_accuracy=why_accuracy,
         judge=judge,
         in_words=in_words,

@@ -75,7 +75,6 @@ CLAIMS.register(
     Claim(
         name="5",
         statement="Mixture-of-experts models stay above chance on five of six tasks even without a cornerstone.",
-        of_shares=False,
         why_accuracy=why_accuracy,
         judge=judge,
         in_words=in_words,

@@ -74,7 +74,6 @@ CLAIMS.register(
         name="6b",
         statement="The other sublayers overlap in function: removing some together costs more than the sum of their "
         "single removals.",
-        of_shares=False,
         why_accuracy=None,
         judge=judge,
         in_words=in_words,

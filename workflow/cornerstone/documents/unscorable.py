@@ -103,17 +103,17 @@ def accept_unscorable(found: Sequence[Path], output: Path, *, skip: bool) -> Non
     write_unscorable(checked, output)
 
 
-def refuse_unscorable(checked: CheckedModel, files: Sequence[Path], *, skip: bool) -> None:
+def refuse_unscorable(checked: CheckedModel, files: Sequence[Path] = (), *, skip: bool) -> None:
     """Refuse a model that cannot score every document; with `skip` only one that can score none of some task's.
 
-    files: which have the whole list.
+    files: which have the whole list, if any.
     Raises CornerstoneError that lists what is refused, as much as one message holds, and each task's count.
     """
     ill = {name: task for name, task in checked.tasks.items() if task.unscorable}
     empty = {name: task for name, task in ill.items() if len(task.left_out) == task.documents}
     refused = empty if skip else ill
     if refused:
-        place = files[0] if len(files) == 1 else files[0].with_name("*.json")
+        place = files[0].with_name("*.json") if len(files) > 1 else next(iter(files), None)
         raise CornerstoneError(_message(checked.model, refused, place, _remedy(able_to_skip=not empty)))
 
 
@@ -124,7 +124,7 @@ def _remedy(able_to_skip: bool) -> str:
     return f"{remedy}out a task of which nothing can be scored"
 
 
-def _message(model: str, ill: Mapping[str, CheckedTask], place: Path, remedy: str) -> str:
+def _message(model: str, ill: Mapping[str, CheckedTask], place: Path | None, remedy: str) -> str:
     counts = [
         f"{len(task.left_out):,} of {counted(task.documents, 'document')} of {shortened(name)}"
         for name, task in list(ill.items())[:MOST_TASKS]
@@ -134,7 +134,7 @@ def _message(model: str, ill: Mapping[str, CheckedTask], place: Path, remedy: st
     return f"{model} cannot score {listed(counts)}: {remedy}. {_list(ill, place)}"
 
 
-def _list(ill: Mapping[str, CheckedTask], place: Path) -> str:
+def _list(ill: Mapping[str, CheckedTask], place: Path | None) -> str:
     """As many as there is room for, of each task in turn, and where the others are."""
     told, room = [], MOST_CHARACTERS
     everything = list(_in_turn(ill))
@@ -144,7 +144,9 @@ def _list(ill: Mapping[str, CheckedTask], place: Path) -> str:
         told.append(text)
         room -= len(text) + 2
     left_out = len(everything) - len(told)
-    more = f"; and {counted(left_out, 'more choice')}, all listed in {place}" if left_out else f" ({place})"
+    more = f"; and {counted(left_out, 'more choice')}" if left_out else ""
+    if place is not None:
+        more += f", all listed in {place}" if left_out else f" ({place})"
     return "; ".join(told) + more
 
 

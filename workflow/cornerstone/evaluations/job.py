@@ -1,7 +1,9 @@
 """The evaluate step: a model's coalitions on a task's documents, only those that are not evaluated yet.
 
     job = EvaluationJob(manifest, documents, output, "demo_llama", "boolq", "windows", max_removed=4)
-    run_evaluation_job(job, Engine(load_encoder, encode_documents, load_model, evaluate, ENGINE_VERSION))
+    run_evaluation_job(
+        job, Engine(load_encoder, find_unscorable, encode_documents, load_model, evaluate, ENGINE_VERSION)
+    )
 
     manifest, documents ─► identity ─► parts already there ─► what is missing ─► engine ─► parts ─► output
                                                               (nothing: no model is loaded)

@@ -20,7 +20,7 @@ from cornerstone.documents.document import DocumentSet, digest_documents, docume
 from cornerstone.evaluations.grid import DocumentKey, Grid, empty_grid, evaluated
 from cornerstone.evaluations.identity import model_identity
 from cornerstone.evaluations.parts import Parts, parts_folder
-from cornerstone.evaluations.scorable import left_out_of
+from cornerstone.evaluations.scorable import Find, left_out_of
 from cornerstone.models.facts import sublayers_of_folder
 from cornerstone.models.manifest import check_unchanged, read_manifest
 from cornerstone.shapley.designs import DesignSettings, check_exact_rows, coalitions_of, typical_coalitions
@@ -38,9 +38,7 @@ class EvaluationJob:
     pair_distances:        (nearest, farthest) of the design `pairs`.
     document_pairs, seed:  of the designs in which each document has coalitions of its own; see `DesignSettings`.
     limit:                 only the first so many documents; None for all.
-    unscorable:            the file that lists those documents among them that the model cannot score; None: it can
-                           score all.
-    skip_unscorable:       whether these are left out; else they are refused.
+    skip_unscorable:       whether documents that the model cannot score are left out; else they are refused.
     shard, note:           (number from 1, of how many): only these documents; then `note` is written in the
                            place of `output`, beside whose parts the shard's own are kept. None: all of them.
     shard_notes:           of the shards whose parts are only put together; where some are missing, the notes
@@ -61,7 +59,6 @@ class EvaluationJob:
     document_pairs: int | None = None
     seed: int | None = None
     limit: int | None = None
-    unscorable: Path | None = None
     skip_unscorable: bool = False
     shard: tuple[int, int] | None = None
     note: Path | None = None
@@ -82,12 +79,13 @@ class EvaluationJob:
 class Engine:
     """What the job needs of the engine; it is handed in, for nothing here imports torch.
 
-    load_encoder, encode_documents: of `loading.encoding`; load_model: of `loading.load`; evaluate: of
+    load_encoder, find_unscorable, encode_documents: of `loading.encoding`; load_model: of `loading.load`; evaluate: of
     `engine.evaluate`.
     version: of the engine, in the identity of what it evaluates.
     """
 
     load_encoder: Callable[..., Any]
+    find_unscorable: Find
     encode_documents: Callable[[Any, Sequence[Any]], list[Any]]
     load_model: Callable[..., Any]
     evaluate: Callable[..., Any]
@@ -125,9 +123,10 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
     check_unchanged(manifest)
     folder = Path(manifest["folder"])
     asked = task.documents[: _limit(job)]
-    left_out = left_out_of(job.unscorable, manifest, task, len(asked), skip=job.skip_unscorable)
-    documents = [document for document in asked if document.index not in left_out]
     encoder = engine.load_encoder(folder, allow_remote_code=job.allow_remote_code)
+    unscorable = engine.find_unscorable(encoder, asked)
+    left_out = left_out_of(job.model, manifest, task, asked, unscorable, skip=job.skip_unscorable)
+    documents = [document for document in asked if document.index not in left_out]
     encoded = _of_shard(job, engine.encode_documents(encoder, documents))
     identity = model_identity(
         manifest,

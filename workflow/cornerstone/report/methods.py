@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from cornerstone.report.contents import Contents
 from cornerstone.scores import Score
+from cornerstone.shapley.estimators import ESTIMATORS
 from cornerstone.system.text import listed
 
 
 def method(contents: Contents) -> list[str]:
     """How values, effects and intervals were measured with the study's own settings, a paragraph each."""
     settings = contents.settings
+    on_few = ESTIMATORS[contents.config["estimator"]].on_few(contents.tables["values"]["documents"])
     paragraphs = [
         "A sublayer is one attention (or another mixer of tokens, as Mamba is), FFN or mixture-of-experts (MoE) of a "
         "decoder block. Removing it leaves the skip connection: x + f(x) becomes x. Each model answered "
@@ -17,10 +19,10 @@ def method(contents: Contents) -> list[str]:
         "consecutive sublayers. The questions and prompts are those of lm-evaluation-harness. The score: "
         f"{contents.score.method}.",
         f"The value of a sublayer {contents.words.method.format(edge=settings.edge)}. "
-        "Its share is its part of the sum of the positive values. The effect of a sublayer is the drop of the score "
-        f"when it alone is removed. Cornerstones are the {contents.config['top_k']} sublayers of a model with the "
-        "largest share averaged over tasks. Where no value of a model is positive on a task there is nothing to share "
-        "out: the model has no shares on that task, and means of shares leave it out.",
+        f"{on_few and on_few + ' '}Its share is its part of the sum of the positive values. The effect of a sublayer "
+        f"is the drop of the score when it alone is removed. Cornerstones are the {contents.config['top_k']} sublayers "
+        "of a model with the largest share averaged over tasks. Where no value of a model is positive on a task there "
+        "is nothing to share out: the model has no shares on that task, and means of shares leave it out.",
         "Intervals are of 95 %, by a bootstrap over documents. All coalitions share the resampled documents, so "
         "differences between coalitions are paired. Every resample also draws from two made-up documents: one raises "
         "a number and one lowers it, each by as much as a document usually does. This widens the intervals of few "

@@ -25,16 +25,16 @@ def answer(contents: Contents) -> list[str]:
 
 
 def trust(contents: Contents) -> str:
-    """What is known of how near the estimated values are to exact ones."""
-    estimator = contents.config["estimator"]
+    """What is known of how near the estimated values are to exact ones: by the audit and by corrected values."""
+    estimator, found = contents.config["estimator"], []
+    if contents.audits is not None:
+        edges, score = contents.config["edges"], contents.config["score"]
+        found.append(audit_finding(contents.audits, estimator, edges, score, contents.titles))
     if "corrected" in contents.tables:
         own = ESTIMATORS[ESTIMATORS[estimator].audited_name(contents.settings)]
-        if found := corrected_finding(contents.tables["corrected"], own.title, contents.titles):
-            return found
-    if contents.audits is not None:
-        return audit_finding(
-            contents.audits, estimator, contents.config["edges"], contents.config["score"], contents.titles
-        )
+        found.append(corrected_finding(contents.tables["corrected"], own.title, contents.titles))
+    if any(found):
+        return " ".join(filter(None, found))
     if ESTIMATORS[estimator].is_exact:
         return "The values are exact Shapley values: all coalitions of sublayers were evaluated."
     if ESTIMATORS[estimator].of_documents is not None:

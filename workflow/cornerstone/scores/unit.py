@@ -17,7 +17,7 @@ class Unit:
 
     Scores without a unit have empty names. factor: what a number is multiplied with before it is written, with so
     many digits. small: a difference, so multiplied, up to which colours are linear. of_fractions: the name of numbers
-    as they are before they are multiplied, where the factor is not 1.
+    as they are before they are multiplied, where this tells more than the others.
     """
 
     of_scores: str
@@ -31,9 +31,11 @@ class Unit:
     @property
     def in_files(self) -> str:
         """Its name in the column unit of CSV files, whose numbers are not multiplied: "fraction", "nats", "score"."""
-        if self.factor == 1:
-            return self.of_differences or "score"
-        return self.of_fractions or f"{self.of_differences} / {self.factor}"
+        if self.of_fractions:
+            return self.of_fractions
+        return (
+            (self.of_differences or "score") if self.factor == 1 else f"{self.of_differences} / {self.factor}"
+        )
 
     def text(self, number: float, digits: int | None = None) -> str:
         """Nothing for a number that does not exist; a minus sign, not a hyphen; no minus before zero."""
@@ -79,6 +81,15 @@ POINTS = Unit(
 )
 NATS = Unit(of_scores="nats", of_differences="nats", of_values="nats", factor=1, digits=3, small=0.05)
 NO_UNIT = Unit(of_scores="", of_differences="", of_values="score", factor=1, digits=3, small=0.01)
+CORRELATION = Unit(
+    of_scores="",
+    of_differences="",
+    of_values="correlation",
+    factor=1,
+    digits=2,
+    small=1.0,
+    of_fractions="correlation",
+)
 
 percent = POINTS.text
 """0.1234 as "12.3": shares, and scores that are accuracies."""

@@ -14,6 +14,9 @@ import numpy as np
 from cornerstone.shapley.document_games import DocumentGames, all_pairs, signs
 from cornerstone.shapley.document_pairs import size_weights
 
+FEWEST_DOCUMENTS = 40
+"""With fewer no model of the documents is tried: there is nothing to learn it from."""
+
 
 @dataclass(frozen=True, eq=False)
 class Corrected:

@@ -37,10 +37,8 @@ from cornerstone.shapley.document_games import (
 )
 from cornerstone.shapley.game_kernel import GameKernel, products, value_covariance
 from cornerstone.shapley.gaussian_process import likely_kernel
-from cornerstone.shapley.kernel_regression import Corrected, kernel_regression, unseen_part
+from cornerstone.shapley.kernel_regression import FEWEST_DOCUMENTS, Corrected, kernel_regression, unseen_part
 
-FEWEST_DOCUMENTS = 40
-"""With fewer the model is not tried: there is nothing to learn it from."""
 FEWEST_SUBLAYERS = 4
 """Of fewer, a document's pairs are all that there are."""
 FOLDS = 4

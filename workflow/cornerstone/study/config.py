@@ -210,10 +210,11 @@ class StudyConfig:
         return tuple(name for name in DESIGNS.names if name in some and DESIGNS[name].for_each)
 
     @property
-    def corrected_designs(self) -> tuple[str, ...]:
+    def corrected_evaluations(self) -> tuple[tuple[str, str, str], ...]:
         """Those that the yardstick and the estimators held against it need."""
         estimators = (ESTIMATORS[name] for name in (*self.judged_estimators, YARDSTICK))
-        return tuple(dict.fromkeys(("ablation", *(name for each in estimators for name in each.designs))))
+        needed = {"ablation", *(name for each in estimators for name in each.designs)}
+        return tuple(one for one in self.evaluations if one[2] in needed)
 
     @property
     def judged_estimators(self) -> tuple[str, ...]:

@@ -11,8 +11,11 @@ import pandas as pd
 
 from cornerstone.scores import Score
 from cornerstone.scores.unit import POINTS, percent
+from cornerstone.shapley.estimators import ESTIMATORS, YARDSTICK
 from cornerstone.system.text import counted
 from cornerstone.tables import TABLES, Section, Table, View
+from cornerstone.tables.text import prose
+from cornerstone.values.corrected import judged_table
 from cornerstone.values.titles import Titles
 
 NOTE = (
@@ -26,7 +29,7 @@ NOTE = (
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """What the table is made of. rows: of `corrected.judged_table`, of every model and task."""
+    """What the tables are made of. rows: of `corrected.corrected_rows`, of every model and task."""
 
     rows: pd.DataFrame
     titles: Titles
@@ -51,7 +54,8 @@ def corrected_sections(table: pd.DataFrame, view: View) -> list[Section]:
         }
         for row in table.itertuples()
     ]
-    return [Section("Estimators held against corrected values", NOTE, pd.DataFrame(text))]
+    note = prose(NOTE, ESTIMATORS[YARDSTICK].on_few(table["documents"]))
+    return [Section("Estimators held against corrected values", note, pd.DataFrame(text))]
 
 
 def corrected_finding(table: pd.DataFrame, estimator: str, titles: Titles) -> str:
@@ -80,10 +84,21 @@ TABLES.register(
     Table(
         name="corrected",
         about="the estimators in use held against values that are right on average, at any depth",
-        make=lambda judged: judged.rows.assign(unit=POINTS.in_files),
+        make=lambda judged: judged_table(judged.rows).assign(unit=POINTS.in_files),
         sections=corrected_sections,
         is_folded=True,
         of_corrected=True,
         order=155,
+    )
+)
+TABLES.register(
+    Table(
+        name="corrected_values",
+        about="the corrected value of each sublayer with its standard error, beside those of the estimators in use",
+        make=lambda judged: judged.rows,
+        sections=None,
+        is_folded=True,
+        of_corrected=True,
+        order=156,
     )
 )

@@ -1,6 +1,7 @@
 """Estimates held against corrected values, at any depth: values that are right on average are the yardstick.
 
-judged_table(scored, ["windows", "leave_one_out"], max_removed=4)     # a row per estimator
+rows = corrected_rows(scored, ["windows", "leave_one_out"], max_removed=4)     # a row per estimator and sublayer
+judged_table(rows)                                                             # a row per estimator
 
 Exact values are known of small models alone. Where each document has coalitions of its own, the values of
 `mixed_effects` are unbiased and their errors known, on exactly the documents that the other estimates are of. So an
@@ -10,15 +11,17 @@ estimate's distance from the Shapley values is its distance from these, less wha
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from cornerstone.shapley.estimators import ESTIMATORS, YARDSTICK, Settings
 from cornerstone.statistics.ranks import spearman
-from cornerstone.statistics.resampling import SEED, interval
+from cornerstone.statistics.resampling import interval
+from cornerstone.values.document_numbers import task_seed
 from cornerstone.values.estimates import estimated
-from cornerstone.values.rows import of_task
+from cornerstone.values.rows import of_task, sublayer_columns
 from cornerstone.values.scored_task import ScoredTask
 
 DRAWS = 400
@@ -26,33 +29,77 @@ LEAST_RELIABLE = 0.1
 """Where the noise is beyond it, no correction makes up for it."""
 
 
-def judged_table(
+def corrected_rows(
     scored: ScoredTask, estimators: Sequence[str], max_removed: int, edges: str = "both"
 ) -> pd.DataFrame:
-    """A row per estimator: estimator, spearman and error, each with its …_low and …_high, bias, noise, documents.
+    """A row per estimator and sublayer of a model on a task.
 
+    name, estimator: in the configuration and in tables. value: by this estimator. corrected: the yardstick's value;
+    corrected_sd: its standard error as the value of exactly these documents. documents: how many.
+    """
+    yardstick = estimated(YARDSTICK, scored, max_removed, edges)
+    corrected = sublayer_columns(scored.labels).assign(
+        corrected=yardstick.per_document.mean(axis=1),
+        corrected_sd=yardstick.these_sd,
+        documents=len(scored.scores.documents),
+    )
+    tables = []
+    for name in estimators:
+        title = ESTIMATORS[ESTIMATORS[name].audited_name(Settings(max_removed, edges))].title
+        values = estimated(name, scored, max_removed, edges).per_document.mean(axis=1)
+        tables.append(corrected.assign(name=name, estimator=title, value=values))
+    return of_task(pd.concat(tables, ignore_index=True), scored)
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """The values of one estimator beside corrected ones, of a model on a task; arrays of shape (sublayers,).
+
+    noise: draws of the corrected values' errors, (DRAWS, sublayers); those of two tasks are independent.
+    """
+
+    labels: tuple[str, ...]
+    estimate: np.ndarray
+    corrected: np.ndarray
+    sd: np.ndarray
+    noise: np.ndarray
+
+    @property
+    def largest(self) -> float:
+        """The largest corrected value; no number for a model that always answers alike: it has no values to come
+        near."""
+        return float(np.abs(self.corrected).max()) or np.nan
+
+
+def held(rows: pd.DataFrame) -> Held:
+    """What `corrected_rows` says of one estimator on one model and task."""
+    task, sd = rows["task"].iloc[0], rows["corrected_sd"].to_numpy()
+    noise = np.random.default_rng(task_seed(task)).standard_normal((DRAWS, len(rows))) * sd
+    noise -= noise.mean(axis=1, keepdims=True)  # what there is to share out is known
+    values, corrected = rows["value"].to_numpy(), rows["corrected"].to_numpy()
+    return Held(tuple(rows["label"]), values, corrected, sd, noise)
+
+
+def judged_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row per model, task and estimator: spearman and error, each with its …_low and …_high, bias, noise, documents.
+
+    rows: of `corrected_rows`.
     spearman: rank correlation with the Shapley values of these documents. error: root mean square of the distances
     from them; bias: mean distance, known for sure, as the sum of the Shapley values is; both in parts of the largest of
     them. The others are without the yardstick's own errors, whose
     root mean square is noise: the correlation by Spearman's correction for attenuation (1904, Am. J. Psychol. 15), the
     error by subtraction. Intervals are of 95 % and of these errors.
     """
-    yardstick = estimated(YARDSTICK, scored, max_removed, edges)
-    values, largest = yardstick.per_document.mean(axis=1), np.abs(yardstick.per_document.mean(axis=1)).max()
-    largest = largest or np.nan  # a model that always answers alike has no values to come near
-    noise = np.random.default_rng(SEED).standard_normal((DRAWS, len(values))) * yardstick.these_sd
-    noise -= noise.mean(axis=1, keepdims=True)  # what there is to share out is known
-    rows = []
-    for name in estimators:
-        estimate = estimated(name, scored, max_removed, edges).per_document.mean(axis=1)
-        audited = ESTIMATORS[ESTIMATORS[name].audited_name(Settings(max_removed, edges))]
-        row = {"estimator": audited.title}
-        row |= _with_interval("spearman", *_rank_correlation(estimate, values, noise))
-        row |= _with_interval("error", *_error(estimate, values, noise, yardstick.these_sd, largest))
-        row["bias"] = (estimate - values).mean() / largest
-        noise_of = np.sqrt(np.mean(yardstick.these_sd**2)) / largest
-        rows.append(row | {"noise": noise_of, "documents": len(scored.scores.documents)})
-    return of_task(pd.DataFrame(rows), scored)
+    judged = []
+    for _, of_one in rows.groupby(["model", "task", "estimator"], sort=False):
+        one = held(of_one)
+        row = of_one.iloc[0][["model", "task", "score", "estimator"]].to_dict()
+        row |= _with_interval("spearman", *rank_correlation(one))
+        row |= _with_interval("error", *_error(one))
+        row["bias"] = (one.estimate - one.corrected).mean() / one.largest
+        row["noise"] = np.sqrt(np.mean(one.sd**2)) / one.largest
+        judged.append(row | {"documents": of_one["documents"].iloc[0]})
+    return pd.DataFrame(judged)
 
 
 def _with_interval(name: str, estimate: float, draws: np.ndarray) -> dict[str, float]:
@@ -60,14 +107,13 @@ def _with_interval(name: str, estimate: float, draws: np.ndarray) -> dict[str, f
     return {name: estimate, f"{name}_low": low, f"{name}_high": high}
 
 
-def _rank_correlation(
-    estimate: np.ndarray, values: np.ndarray, noise: np.ndarray
-) -> tuple[float, np.ndarray]:
-    """With the values themselves, and draws for its interval."""
+def rank_correlation(one: Held) -> tuple[float, np.ndarray]:
+    """With the Shapley values themselves, and draws for its interval; NaN where all values of one side are equal."""
+    estimate, values, noise = one.estimate, one.corrected, one.noise
     if min(np.ptp(estimate), np.ptp(values)) == 0:
         return np.nan, np.full(len(noise), np.nan)
-    reliability = _reliability(np.mean([spearman(values, values + one) for one in noise]))
-    draws = np.array([spearman(estimate, values + one) for one in noise]) / reliability
+    reliability = _reliability(np.mean([spearman(values, values + each) for each in noise]))
+    draws = np.array([spearman(estimate, values + each) for each in noise]) / reliability
     without = spearman(estimate, values) / reliability
     return float(np.clip(without, -1, 1)), np.clip(without + draws - draws.mean(), -1, 1)
 
@@ -82,15 +128,12 @@ def _reliability(again: float) -> float:
     return float(1 / np.sqrt(1 + noise))
 
 
-def _error(
-    estimate: np.ndarray, values: np.ndarray, noise: np.ndarray, sd: np.ndarray, largest: float
-) -> tuple[float, np.ndarray]:
+def _error(one: Held) -> tuple[float, np.ndarray]:
     """Root mean square of the distances from the values, without noise, and draws for its interval."""
-    if np.isnan(largest):
-        return np.nan, np.full(len(noise), np.nan)
-    own = np.mean(sd**2)
-    square = np.mean((estimate - values) ** 2) - own
-    draws = np.mean((estimate - values - noise) ** 2, axis=1) - 2 * own
-    return float(np.sqrt(max(square, 0.0)) / largest), np.sqrt(np.maximum(draws, 0.0)) / np.abs(
-        values + noise
-    ).max(axis=1)
+    if np.isnan(one.largest):
+        return np.nan, np.full(len(one.noise), np.nan)
+    own, distances = np.mean(one.sd**2), one.estimate - one.corrected
+    square = np.mean(distances**2) - own
+    draws = np.mean((distances - one.noise) ** 2, axis=1) - 2 * own
+    largest = np.abs(one.corrected + one.noise).max(axis=1)
+    return float(np.sqrt(max(square, 0.0)) / one.largest), np.sqrt(np.maximum(draws, 0.0)) / largest

@@ -127,7 +127,7 @@ def task_draws(per_document: np.ndarray, task: str, reach: float = inf) -> np.nd
     Tasks are resampled independently of each other, whatever their order, so means over tasks may be taken
     of the draws; the same number of documents of one task is resampled alike for every model.
     """
-    return bootstrap(np.atleast_2d(per_document), seed=_seed(task)).clip(-reach, reach)
+    return bootstrap(np.atleast_2d(per_document), seed=task_seed(task)).clip(-reach, reach)
 
 
 def score_draws(per_document: np.ndarray, task: str, metric: str) -> np.ndarray:
@@ -137,10 +137,11 @@ def score_draws(per_document: np.ndarray, task: str, metric: str) -> np.ndarray:
 
 def task_means(per_document: np.ndarray, task: str) -> np.ndarray:
     """Means over the same resampled documents alone, for ranks and shares; see `resampled_means`."""
-    return resampled_means(np.atleast_2d(per_document), seed=_seed(task))
+    return resampled_means(np.atleast_2d(per_document), seed=task_seed(task))
 
 
-def _seed(task: str) -> tuple[int, int]:
+def task_seed(task: str) -> tuple[int, int]:
+    """Of draws that are independent of those on other tasks, and alike for every model."""
     return SEED, zlib.crc32(task.encode())
 
 

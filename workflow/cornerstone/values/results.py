@@ -34,6 +34,7 @@ class Results:
     margin:    how far above guessing a score still counts as guessing.
     published: the paper's numbers, where they concern this study; what its models and tasks are.
     titles:    how sentences in tables call models and tasks.
+    corrected: the rows of `corrected.corrected_rows` of every model and task; None where there are none.
     """
 
     values: pd.DataFrame
@@ -46,6 +47,7 @@ class Results:
     margin: float = 0.05
     published: Published = field(default_factory=Published)
     titles: Titles = field(default_factory=Titles)
+    corrected: pd.DataFrame | None = None
 
     @property
     def models(self) -> list[str]:

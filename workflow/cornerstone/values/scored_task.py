@@ -6,7 +6,7 @@ evaluation + documents -> ChoiceTable: log-likelihoods (coalitions × documents 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,6 +62,17 @@ class ScoredTask:
     games: DocumentGames | None = None
     available: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+def by_model_and_task(
+    evaluations: Iterable[Path], documents: Iterable[Path]
+) -> list[tuple[list[Path], Path]]:
+    """The evaluations of each model and task, one per design, with its documents, in the order of the evaluations."""
+    of_tasks = {path.stem: path for path in documents}
+    designs: dict[Path, list[Path]] = {}
+    for path in evaluations:
+        designs.setdefault(path.parent, []).append(path)
+    return [(files, of_tasks[folder.name]) for folder, files in designs.items()]
 
 
 def read_choices(evaluations: Sequence[Path], documents: Path) -> EvaluatedTask:
@@ -140,11 +151,7 @@ def own_choice_table(table: pd.DataFrame, documents: Sequence[Document]) -> Choi
     as `choice_table` does.
     """
     asked = _documents_of(table, documents)
-    counts = np.array([len(document.requests) for document in asked])
-    document = np.searchsorted([one.index for one in asked], table["document"].to_numpy())
-    choice = table["choice"].to_numpy()
-    if (choice < 0).any() or (choice >= counts[document]).any():
-        raise CornerstoneError("the evaluation holds choices that its documents have not: evaluate again")
+    document, choice, counts = _places_of(table, asked)
     masks = _masks([str(text) for text in table["removed"].cat.categories])
     by_size = np.argsort(masks.sum(axis=1), kind="stable")
     code = np.argsort(by_size)[table["removed"].cat.codes.to_numpy()]
@@ -195,18 +202,25 @@ def _documents_of(table: pd.DataFrame, documents: Sequence[Document]) -> list[Do
     return [by_index[int(index)] for index in present]
 
 
+def _places_of(
+    table: pd.DataFrame, documents: Sequence[Document]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each row the place of its document among these and its choice; how many choices each document has."""
+    counts = np.array([len(document.requests) for document in documents])
+    place = np.searchsorted([document.index for document in documents], table["document"].to_numpy())
+    choice = table["choice"].to_numpy()
+    if (choice < 0).any() or (choice >= counts[place]).any():
+        raise CornerstoneError("the evaluation holds choices that its documents have not: evaluate again")
+    return place, choice, counts
+
+
 def _loglikelihoods(table: pd.DataFrame, documents: list[Document]) -> tuple[tuple[Removed, ...], np.ndarray]:
     """The coalitions, and log-likelihoods of shape (coalitions, documents, most choices).
 
     Documents with fewer choices are padded with minus infinity, which no argmax picks.
     """
     code, removed = pd.factorize(table["removed"])
-    indices = np.array([document.index for document in documents])
-    counts = np.array([len(document.requests) for document in documents])
-    document = np.searchsorted(indices, table["document"].to_numpy())
-    choice = table["choice"].to_numpy()
-    if (choice < 0).any() or (choice >= counts[document]).any():
-        raise CornerstoneError("the evaluation holds choices that its documents have not: evaluate again")
+    document, choice, counts = _places_of(table, documents)
     shape = (len(removed), len(documents), int(counts.max()))
     filled = np.full(shape, np.nan)
     filled[code, document, choice] = table["loglikelihood"].to_numpy()

@@ -9,7 +9,7 @@ that it needs, its arithmetic, what is said of it in words and how the audit dra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +58,7 @@ class Words:
     source:  where values come from, for captions: "Values from random orders of removal".
     caution: what to keep in mind of such values: sentences.
     interval: what an interval of a value holds: a sentence.
+    few_documents: what gives the values where there are fewer documents than the estimator's fewest_documents.
     """
 
     choice: str
@@ -65,6 +66,7 @@ class Words:
     source: str
     caution: str
     interval: str = "An interval is about all documents like these, and takes the removals as they were made."
+    few_documents: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class Estimator:
     additive:   on games in which effects add up, its values are EXACT, NEARLY so, or right ON_AVERAGE over seeds.
     is_random:  whether the seed matters.
     library:    whose code it is; None for ours.
+    fewest_documents: with how many the values are this estimator's own.
     minutes:    how long fitting a model on a task may take.
     look:       None where the audit's figure leaves it to the table.
     """
@@ -113,6 +116,7 @@ class Estimator:
     additive: str = EXACT
     is_random: bool = True
     library: str | None = None
+    fewest_documents: int = 0
     minutes: int = 30
     look: Look | None = None
     order: float = LAST
@@ -125,6 +129,15 @@ class Estimator:
     def is_choosable(self) -> bool:
         """Whether a configuration can name it."""
         return self.fit is not None or self.of_documents is not None
+
+    def on_few(self, documents: Iterable[int]) -> str:
+        """A sentence on these numbers of documents where some are too few for the estimator; nothing else."""
+        if min(documents, default=self.fewest_documents) >= self.fewest_documents:
+            return ""
+        return (
+            f"On tasks with fewer than {self.fewest_documents} documents the values of {self.title} are those of "
+            f"{self.words.few_documents}."
+        )
 
     def audited_name(self, settings: Settings) -> str:
         """Under which name the audit has this estimator with these settings."""

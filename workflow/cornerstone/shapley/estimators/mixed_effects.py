@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from cornerstone.shapley.document_games import DocumentGames
 from cornerstone.shapley.estimators import ESTIMATORS, NEARLY, Estimator, Look, Words, on_own_coalitions
-from cornerstone.shapley.kernel_regression import Corrected
+from cornerstone.shapley.kernel_regression import FEWEST_DOCUMENTS, Corrected
 
 
 def of_documents(games: DocumentGames) -> Corrected:
@@ -34,7 +34,9 @@ ESTIMATORS.register(
             interval="An interval of a value holds the Shapley value of all documents like these; that of these "
             "documents alone is in the columns these_low and these_high. Other intervals take the removals as they "
             "were made.",
+            few_documents="kernel regression on the same coalitions, without a model of the documents",
         ),
+        fewest_documents=FEWEST_DOCUMENTS,
         minutes=120,
         audited=on_own_coalitions(of_documents),
         additive=NEARLY,
