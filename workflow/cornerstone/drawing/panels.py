@@ -84,6 +84,8 @@ def titled_panels(
     of the panel of a single task. notes: by task, what stands under its title. height: of a panel; None for squares.
     left: room for the names along y.
     """
+    import seaborn
+
     tasks = list(rows["task"].unique())
     width = (style.WIDTH - left - RIGHT - (columns - 1) * GAP_X) / columns
     if len(tasks) == 1:
@@ -96,7 +98,7 @@ def titled_panels(
         axes.tick_params(labelleft=n % columns == 0)
         axes.set_xlabel(x_name if in_last_row else "")
     panels.figure.supylabel(y_name, fontsize=style.FONT, x=0.06 / panels.figure.get_figwidth(), ha="left")
-    style.despine(panels.figure)
+    seaborn.despine(panels.figure)
     return panels
 
 
