@@ -7,13 +7,9 @@ import pytest
 from cornerstone.scores import SCORES
 from cornerstone.statistics.resampling import bootstrap, interval
 from cornerstone.tables import TABLES, View
-from cornerstone.tables.precision import (
-    documents_needed,
-    documents_needed_of,
-    half_widths,
-    precision_table,
-)
+from cornerstone.tables.precision import precision_table
 from cornerstone.values.document_numbers import DocumentNumbers
+from cornerstone.values.sample_sizes import documents_needed, documents_needed_of, half_widths
 from cornerstone.values.titles import Titles
 
 N_DOCUMENTS = 400
