@@ -21,7 +21,7 @@ from cornerstone.system.text import duration
 from cornerstone.tables import TABLES, Section, Table, View
 from cornerstone.tables.text import prose
 from cornerstone.values.document_numbers import DocumentNumbers
-from cornerstone.values.mixes import MIX, MIX_OF_ALL, RANKS, between_part, mix_rows
+from cornerstone.values.mixes import MIX, MIX_OF_ALL, RANKS, mix_rows
 from cornerstone.values.sample_sizes import documents_needed, documents_needed_of, half_widths
 
 NOTE = (
@@ -81,7 +81,7 @@ def _row(numbers: DocumentNumbers, kind: str, designs: Sequence[str]) -> dict[st
     }
     seconds = sum(numbers.seconds.get(design, np.nan) for design in designs) / n
     has_own = kind == "value" and numbers.drawing is not None
-    between = between_part(numbers)[: len(widths)] if has_own else 1.0
+    between = numbers.drawing.between_part[: len(widths)] if has_own else 1.0
     for width in score.half_widths if n > 1 else ():
         needed = documents_needed(widths, n, width, score)
         own = documents_needed_of(numbers.available, needed, between).max() if numbers.available else np.nan

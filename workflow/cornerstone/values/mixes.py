@@ -120,42 +120,15 @@ def choices(numbers: DocumentNumbers, pairs: np.ndarray) -> Choices:
         sum(numbers.seconds.get(design, np.nan) for design in designs) / count
         for designs in (("ablation", "windows"), ESTIMATORS[numbers.estimator].designs)
     ]
-    part = between_part(numbers)
-    variances = (drawing.contrasts @ numbers.values).var(axis=1)
-    drawn = np.array([drawing.at(int(each)) for each in pairs])
-    # As a part of what the study has: of what is seen of every pair nothing is left to scale.
-    scale = np.divide((1 - part) * variances, drawn[now], out=np.ones(len(part)), where=drawn[now] > 0)
-    within = drawn * scale
+    within = np.array([drawing.within(int(each)) for each in pairs])
     return Choices(
         numbers,
         pairs,
         fixed + own,
         seconds[0] + seconds[1] * own / own[now],
         within,
-        part * variances + within,
+        drawing.between + within,
     )
-
-
-def between_part(numbers: DocumentNumbers) -> np.ndarray:
-    """The part of the variance over documents of each contrast that lies between documents, (contrasts,).
-
-    What is left when that of drawing pairs is taken away, drawn towards the part of all contrasts together as far as
-    their spread is chance (James and Stein 1961): by itself each is as uncertain as the variance that it is left of,
-    and of many the largest would look too large.
-    """
-    per_document = numbers.drawing.contrasts @ numbers.values
-    drawn = numbers.drawing.at(numbers.drawing.pairs)
-    squares = (per_document - per_document.mean(axis=1, keepdims=True)) ** 2
-    variances = squares.mean(axis=1)
-    known = variances > 0
-    if not known.any():
-        return np.ones(len(variances))
-    part = np.divide(variances - drawn, variances, out=np.ones_like(variances), where=known)
-    common = (variances - drawn).sum() / variances.sum()
-    chance = squares[known].var(axis=1) / squares.shape[1] * (drawn[known] / variances[known] ** 2) ** 2
-    spread = ((part[known] - common) ** 2).sum()
-    kept = max(1 - chance.sum() / spread, 0.0) if spread > 0 else 0.0
-    return np.clip(common + kept * (part - common), 0.0, 1.0)
 
 
 def mix_rows(measured: Sequence[DocumentNumbers]) -> list[dict[str, float | str]]:
