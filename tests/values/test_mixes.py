@@ -11,7 +11,7 @@ from cornerstone.shapley.document_pairs import document_pairs, pair_coalitions
 from cornerstone.shapley.games import with_own_pairs
 from cornerstone.shapley.kernel_regression import kernel_regression
 from cornerstone.shapley.mixed_effects import mixed_effects
-from cornerstone.shapley.pair_variances import fewer_pairs, pair_variances, value_contrasts
+from cornerstone.shapley.pair_variances import PairVariances, fewer_pairs, pair_variances, value_contrasts
 from cornerstone.statistics.ranks import rank_intervals
 from cornerstone.tables import TABLES, View
 from cornerstone.tables.precision import precision_table
@@ -184,3 +184,20 @@ def test_the_time_of_a_mix_is_that_of_its_designs():
            for pairs in (PAIRS, int(row["cheapest_pairs"]))}  # fmt: skip
     each = 90.0 + 60.0 * own[int(row["cheapest_pairs"])] / own[PAIRS]
     assert row["cheapest_seconds"] == pytest.approx(row["cheapest_documents"] * each / DOCUMENTS)
+
+
+def test_models_of_many_sublayers_have_more_pairs_than_an_integer_holds():
+    n, documents = 70, 45
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((n, documents))
+    contrasts, nothing = value_contrasts(values.mean(axis=1)), np.zeros((0, documents))
+    drawing = PairVariances(
+        20, contrasts, np.ones((n // 2 + 1, len(contrasts))), 0.0, np.ones(len(contrasts))
+    )
+    full = np.zeros(documents)
+    one = DocumentNumbers(
+        "deep", "piqa", tuple(map(str, range(n))), tuple(range(documents)), full, values, values, (), nothing, nothing,
+        full, full, metric="logprob", estimator="kernel_regression", drawing=drawing,
+    )  # fmt: skip
+    rows = mix_rows([one])
+    assert all(2 <= row["cheapest_pairs"] <= 80 for row in rows)

@@ -35,13 +35,14 @@ NONE_ENOUGH = (
 )
 MIX_NOTE = (
     "What more documents, and more coalitions of each document's own, would buy. A mix is a number of documents × a "
-    "number of pairs of coalitions that each of them has. Goals: the widest 95 % interval of a value, and the ranks of "
-    "the three largest values known for sure, which such a mix then reaches four times out of five; both as far as "
-    "these documents tell, chance in single values evened out. Work is that of the whole mix, in times of all that was evaluated so far, single removals "
-    "and windows included (max_removed: 1 does without windows); what is evaluated already is not evaluated again. The "
-    "cheapest mix has as many documents as the task has at most; the last column is the cheapest for what is said of "
-    "the task's own documents alone. No mix: it takes more documents than there are, or more than four times as many "
-    "pairs, and that far is not told."
+    "number of pairs of coalitions that each of them has. Goals: the widest 95 % interval of a value as narrow as "
+    "said, and the ranks of the three largest values known for sure, which such a mix then reaches four times out "
+    "of five. Both are as far as these documents tell, with chance in single values evened out. Work is that of the "
+    "whole mix, in times of all that was evaluated so far, single removals and windows included (max_removed: 1 "
+    "does without windows); what is evaluated already is not evaluated again. The cheapest mix has no more "
+    "documents than the task; the last column is the cheapest for what is said of the task's own documents alone. "
+    "An empty cell: it takes more documents than there are, or more than four times as many pairs, and that far is "
+    "not told."
 )
 
 

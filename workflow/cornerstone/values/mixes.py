@@ -106,7 +106,7 @@ class Choices:
         return np.ceil(np.where(apart > 0, found, np.inf))
 
     def _possible(self, documents: np.ndarray) -> np.ndarray:
-        pairs = np.minimum(self.pairs, most_pairs(len(self.numbers.labels)))
+        pairs = np.minimum(self.pairs, float(most_pairs(len(self.numbers.labels))))
         return np.where(pairs <= FARTHEST * self.numbers.drawing.pairs, documents, np.inf)
 
 
