@@ -7,13 +7,9 @@ import pytest
 from cornerstone.scores import SCORES
 from cornerstone.statistics.resampling import bootstrap, interval
 from cornerstone.tables import TABLES, View
-from cornerstone.tables.precision import (
-    documents_needed,
-    documents_needed_of,
-    half_widths,
-    precision_table,
-)
+from cornerstone.tables.precision import precision_table
 from cornerstone.values.document_numbers import DocumentNumbers
+from cornerstone.values.sample_sizes import documents_needed, documents_needed_of, half_widths
 from cornerstone.values.titles import Titles
 
 N_DOCUMENTS = 400
@@ -44,7 +40,7 @@ def test_half_widths_are_those_of_the_tables():
 @pytest.mark.parametrize("width", [0.05, 0.02, 0.01])
 def test_so_many_documents_give_so_narrow_intervals(width):
     now = half_widths(effects())[0]
-    needed = documents_needed(now, N_DOCUMENTS, width, SCORES["acc"])
+    needed = int(documents_needed(now, N_DOCUMENTS, width, SCORES["acc"]))
     assert half_widths(effects(needed, seed=1))[0] == pytest.approx(width, rel=0.1)
     assert half_widths(effects(needed // 2, seed=1))[0] > 1.2 * width
 
@@ -57,7 +53,7 @@ def test_what_was_never_seen_still_takes_documents():
 def test_so_many_of_a_tasks_own_documents_tell_of_the_task_as_precisely(width):
     population = effects(2000, seed=3)[0]
     like_these = documents_needed(half_widths(population[None])[0], len(population), width, SCORES["acc"])
-    own = documents_needed_of(len(population), like_these)
+    own = int(documents_needed_of(len(population), like_these))
     assert own < like_these
     rng = np.random.default_rng(4)
     means = [rng.permutation(population)[:own].mean() for _ in range(1000)]

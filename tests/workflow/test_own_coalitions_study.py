@@ -65,6 +65,15 @@ def test_the_study_by_corrected_values_evaluates_nothing_again(study):
     assert "Shapley value of all documents like these" in (study / "results/report.html").read_text()
 
 
+def test_what_more_documents_and_more_pairs_would_buy_is_told(study):
+    configure(study, estimator="mixed_effects", **ONE_TASK)
+    said = make(study, "precision")
+    assert "More pairs (work)" in said and f"{N_DOCUMENTS} × " in said
+    rows = pd.read_csv(study / "results/tables/precision.csv")
+    assert rows["number"].tolist() == ["effect", "value", *["mix"] * 4]
+    assert "Documents, and coalitions of each" in (study / "results/report.html").read_text()
+
+
 def test_more_pairs_and_more_documents_evaluate_only_what_is_new(study):
     before = pairs_in(study)
     configure(study, estimator="mixed_effects", document_pairs=20, **ONE_TASK)

@@ -12,7 +12,7 @@ taken over all pairs of a size:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -86,6 +86,12 @@ class DocumentGames:
         """Those of the chosen documents (bool or indices)."""
         arrays = ("full", "bare", "without", "sides", "without_side", "only_side", "covariates")
         return DocumentGames(*(getattr(self, name)[chosen] for name in arrays))
+
+    def with_pairs(self, chosen: np.ndarray) -> DocumentGames:
+        """With some of each document's pairs alone: int (documents, fewer pairs), their places."""
+        documents = np.arange(self.n_documents)[:, None]
+        arrays = ("sides", "without_side", "only_side")
+        return replace(self, **{name: getattr(self, name)[documents, chosen] for name in arrays})
 
 
 def known_of_documents(full: np.ndarray, bare: np.ndarray, without: np.ndarray) -> np.ndarray:

@@ -62,7 +62,8 @@ def document_pairs(n_sublayers: int, count: int, seed: Seed) -> np.ndarray:
     Fewer where there are no more: a model of n sublayers has 2^(n − 1) − 1 pairs. Of two sides of the same size the
     first sublayer is on the other.
     """
-    sizes = _sizes(n_sublayers, count, np.random.default_rng(seed))
+    left = [pairs_of_size(n_sublayers, size) for size in range(n_sublayers // 2 + 1)]
+    sizes = drawn_sizes(n_sublayers, count, np.random.default_rng(seed).random(), left)
     sides = np.zeros((len(sizes), n_sublayers), dtype=bool)
     for size in np.unique(sizes):
         rows = np.flatnonzero(sizes == size)
@@ -73,13 +74,16 @@ def document_pairs(n_sublayers: int, count: int, seed: Seed) -> np.ndarray:
     return sides
 
 
-def _sizes(n_sublayers: int, wanted: int, rng: np.random.Generator) -> np.ndarray:
-    """Of each pair how many sublayers its smaller side has."""
+def drawn_sizes(n_sublayers: int, wanted: int, start: float, there: Sequence[int]) -> np.ndarray:
+    """Of each pair of a list how many sublayers its smaller side has.
+
+    start: of the low-discrepancy sequence, 0 to 1.
+    there: how many pairs there are of each size, 0, 1, …; the list ends where no more are left.
+    """
     ends = np.cumsum(size_weights(n_sublayers))
-    left = [pairs_of_size(n_sublayers, size) for size in range(len(ends))]
-    left[0] = 0
+    left = [0, *there[1:]]
     wanted = min(wanted, sum(left))
-    start, sizes = rng.random(), []
+    sizes: list[int] = []
     for place in count():
         if len(sizes) == wanted:
             break
@@ -133,20 +137,31 @@ def pairs_of_work(n_sublayers: int, given: float) -> int:
     least one pair; all that there are, where they take no more.
     """
     low, high = 1, 2
-    while _work(n_sublayers, high) <= given and high < 2 ** (n_sublayers - 1):
+    singles = tuple(ablation(n_sublayers))
+    while work_of_pairs(n_sublayers, high, singles) <= given and high < 2 ** (n_sublayers - 1):
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if _work(n_sublayers, middle) <= given else (low, middle)
-    return min(low, 2 ** (n_sublayers - 1) - 1)
+        fits = work_of_pairs(n_sublayers, middle, singles) <= given
+        low, high = (middle, high) if fits else (low, middle)
+    return min(low, most_pairs(n_sublayers))
 
 
-def _work(n_sublayers: int, pairs: int) -> float:
-    """(state × sublayer) evaluations of a token, with the single removals: a mean over some documents."""
+def most_pairs(n_sublayers: int) -> int:
+    """How many pairs there are."""
+    return 2 ** (n_sublayers - 1) - 1
+
+
+@lru_cache(maxsize=1024)
+def work_of_pairs(n_sublayers: int, pairs: int, beside: tuple[Removed, ...] = ()) -> float:
+    """(state × sublayer) evaluations of a token for so many pairs: a mean over some documents.
+
+    beside: other coalitions that are evaluated together with them.
+    """
     of_each = []
     for reference in range(max(FEWEST_REFERENCES, REFERENCE_SUBLAYERS // n_sublayers)):
         own = pair_coalitions(document_pairs(n_sublayers, pairs, (reference,)))
-        of_each.append(least_evaluations([*ablation(n_sublayers), *own], n_sublayers))
+        of_each.append(least_evaluations([*beside, *own], n_sublayers))
     return float(np.mean(of_each))
 
 

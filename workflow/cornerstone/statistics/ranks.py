@@ -39,8 +39,20 @@ def rank_intervals(per_document: np.ndarray, level: float = 0.95) -> tuple[np.nd
     means = per_document.mean(axis=1)
     if n_documents < 2 or n_rows < 2:
         return np.ones(n_rows, dtype=int), np.full(n_rows, n_rows)
+    bound = difference_bound(per_document, level) * _spread_of_differences(per_document)
+    differences = means[:, None] - means
+    above, below = differences < -bound, differences > bound  # another row is surely larger, surely smaller
+    return 1 + above.sum(axis=1), n_rows - below.sum(axis=1)
+
+
+def difference_bound(per_document: np.ndarray, level: float = 0.95) -> float:
+    """So many standard errors must the means of two rows differ by to differ surely, all pairs of rows together.
+
+    per_document: (rows, documents), two or more of each.
+    """
+    n_rows = len(per_document)
     spread = _spread_of_differences(per_document)
-    away = resampled_means(per_document) - means[:, None]
+    away = resampled_means(per_document) - per_document.mean(axis=1)[:, None]
     largest = np.zeros(away.shape[1])
     for row in range(n_rows - 1):
         differences = np.abs(away[row] - away[row + 1 :])
@@ -48,10 +60,7 @@ def rank_intervals(per_document: np.ndarray, level: float = 0.95) -> tuple[np.nd
         if known.any():
             studentised = differences[known] / spread[row, row + 1 :][known][:, None]
             largest = np.maximum(largest, studentised.max(axis=0))
-    bound = np.quantile(largest, level) * spread
-    differences = means[:, None] - means
-    above, below = differences < -bound, differences > bound  # another row is surely larger, surely smaller
-    return 1 + above.sum(axis=1), n_rows - below.sum(axis=1)
+    return float(np.quantile(largest, level))
 
 
 def _spread_of_differences(per_document: np.ndarray) -> np.ndarray:

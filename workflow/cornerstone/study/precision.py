@@ -18,14 +18,14 @@ from cornerstone.values.titles import Titles
 
 
 def print_precision(study: StudyConfig) -> None:
-    """Print the table of precision of what is finished, with its note. Raises CornerstoneError where nothing is."""
+    """Print the tables of precision of what is finished, with their notes. Raises CornerstoneError where nothing is."""
     table = precision_so_far(study)
     if table.empty:
         raise CornerstoneError(
             "no model has all evaluations of a task yet: begin with few documents (documents: 50), and ask again"
         )
-    (section,) = TABLES["precision"].sections(table, View(Titles(**study.titles), SCORES[study.score]))
-    print(f"{section.table.to_string(index=False)}\n\n{section.note}", flush=True)
+    for section in TABLES["precision"].sections(table, View(Titles(**study.titles), SCORES[study.score])):
+        print(f"{section.table.to_string(index=False)}\n\n{section.note}\n", flush=True)
 
 
 def precision_so_far(study: StudyConfig) -> pd.DataFrame:

@@ -2,10 +2,9 @@
 
     precision_table(measured)        # a row per model, task and kind of number; `snakemake precision` prints it
 
-A half-width is that of the 95 % interval of a sublayer's effect or value, 1.96 · √(s² + 2 c² / n) / √n, where s is
-the standard deviation over documents and c the change on a made-up document (see `resampling`). As the tables'
-intervals it speaks of documents like these; of the task's own scored split alone one knows more, and all of it
-leaves no doubt (the finite-population correction).
+As the tables' intervals, half-widths speak of documents like these; of the task's own scored split alone one knows
+more, and all of it leaves no doubt (the finite-population correction). Where each document has coalitions of its own,
+there are rows of mixes too: of how many documents, and how many pairs of coalitions of each.
 """
 
 from __future__ import annotations
@@ -17,10 +16,13 @@ import pandas as pd
 
 from cornerstone.scores import SCORES, Score
 from cornerstone.shapley.estimators import ESTIMATORS
-from cornerstone.statistics.resampling import typical_change
+from cornerstone.shapley.pair_variances import TOP
 from cornerstone.system.text import duration
 from cornerstone.tables import TABLES, Section, Table, View
+from cornerstone.tables.text import prose
 from cornerstone.values.document_numbers import DocumentNumbers
+from cornerstone.values.mixes import MIX, MIX_OF_ALL, RANKS, mix_rows
+from cornerstone.values.sample_sizes import documents_needed, documents_needed_of, half_widths
 
 NOTE = (
     "Half-width of the 95 % interval of a sublayer's effect of removal, and of its value: the median over sublayers "
@@ -28,35 +30,20 @@ NOTE = (
     "time for them on the devices that were used. In brackets: how many of the task's own documents, for what is said "
     "of these alone. The keys documents and sample of the configuration set it."
 )
-NORMAL = 1.959964
-"""The quantile of the normal distribution that leaves 2.5 % above it."""
-RULE_OF_THREE = 3.0
-"""What was seen on none of n documents may, at 95 %, still happen on 3/n of them (Hanley & Lippman-Hand 1983)."""
-
-
-def half_widths(per_document: np.ndarray) -> np.ndarray:
-    """Half-widths of the 95 % intervals of row means of (rows, documents); infinite for a single document."""
-    n = per_document.shape[1]
-    if n < 2:
-        return np.full(len(per_document), np.inf)
-    return NORMAL * np.sqrt(per_document.var(axis=1) + 2 * typical_change(per_document) ** 2 / n) / np.sqrt(n)
-
-
-def documents_needed(width_now: float, documents: int, width: float, score: Score) -> int:
-    """How many documents like these a half-width takes that is `width_now` with `documents` of them.
-
-    Never fewer than what could show an effect of that size at all on right answers: 3 / width.
-    """
-    least = RULE_OF_THREE / width if score.is_accuracy else 2
-    return int(np.ceil(max(documents * (width_now / width) ** 2, least)))
-
-
-def documents_needed_of(population: int, like_these: int) -> int:
-    """The sample size for a finite population that is as precise as `like_these` of an infinite one.
-
-    n = n₀ / (1 + (n₀ − 1) / N), Cochran (1977), Sampling Techniques, eq. 4.5.
-    """
-    return min(population, int(np.ceil(like_these / (1 + (like_these - 1) / population))))
+NONE_ENOUGH = (
+    "None: with so few coalitions of each document's own, all documents of the task leave more open."
+)
+MIX_NOTE = (
+    "What more documents, and more coalitions of each document's own, would buy. A mix is a number of documents × a "
+    "number of pairs of coalitions that each of them has. Goals: the widest 95 % interval of a value as narrow as "
+    "said, and the ranks of the three largest values known for sure, which such a mix then reaches four times out "
+    "of five. Both are as far as these documents tell, with chance in single values evened out. Work is that of the "
+    "whole mix, in times of all that was evaluated so far, single removals and windows included (max_removed: 1 "
+    "does without windows); what is evaluated already is not evaluated again. The cheapest mix has no more "
+    "documents than the task; the last column is the cheapest for what is said of the task's own documents alone. "
+    "An empty cell: it takes more documents than there are, or more than four times as many pairs, and that far is "
+    "not told."
+)
 
 
 def designs_of(estimator: str) -> dict[str, tuple[str, ...]]:
@@ -74,11 +61,11 @@ def precision_table(measured: Sequence[DocumentNumbers]) -> pd.DataFrame:
     the sublayers, no more than the largest difference of two scores. For each of the score's half_widths, w in its
     unit, so that no sublayer's is wider: documents_{w}, of documents like these; own_{w}, of the split's own, for what
     is said of that split alone; seconds_{w}: what evaluating documents_{w} takes on the devices that were used so far
-    (NaN: not known).
+    (NaN: not known). own_{w} of values with coalitions of each document's own is infinite where all are too few. Then
+    the rows of `mix_rows`.
     """
-    return pd.DataFrame(
-        [_row(numbers, *one) for numbers in measured for one in designs_of(numbers.estimator).items()]
-    )
+    rows = [_row(numbers, *one) for numbers in measured for one in designs_of(numbers.estimator).items()]
+    return pd.DataFrame([*rows, *mix_rows(measured)])
 
 
 def _row(numbers: DocumentNumbers, kind: str, designs: Sequence[str]) -> dict[str, float | str]:
@@ -94,36 +81,46 @@ def _row(numbers: DocumentNumbers, kind: str, designs: Sequence[str]) -> dict[st
         "widest": min(float(widths.max()), score.reach),
     }
     seconds = sum(numbers.seconds.get(design, np.nan) for design in designs) / n
+    has_own = kind == "value" and numbers.drawing is not None
+    between = numbers.drawing.between_part[: len(widths)] if has_own else 1.0
     for width in score.half_widths if n > 1 else ():
-        needed = documents_needed(widths.max(), n, width, score)
-        own = documents_needed_of(numbers.available, needed) if numbers.available else np.nan
+        needed = documents_needed(widths, n, width, score)
+        own = documents_needed_of(numbers.available, needed, between).max() if numbers.available else np.nan
         row |= {
-            f"documents_{width:g}": needed,
+            f"documents_{width:g}": int(needed.max()),
             f"own_{width:g}": own,
-            f"seconds_{width:g}": seconds * needed,
+            f"seconds_{width:g}": seconds * int(needed.max()),
         }
     return row
 
 
 def precision_sections(table: pd.DataFrame, view: View) -> list[Section]:
+    """How many documents are enough; then the mixes, where there are any."""
+    mixes = table[table["number"].isin([MIX, MIX_OF_ALL])]
+    rows = table[~table.index.isin(mixes.index)].to_dict("records")
+    text = [_text(row, view) for row in rows]
+    is_none_enough = np.isinf(table.filter(regex=r"^own_[\d.]+$")).any(axis=None)
+    note = prose(NOTE, NONE_ENOUGH if is_none_enough else "")
+    found = [Section("How many documents are enough", note, pd.DataFrame(text))]
+    return found if mixes.empty else [*found, _mix_section(mixes, view)]
+
+
+def _text(row: Mapping[str, float], view: View) -> dict[str, object]:
     unit = view.score.unit
     names = {"effect": "Effect", "value": "Value"}
-    rows = [
-        {
-            "Model": view.titles.model(row["model"]),
-            "Task": view.titles.task(row["task"]),
-            "Number": names[row["number"]],
-            "Documents": f"{row['documents']:,}" + (f" of {row['available']:,}" if row["available"] else ""),
-            unit.difference_heading("Median now"): f"±{unit.text(row['median'])}",
-            unit.difference_heading("Widest now"): f"±{unit.text(row['widest'])}",
-            **{
-                f"Documents for ±{unit.exact(width)}": _documents_cell(row, width)
-                for width in view.score.half_widths
-            },
-        }
-        for row in table.to_dict("records")
-    ]
-    return [Section("How many documents are enough", NOTE, pd.DataFrame(rows))]
+    return {
+        "Model": view.titles.model(row["model"]),
+        "Task": view.titles.task(row["task"]),
+        "Number": names[row["number"]],
+        "Documents": f"{row['documents']:,.0f}"
+        + (f" of {row['available']:,.0f}" if row["available"] else ""),
+        unit.difference_heading("Median now"): f"±{unit.text(row['median'])}",
+        unit.difference_heading("Widest now"): f"±{unit.text(row['widest'])}",
+        **{
+            f"Documents for ±{unit.exact(width)}": _documents_cell(row, width)
+            for width in view.score.half_widths
+        },
+    }
 
 
 def _documents_cell(row: Mapping[str, float], width: float) -> str:
@@ -131,15 +128,80 @@ def _documents_cell(row: Mapping[str, float], width: float) -> str:
     needed, own, seconds = (row.get(f"{what}_{width:g}") for what in ("documents", "own", "seconds"))
     if pd.isna(needed):  # a single document tells no spread
         return ""
-    own = "" if pd.isna(own) else f" ({own:,.0f})"
+    own = "" if pd.isna(own) else " (none)" if np.isinf(own) else f" ({own:,.0f})"
     return f"{needed:,.0f}{own}" + ("" if pd.isna(seconds) else f", {duration(seconds)}")
+
+
+def _mix_section(mixes: pd.DataFrame, view: View) -> Section:
+    """A row per model, task and goal; the note ends with the cheapest mix for each goal on all of them."""
+    of_each = mixes[mixes["number"] == MIX].to_dict("records")
+    of_all = mixes[mixes["number"] == MIX_OF_ALL].to_dict("records") or of_each
+    rows = [
+        {
+            "Model": view.titles.model(row["model"]),
+            "Task": view.titles.task(row["task"]),
+            "Goal": _goal(row["goal"], view.score),
+            "Now": f"{row['documents']:,.0f} × {row['pairs']:,.0f}: {_now(row, view.score)}",
+            **{
+                heading: _mix_cell(row, mix)
+                for heading, mix in (
+                    ("More documents (work)", "same_pairs"),
+                    ("More pairs (work)", "same_documents"),
+                    ("Cheapest mix (work)", "cheapest"),
+                    ("Of the task alone (work)", "own"),
+                )
+            },
+        }
+        for row in of_each
+    ]
+    cheapest = [_cheapest(row, view.score) for row in of_all]
+    return Section("Documents, and coalitions of each", prose(MIX_NOTE, *cheapest), pd.DataFrame(rows))
+
+
+def _goal(goal: str, score: Score) -> str:
+    """ "ranks of the top 3", "±2 points"."""
+    if goal == RANKS:
+        return f"ranks of the top {TOP}"
+    return f"±{score.unit.exact(float(goal))} {score.unit.of_differences}".rstrip()
+
+
+def _now(row: Mapping[str, float], score: Score) -> str:
+    return f"{row['now']:.0f} of {TOP}" if row["goal"] == RANKS else f"±{score.unit.text(row['now'])}"
+
+
+def _mix_cell(row: Mapping[str, float], mix: str) -> str:
+    """ "820 × 14 (0.9), 3 min": documents, pairs of each, the work and the time."""
+    if pd.isna(row[f"{mix}_documents"]):
+        return ""
+    seconds = row[f"{mix}_seconds"]
+    text = f"{row[f'{mix}_documents']:,.0f} × {row[f'{mix}_pairs']:,.0f} ({_times(row[f'{mix}_work'])})"
+    return text + ("" if pd.isna(seconds) else f", {duration(seconds)}")
+
+
+def _times(work: float) -> str:
+    """ "0.35", "1.2", "12": two digits, and all before the point."""
+    return f"{work:.2g}" if work < 100 else f"{work:,.0f}"
+
+
+def _cheapest(row: Mapping[str, float], score: Score) -> str:
+    """The cheapest mix in a sentence, with the keys to set."""
+    goal = _goal(row["goal"], score)
+    where = " on all models and tasks" if row["number"] == MIX_OF_ALL else ""
+    if pd.isna(row["cheapest_documents"]):
+        return f"For {goal}{where}: no mix."
+    seconds = row["cheapest_seconds"]
+    time = "" if pd.isna(seconds) else f", {duration(seconds)}"
+    return (
+        f"Cheapest for {goal}{where}: `documents: {row['cheapest_documents']:.0f}` with "
+        f"`document_pairs: {row['cheapest_pairs']:.0f}` ({_times(row['cheapest_work'])} times the work so far{time})."
+    )
 
 
 TABLES.register(
     Table(
         name="precision",
-        about="how wide the intervals are, and how many documents narrower ones would take (`snakemake "
-        "precision` prints it)",
+        about="how wide the intervals are, and what narrower ones would take: documents, and pairs of coalitions of "
+        "each (`snakemake precision` prints it)",
         make=lambda results: precision_table(results.measured),
         sections=precision_sections,
         is_folded=False,

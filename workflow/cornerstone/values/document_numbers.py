@@ -18,10 +18,12 @@ import numpy as np
 
 from cornerstone.scores import SCORES
 from cornerstone.shapley.coalitions import Removed
+from cornerstone.shapley.estimators import ESTIMATORS
 from cornerstone.shapley.games import rounded
+from cornerstone.shapley.pair_variances import PairVariances, pair_variances, value_contrasts
 from cornerstone.statistics.resampling import SEED, bootstrap, resampled_means
 from cornerstone.values.ablation import document_effects
-from cornerstone.values.estimates import estimated
+from cornerstone.values.estimates import Estimate, estimated
 from cornerstone.values.interactions import document_interactions
 from cornerstone.values.joint import document_joint
 from cornerstone.values.scored_task import ScoredTask
@@ -46,6 +48,8 @@ class DocumentNumbers:
     estimator: the configuration's name of what estimated the values.
     pairs:     of sublayers that were removed together, by any design.
     interactions: shape (pairs, documents): see `interactions`.
+    drawing:   what drawing each document's own coalitions adds to the variances of its values (`value_contrasts`); None
+               where documents share theirs, and of some of the documents.
     """
 
     model: str
@@ -66,6 +70,7 @@ class DocumentNumbers:
     estimator: str = "windows"
     pairs: tuple[Removed, ...] = ()
     interactions: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    drawing: PairVariances | None = None
 
     @property
     def reach(self) -> float:
@@ -93,6 +98,7 @@ def document_numbers(
     windows, joint, single = document_joint(scores, n_sublayers, max_removed)
     full, effects = document_effects(scores, n_sublayers)
     pairs, interactions = document_interactions(scores, n_sublayers)
+    estimate = estimated(estimator, study, max_removed, edges)
     return DocumentNumbers(
         model=study.model,
         task=study.task,
@@ -100,7 +106,7 @@ def document_numbers(
         documents=scores.documents,
         full=full,
         effects=effects,
-        values=estimated(estimator, study, max_removed, edges).per_document,
+        values=estimate.per_document,
         windows=windows,
         joint=joint,
         single=single,
@@ -112,7 +118,15 @@ def document_numbers(
         estimator=estimator,
         pairs=pairs,
         interactions=interactions,
+        drawing=_drawing(estimator, study, estimate),
     )
+
+
+def _drawing(estimator: str, study: ScoredTask, estimate: Estimate) -> PairVariances | None:
+    if estimate.corrected is None:
+        return None
+    contrasts = value_contrasts(estimate.per_document.mean(axis=1))
+    return pair_variances(ESTIMATORS[estimator].of_documents, study.games, estimate.corrected, contrasts)
 
 
 def common_documents(one: DocumentNumbers, other: DocumentNumbers) -> tuple[DocumentNumbers, DocumentNumbers]:
@@ -152,5 +166,6 @@ def _only(numbers: DocumentNumbers, documents: Sequence[int]) -> DocumentNumbers
     return replace(
         numbers,
         documents=tuple(documents),
+        drawing=None,
         **{name: getattr(numbers, name)[..., columns] for name in arrays},
     )

@@ -17,6 +17,7 @@ import pandas as pd
 from cornerstone.shapley.coalitions import Removed
 from cornerstone.shapley.estimators import ESTIMATORS, Settings
 from cornerstone.shapley.games import rounded
+from cornerstone.shapley.kernel_regression import Corrected
 from cornerstone.shapley.linear import LinearEstimator
 from cornerstone.statistics.ranks import rank_intervals
 from cornerstone.statistics.resampling import Z_95, effect_interval, resampled_means
@@ -38,6 +39,7 @@ class Estimate:
     these_sd:     (sublayers,): standard error of the value of exactly these documents; None where only the sampling of
                   documents is known.
     gap:          of the efficiency, before it was closed: see `Corrected`; None where it is what the values leave.
+    corrected:    what the estimator found where each document has coalitions of its own; else None.
     """
 
     per_document: np.ndarray
@@ -45,6 +47,7 @@ class Estimate:
     unseen_sd: np.ndarray | None = None
     these_sd: np.ndarray | None = None
     gap: float | None = None
+    corrected: Corrected | None = None
 
 
 def estimated(name: str, study: ScoredTask, max_removed: int, edges: str = "both") -> Estimate:
@@ -66,7 +69,7 @@ def estimated(name: str, study: ScoredTask, max_removed: int, edges: str = "both
     found = estimator.of_documents(study.games)
     pairs = np.full(n_sublayers, study.games.sides.shape[0] * study.games.sides.shape[1])
     these_sd = np.sqrt((found.by_pair**2).sum(axis=(0, 1)))
-    return Estimate(found.per_document.T, pairs, these_sd=these_sd, gap=found.gap)
+    return Estimate(found.per_document.T, pairs, these_sd=these_sd, gap=found.gap, corrected=found)
 
 
 def linear_estimate(scores: Scores, estimator: LinearEstimator) -> Estimate:
