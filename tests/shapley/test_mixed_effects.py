@@ -5,7 +5,7 @@ import pytest
 
 from cornerstone.shapley.games import with_own_pairs
 from cornerstone.shapley.kernel_regression import FEWEST_DOCUMENTS, kernel_regression
-from cornerstone.shapley.mixed_effects import mixed_effects
+from cornerstone.shapley.mixed_effects import mixed_effects, products_of_three, values_of_three
 from hard_games import everything, exact_values, hard_games
 
 BOTH = pytest.mark.parametrize("estimate", [kernel_regression, mixed_effects], ids=lambda f: f.__name__)
@@ -77,6 +77,29 @@ def test_the_model_of_documents_makes_the_errors_smaller_where_documents_differ(
         np.abs(f(games).per_document.mean(axis=0) - truth).mean() for f in (mixed_effects, kernel_regression)
     )
     assert modelled < 0.6 * plain
+
+
+def test_patterns_of_three_sublayers_have_their_exact_shapley_values():
+    n, rng = 6, np.random.default_rng(0)
+    weights, anchors = rng.random(n), rng.choice([-1.0, 1.0], (4, n))
+    games = products_of_three(weights, np.where(everything(n), -1.0, 1.0), anchors)
+    np.testing.assert_allclose(values_of_three(weights, anchors), exact_values(games), atol=1e-12)
+
+
+def test_what_three_sublayers_do_together_in_every_document_is_learnt_from_them_all():
+    n, rng = 8, np.random.default_rng(2)
+    signs = np.where(everything(n), -1.0, 1.0)
+    together = signs[:, :3].prod(axis=1) + 0.5 * signs[:, [0, 1, 4]].prod(axis=1)
+    own = rng.standard_normal((n, 100)) * np.array([3.0, 2.0, 1.5, 1.0, 1.0, 0.3, 0.3, 0.3])[:, None]
+    table = together[:, None] + signs @ own
+    truth = exact_values(table).mean(axis=0)
+    for seed in range(3):
+        games = with_own_pairs(table, 16, seed)
+        plain, modelled = (
+            np.sqrt(np.mean((estimate(games).per_document.mean(axis=0) - truth) ** 2))
+            for estimate in (kernel_regression, mixed_effects)
+        )
+        assert modelled < plain / 2
 
 
 def test_where_the_model_tells_nothing_the_errors_are_those_of_the_regression():

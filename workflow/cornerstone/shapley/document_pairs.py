@@ -124,17 +124,17 @@ def pair_coalitions(sides: np.ndarray) -> list[Removed]:
 
 
 def pairs_of_same_work(n_sublayers: int, max_removed: int) -> int:
-    """How many pairs a document may have for the work of the paper's windows; both include the single removals."""
+    """How many pairs of a document come nearest to the work of the paper's windows; both include single removals."""
     given = [*ablation(n_sublayers), *windows(n_sublayers, max_removed)]
     return pairs_of_work(n_sublayers, least_evaluations(given, n_sublayers))
 
 
 @lru_cache
 def pairs_of_work(n_sublayers: int, given: float) -> int:
-    """How many pairs a document may have for so much work, single removals included.
+    """How many pairs of a document come nearest to so much work, single removals included.
 
     Work is counted in (state × sublayer) evaluations, what coalitions share once, in the mean over some documents. At
-    least one pair; all that there are, where they take no more.
+    least one pair, and never more than there are.
     """
     low, high = 1, 2
     singles = tuple(ablation(n_sublayers))
@@ -144,7 +144,8 @@ def pairs_of_work(n_sublayers: int, given: float) -> int:
         middle = (low + high) // 2
         fits = work_of_pairs(n_sublayers, middle, singles) <= given
         low, high = (middle, high) if fits else (low, middle)
-    return min(low, most_pairs(n_sublayers))
+    nearest = min((low, high), key=lambda pairs: abs(work_of_pairs(n_sublayers, pairs, singles) - given))
+    return min(nearest, most_pairs(n_sublayers))
 
 
 def most_pairs(n_sublayers: int) -> int:

@@ -12,12 +12,12 @@ are for scores of mean square 1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
-from scipy.optimize import OptimizeResult, minimize
+from scipy.optimize import minimize
 
 from cornerstone.shapley.coalitions import Removed, absence
 from cornerstone.shapley.game_kernel import (
@@ -42,8 +42,6 @@ IMPOSSIBLE = 1e12
 JITTER = 1e-8
 """Of the scores' mean square, so that a covariance can be factorised."""
 STEPS = {"maxiter": 1000, "ftol": 1e-13, "gtol": 1e-6}
-SOME_STEPS = 60
-"""Where the kernel only serves as a predictor: more move it little."""
 AT_A_BOUND = 1e-6
 STEP = 1e-4
 LEAST_CURVATURE = 0.05
@@ -92,35 +90,17 @@ def process_estimator(coalitions: Sequence[Removed], scores: np.ndarray, n_subla
     return LinearEstimator(tuple(coalitions), weights, np.full(n_sublayers, len(coalitions)), size * sd)
 
 
-def likely_kernel(absent: Sequence[np.ndarray], scores: Sequence[np.ndarray]) -> GameKernel:
-    """The kernel of the largest posterior density for several games at once, such as documents'.
-
-    absent: of each game 0 / 1, (coalitions, sublayers). scores: of each (coalitions,), all together of mean square 1.
-    """
-    n = absent[0].shape[1]
-    found = _most_likely(n, list(zip(absent, scores, strict=True)), STEPS | {"maxiter": SOME_STEPS})
-    return _kernel(found.x, n)
-
-
 def _fit(absent: np.ndarray, scores: np.ndarray) -> _Fit:
     """absent: 0 / 1, shape (coalitions, sublayers); scores: of mean square 1."""
     n = absent.shape[1]
-    found = _most_likely(n, [(absent, scores)], STEPS)
-    low, high = np.array(_ends(n)).T
+    start = _prior(n)[0]
+    ends = [BOUNDS["scales"]] * len(SCALES) + [BOUNDS["decay"]] * n + [BOUNDS["spread"]] * n
+    found = minimize(
+        _loss, start, args=(absent, scores), jac=True, method="L-BFGS-B", bounds=ends, options=STEPS
+    )
+    low, high = np.array(ends).T
     free = (found.x > low + AT_A_BOUND) & (found.x < high - AT_A_BOUND)
     return _Fit(found.x, np.flatnonzero(free), absent, scores)
-
-
-def _most_likely(
-    n: int, games: Sequence[tuple[np.ndarray, np.ndarray]], steps: Mapping[str, float]
-) -> OptimizeResult:
-    """games: of each which sublayers are absent, and the scores."""
-    start = _prior(n)[0]
-    return minimize(_loss, start, args=(games,), jac=True, method="L-BFGS-B", bounds=_ends(n), options=steps)
-
-
-def _ends(n: int) -> list[tuple[float, float]]:
-    return [BOUNDS["scales"]] * len(SCALES) + [BOUNDS["decay"]] * n + [BOUNDS["spread"]] * n
 
 
 def _prior(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -130,16 +110,12 @@ def _prior(n: int) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.concatenate([scales[1], np.full(n, DECAY[1]), np.full(n, SPREAD[1])])
 
 
-def _loss(numbers: np.ndarray, games: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[float, np.ndarray]:
+def _loss(numbers: np.ndarray, absent: np.ndarray, scores: np.ndarray) -> tuple[float, np.ndarray]:
     """Minus the logarithm of the posterior density, and its gradient."""
-    n = games[0][0].shape[1]
-    mean, sd = _prior(n)
-    likelihood, gradient = 0.0, np.zeros_like(numbers)
+    mean, sd = _prior(absent.shape[1])
     with np.errstate(over="ignore", invalid="ignore"):
         try:
-            for absent, scores in games:
-                of_one, its_gradient = _likelihood(_kernel(numbers, n), absent, scores)
-                likelihood, gradient = likelihood + of_one, gradient + its_gradient
+            likelihood, gradient = _likelihood(_kernel(numbers, absent.shape[1]), absent, scores)
         except (np.linalg.LinAlgError, ValueError):  # ValueError: infinite numbers
             return IMPOSSIBLE, np.zeros_like(numbers)
     away = (numbers - mean) / sd
@@ -174,7 +150,7 @@ def _at(fit: _Fit, number: int, step: float) -> tuple[np.ndarray, np.ndarray, np
     kernel = _kernel(numbers, fit.absent.shape[1])
     factor, to_values = _factor_and_values(kernel, fit.absent)
     solved = cho_solve(factor, fit.scores)
-    return _loss(numbers, [(fit.absent, fit.scores)])[1], solved, to_values @ solved
+    return _loss(numbers, fit.absent, fit.scores)[1], solved, to_values @ solved
 
 
 def _kernel(numbers: np.ndarray, n: int) -> GameKernel:

@@ -5,7 +5,7 @@ Half the difference of a pair's scores, h_d(S), is taken for
     h_d(S) = ½ σ(S)·β_d + Σ_r a_dr g_r(S) + e        β_d = B a_d + b_d,   b_d ~ N(0, Ω),   σ_i = ±1: in S or not
 
 an additive game of the document's own around one that its features a_d tell, and patterns g_r that documents share: a
-function of S for each feature, a random product (`game_kernel`) beforehand. The features are 1 and the principal
+function of S for each feature, a sum of products of three signs (effects of order 2 have no part in h). The features are 1 and the principal
 components of what is known of every document: its scores of the whole model, of the one without any sublayer and
 without each, and the same in other scores. Two such scores of a pair say little of a document's values; those of all
 documents together say what documents are like.
@@ -35,8 +35,6 @@ from cornerstone.shapley.document_games import (
     mean_weights,
     signs,
 )
-from cornerstone.shapley.game_kernel import GameKernel, products, value_covariance
-from cornerstone.shapley.gaussian_process import likely_kernel
 from cornerstone.shapley.kernel_regression import FEWEST_DOCUMENTS, Corrected, kernel_regression, unseen_part
 
 FEWEST_SUBLAYERS = 4
@@ -50,10 +48,9 @@ PATTERN_PAIRS = 200
 """Pairs at which the patterns are anchored."""
 LEAST_ANCHOR = 1e-5
 """Of the anchors' largest eigenvalue: smaller ones are left out."""
-KERNEL_NUMBERS = 200_000
-"""Documents that the kernel's numbers are fitted to, times the square of their coalitions: some seconds a fit."""
-MOST_KERNEL_DOCUMENTS = 40
-STEPS, PATTERN_STEPS = 25, 8
+LEAST_STRENGTH = 1e-6
+"""Of the strongest sublayer's."""
+STEPS, PATTERN_STEPS = 25, 12
 """Of expectation and maximisation."""
 LEAST_VARIANCE = 1e-8
 CHUNK = 64
@@ -67,7 +64,7 @@ def mixed_effects(games: DocumentGames) -> Corrected:
     scale = float(np.sqrt(np.mean(games.differences**2)))
     if games.n_documents < FEWEST_DOCUMENTS or games.n_sublayers < FEWEST_SUBLAYERS or not scale > 0:
         return plain
-    modelled = _Model(games, scale).corrected()
+    modelled = _Model(games, plain.per_document.mean(axis=0) / scale, scale).corrected()
     return _mixed(plain, modelled)
 
 
@@ -92,7 +89,8 @@ class _Model:
     are evidence that no pair that is left out touches, and the pairs of size 1 among the document's own are not.
     """
 
-    def __init__(self, games: DocumentGames, scale: float) -> None:
+    def __init__(self, games: DocumentGames, values: np.ndarray, scale: float) -> None:
+        """values: (sublayers,), about those of all documents, in the unit `scale`."""
         self.games, self.scale = games, scale
         self.n, self.count = games.n_sublayers, games.n_documents
         rng = np.random.default_rng(SEED)
@@ -107,9 +105,9 @@ class _Model:
         self.single_h = np.stack([self._singles(fold) for fold in range(FOLDS)])[
             self.fold, np.arange(self.count)
         ]
-        self.anchors = _Anchors.of(games, rng)
         self.single_weights = mean_weights(np.eye(self.n, dtype=bool), np.ones(self.n, dtype=np.int64))
         self.omega = self._learn_variances()
+        self.patterns = _Patterns.of(games, np.diag(self.omega) + values**2, rng)
 
     def _singles(self, fold: int) -> np.ndarray:
         """h of the pairs of a single sublayer, (documents, sublayers): what is not known is learnt out of the fold.
@@ -192,11 +190,11 @@ class _Model:
 
     def _columns(self, x: np.ndarray, places: np.ndarray) -> np.ndarray:
         """x beside the patterns at the rows' pairs: (documents, rows, sublayers + patterns)."""
-        return np.concatenate([x, self.anchors.at(x > 0)], axis=2)
+        return np.concatenate([x, self.patterns.at(x > 0)], axis=2)
 
     def _equations(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The normal equations of B and g from these documents, Z' V⁻¹ Z and Z' V⁻¹ h."""
-        wide = self.n + self.anchors.count
+        wide = self.n + self.patterns.count
         q = self.features.shape[1]
         gram, moments = np.zeros((q * q, wide * wide)), np.zeros((q, wide))
         inverse = np.linalg.inv(self.omega)
@@ -220,10 +218,10 @@ class _Model:
 
     def _pattern_prior(self, gram: np.ndarray, moments: np.ndarray) -> np.ndarray:
         """The variance of each shared number beforehand: that of the patterns is learnt, one for each feature."""
-        q, wide = self.features.shape[1], self.n + self.anchors.count
+        q, wide = self.features.shape[1], self.n + self.patterns.count
         prior = np.full((q, wide), 1e4)
         prior[:, self.n :] = 0.2
-        for _ in range(PATTERN_STEPS if self.anchors.count else 0):
+        for _ in range(PATTERN_STEPS if self.patterns.count else 0):
             inverse = np.linalg.inv(gram + np.diag(1 / prior.ravel()))
             squares = ((inverse @ moments) ** 2 + np.diag(inverse)).reshape(q, wide)[:, self.n :]
             prior[:, self.n :] = np.maximum(squares.mean(axis=1), 1e-6)[:, None]
@@ -239,7 +237,7 @@ class _Model:
         posterior = np.linalg.inv(weighted @ x + np.linalg.inv(self.omega))
         own = (posterior @ (weighted @ residual[..., None]))[..., 0]
         left = residual - (x @ own[..., None])[..., 0]
-        values = numbers[:, : self.n] + own + numbers[:, self.n :] @ self.anchors.values.T
+        values = numbers[:, : self.n] + own + numbers[:, self.n :] @ self.patterns.values.T
         predicted = (h - left)[:, : self.n]
         values = values - predicted @ self.single_weights / self.n  # T_1 of what is predicted
         values += self._known_singles(places)
@@ -304,15 +302,18 @@ class _Model:
 
 
 @dataclass(frozen=True, eq=False)
-class _Anchors:
-    """The patterns: functions h of a pair that the kernel of random products makes of some pairs.
+class _Patterns:
+    """Functions h of a pair in which every three sublayers may work together: sums of products σ_i σ_j σ_k, σ = ±1.
 
-    kernel: of the products alone. absent: 0 / 1 (anchors, sublayers), S of each. rotate: (anchors, patterns).
-    values: (sublayers, patterns): Shapley values of the patterns.
+    The product of three has the variance w_i w_j w_k beforehand: strong sublayers take part in strong patterns. Of all
+    such sums those are taken that tell some drawn pairs, the anchors, apart.
+
+    weights: (sublayers,), w. anchors: ±1 (anchors, sublayers). rotate: (anchors, patterns). values: (sublayers,
+    patterns), the patterns' Shapley values.
     """
 
-    kernel: GameKernel
-    absent: np.ndarray
+    weights: np.ndarray
+    anchors: np.ndarray
     rotate: np.ndarray
     values: np.ndarray
 
@@ -321,51 +322,43 @@ class _Anchors:
         return self.rotate.shape[1]
 
     @classmethod
-    def of(cls, games: DocumentGames, rng: np.random.Generator) -> _Anchors:
-        kernel = _product_kernel(games, rng)
-        pairs = games.sides.reshape(-1, games.n_sublayers)
-        pairs = np.unique(pairs[games.sizes.ravel() > 1], axis=0)
-        absent = rng.permutation(pairs)[:PATTERN_PAIRS].astype(np.float64)
-        size, axes = np.linalg.eigh(_odd_part(kernel, absent, absent))
+    def of(cls, games: DocumentGames, strength: np.ndarray, rng: np.random.Generator) -> _Patterns:
+        """strength: (sublayers,), mean squares of the documents' additive effects."""
+        weights = np.sqrt(np.maximum(strength, LEAST_STRENGTH * strength.max()) + LEAST_VARIANCE)
+        whole = np.ones((1, len(weights)))
+        weights /= np.cbrt(products_of_three(weights, whole, whole)[0, 0])  # each pair's h has the variance 1
+        pairs = np.unique(games.sides[games.sizes > 1], axis=0)
+        anchors = 2 * signs(rng.permutation(pairs)[:PATTERN_PAIRS])
+        size, axes = np.linalg.eigh(products_of_three(weights, anchors, anchors))
         kept = size > LEAST_ANCHOR * size.max() if len(size) else np.zeros(0, dtype=bool)
         rotate = axes[:, kept] / np.sqrt(size[kept])
-        odd_values = (value_covariance(kernel, 1 - absent) - value_covariance(kernel, absent)) / 2
-        return cls(kernel, absent, rotate, odd_values @ rotate)
+        return cls(weights, anchors, rotate, values_of_three(weights, anchors).T @ rotate)
 
     def at(self, sides: np.ndarray) -> np.ndarray:
         """The patterns at these pairs: bool (…, sublayers) to float64 (…, patterns)."""
-        rows = sides.reshape(-1, sides.shape[-1]).astype(np.float64)
-        return (_odd_part(self.kernel, rows, self.absent) @ self.rotate).reshape(
+        rows = 2 * signs(sides.reshape(-1, sides.shape[-1]))
+        return (products_of_three(self.weights, rows, self.anchors) @ self.rotate).reshape(
             *sides.shape[:-1], self.count
         )
 
 
-def _odd_part(kernel: GameKernel, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The covariance of h of pairs given by S, 0 / 1, in games of random products."""
-    same = products(kernel, one, other) + products(kernel, 1 - one, 1 - other)
-    return (same - products(kernel, one, 1 - other) - products(kernel, 1 - one, other)) / 4
+def products_of_three(weights: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The covariance of h of pairs given by ±1, (m, sublayers) and (k, sublayers): the sum over every three of w σ σ'.
+
+    By Newton's identities from sums of powers; that of squares is the same for all pairs.
+    """
+    sums, cubes = (one * weights) @ other.T, (one * weights**3) @ other.T
+    return (sums**3 - 3 * sums * (weights**2).sum() + 2 * cubes) / 6
 
 
-def _product_kernel(games: DocumentGames, rng: np.random.Generator) -> GameKernel:
-    """The products' part of the likeliest kernel of some documents' games, of size 1."""
-    n = games.n_sublayers
-    coalitions = 2 + n + 2 * games.sides.shape[1]
-    count = int(np.clip(KERNEL_NUMBERS / coalitions**2, 6, MOST_KERNEL_DOCUMENTS))
-    some = games.some(np.sort(rng.permutation(games.n_documents)[:count]))
-    absent, scores = [], []
-    for d in range(some.n_documents):
-        # Of a pair of size 1 one side is among the single removals, and the other tells little.
-        own = some.sizes[d] > 1
-        sides = some.sides[d][own].astype(np.float64)
-        absent.append(np.concatenate([np.zeros((1, n)), np.ones((1, n)), np.eye(n), sides, 1 - sides]))
-        whole = [some.full[d], some.bare[d]]
-        scores.append(
-            np.concatenate([whole, some.without[d], some.without_side[d][own], some.only_side[d][own]])
-        )
-    scores = [of_one - games.bare.mean() for of_one in scores]
-    size = np.sqrt(np.mean(np.concatenate(scores) ** 2)) or 1.0
-    found = likely_kernel(absent, [of_one / size for of_one in scores])
-    return GameKernel(offset=0.0, slope=0.0, scale=1.0, noise=0.0, decay=found.decay, spread=found.spread)
+def values_of_three(weights: np.ndarray, anchors: np.ndarray) -> np.ndarray:
+    """Shapley values of the functions that `products_of_three` makes of each anchor, (anchors, sublayers).
+
+    A product of three signs is worth 2 ∫ (2t − 1)² dt = ⅔ to each of the three.
+    """
+    alone = anchors * weights
+    others = alone.sum(axis=1, keepdims=True) - alone
+    return 2 / 3 * alone * (others**2 - ((weights**2).sum() - weights**2)) / 2
 
 
 def document_features(games: DocumentGames, components: int = COMPONENTS) -> np.ndarray:
