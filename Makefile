@@ -14,6 +14,7 @@
 # make bench-values       how near values from coalitions of each document's own come to exact ones
 # make bench-own-coverage how often the intervals of such values hold the Shapley value, on hard games
 # make bench-indices      how near interaction indices from such coalitions come to exact ones
+# make bench-products     how near such values come on product games of 64 and 160 sublayers
 # make bench-coverage     how often the intervals hold the truth, on games whose truth is known
 # make bench-real-shapes  the paper's models at their real shapes, on a GPU
 # make lint               format and lint checks
@@ -25,7 +26,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: demo test test-slow test-families test-environments test-study test-hub test-slurm test-slurm-smoke bench bench-streaming bench-scaling bench-own bench-values bench-own-coverage bench-indices bench-coverage bench-real-shapes lint pages environment dev-environment
+.PHONY: demo test test-slow test-families test-environments test-study test-hub test-slurm test-slurm-smoke bench bench-streaming bench-scaling bench-own bench-values bench-own-coverage bench-indices bench-products bench-coverage bench-real-shapes lint pages environment dev-environment
 
 demo: environment
 	@$(RUN) snakemake all --configfile config/demo.yaml
@@ -81,6 +82,9 @@ bench-own-coverage: dev-environment
 
 bench-indices: dev-environment
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/own_indices.py
+
+bench-products: dev-environment
+	@$(VENV)/bin/python benchmarks/deep_products.py
 
 bench-coverage: dev-environment
 	@$(VENV)/bin/python benchmarks/interval_coverage.py

@@ -63,3 +63,8 @@ def test_the_last_line_is_there_when_the_work_fails():
     except RuntimeError:
         pass
     assert "10.0/100 B" in stream.getvalue()
+
+
+def test_work_that_is_soon_done_shows_nothing():
+    assert work(io.StringIO(), silent_for=60.0) == ""
+    assert "100% 20.0M/20.0M" in work(io.StringIO(), silent_for=0.1)

@@ -5,10 +5,9 @@ Half the difference of a pair's scores, h_d(S), is taken for
     h_d(S) = ½ σ(S)·β_d + Σ_r a_dr g_r(S) + e        β_d = B a_d + b_d,   b_d ~ N(0, Ω),   σ_i = ±1: in S or not
 
 an additive game of the document's own around one that its features a_d tell, and patterns g_r that documents share: a
-function of S for each feature, a sum of products of three signs (effects of order 2 have no part in h). The features are 1 and the principal
-components of what is known of every document: its scores of the whole model, of the one without any sublayer and
-without each, and the same in other scores. Two such scores of a pair say little of a document's values; those of all
-documents together say what documents are like.
+function of S for each feature, a sum of products of three signs (effects of order 2 have no part in h). The features
+are 1 and the principal components of what is known of every document: its scores of the whole model, of the one
+without any sublayer and without each, and the same in other scores.
 
 The model alone would be biased wherever it is wrong. So each document's pair is left out once, with B and g from other
 documents: what the prediction misses of the pair, scaled up to all pairs of its size that the document has not,
@@ -36,6 +35,7 @@ from cornerstone.shapley.document_games import (
     signs,
 )
 from cornerstone.shapley.kernel_regression import FEWEST_DOCUMENTS, Corrected, kernel_regression, unseen_part
+from cornerstone.system.progress import Advance, progress
 
 FEWEST_SUBLAYERS = 4
 """Of fewer, a document's pairs are all that there are."""
@@ -52,6 +52,10 @@ LEAST_STRENGTH = 1e-6
 """Of the strongest sublayer's."""
 STEPS, PATTERN_STEPS = 25, 12
 """Of expectation and maximisation."""
+PASSES = STEPS + 2
+"""Over all documents: those steps, then the equations of B and g, then the values."""
+SILENT_FOR = 10.0
+"""Seconds: shorter fits show no progress."""
 LEAST_VARIANCE = 1e-8
 CHUNK = 64
 """Documents that are worked on at once."""
@@ -64,7 +68,8 @@ def mixed_effects(games: DocumentGames) -> Corrected:
     scale = float(np.sqrt(np.mean(games.differences**2)))
     if games.n_documents < FEWEST_DOCUMENTS or games.n_sublayers < FEWEST_SUBLAYERS or not scale > 0:
         return plain
-    modelled = _Model(games, plain.per_document.mean(axis=0) / scale, scale).corrected()
+    with progress("fit a model of the documents' games", "documents", silent_for=SILENT_FOR) as advance:
+        modelled = _Model(games, plain.per_document.mean(axis=0) / scale, scale, advance).corrected()
     return _mixed(plain, modelled)
 
 
@@ -89,9 +94,10 @@ class _Model:
     are evidence that no pair that is left out touches, and the pairs of size 1 among the document's own are not.
     """
 
-    def __init__(self, games: DocumentGames, values: np.ndarray, scale: float) -> None:
+    def __init__(self, games: DocumentGames, values: np.ndarray, scale: float, advance: Advance) -> None:
         """values: (sublayers,), about those of all documents, in the unit `scale`."""
         self.games, self.scale = games, scale
+        self.advance, self.done = advance, 0
         self.n, self.count = games.n_sublayers, games.n_documents
         rng = np.random.default_rng(SEED)
         self.fold = rng.permutation(self.count) % FOLDS
@@ -123,7 +129,10 @@ class _Model:
     def _chunks(self, chosen: np.ndarray) -> Iterator[np.ndarray]:
         places = np.flatnonzero(chosen)
         for start in range(0, len(places), CHUNK):
-            yield places[start : start + CHUNK]
+            chunk = places[start : start + CHUNK]
+            yield chunk
+            self.done += len(chunk)
+            self.advance(self.done, PASSES * self.count)
 
     def _rows(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """x, h and weights of the rows of some documents, by the variances learnt so far."""

@@ -7,6 +7,7 @@ with progress("download", unit="B") as advance:
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
@@ -27,16 +28,21 @@ def progress(
     *,
     stream: TextIO | None = None,
     seconds_between_lines: float = SECONDS_BETWEEN_LINES,
+    silent_for: float = 0.0,
 ) -> Iterator[Advance]:
     """Show how far some work is on `stream` (default: stderr); call what it yields as often as you like.
 
-    Large counts are written with k, M, G. Nothing is shown before the first call.
+    Large counts are written with k, M, G. Nothing is shown before the first call, nor of work that takes no more than
+    `silent_for` seconds.
     """
     stream = stream or sys.stderr
     bar: tqdm | None = None
+    started = time.monotonic()
 
     def advance(done: float, total: float) -> None:
         nonlocal bar
+        if bar is None and time.monotonic() - started < silent_for:
+            return
         bar = bar or _bar(title, unit, stream, seconds_between_lines)
         bar.total = total
         bar.update(done - bar.n)

@@ -3,24 +3,16 @@ document's own (see the module `shapley.mixed_effects`)."""
 
 from __future__ import annotations
 
-from cornerstone.shapley.document_games import DocumentGames
 from cornerstone.shapley.estimators import ESTIMATORS, NEARLY, Estimator, Look, Words, on_own_coalitions
-from cornerstone.shapley.kernel_regression import FEWEST_DOCUMENTS, Corrected
-
-
-def of_documents(games: DocumentGames) -> Corrected:
-    """The corrected values."""
-    from cornerstone.shapley.mixed_effects import mixed_effects  # needs SciPy
-
-    return mixed_effects(games)
-
+from cornerstone.shapley.kernel_regression import FEWEST_DOCUMENTS
+from cornerstone.shapley.mixed_effects import mixed_effects
 
 ESTIMATORS.register(
     Estimator(
         name="mixed_effects",
         title="mixed effects",
         designs=("kernel_pairs",),
-        of_documents=of_documents,
+        of_documents=mixed_effects,
         words=Words(
             choice="from coalitions of each document's own; what a document's other coalitions would score is learnt "
             "from all documents, and corrected by leaving coalitions out",
@@ -38,7 +30,7 @@ ESTIMATORS.register(
         ),
         fewest_documents=FEWEST_DOCUMENTS,
         minutes=120,
-        audited=on_own_coalitions(of_documents),
+        audited=on_own_coalitions(mixed_effects),
         additive=NEARLY,
         look=Look("#0B6E4F", "-", "*", band=True),
         order=72,
