@@ -7,6 +7,7 @@ from cornerstone.shapley.games import with_own_pairs
 from cornerstone.shapley.interaction_indices import interaction_indices
 from cornerstone.statistics.resampling import effect_interval
 from hard_games import everything, exact_indices, hard_games
+from seldom import only_some
 
 
 def test_the_definition_is_that_of_shapiq():
@@ -58,7 +59,7 @@ def test_indices_are_right_on_average_where_no_polynomial_fits(name, pairs):
     assert abs(errors.mean()) < 3 * errors.mean(axis=1).std(ddof=1) / np.sqrt(repetitions)
 
 
-@pytest.mark.parametrize("name", ["parity", "stand-in", "product"])
+@pytest.mark.parametrize("name", only_some(("parity", "stand-in", "product"), ("product",)))
 def test_intervals_hold_the_index_of_all_documents_as_often_as_they_say(name):
     n, documents, repetitions = 6, 80, 200
     make = hard_games(n)[name]

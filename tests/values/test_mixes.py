@@ -20,6 +20,7 @@ from cornerstone.values.mixes import RANKS, choices, mix_rows
 from cornerstone.values.sample_sizes import half_widths
 from cornerstone.values.titles import Titles
 from hard_games import everything, exact_values, hard_games
+from seldom import only_some
 
 N, DOCUMENTS, PAIRS = 8, 150, 16
 FEW, MANY = 5, 40
@@ -72,13 +73,13 @@ def reached_to_promised(game, estimator, repetitions):
     return np.array(ratios).reshape(repetitions, 2, 2).mean(axis=0)
 
 
-@pytest.mark.parametrize("game", GAMES)
+@pytest.mark.parametrize("game", only_some(GAMES, ("majority", "tastes")))
 def test_the_promised_width_is_reached_with_other_documents_and_other_numbers_of_pairs(game):
     ratios = reached_to_promised(game, "kernel_regression", repetitions=12)
     assert ((ratios > 0.9) & (ratios < 1.1)).all()
 
 
-@pytest.mark.parametrize("game", ["tastes", "product", "stand-in"])
+@pytest.mark.parametrize("game", only_some(("tastes", "product", "stand-in"), ("product",)))
 def test_the_promised_width_is_reached_where_a_model_learns_from_a_documents_other_pairs(game):
     ratios = reached_to_promised(game, "mixed_effects", repetitions=4)[:, 0]
     assert ((ratios > 0.9) & (ratios < 1.1)).all()

@@ -54,7 +54,7 @@ STEPS, PATTERN_STEPS = 25, 12
 """Of expectation and maximisation."""
 PASSES = STEPS + 2
 """Over all documents: those steps, then the equations of B and g, then the values."""
-SILENT_FOR = 10.0
+SILENT_FOR = 30.0
 """Seconds: shorter fits show no progress."""
 LEAST_VARIANCE = 1e-8
 CHUNK = 64

@@ -43,7 +43,9 @@ def progress(
         nonlocal bar
         if bar is None and time.monotonic() - started < silent_for:
             return
-        bar = bar or _bar(title, unit, stream, seconds_between_lines)
+        if bar is None:
+            bar = _bar(title, unit, stream, seconds_between_lines)
+            bar.start_t -= time.monotonic() - started  # it began before it showed
         bar.total = total
         bar.update(done - bar.n)
 

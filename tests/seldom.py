@@ -1,0 +1,10 @@
+"""Cases that take long: some of a kind run each time, the others with `make test-slow`."""
+
+from collections.abc import Iterable, Sequence
+
+import pytest
+
+
+def only_some(names: Iterable[str], each_time: Sequence[str]) -> list:
+    """The names as parameters: those not of `each_time` are marked slow."""
+    return [name if name in each_time else pytest.param(name, marks=pytest.mark.slow) for name in names]
