@@ -24,8 +24,10 @@ import json
 import random
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
+from math import inf, sqrt
 from pathlib import Path
 
 import numpy as np
@@ -38,13 +40,13 @@ from cornerstone.documents.tasks import build_documents
 from cornerstone.engine.evaluate import EvaluationResult, evaluate
 from cornerstone.loading.encoding import EncodedDocument, encode_documents
 from cornerstone.loading.load import LanguageModel, load_model
-from cornerstone.shapley.coalitions import ForEach, Removed, ablation
-from cornerstone.shapley.document_pairs import document_pairs, pair_coalitions
+from cornerstone.shapley.coalitions import ForEach, Removed
+from cornerstone.shapley.document_pairs import document_pairs
 from cornerstone.system.errors import CornerstoneError
 from demo_games import DRAWN, MODELS, REPOSITORY, TASKS, Documents, demo_games, evaluate_everything
 from lm_eval_loop import largest_difference, lm_eval_of, timed_without
 from needed_evaluations import (
-    HOPELESS,
+    SINGULAR,
     Candidate,
     Measured,
     Needed,
@@ -52,17 +54,24 @@ from needed_evaluations import (
     asked_by,
     enough_pairs,
     least,
-    ours,
+    of_study,
     own,
+    own_coalitions,
+    pairs_alone,
     shared,
 )
 from workload import KINDS, documents_of, random_llama
 
 GOAL = 0.02
-PAIRS = (2, 4, 8, 16, 32, 64, 128)
+PAIRS = (6, 12, 24, 48, 96)
 OWN_BUDGETS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
-SCREENED_AT, SCREENED_ON = 64, 16
-"""Evaluations and documents with which shapiq's approximators are first compared, each document with its own draw."""
+HOPELESS = 1.5
+"""Of draws for each document: an error so many times that of the best is given up; they take long."""
+LUCK = 0.8
+"""What chance may make of an error."""
+SCREENED_AT, SCREENED_ON, SCREEN = 32, 16, 2.0
+"""Evaluations and documents with which shapiq's approximators are first compared, each document with its own draw, and
+how many times the least error is too much there."""
 LOOPS = ("shared", "own")
 SETS = ("all", f"{DRAWN:,}")
 
@@ -96,8 +105,9 @@ def main() -> None:
     torch.set_num_threads(arguments.cores)
     rows = []
     for model, tasks in timed_models(arguments):
+        loops = {task.name: lm_eval_of(model, task.documents[:: arguments.rounds]) for task in tasks}
         for price in prices:
-            rows += rows_of(model, tasks, price, arguments)
+            rows += rows_of(model, tasks, price, loops, arguments)
     print(pd.DataFrame(rows).drop(columns="tasks").to_string(index=False, float_format="%.3g"))
     print(json.dumps({"goal": GOAL, "prices": [asdict(price) for price in prices], "rows": rows}))
 
@@ -105,14 +115,16 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--seeds", type=int, default=3, help="of coalitions that all documents share")
+    parser.add_argument("--seeds", type=int, default=2, help="of coalitions that all documents share")
     parser.add_argument(
         "--blocks", type=int, default=6, help="of the random Llama: half the games' sublayers"
     )
     parser.add_argument("--width", type=int, default=512)
-    parser.add_argument("--documents", type=int, default=40, help="a kind, that the random Llama is timed on")
-    parser.add_argument("--rounds", type=int, default=3, help="each on as large a part of the documents")
-    parser.add_argument("--sample", type=int, default=8, help="evaluations in whose batches lm-eval is timed")
+    parser.add_argument("--documents", type=int, default=20, help="a kind, that the random Llama is timed on")
+    parser.add_argument("--rounds", type=int, default=2, help="each on as large a part of the documents")
+    parser.add_argument(
+        "--sample", type=int, default=3, help="evaluations a round in whose batches lm-eval is timed"
+    )
     return parser.parse_args()
 
 
@@ -130,9 +142,10 @@ def prices_of(games: Sequence[Documents], arguments: argparse.Namespace) -> list
     prices = []
     for documents in SETS:
         found = {"shared": together, "own": _own(measured, alone, documents, everything)}
-        price = _ours(measured, documents, found, everything // 2 - 1)
-        prices.append(price)
-        print(f"{documents} documents: {_said(price)}", flush=True)
+        print(f"{documents} documents: {_said_of_shapiq(found)}", flush=True)
+        for price in _ours(measured, documents, found, everything // 2 - 1):
+            prices.append(price)
+            print(f"{documents} documents: {_said(price)}", flush=True)
     measured.pool.shutdown()
     return prices
 
@@ -140,7 +153,7 @@ def prices_of(games: Sequence[Documents], arguments: argparse.Namespace) -> list
 def _screened(measured: Measured, candidates: Sequence[Candidate]) -> list[Candidate]:
     """Those that are not hopeless on a few documents."""
     found = {one.name: measured("own", one, f"{SCREENED_ON}", SCREENED_AT).error for one in candidates}
-    return [one for one in candidates if found[one.name] <= HOPELESS * min(found.values())]
+    return [one for one in candidates if not SCREEN * min(found.values()) < found[one.name] < SINGULAR]
 
 
 def _own(measured: Measured, candidates: Sequence[Candidate], documents: str, everything: int) -> Needed:
@@ -148,40 +161,53 @@ def _own(measured: Measured, candidates: Sequence[Candidate], documents: str, ev
     run on them."""
 
     def predicted(candidate: Candidate, budget: int) -> float:
-        known = measured.points.get(("own", candidate.name, SETS[0], budget))
-        if documents == SETS[0] or known is None:
+        if documents == SETS[0]:
             return 0.0
-        return known.error * np.sqrt(min(game.count for game in measured.games) / DRAWN)
+        known = measured.points.get(("own", candidate.name, SETS[0], budget))
+        fewer = min(game.count for game in measured.games)
+        return LUCK * known.error * sqrt(fewer / DRAWN) if known else inf
 
     budgets = [budget for budget in OWN_BUDGETS if budget < everything] + [everything]
     return least(
-        lambda one, budget: measured("own", one, documents, budget), candidates, budgets, GOAL, predicted
+        lambda one, budget: measured("own", one, documents, budget),
+        candidates,
+        budgets,
+        GOAL,
+        HOPELESS,
+        predicted,
     )
 
 
-def _ours(measured: Measured, documents: str, loops: Mapping[str, Needed], most: int) -> Price:
+def _ours(measured: Measured, documents: str, loops: Mapping[str, Needed], most: int) -> Iterator[Price]:
+    """With a study's single removals; and without them, where that takes fewer evaluations."""
+
     def measure(candidate: Candidate, pairs: int) -> Point:
         return measured("pairs", candidate, documents, pairs)
 
-    pairs = [pairs for pairs in PAIRS if pairs < most] + [most]
-    needed = least(measure, ours(), pairs, GOAL)
-    chosen = next(one for one in ours() if one.name == needed.name)
-    return Price(
-        documents,
-        needed.name,
-        enough_pairs(lambda count: measure(chosen, count), needed, GOAL),
-        loops,
+    def enough(candidates: Sequence[Candidate]) -> Price:
+        needed = least(measure, candidates, [pairs for pairs in PAIRS if pairs < most] + [most], GOAL)
+        chosen = next(one for one in candidates if one.name == needed.name)
+        point = enough_pairs(lambda pairs: measure(chosen, pairs), needed, GOAL)
+        return Price(documents, needed.name, point, loops)
+
+    study, alone = enough(of_study()), enough([pairs_alone()])
+    yield study
+    if alone.pairs.evaluations < study.pairs.evaluations:
+        yield alone
+
+
+def _said_of_shapiq(loops: Mapping[str, Needed]) -> str:
+    return ", ".join(
+        f"{needed.name} {needed.evaluations:.0f} evaluations ({loop} coalitions)"
+        for loop, needed in loops.items()
     )
 
 
 def _said(price: Price) -> str:
-    theirs = (f"{needed.name} {needed.evaluations:.0f} ({loop})" for loop, needed in price.loops.items())
-    models = {name.split()[0] for name in price.pairs.errors}
-    errors = (f"{model} {100 * price.pairs.error_of(model):.2f} %" for model in sorted(models))
-    return (
-        f"{price.estimator} with {price.pairs.budget} pairs, {price.pairs.evaluations:.0f} evaluations of a document "
-        f"({', '.join(errors)}); shapiq's {' and '.join(theirs)}"
-    )
+    models = sorted({name.split()[0] for name in price.pairs.errors})
+    errors = (f"{model} {100 * price.pairs.error_of(model):.2f} %" for model in models)
+    needs = f"{price.pairs.evaluations:.0f} evaluations, {price.pairs.budget} pairs"
+    return f"{price.estimator} {needs} ({', '.join(errors)})"
 
 
 def timed_models(arguments: argparse.Namespace) -> list[tuple[LanguageModel, list[Task]]]:
@@ -205,12 +231,16 @@ def timed_models(arguments: argparse.Namespace) -> list[tuple[LanguageModel, lis
 
 
 def rows_of(
-    model: LanguageModel, tasks: Sequence[Task], price: Price, arguments: argparse.Namespace
+    model: LanguageModel,
+    tasks: Sequence[Task],
+    price: Price,
+    loops: Mapping[str, object],
+    arguments: argparse.Namespace,
 ) -> list[dict]:
-    """A row for each kind of lm-eval's loop: seconds of all tasks together."""
+    """A row for each kind of lm-eval's loop: seconds of all tasks together. loops: lm-eval's, by task."""
     n = len(model.sublayers)
     draws = _draws(price.loops["own"], n, tasks[0].counts[price.documents])
-    of_tasks = {task.name: _times(model, task, price, draws, arguments) for task in tasks}
+    of_tasks = {task.name: _times(loops[task.name], model, task, price, draws, arguments) for task in tasks}
     rows = []
     for loop in LOOPS:
         needed = price.loops[loop]
@@ -245,17 +275,21 @@ def _draws(needed: Needed, n: int, documents: int) -> list[set[int]]:
 
 
 def _times(
-    model: LanguageModel, task: Task, price: Price, draws: Sequence[set[int]], arguments: argparse.Namespace
+    lm,
+    model: LanguageModel,
+    task: Task,
+    price: Price,
+    draws: Sequence[set[int]],
+    arguments: argparse.Namespace,
 ) -> dict[str, float]:
     """Seconds of all the task's documents: ours, and of lm-eval's loop with shared and with own coalitions."""
     timed, count = task.timed[price.documents], task.counts[price.documents]
     rng, rounds = random.Random(task.name), arguments.rounds
-    lm = lm_eval_of(model, task.documents[::rounds])
     check, engine, each = [], 0.0, {loop: [] for loop in LOOPS}
     for number in range(rounds):
         part = timed[number::rounds]
         started = time.perf_counter()
-        lists = [_coalitions(model, price.pairs.budget, seed) for seed in range(number, len(timed), rounds)]
+        lists = [_coalitions(model, price, seed) for seed in range(number, len(timed), rounds)]
         result = evaluate(model, [task.documents[place] for place in part], ForEach(lists))
         check.append(result.counts["check_seconds"])
         engine += time.perf_counter() - started - check[-1]
@@ -268,9 +302,9 @@ def _times(
     return theirs | {"ours": mine, "fit": price.pairs.seconds}
 
 
-def _coalitions(model: LanguageModel, pairs: int, seed: int) -> list[Removed]:
-    n = len(model.sublayers)
-    return [*ablation(n), *pair_coalitions(document_pairs(n, pairs, (seed,)))]
+def _coalitions(model: LanguageModel, price: Price, seed: int) -> list[Removed]:
+    sides = document_pairs(len(model.sublayers), price.pairs.budget, (seed,))
+    return own_coalitions(price.estimator, sides)
 
 
 def _shared_evaluation(
@@ -280,12 +314,16 @@ def _shared_evaluation(
 
     Any coalition is the same work. Ends the benchmark where its log-likelihoods are not ours.
     """
-    sublayer = rng.randrange(len(model.sublayers))
-    first = {place: position for position, place in enumerate(part)}  # of copies the last
-    documents = [task.documents[place] for place in first]
-    seconds, theirs = timed_without(lm, model, documents, (sublayer,))
-    mine = [x for position in first.values() for x in result.loglikelihoods[position][1 + sublayer]]
-    largest_difference(model, (sublayer,), mine, theirs)
+    removed = (rng.randrange(len(model.sublayers)),)
+    positions = {place: position for position, place in enumerate(part)}  # of copies the last
+    documents = [task.documents[place] for place in positions]
+    seconds, theirs = timed_without(lm, model, documents, removed)
+    rest = iter(theirs)
+    for position, document in zip(positions.values(), documents, strict=True):
+        found = list(islice(rest, document.n_choices))
+        if removed in result.coalitions.of[position]:
+            mine = result.loglikelihoods[position][result.coalitions.of[position].index(removed)]
+            largest_difference(model, removed, mine, found)
     return seconds / len(documents)
 
 

@@ -17,6 +17,7 @@ from math import ceil, exp, log
 import numpy as np
 import pandas as pd
 
+from cornerstone.shapley.coalitions import Removed, ablation
 from cornerstone.shapley.document_pairs import pair_coalitions
 from cornerstone.shapley.estimators.shapiq import shapiq_values
 from cornerstone.shapley.games import Game, with_own_pairs
@@ -42,10 +43,10 @@ SETTINGS: dict[str, tuple[str, dict[str, object]]] = {
 }
 """By what they are called: the approximators of shapiq 1.4.1 for Shapley values, and their settings. Its KernelSHAP-IQ,
 SHAP-IQ and SVARM-IQ are k-additive SHAP, unbiased KernelSHAP and SVARM where only values are asked for."""
-HOPELESS = 4.0
-"""An approximator whose error is so many times that of the best at the same budget is tried no further …"""
 SINGULAR = 1.0
-"""… unless it is more than the largest value: it has too few evaluations for its equations yet."""
+"""An error larger than the largest value: there are too few evaluations for the approximator's equations yet."""
+PAIRS_ALONE = "kernel_regression, pairs alone"
+"""Evaluated without the single removals, which a study always has: the regression needs none."""
 Values = Callable[[Documents, np.ndarray, int, int], tuple[np.ndarray, float]]
 """From a game, the places of the documents asked, a budget and a seed to values and evaluations of a document."""
 
@@ -91,12 +92,26 @@ class Needed:
     others: Mapping[str, float]
 
 
-def ours() -> list[Candidate]:
-    """Cornerstone's. A budget is a number of pairs."""
+def of_study() -> list[Candidate]:
+    """Cornerstone's, with single removals. A budget is a number of pairs."""
     return [
         Candidate(estimate.__name__, partial(_of_pairs, estimate))
         for estimate in (mixed_effects, kernel_regression)
     ]
+
+
+def pairs_alone() -> Candidate:
+    """Cornerstone's without single removals. A budget is a number of pairs."""
+    return Candidate(PAIRS_ALONE, partial(_of_pairs, kernel_regression, singles=False))
+
+
+def own_coalitions(name: str, sides: np.ndarray) -> list[Removed]:
+    """What is evaluated of a document for one of Cornerstone's estimators, from its pairs."""
+    n = sides.shape[1]
+    if name != PAIRS_ALONE:
+        return [*ablation(n), *pair_coalitions(sides)]
+    both = (side for smaller in sides for side in (smaller, ~smaller))
+    return [(), tuple(range(n)), *(tuple(np.flatnonzero(side).tolist()) for side in both)]
 
 
 def shared(seeds: int) -> list[Candidate]:
@@ -148,12 +163,14 @@ def least(
     candidates: Iterable[Candidate],
     budgets: Iterable[int],
     goal: float,
+    hopeless: float = 4.0,
     predicted: Callable[[Candidate, int], float] | None = None,
 ) -> Needed:
     """The fewest evaluations with which one of them reaches the goal.
 
-    Budgets are tried in ascending order until one is enough, and then the interpolated one. predicted: the least error
-    that is possible; what cannot reach the goal is not measured.
+    Budgets are tried in ascending order until one is enough, and then the interpolated one. hopeless: an estimator
+    whose error is so many times that of the best at the same budget is tried no further, unless it is SINGULAR.
+    predicted: the least error that is possible; what cannot reach the goal is not measured.
     Raises ValueError where none reaches it.
     """
     left, points = list(candidates), {}
@@ -165,7 +182,7 @@ def least(
         if not now:
             continue
         best = min(now.values())
-        left = [one for one in left if not HOPELESS * best < now.get(one.name, best) < SINGULAR]
+        left = [one for one in left if not hopeless * best < now.get(one.name, best) < SINGULAR]
         if best <= goal:
             return _refined(measure, [one for one in left if now.get(one.name, 1.0) <= goal], points, goal)
     raise ValueError(f"none of {len(points)} estimators reaches an error of {goal:.1%} within these budgets")
@@ -177,16 +194,13 @@ def _refined(
     points: Mapping[str, list[Point]],
     goal: float,
 ) -> Needed:
-    found = []
-    for candidate in reached:
-        mine = points[candidate.name]
-        between = crossing(mine, goal)[0]
-        mine = sorted([*mine, measure(candidate, round(between))], key=lambda point: point.budget)
-        budget, evaluations = crossing(mine, goal)
-        nearest = min(mine, key=lambda point: abs(log(point.budget / budget)))
-        others = {name: of_one[-1].error for name, of_one in points.items() if name != candidate.name}
-        found.append(Needed(candidate.name, budget, evaluations, nearest, others))
-    return min(found, key=lambda needed: needed.evaluations)
+    candidate = min(reached, key=lambda one: crossing(points[one.name], goal)[1])
+    mine = points[candidate.name]
+    mine = sorted([*mine, measure(candidate, round(crossing(mine, goal)[0]))], key=lambda point: point.budget)
+    budget, evaluations = crossing(mine, goal)
+    nearest = min(mine, key=lambda point: abs(log(point.budget / budget)))
+    others = {name: of_one[-1].error for name, of_one in points.items() if name != candidate.name}
+    return Needed(candidate.name, budget, evaluations, nearest, others)
 
 
 def crossing(points: Sequence[Point], goal: float) -> tuple[float, float]:
@@ -240,10 +254,11 @@ def places_of(game: Documents, documents: str, seed: int) -> np.ndarray:
 
 
 def _of_pairs(
-    estimate: Callable, game: Documents, places: np.ndarray, pairs: int, seed: int
+    estimate: Callable, game: Documents, places: np.ndarray, pairs: int, seed: int, singles: bool = True
 ) -> tuple[np.ndarray, float]:
     games = with_own_pairs(game.table[:, places], pairs, seed, game.covariates[places])
-    counts = [game.n_sublayers + 1 + len(pair_coalitions(sides)) for sides in games.sides]
+    name = estimate.__name__ if singles else PAIRS_ALONE
+    counts = [len(own_coalitions(name, sides)) for sides in games.sides]
     return estimate(games).per_document.mean(axis=0), float(np.mean(counts))
 
 

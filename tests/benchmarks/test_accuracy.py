@@ -65,7 +65,7 @@ def test_shapiq_is_exact_with_every_coalition_shared_or_not():
 
 def test_pairs_that_are_all_there_are_give_exact_values():
     one = game("a game", 0)
-    for candidate in needed.ours():
+    for candidate in (*needed.of_study(), needed.pairs_alone()):
         values, evaluations = candidate.values(one, np.arange(60), 2 ** (SUBLAYERS - 1) - 1, 0)
         np.testing.assert_allclose(values, one.exact.mean(axis=1), atol=1e-8)
         assert evaluations == 2**SUBLAYERS
@@ -86,10 +86,14 @@ def test_a_small_benchmark_prices_both_and_agrees_with_lm_eval(monkeypatch, caps
     accuracy.main()
     *lines, last = capsys.readouterr().out.splitlines()
     told = json.loads(last)
-    assert [(row["documents"], row["lm-eval's coalitions"]) for row in told["rows"]] == [
-        (documents, loop) for documents in accuracy.SETS for loop in accuracy.LOOPS
+    prices = [(price["documents"], price["estimator"]) for price in told["prices"]]
+    assert [name for name, _ in prices] == sorted([name for name, _ in prices], key=accuracy.SETS.index)
+    assert {name for name, _ in prices} == set(accuracy.SETS)
+    assert [(row["documents"], row["estimator"], row["lm-eval's coalitions"]) for row in told["rows"]] == [
+        (*price, loop) for price in prices for loop in accuracy.LOOPS
     ]
-    assert len(lines) == 2 + 1 + len(told["rows"])
+    # A line for each price and for shapiq on each set of documents, then the table.
+    assert len(lines) == len(prices) + len(accuracy.SETS) + 1 + len(told["rows"])
     for price in told["prices"]:
         assert np.mean(list(price["pairs"]["errors"].values())) <= told["goal"]
     for row in told["rows"]:
