@@ -12,6 +12,7 @@
 # make bench-scaling      how the cost grows with blocks, coalitions and documents
 # make bench-own          the rate of coalitions of each document's own against a design that all share
 # make bench-values       how near values from coalitions of each document's own come to exact ones
+# make bench-accuracy     what true values cost: seconds against lm-eval's loop under shapiq's best approximator
 # make bench-own-coverage how often the intervals of such values hold the Shapley value, on hard games
 # make bench-indices      how near interaction indices from such coalitions come to exact ones
 # make bench-products     how near such values come on product games of 64 and 160 sublayers
@@ -26,7 +27,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 
-.PHONY: demo test test-slow test-families test-environments test-study test-hub test-slurm test-slurm-smoke bench bench-streaming bench-scaling bench-own bench-values bench-own-coverage bench-indices bench-products bench-coverage bench-real-shapes lint pages environment dev-environment
+.PHONY: demo test test-slow test-families test-environments test-study test-hub test-slurm test-slurm-smoke bench bench-streaming bench-scaling bench-own bench-values bench-accuracy bench-own-coverage bench-indices bench-products bench-coverage bench-real-shapes lint pages environment dev-environment
 
 demo: environment
 	@$(RUN) snakemake all --configfile config/demo.yaml
@@ -76,6 +77,9 @@ bench-own: dev-environment
 
 bench-values: dev-environment
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/own_values.py
+
+bench-accuracy: dev-environment
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python -W ignore benchmarks/accuracy.py
 
 bench-own-coverage: dev-environment
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/own_coverage.py

@@ -29,8 +29,9 @@ from cornerstone.shapley.interaction_indices import interaction_indices, weighte
 from cornerstone.statistics.ranks import spearman
 from cornerstone.statistics.resampling import LEVEL, Z_95
 from cornerstone.statistics.significance import benjamini_hochberg, p_values
+from demo_games import MODELS, Documents, demo_games, evaluate_everything
 from hard_games import exact_indices
-from own_values import LARGEST_WINDOW, MODELS, RESULTS, Documents, evaluate_everything, games_of
+from own_values import LARGEST_WINDOW
 
 COUNTS = (220, 1000)
 PRODUCT_COUNTS = (300, 1000)
@@ -46,9 +47,7 @@ def main() -> None:
         jobs = [pool.submit(errors_of_product, n, seed) for n in (64, 160) for seed in range(arguments.seeds)]
         if arguments.models:
             evaluate_everything(arguments.cores, arguments.models)
-        for model in arguments.models:
-            for path in sorted(RESULTS.glob(f"evaluations/{model}/*/exact.parquet")):
-                jobs += [pool.submit(errors_of, game, arguments.seeds) for game in games_of(path)]
+        jobs += [pool.submit(errors_of, game, arguments.seeds) for game in demo_games(arguments.models)]
         rows = pd.DataFrame([row for job in jobs for row in job.result()])
     shown = summary(rows)
     print(shown.to_string(index=False, float_format="%.2f"))

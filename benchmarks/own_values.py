@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +22,10 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
-from cornerstone.scores import SCORES, yardstick
 from cornerstone.shapley.coalition_tree import least_evaluations
 from cornerstone.shapley.coalitions import ablation, paper_budget, windows
 from cornerstone.shapley.document_games import DocumentGames
 from cornerstone.shapley.document_pairs import document_pairs, pair_coalitions, pairs_of_same_work
-from cornerstone.shapley.estimators.exact import exact_estimator
 from cornerstone.shapley.estimators.windows import window_estimator
 from cornerstone.shapley.games import place_of, with_own_pairs
 from cornerstone.shapley.kernel_regression import kernel_regression
@@ -37,33 +33,17 @@ from cornerstone.shapley.linear import LinearEstimator
 from cornerstone.shapley.mixed_effects import mixed_effects
 from cornerstone.statistics.ranks import spearman
 from cornerstone.statistics.resampling import Z_95
-from cornerstone.values.exact_games import exact_games
-from cornerstone.values.scored_task import read_choices, score_task
+from demo_games import DRAWN, Documents, demo_games, evaluate_everything
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-RESULTS = REPOSITORY / "results" / "audit"
-MODELS = ("demo_llama", "demo_mixtral")
-DRAWN = 1000
 LARGEST_WINDOW = 4
 APART = 0.02
 """Of the largest value: pairs of sublayers that differ by more should stand in the right order."""
 
 
-@dataclass(frozen=True, eq=False)
-class Documents:
-    """A game's documents. name: of the model, task and score. table: (2^n, documents). covariates: of each."""
-
-    name: str
-    table: np.ndarray
-    covariates: np.ndarray
-
-
 def main() -> None:
     arguments = _arguments()
     evaluate_everything(arguments.cores)
-    games = [
-        game for path in sorted(RESULTS.glob("evaluations/*/*/exact.parquet")) for game in games_of(path)
-    ]
+    games = demo_games()
     with ProcessPoolExecutor(arguments.cores) as pool:
         jobs = [pool.submit(errors_of, game, arguments.seeds) for game in games]
         rows = pd.DataFrame([row for job in jobs for row in job.result()])
@@ -79,46 +59,18 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def evaluate_everything(cores: int, models: Sequence[str] = MODELS) -> None:
-    """All coalitions on all documents of the demo."""
-    tasks = sorted((REPOSITORY / "resources/demo/documents").glob("*.jsonl"))
-    targets = [
-        f"results/audit/evaluations/{model}/{task.stem}/exact.parquet" for model in models for task in tasks
-    ]
-    command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile", "config/audit.yaml"]
-    subprocess.run(
-        [*command, "--quiet", "all", "--config", "documents=1000", "--", *targets], cwd=REPOSITORY, check=True
-    )
-
-
-def games_of(path: Path) -> list[Documents]:
-    """The study's score and the yardstick of one model and task."""
-    evaluated = read_choices([path], RESULTS / "documents" / f"{path.parent.name}.parquet")
-    metrics = dict.fromkeys((SCORES["paper"].metric(evaluated.metrics, evaluated.task), yardstick().name))
-    found = exact_games([score_task(evaluated, metric).scores for metric in metrics])
-    return [
-        Documents(f"{evaluated.model} {evaluated.task} {metric}", game.documents, game.covariates)
-        for metric, game in found.items()
-    ]
-
-
 def errors_of(game: Documents, seeds: int) -> list[dict[str, float | str]]:
     """A row per setting, estimator and seed."""
-    n, count = len(game.table).bit_length() - 1, game.table.shape[1]
-    exact = exact_estimator(n)
-    exact_of_each = exact.weights @ game.table[[place_of(removed) for removed in exact.coalitions]]
+    n = game.n_sublayers
     budgets = {
         "work of the windows": pairs_of_same_work(n, LARGEST_WINDOW),
         "43 coalitions": _pairs_of_count(n),
     }
     rows = []
     for seed in range(seeds):
-        chosen = {
-            "all": np.arange(count),
-            f"{DRAWN:,}": np.random.default_rng(seed).integers(count, size=DRAWN),
-        }
+        chosen = {"all": np.arange(game.count), f"{DRAWN:,}": game.drawn(seed)}
         for documents, places in chosen.items():
-            truth = exact_of_each[:, places].mean(axis=1)
+            truth = game.exact[:, places].mean(axis=1)
             about = {"game": game.name, "documents": documents}
             if seed == 0:
                 values = _linear(window_estimator(n, LARGEST_WINDOW), game.table[:, places])

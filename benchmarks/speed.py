@@ -28,7 +28,6 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
 from cornerstone.engine.evaluate import EvaluationResult, evaluate
-from cornerstone.engine.reference import sublayers_removed
 from cornerstone.engine.token_tree import tree_row
 from cornerstone.loading.devices import pick_device
 from cornerstone.loading.encoding import EncodedDocument, encode_documents
@@ -36,12 +35,9 @@ from cornerstone.loading.load import LanguageModel
 from cornerstone.shapley.coalition_tree import least_evaluations
 from cornerstone.shapley.coalitions import Removed, ablation, windows
 from cornerstone.system.errors import CornerstoneError
-from limit import operations_of, product_rate, seconds, synchronize
+from limit import operations_of, product_rate
+from lm_eval_loop import largest_difference, lm_eval_of, timed_without
 from workload import add_model_arguments, documents_of, random_llama
-
-BATCH_SIZES = (4, 8, 16, 32, 64)
-# Two right float32 computations of one log-likelihood (nats): absolutely, and relative to it.
-AGREEMENT = {"float32": (1e-4, 2e-6), "bfloat16": (0.5, 0.05), "float16": (0.1, 0.02)}
 
 
 @dataclass(frozen=True)
@@ -105,7 +101,7 @@ def _measure_kind(
     """Measure one kind of documents, print its line, and return it for the JSON object."""
     encoded = encode_documents(model.encoder, documents)
     rng = random.Random(kind)
-    theirs = _lm_eval(model, encoded, arguments.rounds)
+    theirs = lm_eval_of(model, encoded[:: arguments.rounds])
     rounds, padded, evaluations = [], 0, 0
     for number in range(arguments.rounds):
         part = encoded[number :: arguments.rounds]
@@ -131,37 +127,6 @@ def _measure_kind(
     return _report(model, kind, source, encoded, coalitions, rounds, padded / evaluations - 1)
 
 
-def _lm_eval(model: LanguageModel, documents: Sequence[EncodedDocument], rounds: int):
-    """HFLM around the same network, with the fastest batch size for these documents; None without lm-eval."""
-    try:
-        from lm_eval.models.huggingface import HFLM
-    except ImportError:
-        return None
-    lm = HFLM(
-        pretrained=model.network,
-        tokenizer=model.encoder.tokenizer,
-        softmax_dtype="float32",
-        max_length=model.encoder.max_length,
-    )
-    part = documents[::rounds]
-    times = {}
-    for size in BATCH_SIZES:
-        lm.batch_size_per_gpu = size
-        times[size] = seconds(lambda: _run_lm_eval(lm, part))
-    lm.batch_size_per_gpu = min(times, key=times.get)
-    return lm
-
-
-def _run_lm_eval(lm, documents: Sequence[EncodedDocument]) -> list[float]:
-    """Log-likelihoods of all requests, from tokens: [(texts, context, continuation)]."""
-    requests = [
-        ((f"{d.index}", f"{n}"), list(r.tokens[: len(r.tokens) + 1 - len(r.targets)]), list(r.targets))
-        for d in documents
-        for n, r in enumerate(d.requests)
-    ]
-    return [loglikelihood for loglikelihood, _ in lm._loglikelihood_tokens(requests, disable_tqdm=True)]
-
-
 def _time_lm_eval(
     lm,
     model: LanguageModel,
@@ -176,19 +141,12 @@ def _time_lm_eval(
     if lm is None:
         return None, None
     total, worst = 0.0, 0.0
-    absolute, relative = AGREEMENT[model.dtype]
     for removed in sample:
-        started = time.perf_counter()
-        with sublayers_removed(model, removed):
-            theirs = _run_lm_eval(lm, documents)
-        synchronize(model)
-        total += time.perf_counter() - started
+        taken, theirs = timed_without(lm, model, documents, removed)
+        total += taken
         row = ours.coalitions.index(removed)
-        mine = [x for loglikelihoods in ours.loglikelihoods for x in loglikelihoods[row]]
-        for a, b in zip(mine, theirs, strict=True):
-            worst = max(worst, abs(a - b))
-            if abs(a - b) > absolute + relative * abs(b):
-                sys.exit(f"Cornerstone and lm-eval disagree without {removed}: {a} and {b}")
+        mine = (x for loglikelihoods in ours.loglikelihoods for x in loglikelihoods[row])
+        worst = max(worst, largest_difference(model, removed, mine, theirs))
     return total, worst
 
 

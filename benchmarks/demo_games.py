@@ -1,0 +1,84 @@
+"""The games of the demo's two models on six tasks, of which every coalition is known: 24 with two scores each."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from cornerstone.scores import SCORES, yardstick
+from cornerstone.shapley.estimators.exact import exact_estimator
+from cornerstone.shapley.games import place_of
+from cornerstone.values.exact_games import exact_games
+from cornerstone.values.scored_task import read_choices, score_task
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+RESULTS = REPOSITORY / "results" / "audit"
+MODELS = ("demo_llama", "demo_mixtral")
+TASKS = sorted((REPOSITORY / "resources/demo/documents").glob("*.jsonl"))
+DRAWN = 1000
+"""Documents that are drawn from a task's with replacement."""
+
+
+@dataclass(frozen=True, eq=False)
+class Documents:
+    """A game's documents. name: of the model, task and score. table: (2^n, documents). covariates: of each."""
+
+    name: str
+    table: np.ndarray
+    covariates: np.ndarray
+
+    @property
+    def n_sublayers(self) -> int:
+        return len(self.table).bit_length() - 1
+
+    @property
+    def count(self) -> int:
+        return self.table.shape[1]
+
+    @cached_property
+    def exact(self) -> np.ndarray:
+        """The Shapley values of each document, (sublayers, documents)."""
+        exact = exact_estimator(self.n_sublayers)
+        return exact.weights @ self.table[[place_of(removed) for removed in exact.coalitions]]
+
+    def drawn(self, seed: int) -> np.ndarray:
+        """The places of documents drawn with replacement, which are documents of their own."""
+        return np.random.default_rng(seed).integers(self.count, size=DRAWN)
+
+
+def evaluate_everything(cores: int, models: Sequence[str] = MODELS) -> None:
+    """All coalitions on all documents of the demo."""
+    targets = [
+        f"results/audit/evaluations/{model}/{task.stem}/exact.parquet" for model in models for task in TASKS
+    ]
+    command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile", "config/audit.yaml"]
+    subprocess.run(
+        [*command, "--quiet", "all", "--config", f"documents={DRAWN}", "--", *targets],
+        cwd=REPOSITORY,
+        check=True,
+    )
+
+
+def demo_games(models: Sequence[str] = MODELS) -> list[Documents]:
+    """Of everything that is evaluated."""
+    paths = [
+        path for model in models for path in sorted(RESULTS.glob(f"evaluations/{model}/*/exact.parquet"))
+    ]
+    return [game for path in paths for game in games_of(path)]
+
+
+def games_of(path: Path) -> list[Documents]:
+    """The study's score and the yardstick of one model and task."""
+    evaluated = read_choices([path], RESULTS / "documents" / f"{path.parent.name}.parquet")
+    metrics = dict.fromkeys((SCORES["paper"].metric(evaluated.metrics, evaluated.task), yardstick().name))
+    found = exact_games([score_task(evaluated, metric).scores for metric in metrics])
+    return [
+        Documents(f"{evaluated.model} {evaluated.task} {metric}", game.documents, game.covariates)
+        for metric, game in found.items()
+    ]
