@@ -15,13 +15,13 @@ changes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import combinations, count
 from math import comb, sqrt
 
 import numpy as np
 
-from cornerstone.shapley.coalition_tree import least_evaluations
+from cornerstone.shapley.coalition_tree import least_evaluations, most_within
 from cornerstone.shapley.coalitions import Removed, ablation, windows
 
 GOLDEN = (sqrt(5) - 1) / 2
@@ -132,13 +132,7 @@ def pairs_of_work(n_sublayers: int, given: float) -> int:
     Work is counted in (state × sublayer) evaluations, what coalitions share once, in the mean over some documents. At
     least one pair; all that there are, where they take no more.
     """
-    low, high = 1, 2
-    while _work(n_sublayers, high) <= given and high < 2 ** (n_sublayers - 1):
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if _work(n_sublayers, middle) <= given else (low, middle)
-    return min(low, 2 ** (n_sublayers - 1) - 1)
+    return most_within(partial(_work, n_sublayers), given, least=1, most=2 ** (n_sublayers - 1) - 1)
 
 
 def _work(n_sublayers: int, pairs: int) -> float:

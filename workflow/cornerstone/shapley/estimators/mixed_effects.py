@@ -4,7 +4,7 @@ document's own (see the module `shapley.mixed_effects`)."""
 from __future__ import annotations
 
 from cornerstone.shapley.document_games import DocumentGames
-from cornerstone.shapley.estimators import ESTIMATORS, NEARLY, Estimator, Look, Words, on_own_coalitions
+from cornerstone.shapley.estimators import ESTIMATORS, NEARLY, Estimator, Look, Words, on_pairs
 from cornerstone.shapley.kernel_regression import Corrected
 
 
@@ -36,7 +36,7 @@ ESTIMATORS.register(
             "were made.",
         ),
         minutes=120,
-        audited=on_own_coalitions(of_documents),
+        audited=on_pairs(of_documents),
         additive=NEARLY,
         look=Look("#0B6E4F", "-", "*", band=True),
         order=72,
