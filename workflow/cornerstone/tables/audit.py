@@ -23,9 +23,9 @@ from cornerstone.values.titles import Titles
 
 SUMMARY_NOTE = (
     "Every estimator against the exact values of the models small enough for all 2^N coalitions: means over the "
-    f"audited models, tasks and scores, and over up to {SEEDS} seeds of each, {OWN_SEEDS} of those that run document "
-    "by document. Spearman and Kendall: rank correlation with the exact values. Worst: Spearman on the game where it "
-    "is lowest. Top: the part of the largest that are among the exact largest. Share error: half the sum of the "
+    f"audited models, tasks and scores, and over up to {SEEDS} seeds of each, {OWN_SEEDS} of those that look at each "
+    "document alone. Spearman and Kendall: rank correlation with the exact values. Worst: Spearman on the game where "
+    "it is lowest. Top: the part of the largest that are among the exact largest. Share error: half the sum of the "
     "absolute errors of the shares. Sum: how far the values' sum is from what there is to share out, in per cent of "
     "that. Error: mean absolute error of a value, in per cent of the largest exact one. A measure that a game has not "
     "is left out of its mean: top and share error where no exact value is positive, sum and error where what they are "
@@ -61,7 +61,7 @@ class Audits:
 def summary_sections(summary: pd.DataFrame, view: View) -> list[Section]:
     """A row per estimator, design and budget: as much work as the windows', then as many coalitions."""
     number, work = (_summary_text(summary[summary["same"] == same]) for same in (NUMBER, WORK))
-    return [
+    sections = [
         Section(
             "Estimators held against exact values, with the work of the windows",
             WORK_NOTE + _only_shared() + SUMMARY_NOTE,
@@ -70,10 +70,11 @@ def summary_sections(summary: pd.DataFrame, view: View) -> list[Section]:
         Section(
             "Estimators held against exact values, with as many coalitions as the windows",
             "Estimators on coalitions that all documents share, as studies have them, with as many as the paper's "
-            "windows (budget 1), or multiples of it. The columns are those of the table before this one.",
+            "windows (budget 1), or multiples of it. The columns are those of the table of equal work.",
             number.drop(columns="Coalitions"),
         ),
     ]
+    return [section for section in sections if len(section.table)]
 
 
 def _summary_text(summary: pd.DataFrame) -> pd.DataFrame:

@@ -37,7 +37,7 @@ MULTIPLES = (1, 2, 4)
 """Of the paper's budget."""
 BAND = (0.05, 0.95)
 """Quantiles over seeds."""
-BUDGET_SEEDS, BUDGET_DOCUMENTS = 3, 8
+BUDGET_SEEDS, BUDGET_DOCUMENTS = 2, 8
 """Draws, of shared coalitions and of documents' own, in whose mean a number of coalitions takes its work."""
 ROUNDING = 1e-9
 """A total below this part of the numbers that it was added up from is zero up to rounding."""
@@ -84,8 +84,13 @@ class Arm:
     same: str
 
     @property
+    def is_by_document(self) -> bool:
+        """Whether a run looks at each document alone: it takes long, and few seeds say as much as many of others."""
+        return self.coalitions == OWN or self.estimator.of_documents is not None
+
+    @property
     def is_repeated(self) -> bool:
-        """Whether it runs once for each document, so that few seeds say as much as many do of others."""
+        """Whether it is an estimator of one game that runs once for each document."""
         return self.coalitions == OWN and self.estimator.of_documents is None
 
     def budget(self, game: Game, budget: int) -> int:
@@ -102,8 +107,10 @@ class Arm:
         def work_of(count: int) -> float:
             return float(np.mean([_run(run, counted, count, seed)[2] for seed in range(seeds)]))
 
-        n = game.n_sublayers
-        return most_within(work_of, work_of_windows(n, budget), least=n + 2, most=len(game.scores))
+        given = work_of_windows(game.n_sublayers, budget)
+        if work_of(budget) <= given:
+            return most_within(work_of, given, least=budget, most=len(game.scores))
+        return most_within(work_of, given, least=game.n_sublayers + 2, most=budget)
 
 
 def arms(estimators: Sequence[Estimator]) -> list[Arm]:
@@ -129,9 +136,10 @@ def audit_table(
 
     budget: how many coalitions the windows have, the paper's times multiple; same: what the estimator has as much of.
     evaluations: the most coalitions that it asked for, of a document; work: (state × sublayer) evaluations that these
-    take for each token, what they share once. Each measure is a mean over seeds, fewer where it runs document by
-    document; of spearman there are its quantiles spearman_low, spearman_high too. Budgets beyond all coalitions are
-    left out. chosen: by default all arms of all audited estimators.
+    take for each token, what they share once. Each measure is a mean over seeds, fewer where a run looks at each
+    document alone; of spearman there are its quantiles spearman_low, spearman_high too. Budgets beyond all coalitions
+    are left out, and what runs document by document has the first alone. chosen: by default all arms of all audited
+    estimators.
     """
     paper = paper_budget(game.n_sublayers, max_removed)
     budgets = {m: m * paper for m in multiples if m * paper <= len(game.scores)}
@@ -149,6 +157,7 @@ def audit_table(
             | _row(*_runs(arm, game, budget, seeds), game, top_k)
             for multiple, budget in budgets.items()
             for arm in chosen
+            if multiple == min(budgets) or not arm.is_repeated
         ]
     )
 
@@ -233,7 +242,7 @@ def _usual(estimator: Estimator) -> Arm:
 def _runs(arm: Arm, game: Game, budget: int, seeds: int) -> tuple[np.ndarray, int, float]:
     """Values of each seed, (seeds, sublayers), the most coalitions that one asked of a document, and their work."""
     run, count = arm.estimator.by_coalitions[arm.coalitions], arm.budget(game, budget)
-    seeds = min(seeds, OWN_SEEDS) if arm.is_repeated else seeds
+    seeds = min(seeds, OWN_SEEDS) if arm.is_by_document else seeds
     found = [_run(run, game, count, seed) for seed in range(seeds if arm.estimator.is_random else 1)]
     values, most, work = zip(*found, strict=True)
     return np.array(values), max(most), float(np.mean(work))
