@@ -77,11 +77,15 @@ def _in_top(values: np.ndarray, top_k: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Arm:
-    """An estimator, whose coalitions it has (SHARED, OWN), and what it has as much of as the windows (NUMBER, WORK)."""
+    """An estimator, whose coalitions it has (SHARED, OWN), and what it has as much of as the windows (NUMBER, WORK).
+
+    count: how many coalitions it may have; where not given, found for each game and budget.
+    """
 
     estimator: Estimator
     coalitions: str
     same: str
+    count: int | None = None
 
     @property
     def is_by_document(self) -> bool:
