@@ -22,7 +22,7 @@ import pandas as pd
 
 from cornerstone.scores import SCORES, yardstick
 from cornerstone.scores.unit import POINTS
-from cornerstone.shapley.coalition_tree import most_within
+from cornerstone.shapley.coalition_tree import least_evaluations, most_within
 from cornerstone.shapley.coalitions import paper_budget
 from cornerstone.shapley.estimators import OWN, SHARED, Audited, Estimator, apply, audited
 from cornerstone.shapley.games import Game, rounded, work_of_windows
@@ -109,6 +109,11 @@ class Arm:
             counted, seeds = game.with_first_documents(BUDGET_DOCUMENTS), 1
 
         def work_of(count: int) -> float:
+            if (chooses := self.estimator.chooses) is not None:
+                n = game.n_sublayers
+                return float(
+                    np.mean([least_evaluations(chooses(n, count, seed), n) for seed in range(seeds)])
+                )
             return float(np.mean([_run(run, counted, count, seed)[2] for seed in range(seeds)]))
 
         given = work_of_windows(game.n_sublayers, budget)

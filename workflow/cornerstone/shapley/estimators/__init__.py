@@ -91,6 +91,8 @@ class Estimator:
     audited:    works on a game whose every coalition is known; None where there is nothing to audit.
     only_shared: why its coalitions are the same for all documents even in the audit; None where each document may have
                 its own. Where nothing is random, none are drawn.
+    chooses:    which coalitions it asks for, of a number of sublayers, a budget and a seed; needed where running it
+                takes long, to find the budget of so much work.
     audited_as: the name of the audited estimator that is this one under a study's settings.
     samples:    marginal contributions behind each value, for the audit's table of positions; None where they vary.
     parts:      further rows of that table, by name: linear estimators of some of its coalitions.
@@ -111,6 +113,7 @@ class Estimator:
     words: Words | None = None
     audited: Audited | None = None
     only_shared: str | None = None
+    chooses: Callable[[int, int, int], Sequence[Removed]] | None = None
     audited_as: Callable[[Settings], str] | None = None
     samples: Callable[[int, int], np.ndarray] | None = None
     parts: Callable[[int, int], dict[str, LinearEstimator]] | None = None
