@@ -13,6 +13,7 @@
 # make bench-own          the rate of coalitions of each document's own against a design that all share
 # make bench-values       how near values from coalitions of each document's own come to exact ones
 # make bench-accuracy     what true values cost: seconds against lm-eval's loop under shapiq's best approximator
+# make audit-current      the audit of what the current shapiq offers, in an environment with a newer Python
 # make bench-own-coverage how often the intervals of such values hold the Shapley value, on hard games
 # make bench-indices      how near interaction indices from such coalitions come to exact ones
 # make bench-products     how near such values come on product games of 64 and 160 sublayers
@@ -26,8 +27,10 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
+NEWER ?= python3.14 python3.13 python3.12
+CURRENT := .venv-current
 
-.PHONY: demo test test-slow test-families test-environments test-study test-hub test-slurm test-slurm-smoke bench bench-streaming bench-scaling bench-own bench-values bench-accuracy bench-own-coverage bench-indices bench-products bench-coverage bench-real-shapes lint pages environment dev-environment
+.PHONY: demo test test-slow test-families test-environments test-study test-hub test-slurm test-slurm-smoke bench bench-streaming bench-scaling bench-own bench-values bench-accuracy bench-own-coverage bench-indices bench-products bench-coverage bench-real-shapes audit-current lint pages environment dev-environment current-environment
 
 demo: environment
 	@$(RUN) snakemake all --configfile config/demo.yaml
@@ -96,6 +99,14 @@ bench-coverage: dev-environment
 bench-real-shapes: dev-environment
 	@$(VENV)/bin/python benchmarks/real_shapes.py
 
+# Every coalition of the demo's models, as config/audit.yaml has them.
+EXACT := $(foreach model,$(notdir $(wildcard resources/demo/models/*)),$(foreach task,$(basename \
+	$(notdir $(wildcard resources/demo/documents/*.jsonl))),results/audit/evaluations/$(model)/$(task)/exact.parquet))
+
+audit-current: current-environment environment
+	@$(RUN) snakemake --configfile config/audit.yaml --quiet all -- $(EXACT)
+	@OMP_NUM_THREADS=1 $(CURRENT)/bin/python benchmarks/audit_current.py
+
 lint: dev-environment
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
@@ -121,3 +132,18 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Cornerstone needs Python 3.11 or newer, and $(PYTHON) is %d.%d: make PYTHON=python3.11 ..." % sys.version_info[:2])'
 	@echo "Making the environment $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
+
+current-environment: $(CURRENT)/bin/python
+	@cmp -s requirements-current.txt $(CURRENT)/requirements-current.txt || { \
+		echo "Installing the current shapiq into $(CURRENT)" && \
+		$(CURRENT)/bin/python -m pip install --quiet --upgrade --requirement requirements-current.txt && \
+		cp requirements-current.txt $(CURRENT)/requirements-current.txt; }
+
+# A name on PATH may be there and yet not run, so each is tried.
+$(CURRENT)/bin/python:
+	@for one in $(NEWER); do \
+		$$one -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null || continue; \
+		echo "Making the environment $(CURRENT) with $$one"; exec $$one -m venv $(CURRENT); \
+	done; \
+	echo "The current shapiq needs Python 3.12 or newer, and none of $(NEWER) runs here: install one, or name it: make NEWER=/path/to/python3.13 audit-current" >&2; \
+	exit 1

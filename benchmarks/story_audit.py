@@ -31,7 +31,7 @@ from cornerstone.shapley.designs import check_exact
 from cornerstone.shapley.games import Game
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.audit import audit_table
-from cornerstone.values.audit_summary import SEEDS, audit_summary
+from cornerstone.values.audit_summary import SEEDS, audit_summary, usual
 from cornerstone.values.exact_games import exact_game
 from cornerstone.values.score_matrix import scores_of
 from cornerstone.values.scored_task import choice_table
@@ -117,7 +117,7 @@ def games_of(folder: Path, documents: Sequence[Document]) -> dict[str, Game]:
 
 
 def _game_line(audit: pd.DataFrame, game: Game, documents: int) -> str:
-    at_paper = audit[audit["multiple"] == 1].sort_values("spearman", ascending=False)
+    at_paper = usual(audit[audit["multiple"] == 1]).sort_values("spearman", ascending=False)
     best = ", ".join(f"{row.estimator} {row.spearman:.2f}" for row in at_paper.itertuples())
     return (
         f"{at_paper['model'].iloc[0]}, {at_paper['score'].iloc[0]}: {documents} documents, {len(game.scores)} "

@@ -55,6 +55,7 @@ def test_what_the_audit_says_opens_the_report_and_its_tables_are_folded(study):
     folder, paths = study
     rows = [
         {"estimator": name, "ours": name != "SVARM", "multiple": 1, "evaluations": 11, "spearman": rank}
+        | {"coalitions": "shared", "same": "number"}
         | dict.fromkeys(("kendall", "top_overlap", "share_error", "efficiency_bias", "error", "work"), 0.5)
         for name, rank in (("windows", 0.61), ("Gaussian process", 0.87), ("SVARM", 0.4))
     ]
@@ -70,7 +71,10 @@ def test_what_the_audit_says_opens_the_report_and_its_tables_are_folded(study):
     )
     assert "rank correlation of 0.61 with exact values; 1 would be the same order" in lead[2]
     assert "Gaussian process is the best of all 3 audited at this budget (0.87)." in lead[2]
-    assert "<summary>Estimators held against exact values</summary>" in page
+    assert (
+        "<summary>Estimators held against exact values, with as many coalitions as the windows</summary>"
+        in page
+    )
 
 
 def test_what_exact_and_corrected_values_say_stands_side_by_side():

@@ -12,10 +12,12 @@ from cornerstone.figures.audit import make_audit
 from cornerstone.scores import SCORES
 from cornerstone.shapley.coalition_tree import least_evaluations
 from cornerstone.shapley.coalitions import ablation, absence, exact, paper_budget, windows
+from cornerstone.shapley.estimators import ESTIMATORS as REGISTERED
 from cornerstone.shapley.estimators import (
     EXACT,
     NEARLY,
     ON_AVERAGE,
+    OWN,
     audited,
     gaussian_process,
     permutations,
@@ -33,8 +35,8 @@ from cornerstone.system.errors import CornerstoneError
 from cornerstone.tables import TABLES, View
 from cornerstone.tables.audit import Audits, audit_finding
 from cornerstone.tables.written import audit_tables, write_tables
-from cornerstone.values.audit import audit_table, measures, positions_table
-from cornerstone.values.audit_summary import audit_summary
+from cornerstone.values.audit import Arm, arms, audit_table, measures, positions_table
+from cornerstone.values.audit_summary import NUMBER, WORK, audit_summary, usual
 from cornerstone.values.exact_games import exact_game
 from cornerstone.values.score_matrix import Scores
 from cornerstone.values.titles import Titles
@@ -61,7 +63,12 @@ def gated(n, seed=0):
 @pytest.fixture(scope="module")
 def audits():
     games = {"acc": gated(8), "logprob": gated(8, seed=1)}
-    tables = [audit_table(game, 3, 3, seeds=3).assign(score=score) for score, game in games.items()]
+    as_in_studies = [arm for arm in arms(audited()) if arm.same == NUMBER]
+    as_in_studies += [Arm(REGISTERED[name], OWN, WORK) for name in ("mixed_effects", "kernel_regression")]
+    tables = [
+        audit_table(game, 3, 3, seeds=3, chosen=as_in_studies).assign(score=score)
+        for score, game in games.items()
+    ]
     return pd.concat(tables).assign(model="one", task="boolq", documents=50)
 
 
@@ -103,7 +110,9 @@ def test_orders_that_are_cut_off_by_the_budget_leave_no_bias():
 
 def test_games_that_never_change_their_score_have_no_ranks(tmp_path):
     game = exact_game(Scores("acc", tuple(exact(4)), (0, 1, 2), np.full((16, 3), 0.1), np.full(3, 0.5), 0.5))
-    table = audit_table(game, 2, 3, seeds=2).assign(model="one", task="boolq", score="acc", documents=3)
+    table = audit_table(game, 2, 3, seeds=2, multiples=(1,)).assign(
+        model="one", task="boolq", score="acc", documents=3
+    )
     assert (game.values == 0).all()
     assert table["error"].isna().all()
     assert (table["spearman"].fillna(0) == 0).all()
@@ -121,7 +130,8 @@ def test_who_knows_nothing_finds_the_largest_by_chance_alone():
 def test_biases_of_opposite_signs_do_not_cancel():
     rows = pd.DataFrame({"efficiency_bias": [0.7, -0.5], "spearman": [0.5, 0.6]})
     same = dict.fromkeys(("kendall", "top_overlap", "share_error", "error", "evaluations", "work"), 1.0)
-    summary = audit_summary(rows.assign(estimator="windows", ours=True, multiple=1, **same))
+    of_windows = {"estimator": "windows", "ours": True, "multiple": 1, "coalitions": "shared", "same": WORK}
+    summary = audit_summary(rows.assign(**of_windows, **same))
     assert summary["efficiency_bias"].item() == pytest.approx(0.6)
 
 
@@ -240,7 +250,8 @@ def test_games_without_a_positive_value_have_no_top_and_no_share_error():
     )
     assert measures(np.array([-0.1, -0.2]), np.array([0.2, 0.1]), 1)["share_error"] == 1
     games = pd.DataFrame([nothing, measures(np.array([0.2, 0.1]), np.array([0.2, 0.1]), 1)])
-    games = games.assign(multiple=1, estimator="windows", ours=True, evaluations=3, work=20)
+    of_windows = {"estimator": "windows", "ours": True, "multiple": 1, "coalitions": "shared", "same": WORK}
+    games = games.assign(**of_windows, evaluations=3, work=20)
     (row,) = audit_summary(games).to_dict("records")
     assert (row["games"], row["games_with_shares"], row["games_with_total"]) == (2, 1, 2)
     assert (row["top_overlap"], row["share_error"]) == (1, 0)
@@ -269,22 +280,24 @@ def test_a_game_with_holes_is_refused():
 
 
 def test_the_gaussian_process_has_the_values_where_sublayers_multiply(audits):
-    at_paper = audit_summary(audits).query("multiple == 1").set_index("estimator")
+    at_paper = audit_summary(usual(audits)).query("multiple == 1").set_index("estimator")
     assert at_paper.loc["Gaussian process", "spearman"] > 0.99
     assert at_paper["error"].nsmallest(2).index.isin(["Gaussian process", "mixed effects"]).all()
     assert at_paper.loc["windows", "error"] > 5 * at_paper.loc["Gaussian process", "error"]
-    assert at_paper["spearman"].is_monotonic_decreasing
     assert (at_paper["games"] == 2).all()
 
 
-def test_the_audit_has_a_row_per_estimator_and_budget(audits):
+def test_the_audit_has_a_row_per_estimator_design_and_budget(audits):
     paper = paper_budget(8, 3)
     assert set(audits["budget"]) == {paper, 2 * paper, 4 * paper}
+    by_number = audits["same"] == NUMBER
+    assert (audits["evaluations"] <= audits["budget"])[by_number].all()
     assert len(audits) == 2 * 3 * len(ESTIMATORS)
-    shared = ~audits["estimator"].isin(["mixed effects", "kernel regression"])
-    assert (audits["evaluations"] <= audits["budget"])[shared].all()
     assert (audits["work"] > 0).all()
     assert (audits["spearman_low"] <= audits["spearman"] + 1e-12).all()
+    summary = audit_summary(audits)
+    for _, of_budget in summary.groupby(["same", "multiple"]):
+        assert of_budget["spearman"].is_monotonic_decreasing
 
 
 def test_positions_tell_where_the_errors_are():
@@ -300,16 +313,17 @@ def test_positions_tell_where_the_errors_are():
 def test_the_audit_is_told_in_words_and_tables(audits, tmp_path):
     titles = Titles({"one": "Model One"}, {"boolq": "BoolQ"})
     told = audit_finding(audits, "windows", "first", "paper", titles)
-    own = audits.query("multiple == 1 and score == 'acc'").set_index("estimator")["spearman"]
+    own = usual(audits).query("multiple == 1 and score == 'acc'").set_index("estimator")["spearman"]
     assert "(windows (first edge)) orders the sublayers of Model One (1 game: model, task and score)" in told
     assert f"rank correlation of {own['windows (first edge)']:.2f} with exact values" in told
     assert f"the best of all {len(ESTIMATORS)} audited" in told
     assert "Values are exact" in audit_finding(audits, "exact", "both", "paper", titles)
     assert "(Gaussian process) orders" in audit_finding(audits, "gaussian_process", "both", "logprob", titles)
     view = View(titles, SCORES["paper"])
-    (summary,) = TABLES["audit"].sections(audit_summary(audits), view)
+    by_work, by_number = TABLES["audit"].sections(audit_summary(audits), view)
     (games,) = TABLES["audit_games"].sections(audits, view)
-    assert len(summary.table) == 3 * len(ESTIMATORS)
+    assert len(by_number.table) + len(by_work.table) == 3 * len(ESTIMATORS)
+    assert games.table.shape[1] == 3 + len(ESTIMATORS)
     assert games.table["Task"].tolist() == ["BoolQ", "BoolQ"]
     write_tables(audit_tables(), Audits(audits, audits, titles, view.score), tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [

@@ -11,6 +11,7 @@ from cornerstone.drawing.panels import Panels, titled_panels
 from cornerstone.figures import FIGURES, Context, Figure, Scope
 from cornerstone.scores import yardstick
 from cornerstone.shapley.estimators import Estimator, audited
+from cornerstone.values.audit_summary import usual
 from cornerstone.values.titles import Titles
 
 if TYPE_CHECKING:
@@ -24,11 +25,12 @@ RANKS = "rank correlation with exact values"
 
 
 def make_audit(audits: pd.DataFrame, titles: Titles) -> MplFigure:
-    """Draw one model's audit: Spearman's correlation against the budget, mean and band over seeds.
+    """Draw one model's audit: Spearman's correlation against the budget, mean and band over seeds, of each estimator
+    as studies have it.
 
     audits: rows of audit csv of one model.
     """
-    rows = audits.assign(game=audits["task"], task=audits["task"] + "\n" + audits["score"])
+    rows = usual(audits).assign(game=audits["task"], task=audits["task"] + "\n" + audits["score"])
     named = Titles(
         titles.models,
         {
@@ -85,8 +87,8 @@ def _handle(estimator: Estimator) -> Line2D:
 def _caption(context: Context) -> str:
     return (
         "Rank correlation of each estimator's values with the exact Shapley values, which all coalitions give, against "
-        "the number of coalitions that it may evaluate: the paper's number and multiples of it. Means over seeds; "
-        "bands: 5th to 95th percentile."
+        "the number of coalitions that it evaluates: the paper's number and multiples of it; where each document has "
+        "its own, as many as take the same work. Means over seeds; bands: 5th to 95th percentile."
     )
 
 

@@ -12,7 +12,7 @@ of neighbours that agree so far; it goes by the number of the first of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,6 +139,21 @@ def least_evaluations(coalitions: Iterable[Removed], n_sublayers: int) -> int:
     """
     coalitions = list(coalitions)
     return coalition_tree(coalitions, [tuple(range(n_sublayers))]).least_evaluations() if coalitions else 0
+
+
+def most_within(work_of: Callable[[int], float], given: float, least: int, most: int) -> int:
+    """The largest count from `least` to `most` that takes no more than the given work; `least` where all take more.
+
+    work_of: of a count; it grows with it.
+    """
+    low, high = least, 2 * least
+    while high <= most and work_of(high) <= given:
+        low, high = high, 2 * high
+    high = min(high, most + 1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if work_of(middle) <= given else (low, middle)
+    return low
 
 
 @dataclass(frozen=True, eq=False)

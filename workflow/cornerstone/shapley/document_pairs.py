@@ -21,7 +21,7 @@ from math import comb, sqrt
 
 import numpy as np
 
-from cornerstone.shapley.coalition_tree import least_evaluations
+from cornerstone.shapley.coalition_tree import least_evaluations, most_within
 from cornerstone.shapley.coalitions import Removed, ablation, windows
 
 GOLDEN = (sqrt(5) - 1) / 2
@@ -136,16 +136,13 @@ def pairs_of_work(n_sublayers: int, given: float) -> int:
     Work is counted in (state × sublayer) evaluations, what coalitions share once, in the mean over some documents. At
     least one pair, and never more than there are.
     """
-    low, high = 1, 2
-    singles = tuple(ablation(n_sublayers))
-    while work_of_pairs(n_sublayers, high, singles) <= given and high < 2 ** (n_sublayers - 1):
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        fits = work_of_pairs(n_sublayers, middle, singles) <= given
-        low, high = (middle, high) if fits else (low, middle)
-    nearest = min((low, high), key=lambda pairs: abs(work_of_pairs(n_sublayers, pairs, singles) - given))
-    return min(nearest, most_pairs(n_sublayers))
+    singles, most = tuple(ablation(n_sublayers)), most_pairs(n_sublayers)
+
+    def work_of(pairs: int) -> float:
+        return work_of_pairs(n_sublayers, pairs, singles)
+
+    fits = most_within(work_of, given, least=1, most=most)
+    return min((fits, min(fits + 1, most)), key=lambda pairs: abs(work_of(pairs) - given))
 
 
 def most_pairs(n_sublayers: int) -> int:

@@ -58,25 +58,43 @@ class Game:
         return Game(self.scores, self.values, documents=self.documents, covariates=self.covariates)
 
     @property
+    def by_document(self) -> np.ndarray:
+        """The scores of each document, (2^sublayers, documents); a game without any has copies."""
+        if self.documents is None:
+            return np.repeat(self.scores[:, None], COPIES, axis=1)
+        return self.documents
+
+    def with_first_documents(self, count: int) -> Game:
+        """The same game with the count at zero, and with these documents alone where each has its own coalitions."""
+        known = None if self.covariates is None else self.covariates[:count]
+        return Game(self.scores, self.values, documents=self.by_document[:, :count], covariates=known)
+
+    def of_each_document(self) -> list[Game]:
+        """The game of each document, with the count at zero. Their exact values are not worked out."""
+        unknown = np.full(self.n_sublayers, np.nan)
+        return [Game(scores, unknown) for scores in np.ascontiguousarray(self.by_document.T)]
+
+    @property
     def evaluations(self) -> int:
         """How many coalitions were asked of a document."""
         return max(map(len, self.own), default=len(self.asked))
 
     @property
+    def coalitions(self) -> list[Removed]:
+        """Those that were looked up."""
+        return [_removed_at(place) for place in self.asked]
+
+    @property
     def work(self) -> float:
         """(state × sublayer) evaluations that these took for each token, in the mean over documents."""
-        lists = self.own or [[_removed_at(place) for place in self.asked]]
+        lists = self.own or [self.coalitions]
         return float(np.mean([least_evaluations(one, self.n_sublayers) for one in lists]))
 
-    def of_documents(self, budget: int, seed: int) -> DocumentGames:
-        """Pairs of each document's own, for the work of windows of so many coalitions."""
-        by_document = self.documents
-        if by_document is None:
-            by_document = np.repeat(self.scores[:, None], COPIES, axis=1)
+    def of_documents(self, budget: int, seed: int, *, shared: bool = False) -> DocumentGames:
+        """Pairs of each document's own, for the work of windows of so many coalitions; shared: the same for all."""
         n = self.n_sublayers
-        games = with_own_pairs(
-            by_document, pairs_of_work(n, _work_of_windows(n, budget)), seed, self.covariates
-        )
+        pairs = pairs_of_work(n, work_of_windows(n, budget))
+        games = with_own_pairs(self.by_document, pairs, seed, self.covariates, shared=shared)
         self.own.extend([*ablation(n), *pair_coalitions(own)] for own in games.sides[:DOCUMENTS_COUNTED])
         return games
 
@@ -91,15 +109,21 @@ def place_of(removed: Removed) -> int:
 
 
 def with_own_pairs(
-    by_document: np.ndarray, pairs: int, seed: int, covariates: np.ndarray | None = None
+    by_document: np.ndarray,
+    pairs: int,
+    seed: int,
+    covariates: np.ndarray | None = None,
+    *,
+    shared: bool = False,
 ) -> DocumentGames:
     """So many pairs of each document's own, of documents whose every score is known: (2^sublayers, documents).
 
     covariates: what is known of each document; by default its scores of the full model, the bare one and of single
-    removals.
+    removals. shared: all documents have those of the first.
     """
     n, count = len(by_document).bit_length() - 1, by_document.shape[1]
-    sides = np.stack([document_pairs(n, pairs, (seed, document)) for document in range(count)])
+    seeds = [(seed, 0 if shared else document) for document in range(count)]
+    sides = np.stack([document_pairs(n, pairs, one) for one in seeds])
     places, last = sides @ (1 << np.arange(n)), len(by_document) - 1
     documents = np.arange(count)[:, None]
     singles = by_document[1 << np.arange(n)].T
@@ -120,7 +144,7 @@ def _removed_at(place: int) -> Removed:
     return tuple(sublayer for sublayer in range(place.bit_length()) if place >> sublayer & 1)
 
 
-def _work_of_windows(n_sublayers: int, budget: int) -> float:
+def work_of_windows(n_sublayers: int, budget: int) -> float:
     """(state × sublayer) evaluations of windows as large as the budget allows, scaled to it."""
     largest = max(
         (size for size in range(1, n_sublayers) if paper_budget(n_sublayers, size) <= budget), default=1

@@ -2,8 +2,8 @@
 
 TABLES["audit"].make(Audits(games, positions, titles, score))      # tables/audit.csv
 
-audit              a row per estimator and budget
-audit_games        a row per model, task, score, estimator and budget
+audit              a row per estimator, design and budget
+audit_games        a row per model, task, score, estimator, design and budget
 audit_positions    each estimate, sublayer by sublayer
 """
 
@@ -15,29 +15,32 @@ import pandas as pd
 
 from cornerstone.scores import Score, yardstick
 from cornerstone.scores.unit import POINTS, percent
-from cornerstone.shapley.estimators import ESTIMATORS, Settings
+from cornerstone.shapley.estimators import ESTIMATORS, OWN, Settings, audited
 from cornerstone.system.text import counted, listed
 from cornerstone.tables import TABLES, Section, Table, View
-from cornerstone.values.audit_summary import SEEDS, audit_summary
+from cornerstone.values.audit_summary import NUMBER, OWN_SEEDS, SEEDS, WORK, audit_summary, usual
 from cornerstone.values.titles import Titles
 
 SUMMARY_NOTE = (
-    "Every estimator against the exact values of the models small enough for all 2^N coalitions, at the paper's "
-    "number of coalitions (budget 1) and multiples of it: means over the audited models, tasks and scores, and over "
-    f"up to {SEEDS} seeds of each. Spearman and Kendall: rank correlation with the exact values. Worst: Spearman on "
-    "the game where it is lowest. Top: the part of the largest that are among the exact largest. Share error: half "
-    "the sum of the absolute errors of the shares. Sum: how far the values' sum is from what there is to share out, "
-    "in per cent of that. Error: mean absolute error of a value, in per cent of the largest exact one. A measure "
-    "that a game has not is left out of its mean: top and share error where no exact value is positive, sum and "
-    "error where what they are parts of is zero. Coalitions: how many were evaluated at most of a document, as not "
-    "every estimator can use its budget up. Work: evaluations of a sublayer that they take for each token, what "
-    "coalitions share once; estimators with coalitions of each document's own have as much work as the windows of the "
-    "budget, the others as many coalitions. Those in italics are shapiq's. The Gaussian process was tuned on the "
-    "models that come with Cornerstone (docs/estimators.md has others)."
+    "Every estimator against the exact values of the models small enough for all 2^N coalitions: means over the "
+    f"audited models, tasks and scores, and over up to {SEEDS} seeds of each, {OWN_SEEDS} of those that look at each "
+    "document alone. Spearman and Kendall: rank correlation with the exact values. Worst: Spearman on the game where "
+    "it is lowest. Top: the part of the largest that are among the exact largest. Share error: half the sum of the "
+    "absolute errors of the shares. Sum: how far the values' sum is from what there is to share out, in per cent of "
+    "that. Error: mean absolute error of a value, in per cent of the largest exact one. A measure that a game has not "
+    "is left out of its mean: top and share error where no exact value is positive, sum and error where what they are "
+    "parts of is zero. Number: how many coalitions were evaluated at most of a document, as not every estimator can "
+    "use its budget up. Work: evaluations of a sublayer that they take for each token, what coalitions share once. "
+    "Those in italics are shapiq's. The Gaussian process was tuned on the models that come with Cornerstone "
+    "(docs/estimators.md has others)."
+)
+WORK_NOTE = (
+    "All have as much work as the paper's windows (budget 1), or multiples of it. Coalitions: whether all documents "
+    "share them, or each document has its own, drawn with a seed of its own; the values are means over documents. "
 )
 GAMES_NOTE = (
-    "Spearman's rank correlation with the exact values at the paper's budget, by model, task and score; the mean over "
-    "seeds, the best of each row in bold."
+    "Spearman's rank correlation with the exact values at the paper's budget, by model, task and score, of each "
+    "estimator as studies have it; the mean over seeds, the best of each row in bold."
 )
 
 
@@ -56,15 +59,34 @@ class Audits:
 
 
 def summary_sections(summary: pd.DataFrame, view: View) -> list[Section]:
-    """A row per estimator and budget."""
-    text = pd.DataFrame(
+    """A row per estimator, design and budget: as much work as the windows', then as many coalitions."""
+    number, work = (_summary_text(summary[summary["same"] == same]) for same in (NUMBER, WORK))
+    sections = [
+        Section(
+            "Estimators held against exact values, with the work of the windows",
+            WORK_NOTE + _only_shared() + SUMMARY_NOTE,
+            work,
+        ),
+        Section(
+            "Estimators held against exact values, with as many coalitions as the windows",
+            "Estimators on coalitions that all documents share, as studies have them, with as many as the paper's "
+            "windows (budget 1), or multiples of it. The columns are those of the table of equal work.",
+            number.drop(columns="Coalitions"),
+        ),
+    ]
+    return [section for section in sections if len(section.table)]
+
+
+def _summary_text(summary: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
         {
             "Budget": summary["multiple"],
             "Estimator": [
                 name if ours else f"*{name}*"
                 for name, ours in zip(summary["estimator"], summary["ours"], strict=True)
             ],
-            "Coalitions": summary["evaluations"].map(lambda count: f"{count:,.0f}"),
+            "Coalitions": summary["coalitions"],
+            "Number": summary["evaluations"].map(lambda count: f"{count:,.0f}"),
             "Work": summary["work"].map(lambda work: f"{work:,.0f}"),
             "Spearman": summary["spearman"].map(_two_digits),
             "Worst": summary["spearman_worst"].map(_two_digits),
@@ -75,12 +97,20 @@ def summary_sections(summary: pd.DataFrame, view: View) -> list[Section]:
             "Error (%)": summary["error"].map(percent),
         }
     )
-    return [Section("Estimators held against exact values", SUMMARY_NOTE, text)]
+
+
+def _only_shared() -> str:
+    """Which estimators the audit has with shared coalitions alone, and why."""
+    alone = [estimator for estimator in audited() if OWN not in estimator.by_coalitions]
+    fixed = [estimator.title for estimator in alone if not estimator.is_random]
+    why = [f"{listed(fixed)}, as nothing is drawn at random"] if fixed else []
+    why += [f"{one.title}, as {one.only_shared}" for one in alone if one.is_random]
+    return f"With shared coalitions only: {'; '.join(why)}. " if why else ""
 
 
 def games_sections(audits: pd.DataFrame, view: View) -> list[Section]:
     """Spearman's correlation game by game, a column per estimator."""
-    at_paper = audits[audits["multiple"] == 1]
+    at_paper = usual(audits[audits["multiple"] == 1])
     names = list(audit_summary(at_paper)["estimator"])
     rows = []
     for (model, task, score), of_game in at_paper.groupby(["model", "task", "score"], sort=False):
@@ -97,6 +127,7 @@ def games_sections(audits: pd.DataFrame, view: View) -> list[Section]:
 def audit_finding(audits: pd.DataFrame, estimator: str, edges: str, score: str, titles: Titles) -> str:
     """How near the configured estimator's ranks are to exact ones, on the audited models and in the study's score."""
     beside = yardstick().name
+    audits = usual(audits)
     own_score = audits["score"] == beside if score == beside else audits["score"] != beside
     summary = audit_summary(audits[(audits["multiple"] == 1) & own_score]).set_index("estimator")
     best = summary["spearman"].fillna(-1).idxmax()
@@ -136,8 +167,8 @@ def _two_digits(number: float) -> str:
 TABLES.register(
     Table(
         name="audit",
-        about="every estimator at the paper's number of coalitions and multiples, means over models, tasks "
-        "and scores",
+        about="every estimator with shared coalitions and with each document's own, at the work of the paper's windows "
+        "and multiples, means over models, tasks and scores",
         make=lambda audits: audit_summary(audits.games).assign(unit=POINTS.in_files),
         sections=summary_sections,
         is_folded=True,

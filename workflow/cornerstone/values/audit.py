@@ -4,14 +4,17 @@ evaluations/{model}/{task}/exact.parquet + documents/{task}.parquet
     -> audit/{model}/{task}.csv            a row per score × estimator × budget
        audit_positions/{model}/{task}.csv  a row per score × estimator × sublayer, at the paper's budget
 
-The budget is the paper's number of coalitions and its multiples; estimators that draw at random run with many seeds.
-The game is the mean score over these documents. So the audit measures the error of estimation alone; the intervals
-of the values cover the sampling of documents.
+Design and estimator are held apart: each estimator runs on coalitions that all documents share, and, where its form
+allows, on coalitions of each document's own (`Arm`). All have as much work as the paper's windows, or multiples of it;
+estimators on shared coalitions also run with as many coalitions as the windows have, as in studies. Those that draw at
+random run with many seeds. The game is the mean score over these documents. So the audit measures the error of
+estimation alone; the intervals of the values cover the sampling of documents.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,20 +22,23 @@ import pandas as pd
 
 from cornerstone.scores import SCORES, yardstick
 from cornerstone.scores.unit import POINTS
+from cornerstone.shapley.coalition_tree import least_evaluations, most_within
 from cornerstone.shapley.coalitions import paper_budget
-from cornerstone.shapley.estimators import Estimator, apply, audited
-from cornerstone.shapley.games import Game, rounded
+from cornerstone.shapley.estimators import OWN, SHARED, Audited, Estimator, apply, audited
+from cornerstone.shapley.games import Game, rounded, work_of_windows
 from cornerstone.statistics.ranks import kendall, spearman
 from cornerstone.statistics.shares import shares
-from cornerstone.values.audit_summary import SEEDS
+from cornerstone.values.audit_summary import NUMBER, OWN_SEEDS, SEEDS, WORK
 from cornerstone.values.exact_games import exact_games
 from cornerstone.values.rows import named, sublayer_columns, write_csv
-from cornerstone.values.scored_task import read_choices, score_task
+from cornerstone.values.scored_task import EvaluatedTask, read_choices, score_task
 
 MULTIPLES = (1, 2, 4)
 """Of the paper's budget."""
 BAND = (0.05, 0.95)
 """Quantiles over seeds."""
+BUDGET_SEEDS, BUDGET_DOCUMENTS = 2, 8
+"""Draws, of shared coalitions and of documents' own, in whose mean a number of coalitions takes its work."""
 ROUNDING = 1e-9
 """A total below this part of the numbers that it was added up from is zero up to rounding."""
 
@@ -69,29 +75,98 @@ def _in_top(values: np.ndarray, top_k: int) -> np.ndarray:
     return above + equal * (min(top_k, len(values)) - above.sum()) / equal.sum()
 
 
-def audit_table(
-    game: Game, max_removed: int, top_k: int, seeds: int = SEEDS, multiples: Sequence[int] = MULTIPLES
-) -> pd.DataFrame:
-    """A row per estimator and budget: estimator, ours, multiple, budget, evaluations, seeds and the `measures`.
+@dataclass(frozen=True)
+class Arm:
+    """An estimator, whose coalitions it has (SHARED, OWN), and what it has as much of as the windows (NUMBER, WORK).
 
+    count: how many coalitions it may have; where not given, found for each game and budget.
+    """
+
+    estimator: Estimator
+    coalitions: str
+    same: str
+    count: int | None = None
+
+    @property
+    def is_by_document(self) -> bool:
+        """Whether a run looks at each document alone: it takes long, and few seeds say as much as many of others."""
+        return self.coalitions == OWN or self.estimator.of_documents is not None
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether it is an estimator of one game that runs once for each document."""
+        return self.coalitions == OWN and self.estimator.of_documents is None
+
+    def budget(self, game: Game, budget: int) -> int:
+        """How many coalitions the estimator may have where windows have `budget`."""
+        if (
+            self.same == NUMBER or self.estimator.of_documents is not None
+        ):  # these take as much work by themselves
+            return budget
+        run, counted = self.estimator.by_coalitions[self.coalitions], game
+        seeds = BUDGET_SEEDS if self.estimator.is_random else 1
+        if self.coalitions == OWN:
+            counted, seeds = game.with_first_documents(BUDGET_DOCUMENTS), 1
+
+        def work_of(count: int) -> float:
+            if (chooses := self.estimator.chooses) is not None:
+                n = game.n_sublayers
+                return float(
+                    np.mean([least_evaluations(chooses(n, count, seed), n) for seed in range(seeds)])
+                )
+            return float(np.mean([_run(run, counted, count, seed)[2] for seed in range(seeds)]))
+
+        given = work_of_windows(game.n_sublayers, budget)
+        if work_of(budget) <= given:
+            return most_within(work_of, given, least=budget, most=len(game.scores))
+        return most_within(work_of, given, least=game.n_sublayers + 2, most=budget)
+
+
+def arms(estimators: Sequence[Estimator]) -> list[Arm]:
+    """All that each of these estimators can do."""
+    found = []
+    for estimator in estimators:
+        if estimator.of_documents is None:
+            found.append(Arm(estimator, SHARED, NUMBER))
+        found += [Arm(estimator, coalitions, WORK) for coalitions in estimator.by_coalitions]
+    return found
+
+
+def audit_table(
+    game: Game,
+    max_removed: int,
+    top_k: int,
+    seeds: int = SEEDS,
+    multiples: Sequence[int] = MULTIPLES,
+    chosen: Sequence[Arm] | None = None,
+) -> pd.DataFrame:
+    """A row per arm and budget: estimator, ours, coalitions, same, multiple, budget, evaluations, work, seeds and the
+    `measures`.
+
+    budget: how many coalitions the windows have, the paper's times multiple; same: what the estimator has as much of.
     evaluations: the most coalitions that it asked for, of a document; work: (state × sublayer) evaluations that these
-    take for each token, what they share once. Estimators with coalitions of each document's own have as much work as
-    windows of the budget, the others as many coalitions. Each measure is a mean over seeds; of spearman there are its
-    quantiles spearman_low, spearman_high too. Budgets beyond all coalitions are left out.
+    take for each token, what they share once. Each measure is a mean over seeds, fewer where a run looks at each
+    document alone; of spearman there are its quantiles spearman_low, spearman_high too. Budgets beyond all coalitions
+    are left out, and what runs document by document has the first alone. chosen: by default all arms of all audited
+    estimators.
     """
     paper = paper_budget(game.n_sublayers, max_removed)
     budgets = {m: m * paper for m in multiples if m * paper <= len(game.scores)}
+    chosen = arms(audited()) if chosen is None else chosen
     return pd.DataFrame(
         [
             {
-                "estimator": estimator.title,
-                "ours": estimator.library is None,
+                "estimator": arm.estimator.title,
+                "ours": arm.estimator.library is None,
+                "coalitions": arm.coalitions,
+                "same": arm.same,
                 "multiple": multiple,
                 "budget": budget,
             }
-            | _row(*_runs(estimator, game, budget, seeds), game, top_k)
+            | _row(*_runs(arm, game, budget, seeds), game, top_k)
             for multiple, budget in budgets.items()
-            for estimator in audited()
+            for arm in chosen
+            if multiple == min(budgets) or not arm.is_repeated
         ]
     )
 
@@ -106,7 +181,7 @@ def positions_table(game: Game, labels: Sequence[str], max_removed: int, seeds: 
     budget = paper_budget(game.n_sublayers, max_removed)
     tables, of_parts = [], {}
     for estimator in audited():
-        values, *_ = _runs(estimator, game, budget, seeds)
+        values, *_ = _runs(_usual(estimator), game, budget, seeds)
         table = _positions(estimator.title, labels, values, game.values)
         if estimator.samples is not None:
             table["samples"] = estimator.samples(game.n_sublayers, max_removed)
@@ -133,10 +208,7 @@ def audit(
 
     Raises CornerstoneError where a coalition is missing, and where shapiq is not installed.
     """
-    evaluated = read_choices([evaluation], documents)
-    chosen = SCORES[score].metric(evaluated.metrics, evaluated.task)
-    metrics = dict.fromkeys((chosen, yardstick().name))
-    games = exact_games([score_task(evaluated, metric).scores for metric in metrics])
+    evaluated, games = audited_games(evaluation, documents, score)
     tables = {
         output: lambda game: audit_table(game, max_removed, top_k, seeds).assign(unit=POINTS.in_files),
         positions: lambda game: positions_table(game, evaluated.labels, max_removed, seeds),
@@ -146,6 +218,19 @@ def audit(
             games, table_of, evaluated.model, evaluated.task, len(evaluated.designs[0].documents)
         )
         write_csv(table, path)
+
+
+def audited_games(
+    evaluation: Path, documents: Path, score: str = "paper"
+) -> tuple[EvaluatedTask, dict[str, Game]]:
+    """What was evaluated, and by metric the games of the study's score and of the yardstick.
+
+    Raises CornerstoneError where a coalition is missing.
+    """
+    evaluated = read_choices([evaluation], documents)
+    chosen = SCORES[score].metric(evaluated.metrics, evaluated.task)
+    metrics = dict.fromkeys((chosen, yardstick().name))
+    return evaluated, exact_games([score_task(evaluated, metric).scores for metric in metrics])
 
 
 def _of_games(
@@ -158,18 +243,28 @@ def _of_games(
     return pd.concat(tables, ignore_index=True)
 
 
-def _runs(estimator: Estimator, game: Game, budget: int, seeds: int) -> tuple[np.ndarray, int, float]:
-    """Values of each seed, shape (seeds, sublayers), the most coalitions that one asked of a document, and their work.
+def _usual(estimator: Estimator) -> Arm:
+    """As studies have it."""
+    return Arm(estimator, SHARED, NUMBER) if estimator.of_documents is None else Arm(estimator, OWN, WORK)
+
+
+def _runs(arm: Arm, game: Game, budget: int, seeds: int) -> tuple[np.ndarray, int, float]:
+    """Values of each seed, (seeds, sublayers), the most coalitions that one asked of a document, and their work."""
+    run, count = arm.estimator.by_coalitions[arm.coalitions], arm.budget(game, budget)
+    seeds = min(seeds, OWN_SEEDS) if arm.is_by_document else seeds
+    found = [_run(run, game, count, seed) for seed in range(seeds if arm.estimator.is_random else 1)]
+    values, most, work = zip(*found, strict=True)
+    return np.array(values), max(most), float(np.mean(work))
+
+
+def _run(run: Audited, game: Game, count: int, seed: int) -> tuple[np.ndarray, int, float]:
+    """The values, how many coalitions were asked of a document at most, and their work.
 
     Rounded: equal values that differ in the last digit must not be ranked by it.
     """
-    values, most, work = [], 0, []
-    for seed in range(seeds if estimator.is_random else 1):
-        fresh = game.asked_anew()
-        values.append(rounded(estimator.audited(fresh, budget, seed), game.scores))
-        most = max(most, fresh.evaluations)
-        work.append(fresh.work)
-    return np.array(values), most, float(np.mean(work))
+    fresh = game.asked_anew()
+    values = rounded(run(fresh, count, seed), game.scores)
+    return values, fresh.evaluations, fresh.work
 
 
 def _row(values: np.ndarray, evaluations: int, work: float, game: Game, top_k: int) -> dict[str, float]:

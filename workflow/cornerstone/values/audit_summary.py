@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import pandas as pd
 
+from cornerstone.shapley.estimators import OWN
+
 SEEDS = 20
 """Of each estimator that draws at random, on each game and budget."""
+OWN_SEEDS = 3
+"""Of those that look at each document alone: each seed is a mean over all documents."""
+NUMBER, WORK = "number", "work"
+"""What an estimator has as much of as the windows: the number of coalitions, or the work."""
 MEASURES = [
     "evaluations",
     "work",
@@ -19,16 +25,27 @@ MEASURES = [
 
 
 def audit_summary(audits: pd.DataFrame) -> pd.DataFrame:
-    """A row per estimator and multiple of the budget, means over the audited models, tasks and scores: the columns of
-    `audit_table` (of the biases their size), games, and spearman_worst, that of the game where it is lowest; the best
-    first. A measure that a game has not is left out of its mean. games_with_shares: of how many games top_overlap and
-    share_error are means; games_with_total: of how many efficiency_bias is one."""
+    """A row per estimator, design and multiple of the budget: means over the audited models, tasks and scores of the
+    columns of `audit_table` (of the biases their size), games, and spearman_worst, that of the game where it is lowest;
+    the best first. A measure that a game has not is left out of its mean. games_with_shares: of how many games
+    top_overlap and share_error are means; games_with_total: of how many efficiency_bias is one."""
     rows = []
-    for (multiple, name, ours), of_one in audits.groupby(["multiple", "estimator", "ours"], sort=False):
+    names = ["multiple", "same", "coalitions", "estimator", "ours"]
+    for keys, of_one in audits.groupby(names, sort=False):
         means = of_one.assign(efficiency_bias=of_one["efficiency_bias"].abs())[MEASURES].mean()
-        row = {"multiple": multiple, "estimator": name, "ours": ours, "games": len(of_one)}
+        row = dict(zip(names, keys, strict=True)) | {"games": len(of_one)}
         there = of_one.notna().sum()
         row |= {"games_with_shares": there["share_error"], "games_with_total": there["efficiency_bias"]}
         rows.append(row | means.to_dict() | {"spearman_worst": of_one["spearman"].min()})
     table = pd.DataFrame(rows)
-    return table.sort_values(["multiple", "spearman"], ascending=[True, False], ignore_index=True)
+    return table.sort_values(
+        ["same", "multiple", "spearman"], ascending=[False, True, False], ignore_index=True
+    )
+
+
+def usual(audits: pd.DataFrame) -> pd.DataFrame:
+    """Of each estimator the rows as studies have it: as many coalitions as the windows, which all documents share, or,
+    where it is made for coalitions of each document's own, these."""
+    by_number = audits["same"] == NUMBER
+    has_number = by_number.groupby(audits["estimator"]).transform("any")
+    return audits[by_number | ~has_number & (audits["coalitions"] == OWN)]

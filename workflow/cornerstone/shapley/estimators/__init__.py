@@ -13,14 +13,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import SeedSequence
 
 from cornerstone.shapley.coalitions import Removed
 from cornerstone.shapley.document_games import DocumentGames
-from cornerstone.shapley.games import Game
+from cornerstone.shapley.games import DOCUMENTS_COUNTED, Game
 from cornerstone.shapley.kernel_regression import Corrected
 from cornerstone.shapley.linear import LinearEstimator
 from cornerstone.system.registry import LAST, Registry
 
+SHARED, OWN = "shared", "own"
+"""Whose coalitions are evaluated: the same for all documents, or each document's own."""
 EXACT, NEARLY, ON_AVERAGE = "exact", "nearly exact", "right on average"
 YARDSTICK = "mixed_effects"
 """The estimator that others are held against where no exact values are known."""
@@ -88,6 +91,10 @@ class Estimator:
     fit:        makes the weights of a study; None where only the audit has it. Then words are not needed.
     of_documents: in its place where each document has coalitions of its own.
     audited:    works on a game whose every coalition is known; None where there is nothing to audit.
+    only_shared: why its coalitions are the same for all documents even in the audit; None where each document may have
+                its own. Where nothing is random, none are drawn.
+    chooses:    which coalitions it asks for, of a number of sublayers, a budget and a seed; needed where running it
+                takes long, to find the budget of so much work.
     audited_as: the name of the audited estimator that is this one under a study's settings.
     samples:    marginal contributions behind each value, for the audit's table of positions; None where they vary.
     parts:      further rows of that table, by name: linear estimators of some of its coalitions.
@@ -108,6 +115,8 @@ class Estimator:
     of_documents: OfDocuments | None = None
     words: Words | None = None
     audited: Audited | None = None
+    only_shared: str | None = None
+    chooses: Callable[[int, int, int], Sequence[Removed]] | None = None
     audited_as: Callable[[Settings], str] | None = None
     samples: Callable[[int, int], np.ndarray] | None = None
     parts: Callable[[int, int], dict[str, LinearEstimator]] | None = None
@@ -139,6 +148,15 @@ class Estimator:
             f"{self.words.few_documents}."
         )
 
+    @property
+    def by_coalitions(self) -> dict[str, Audited]:
+        """How the audit runs it, by whose coalitions are evaluated: SHARED, OWN, or both if its form allows."""
+        if self.of_documents is not None:
+            return {SHARED: on_pairs(self.of_documents, shared=True), OWN: self.audited}
+        if self.only_shared is not None or not self.is_random:
+            return {SHARED: self.audited}
+        return {SHARED: self.audited, OWN: document_by_document(self.audited)}
+
     def audited_name(self, settings: Settings) -> str:
         """Under which name the audit has this estimator with these settings."""
         return self.audited_as(settings) if self.audited_as else self.name
@@ -162,10 +180,29 @@ def apply(estimator: LinearEstimator, game: Game) -> np.ndarray:
     return estimator.weights @ game.score(estimator.coalitions)
 
 
-def on_own_coalitions(of_documents: OfDocuments) -> Audited:
-    """The audit of such an estimator: from as much work as windows of the budget."""
+def on_pairs(of_documents: OfDocuments, *, shared: bool = False) -> Audited:
+    """The audit of such an estimator: from as much work as windows of the budget.
+
+    shared: on pairs that are the same for all documents, in place of each document's own.
+    """
 
     def values(game: Game, budget: int, seed: int) -> np.ndarray:
-        return of_documents(game.of_documents(budget, seed)).per_document.mean(axis=0)
+        return of_documents(game.of_documents(budget, seed, shared=shared)).per_document.mean(axis=0)
+
+    return values
+
+
+def document_by_document(audited: Audited) -> Audited:
+    """The mean of what an estimator gives on each document's game, with a seed of its own and so many coalitions.
+
+    The Shapley value is linear in the game, so the mean of the documents' values is that of the mean score.
+    """
+
+    def values(game: Game, budget: int, seed: int) -> np.ndarray:
+        games = game.of_each_document()
+        seeds = [int(SeedSequence((seed, place)).generate_state(1)[0]) for place in range(len(games))]
+        found = [audited(one, budget, own) for one, own in zip(games, seeds, strict=True)]
+        game.own.extend(one.coalitions for one in games[:DOCUMENTS_COUNTED])
+        return np.mean(found, axis=0)
 
     return values

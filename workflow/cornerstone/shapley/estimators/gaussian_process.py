@@ -57,6 +57,8 @@ ESTIMATORS.register(
             "scores beyond the one without sublayers.",
         ),
         audited=process_values,
+        chooses=_drawn,
+        only_shared="its kernel is learnt from the mean scores of coalitions that documents share",
         minutes=120,
         look=Look("#1B6CA8", "-", "s", band=True),
         order=70,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from cornerstone.shapley.estimators import ESTIMATORS, NEARLY, Estimator, Look, Words, on_own_coalitions
+from cornerstone.shapley.estimators import ESTIMATORS, NEARLY, Estimator, Look, Words, on_pairs
 from cornerstone.shapley.kernel_regression import kernel_regression
 
 ESTIMATORS.register(
@@ -24,7 +24,7 @@ ESTIMATORS.register(
             "documents alone is in the columns these_low and these_high. Other intervals take the removals as they "
             "were made.",
         ),
-        audited=on_own_coalitions(kernel_regression),
+        audited=on_pairs(kernel_regression),
         additive=NEARLY,
         look=Look("#B07C1A", "-", "P", band=True),
         order=74,

@@ -3,7 +3,7 @@ document's own (see the module `shapley.mixed_effects`)."""
 
 from __future__ import annotations
 
-from cornerstone.shapley.estimators import ESTIMATORS, NEARLY, Estimator, Look, Words, on_own_coalitions
+from cornerstone.shapley.estimators import ESTIMATORS, NEARLY, Estimator, Look, Words, on_pairs
 from cornerstone.shapley.kernel_regression import FEWEST_DOCUMENTS
 from cornerstone.shapley.mixed_effects import mixed_effects
 
@@ -30,7 +30,7 @@ ESTIMATORS.register(
         ),
         fewest_documents=FEWEST_DOCUMENTS,
         minutes=120,
-        audited=on_own_coalitions(mixed_effects),
+        audited=on_pairs(mixed_effects),
         additive=NEARLY,
         look=Look("#0B6E4F", "-", "*", band=True),
         order=72,
