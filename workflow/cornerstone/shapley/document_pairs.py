@@ -125,24 +125,24 @@ def pair_coalitions(sides: np.ndarray) -> list[Removed]:
 
 def pairs_of_same_work(n_sublayers: int, max_removed: int) -> int:
     """How many pairs of a document come nearest to the work of the paper's windows; both include single removals."""
-    given = [*ablation(n_sublayers), *windows(n_sublayers, max_removed)]
-    return pairs_of_work(n_sublayers, least_evaluations(given, n_sublayers))
+    singles = tuple(ablation(n_sublayers))
+    given = least_evaluations([*singles, *windows(n_sublayers, max_removed)], n_sublayers)
+    within = pairs_of_work(n_sublayers, given)
+    counts = (within, min(within + 1, most_pairs(n_sublayers)))
+    return min(counts, key=lambda pairs: abs(work_of_pairs(n_sublayers, pairs, singles) - given))
 
 
 @lru_cache
 def pairs_of_work(n_sublayers: int, given: float) -> int:
-    """How many pairs of a document come nearest to so much work, single removals included.
+    """How many pairs a document may have for so much work, single removals included.
 
     Work is counted in (state × sublayer) evaluations, what coalitions share once, in the mean over some documents. At
-    least one pair, and never more than there are.
+    least one pair; all that there are, where they take no more.
     """
-    singles, most = tuple(ablation(n_sublayers)), most_pairs(n_sublayers)
-
-    def work_of(pairs: int) -> float:
-        return work_of_pairs(n_sublayers, pairs, singles)
-
-    fits = most_within(work_of, given, least=1, most=most)
-    return min((fits, min(fits + 1, most)), key=lambda pairs: abs(work_of(pairs) - given))
+    singles = tuple(ablation(n_sublayers))
+    return most_within(
+        lambda pairs: work_of_pairs(n_sublayers, pairs, singles), given, least=1, most=most_pairs(n_sublayers)
+    )
 
 
 def most_pairs(n_sublayers: int) -> int:
