@@ -12,9 +12,10 @@ Then both are timed, taking turns. Cornerstone evaluates all documents by coalit
 the estimator's arithmetic are counted. lm-eval's loop (model kept loaded, hooks that zero the sublayers, one-token
 cache on, best batch size) is timed on a sample and scaled up: with shared coalitions the documents run together, with
 own ones those that have the coalition. shapiq's arithmetic is not counted. Models: the demo's own, whose games these
-are, on the demo's documents; and a random Llama of as many sublayers, on some documents as long as the real sets',
-scaled up: it is the one that is asked, as in the small ones little of the time goes into matrix products. Prints a
-table, and as the last line one JSON object.
+are, on the demo's documents, of the drawn ones every fifth (--part); and a random Llama of as many sublayers, on some
+documents as long as the real sets'; seconds are scaled up to all documents. The Llama is the one that is asked, as in
+the small models little of the time goes into matrix products. Both have one thread (--threads). Prints a table, and as
+the last line one JSON object.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def main() -> None:
     arguments = _arguments()
     evaluate_everything(arguments.cores)
     prices = prices_of(demo_games(), arguments)
-    torch.set_num_threads(arguments.cores)
+    torch.set_num_threads(arguments.threads)
     rows = []
     for model, tasks in timed_models(arguments):
         loops = {task.name: lm_eval_of(model, task.documents[:: arguments.rounds]) for task in tasks}
@@ -115,12 +116,14 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1, help="of both where they are timed")
     parser.add_argument("--seeds", type=int, default=2, help="of coalitions that all documents share")
     parser.add_argument(
         "--blocks", type=int, default=6, help="of the random Llama: half the games' sublayers"
     )
     parser.add_argument("--width", type=int, default=512)
-    parser.add_argument("--documents", type=int, default=20, help="a kind, that the random Llama is timed on")
+    parser.add_argument("--documents", type=int, default=12, help="a kind, that the random Llama is timed on")
+    parser.add_argument("--part", type=int, default=5, help="of the drawn documents every so many is timed")
     parser.add_argument("--rounds", type=int, default=2, help="each on as large a part of the documents")
     parser.add_argument(
         "--sample", type=int, default=3, help="evaluations a round in whose batches lm-eval is timed"
@@ -219,8 +222,8 @@ def timed_models(arguments: argparse.Namespace) -> list[tuple[LanguageModel, lis
         for path in TASKS:
             encoded = encode_documents(model.encoder, list(build_documents(path.stem, data=path).documents))
             drawn = random.Random(path.stem).choices(range(len(encoded)), k=DRAWN)
-            timed = {SETS[0]: range(len(encoded)), SETS[1]: drawn}
-            tasks.append(Task(path.stem, encoded, timed, {each: len(some) for each, some in timed.items()}))
+            timed = {SETS[0]: range(len(encoded)), SETS[1]: drawn[:: arguments.part]}
+            tasks.append(Task(path.stem, encoded, timed, {SETS[0]: len(encoded), SETS[1]: DRAWN}))
         models.append((model, tasks))
     sets = {kind: documents_of(kind, arguments.documents, None)[0] for kind in KINDS}
     everything = [document for documents in sets.values() for document in documents]
