@@ -1,6 +1,7 @@
 """The audit of the current shapiq: an environment of its own, and the same tables as the audit's."""
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -28,7 +29,9 @@ esac
 
 def make(folder, newer):
     command = ["make", "current-environment", f"NEWER={newer}", f"CURRENT={folder / 'current'}"]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    # This make is nobody's child: one that runs the tests would have it say where it is.
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, env=alone)
 
 
 def python(path, status):

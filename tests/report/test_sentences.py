@@ -80,6 +80,7 @@ def test_what_the_audit_says_opens_the_report_and_its_tables_are_folded(study):
 def test_what_exact_and_corrected_values_say_stands_side_by_side():
     known = {"estimator": "windows", "ours": True, "multiple": 1, "evaluations": 11, "spearman": 0.61}
     known |= dict.fromkeys(("kendall", "top_overlap", "share_error", "efficiency_bias", "error", "work"), 0.5)
+    known |= {"coalitions": "shared", "same": "number"}
     audit = pd.DataFrame([known]).assign(model="mix", task="piqa", score="acc")
     near = {"model": "mix", "task": "piqa", "estimator": "windows", "spearman": 0.64, "error": 0.2}
     tables = {"corrected": pd.DataFrame([near])}
@@ -95,7 +96,8 @@ def test_what_exact_and_corrected_values_say_stands_side_by_side():
     [("mixed_effects", [200, 39], True), ("mixed_effects", [200, 40], False), ("windows", [39], False)],
 )
 def test_values_of_few_documents_are_said_to_be_of_another_estimator(estimator, documents, is_told):
-    contents = contents_of({"values": pd.DataFrame({"documents": documents})}, estimator=estimator)
+    sizes = pd.DataFrame({"model": "mix", "sublayers": 8, "documents": documents})
+    contents = contents_of({"shares_by_task": sizes}, estimator=estimator)
     told = (
         "On tasks with fewer than 40 documents the values of mixed effects are those of kernel regression on the same "
         "coalitions, without a model of the documents. Its share is"

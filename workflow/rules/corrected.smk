@@ -21,12 +21,12 @@ rule corrected_table:
         "<logs>/corrected_table.log",
     benchmark:
         "<benchmarks>/corrected_table.tsv"
+    priority: 1  # the tables and the report wait for it
     conda:
         "../../envs/analysis.yaml"
     resources:
         mem_mb=MEMORY_OF_SCORES,
         runtime=lambda wildcards, attempt: attempt * ESTIMATORS[YARDSTICK].minutes,
-    priority: 1  # the tables and the report wait for it
     params:
         score=study.score,
         rejected=lambda wildcards: rejected_among(study.corrected_evaluations),

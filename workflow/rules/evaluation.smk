@@ -67,10 +67,10 @@ rule evaluate:
         "<benchmarks>/evaluate/{model}/{task}/{design}.tsv"
     wildcard_constraints:
         model=WHOLE_MODELS,
+    priority: 2  # before what is made of other evaluations: the last ones are waited for longest
     conda:
         "../../envs/evaluate.yaml"
     threads: evaluate_threads
-    priority: 2  # before what is made of other evaluations: the last ones are waited for longest
     # Not params: where and in how much memory it is computed changes no result.
     resources:
         device=lambda wildcards: study.model(wildcards.model).device,

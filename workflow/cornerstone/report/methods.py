@@ -11,7 +11,7 @@ from cornerstone.system.text import listed
 def method(contents: Contents) -> list[str]:
     """How values, effects and intervals were measured with the study's own settings, a paragraph each."""
     settings = contents.settings
-    on_few = ESTIMATORS[contents.config["estimator"]].on_few(contents.tables["values"]["documents"])
+    on_few = ESTIMATORS[contents.config["estimator"]].on_few(contents.tables["shares_by_task"]["documents"])
     paragraphs = [
         "A sublayer is one attention (or another mixer of tokens, as Mamba is), FFN or mixture-of-experts (MoE) of a "
         "decoder block. Removing it leaves the skip connection: x + f(x) becomes x. Each model answered "
