@@ -52,8 +52,9 @@ LEAST_STRENGTH = 1e-6
 """Of the strongest sublayer's."""
 STEPS, PATTERN_STEPS = 25, 12
 """Of expectation and maximisation."""
-PASSES = STEPS + 2
-"""Over all documents: those steps, then the equations of B and g, then the values."""
+PATTERNS_WEIGH = 25
+"""A pass over all documents with the patterns takes about so many times a step: there are two, for the equations of B
+and g and for the values."""
 SILENT_FOR = 30.0
 """Seconds: shorter fits show no progress."""
 LEAST_VARIANCE = 1e-8
@@ -68,7 +69,7 @@ def mixed_effects(games: DocumentGames) -> Corrected:
     scale = float(np.sqrt(np.mean(games.differences**2)))
     if games.n_documents < FEWEST_DOCUMENTS or games.n_sublayers < FEWEST_SUBLAYERS or not scale > 0:
         return plain
-    with progress("fit a model of the documents' games", "documents", silent_for=SILENT_FOR) as advance:
+    with progress("fit a model of the documents' games", "steps", silent_for=SILENT_FOR) as advance:
         modelled = _Model(games, plain.per_document.mean(axis=0) / scale, scale, advance).corrected()
     return _mixed(plain, modelled)
 
@@ -126,13 +127,13 @@ class _Model:
         expected[has_all] = alone[has_all]
         return (expected - games.without) / 2 / self.scale
 
-    def _chunks(self, chosen: np.ndarray) -> Iterator[np.ndarray]:
+    def _chunks(self, chosen: np.ndarray, weight: int = 1) -> Iterator[np.ndarray]:
         places = np.flatnonzero(chosen)
         for start in range(0, len(places), CHUNK):
             chunk = places[start : start + CHUNK]
             yield chunk
-            self.done += len(chunk)
-            self.advance(self.done, PASSES * self.count)
+            self.done += weight * len(chunk)
+            self.advance(self.done, (STEPS + 2 * PATTERNS_WEIGH) * self.count)
 
     def _rows(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """x, h and weights of the rows of some documents, by the variances learnt so far."""
@@ -191,7 +192,7 @@ class _Model:
         for fold, (gram, moments) in enumerate(sums):
             shared = np.linalg.solve(total[0] - gram + np.diag(1 / prior), total[1] - moments)
             shared = shared.reshape(self.features.shape[1], -1)
-            for places in self._chunks(self.fold == fold):
+            for places in self._chunks(self.fold == fold, PATTERNS_WEIGH):
                 per_document[places], by_pair[places] = self._values(places, shared)
         gap = self.games.totals / self.scale - per_document.sum(axis=1)
         per_document += gap[:, None] / self.n
@@ -207,7 +208,7 @@ class _Model:
         q = self.features.shape[1]
         gram, moments = np.zeros((q * q, wide * wide)), np.zeros((q, wide))
         inverse = np.linalg.inv(self.omega)
-        for places in self._chunks(chosen):
+        for places in self._chunks(chosen, PATTERNS_WEIGH):
             x, h, weights = self._rows(places)
             z = self._columns(x, places)
             weighted = (x * weights[..., None]).transpose(0, 2, 1)
