@@ -91,7 +91,7 @@ bench-indices: dev-environment
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/own_indices.py
 
 bench-products: dev-environment
-	@$(VENV)/bin/python benchmarks/deep_products.py
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/deep_products.py
 
 bench-coverage: dev-environment
 	@$(VENV)/bin/python benchmarks/interval_coverage.py
