@@ -14,8 +14,8 @@ cache on, best batch size) is timed on a sample and scaled up: with shared coali
 own ones those that have the coalition. shapiq's arithmetic is not counted. Models: the demo's own, whose games these
 are, on the demo's documents, of the drawn ones every fifth (--part); and a random Llama of as many sublayers, on some
 documents as long as the real sets'; seconds are scaled up to all documents. The Llama is the one that is asked, as in
-the small models little of the time goes into matrix products. Both have one thread (--threads). Prints a table, and as
-the last line one JSON object.
+the small models little of the time goes into matrix products. Both have one thread (--threads), and seconds
+are the process's own: other work on the machine does not count. Prints a table, and as the last line one JSON object.
 """
 
 from __future__ import annotations
@@ -285,17 +285,22 @@ def _times(
     draws: Sequence[set[int]],
     arguments: argparse.Namespace,
 ) -> dict[str, float]:
-    """Seconds of all the task's documents: ours, and of lm-eval's loop with shared and with own coalitions."""
+    """The process's seconds for all the task's documents: ours, and of lm-eval's loop with shared and with own coalitions."""
     timed, count = task.timed[price.documents], task.counts[price.documents]
     rng, rounds = random.Random(task.name), arguments.rounds
     check, engine, each = [], 0.0, {loop: [] for loop in LOOPS}
     for number in range(rounds):
         part = timed[number::rounds]
-        started = time.perf_counter()
+        started = time.process_time()
         lists = [_coalitions(model, price, seed) for seed in range(number, len(timed), rounds)]
         result = evaluate(model, [task.documents[place] for place in part], ForEach(lists))
-        check.append(result.counts["check_seconds"])
-        engine += time.perf_counter() - started - check[-1]
+        taken, of_check, of_engine = (
+            time.process_time() - started,
+            result.counts["check_seconds"],
+            result.counts["engine_seconds"],
+        )
+        check.append(taken * of_check / (of_check + of_engine))
+        engine += taken - check[-1]
         each["shared"].append(_shared_evaluation(lm, model, task, part, result, rng))
         for _ in range(arguments.sample):
             each["own"].append(_own_evaluation(lm, model, task, timed, draws, rng))
@@ -320,7 +325,7 @@ def _shared_evaluation(
     removed = (rng.randrange(len(model.sublayers)),)
     positions = {place: position for position, place in enumerate(part)}  # of copies the last
     documents = [task.documents[place] for place in positions]
-    seconds, theirs = timed_without(lm, model, documents, removed)
+    seconds, theirs = timed_without(lm, model, documents, removed, time.process_time)
     rest = iter(theirs)
     for position, document in zip(positions.values(), documents, strict=True):
         found = list(islice(rest, document.n_choices))
@@ -337,7 +342,8 @@ def _own_evaluation(
     place = rng.choice(sorted(rng.choice(draws)))
     having = {timed[position % len(timed)] for position, asked in enumerate(draws) if place in asked}
     removed = tuple(sublayer for sublayer in range(len(model.sublayers)) if place >> sublayer & 1)
-    seconds, _ = timed_without(lm, model, [task.documents[one] for one in sorted(having)], removed)
+    some = [task.documents[one] for one in sorted(having)]
+    seconds, _ = timed_without(lm, model, some, removed, time.process_time)
     return seconds / len(having)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from cornerstone.engine.reference import sublayers_removed
 from cornerstone.loading.encoding import EncodedDocument
@@ -51,14 +51,18 @@ def loglikelihoods(lm, documents: Sequence[EncodedDocument]) -> list[float]:
 
 
 def timed_without(
-    lm, model: LanguageModel, documents: Sequence[EncodedDocument], removed: Removed
+    lm,
+    model: LanguageModel,
+    documents: Sequence[EncodedDocument],
+    removed: Removed,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[float, list[float]]:
     """Seconds that the documents take without some sublayers, and the log-likelihoods of all requests, nats."""
-    started = time.perf_counter()
+    started = clock()
     with sublayers_removed(model, removed):
         found = loglikelihoods(lm, documents)
     synchronize(model)
-    return time.perf_counter() - started, found
+    return clock() - started, found
 
 
 def largest_difference(
