@@ -285,7 +285,7 @@ def _times(
     draws: Sequence[set[int]],
     arguments: argparse.Namespace,
 ) -> dict[str, float]:
-    """The process's seconds for all the task's documents: ours, and of lm-eval's loop with shared and with own coalitions."""
+    """The process's seconds for all documents: ours, and of lm-eval's loop with shared and with own coalitions."""
     timed, count = task.timed[price.documents], task.counts[price.documents]
     rng, rounds = random.Random(task.name), arguments.rounds
     check, engine, each = [], 0.0, {loop: [] for loop in LOOPS}
