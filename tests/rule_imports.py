@@ -57,7 +57,7 @@ class Import:
 
 def rules() -> list[Rule]:
     """Every rule of the workflow that runs code."""
-    files = [REPOSITORY / "Snakefile", *sorted((LIBRARY / "rules").glob("*.smk"))]
+    files = [LIBRARY / "Snakefile", *sorted((LIBRARY / "rules").glob("*.smk"))]
     found = []
     for text in files:
         blocks = re.split(r"^(?:rule|checkpoint) +(\w+):", text.read_text(), flags=re.MULTILINE)[1:]

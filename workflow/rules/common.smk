@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import contextmanager
 from dataclasses import asdict
 
 from snakemake_interface_executor_plugins.settings import ExecMode
@@ -14,7 +15,8 @@ from cornerstone.figures import FIGURES
 from cornerstone.scores import SCORES
 from cornerstone.shapley.designs import DESIGNS
 from cornerstone.shapley.estimators import ESTIMATORS, YARDSTICK
-from cornerstone.study.code import code_of, estimator_files, score_files
+from cornerstone.study.code import estimator_files, files_of_code, score_files
+from cornerstone.study.deployment import check_library, check_place_of_results
 from cornerstone.study.driver import (
     answer_question,
     configured_study,
@@ -36,17 +38,40 @@ IS_DRIVER = workflow.exec_mode == ExecMode.DEFAULT  # its jobs read this file to
 MEMORY_OF_SCORES = 16_000
 """MB to read evaluations with: all coalitions and far pairs are up to 10^8 rows."""
 
+
+@contextmanager
+def refusing():
+    """End with one line where something is refused."""
+    try:
+        yield
+    except CornerstoneError as error:
+        sys.exit(f"Cornerstone: {error}")
+
+
 fix_order_of_sets()
-try:
-    study = configured_study(config, sys.argv[1:], is_driver=IS_DRIVER)
-    if IS_DRIVER:
-        if answer_question(study, sys.argv[1:]):
+with refusing():
+    check_library(Path(workflow.source_path("../cornerstone/__init__.py")))
+    targets = [] if IS_MODULE else sys.argv[1:]  # another workflow's targets are not this study's
+    study = configured_study(config, targets, is_driver=IS_DRIVER)
+    if IS_DRIVER and not IS_MODULE:
+        if answer_question(study, targets):
             sys.exit(0)
         explain_lock(sys.argv[1:])
+    if IS_DRIVER:
         set_aside_bad_results(study, sys.argv[1:])
     edits = note_edited_tasks(study, sys.argv[1:]) if IS_DRIVER else read_edits(study)
-except CornerstoneError as error:
-    sys.exit(f"Cornerstone: {error}")
+
+
+def place_of(path):
+    """Where the rules write to a path: a module may have a prefix, and path variables of its own."""
+    return workflow.pathvars.apply(workflow.modifier.path_modifier.replace_prefix(path))
+
+
+def code_of(script, entries=()):
+    """The files of the code of a script, by its name, and of the registered things that it uses: inputs of its rule."""
+    own = HERE / "scripts" / f"{script}.py"
+    script = own if own.is_file() else Path(workflow.source_path(f"../scripts/{script}.py"))
+    return files_of_code(script, entries)
 
 
 def names(known):
