@@ -5,6 +5,7 @@ import re
 from contextlib import contextmanager
 from dataclasses import asdict
 
+from snakemake.cli import get_argument_parser
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 from cornerstone.evaluations.rejected import count_rejected
@@ -18,6 +19,7 @@ from cornerstone.shapley.estimators import ESTIMATORS, YARDSTICK
 from cornerstone.study.code import estimator_files, files_of_code, score_files
 from cornerstone.study.deployment import check_library, check_place_of_results
 from cornerstone.study.driver import (
+    QUESTIONS,
     answer_question,
     configured_study,
     explain_lock,
@@ -48,16 +50,26 @@ def refusing():
         sys.exit(f"Cornerstone: {error}")
 
 
+def asked_of_module():
+    """The command line where it asks a question of this module and nothing else: other targets are not this study's."""
+    questions = {workflow.modifier.modify_rulename(question): question for question in QUESTIONS}
+    if not IS_DRIVER or not questions.keys() & set(sys.argv):
+        return []
+    targets = set(get_argument_parser().parse_args(sys.argv[1:]).targets)
+    is_question = len(targets) == 1 and targets <= questions.keys()
+    return [questions.get(word, word) for word in sys.argv[1:]] if is_question else []
+
+
 fix_order_of_sets()
 with refusing():
     check_library(Path(workflow.source_path("../cornerstone/__init__.py")))
-    targets = [] if IS_MODULE else sys.argv[1:]  # another workflow's targets are not this study's
-    study = configured_study(config, targets, is_driver=IS_DRIVER)
-    if IS_DRIVER and not IS_MODULE:
-        if answer_question(study, targets):
-            sys.exit(0)
-        explain_lock(sys.argv[1:])
+    asked = asked_of_module() if IS_MODULE else sys.argv[1:]
+    study = configured_study(config, asked, is_driver=IS_DRIVER)
     if IS_DRIVER:
+        if answer_question(study, asked):
+            sys.exit(0)
+        if not IS_MODULE:
+            explain_lock(asked)
         set_aside_bad_results(study, sys.argv[1:])
     edits = note_edited_tasks(study, sys.argv[1:]) if IS_DRIVER else read_edits(study)
 

@@ -1,7 +1,7 @@
 """Whether the workflow and its library belong together, and write where the study says, wherever they are used from.
 
     check_library(Path("workflow/cornerstone/__init__.py"))
-    check_place_of_results(study, "results/models")
+    check_place_of_results(study, ["results/tables"])
 
 Another workflow may take Cornerstone as a module, from a folder or from a repository. A repository hands out the files
 that rules name and no others, so the library is then one that was installed.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import cornerstone
@@ -42,13 +43,15 @@ def check_library(own: Path) -> None:
         )
 
 
-def check_place_of_results(study: StudyConfig, place: str) -> None:
+def check_place_of_results(study: StudyConfig, places: Iterable[str]) -> None:
     """Raise CornerstoneError where rules write elsewhere than the study says.
 
-    place: where they write the study's folder of results, after the module's `prefix`, `replace_prefix` and `pathvars`.
+    places: where what the study writes to its folder `tables` goes, after the module's `prefix`, `replace_prefix` and
+    `pathvars`.
     """
-    if os.path.normpath(place) != os.path.normpath(study.results):
+    own = os.path.join(study.results, "tables")
+    if moved := [place for place in places if os.path.normpath(place) != own]:
         raise CornerstoneError(
-            f"rules would write to {place}, and the configuration's results are {study.results}: leave prefix, "
-            "replace_prefix and pathvars out of the module, and give the folder as results in its configuration"
+            f"rules would write to {moved[0]}, and the configuration says {own}: leave prefix, replace_prefix and "
+            "pathvars out of the module, and give the folder as results in its configuration"
         )
