@@ -133,11 +133,11 @@ def test_a_figure_of_one_model_needs_no_job_of_another(tmp_path):
         "cornerstone_build_documents": 2,
         "cornerstone_find_unscorable": 1,
         "cornerstone_accept_documents": 1,
-        "cornerstone_evaluate_shard": 8,
-        "cornerstone_join_shards": 4,
+        "cornerstone_evaluate_shard": 4,
+        "cornerstone_join_shards": 2,
         "cornerstone_estimate_values": 2,
         "cornerstone_draw": 1,
-        "total": 20,
+        "total": 14,
     }
 
 
