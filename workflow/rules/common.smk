@@ -52,7 +52,8 @@ def refusing():
 
 def asked_of_module():
     """The command line where it asks a question of this module and nothing else: other targets are not this study's."""
-    questions = {workflow.modifier.modify_rulename(question): question for question in QUESTIONS}
+    taken = filter(workflow.modifier.avail_rulename, QUESTIONS)  # `use rule` may leave them out
+    questions = {workflow.modifier.modify_rulename(question): question for question in taken}
     if not IS_DRIVER or not questions.keys() & set(sys.argv):
         return []
     targets = set(get_argument_parser().parse_args(sys.argv[1:]).targets)
