@@ -9,4 +9,5 @@
 include: "workflow/Snakefile"
 
 
-workflow.default_target = "all"  # what an included file says of it does not count
+if not IS_MODULE:
+    workflow.default_target = "all"  # what an included file says of it does not count

@@ -5,6 +5,7 @@ import re
 from contextlib import contextmanager
 from dataclasses import asdict
 
+from snakemake.checkpoints import Checkpoint
 from snakemake.cli import get_argument_parser
 from snakemake_interface_executor_plugins.settings import ExecMode
 
@@ -177,7 +178,8 @@ def accepted(wildcards, designs):
     One that is there does not, and none is made of the lists: a task that is added would make it again.
     """
     if not all(is_evaluated(study, wildcards.model, wildcards.task, design) for design in designs):
-        checkpoints.accept_documents.get(model=wildcards.model)
+        # Not checkpoints.accept_documents: `use rule evaluate from cornerstone with:` reads this file again, for that alone.
+        Checkpoint(rules.accept_documents.rule, checkpoints).get(model=wildcards.model)
     return []
 
 
