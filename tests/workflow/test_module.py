@@ -106,6 +106,13 @@ def ours(said: str) -> list[str]:
 
 
 TELL_LOCAL_RULES = 'print("local:", *workflow._localrules, file=__import__("sys").stderr)\n'
+ANOTHER_PRIORITY = """
+use rule evaluate from cornerstone as cornerstone_evaluate with:
+    priority: 1
+"""
+ONE_RULE = """
+use rule overview from cornerstone as progress
+"""
 OF_THE_SAME_NAME = """
 rule estimate:
     output:
@@ -156,6 +163,38 @@ def test_a_question_is_answered_by_the_name_of_its_rule(tmp_path):
     assert "Demo Llama" in said and "Building DAG" not in said
     said = snakemake(folder, "cornerstone_overview", "results/most_important.txt", "--dry-run")
     assert {"cornerstone_overview", "most_important"} < planned(said).keys()
+
+
+def test_a_rule_that_is_taken_alone_is_a_question_only_if_it_is_one(tmp_path):
+    folder = second_workflow(tmp_path / "second")
+    text = (folder / "Snakefile").read_text().split("use rule")[0]
+    (folder / "Snakefile").write_text(text + ONE_RULE)
+    said = snakemake(folder, "progress")
+    assert "Demo Llama" in said and "Building DAG" not in said
+    (folder / "Snakefile").write_text(text + ONE_RULE.replace("overview", "tables"))
+    said = snakemake(folder, "progress", "--dry-run", succeeds=False)
+    assert "MissingInputException" in said and not ours(said)
+
+
+def test_the_root_snakefile_is_the_same_module(tmp_path):
+    folder = second_workflow(tmp_path / "second")
+    said = snakemake(folder, "--dry-run")
+    path = folder / "Snakefile"
+    path.write_text(path.read_text().replace("/workflow/Snakefile", "/Snakefile"))
+    assert planned(snakemake(folder, "--dry-run")) == planned(said)
+
+
+def test_its_profile_is_cornerstones_with_the_names_of_renamed_rules():
+    said = yaml.safe_load(block("yaml", "# What a job") + block("yaml", "retries"))
+    slurm = yaml.safe_load((REPOSITORY / "profiles" / "slurm" / "config.yaml").read_text(encoding="utf-8"))
+    renamed = {f"cornerstone_{rule}": resources for rule, resources in slurm["set-resources"].items()}
+    assert said["set-resources"] == renamed
+    assert said["default-resources"] == slurm["default-resources"] and said["retries"] == slurm["retries"]
+    assert ("--rerun-triggers", *said["rerun-triggers"]) == TRIGGERS
+    default = (REPOSITORY / "profiles" / "default" / "config.yaml").read_text(encoding="utf-8")
+    assert f"rerun-triggers: [{', '.join(TRIGGERS[1:])}]" in default
+    catalog = yaml.safe_load((REPOSITORY / ".snakemake-workflow-catalog.yml").read_text(encoding="utf-8"))
+    assert catalog["usage"]["mandatory-flags"]["flags"] == " ".join(TRIGGERS)
 
 
 @pytest.mark.parametrize(
@@ -225,8 +264,13 @@ def test_with_the_library_a_module_from_a_repository_plans_the_same(repository, 
 
 @pytest.mark.study
 def test_a_second_workflow_runs_the_demo(tmp_path):
-    """Elsewhere, with Snakemake's own reasons to run a job again; then nothing is left to be done."""
-    folder = second_workflow(tmp_path / "second", models={"mine": settings()["models"]["mine"]})
+    """Elsewhere, with Snakemake's own reasons to run a job again; then nothing is left to be done.
+
+    Its rule of evaluations is changed, and still has to wait until the documents are accepted.
+    """
+    folder = second_workflow(
+        tmp_path / "second", ANOTHER_PRIORITY, models={"mine": settings()["models"]["mine"]}
+    )
     snakemake(folder)
     results = folder / "results" / "cornerstone"
     assert (results / "figures" / "pie_mine.pdf").stat().st_size > 1000
@@ -234,7 +278,7 @@ def test_a_second_workflow_runs_the_demo(tmp_path):
     assert "mine" in (folder / "results" / "most_important.txt").read_text()
     assert {path.name for path in folder.iterdir()} == {".snakemake", "Snakefile", "config.yaml", "results"}
     assert "Nothing to be done" in snakemake(folder)
-    assert re.search(rf"Demo Llama +boolq .* {N_DOCUMENTS} of ", snakemake(folder, "cornerstone_precision"))
+    assert re.search(rf"Demo Llama +BoolQ .* {N_DOCUMENTS} of ", snakemake(folder, "cornerstone_precision"))
 
 
 @pytest.mark.study
