@@ -165,6 +165,7 @@ def test_a_question_is_answered_by_the_name_of_its_rule(tmp_path):
     assert {"cornerstone_overview", "most_important"} < planned(said).keys()
 
 
+@pytest.mark.study
 def test_a_rule_that_is_taken_alone_is_a_question_only_if_it_is_one(tmp_path):
     folder = second_workflow(tmp_path / "second")
     text = (folder / "Snakefile").read_text().split("use rule")[0]
@@ -176,6 +177,7 @@ def test_a_rule_that_is_taken_alone_is_a_question_only_if_it_is_one(tmp_path):
     assert "MissingInputException" in said and not ours(said)
 
 
+@pytest.mark.study
 def test_the_root_snakefile_is_the_same_module(tmp_path):
     folder = second_workflow(tmp_path / "second")
     said = snakemake(folder, "--dry-run")
@@ -256,6 +258,7 @@ def test_a_module_from_a_repository_needs_the_library_and_says_so_in_one_line(re
     assert "the workflow is of version" in line and "of 0.0.1" in line
 
 
+@pytest.mark.study
 def test_with_the_library_a_module_from_a_repository_plans_the_same(repository, tmp_path):
     folder = from_repository(tmp_path / "second", repository)
     said = snakemake(folder, "--dry-run", *TRIGGERS, PYTHONPATH=str(REPOSITORY / "workflow"))

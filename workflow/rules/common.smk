@@ -178,7 +178,7 @@ def accepted(wildcards, designs):
     One that is there does not, and none is made of the lists: a task that is added would make it again.
     """
     if not all(is_evaluated(study, wildcards.model, wildcards.task, design) for design in designs):
-        # Not checkpoints.accept_documents: `use rule evaluate from cornerstone with:` reads this file again, for that alone.
+        # Not checkpoints.accept_documents, which is unknown in a second `use rule` of a module, as of `evaluate with:`.
         Checkpoint(rules.accept_documents.rule, checkpoints).get(model=wildcards.model)
     return []
 
