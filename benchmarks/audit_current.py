@@ -14,11 +14,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
+import multiprocessing
 import sys
 import time
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -60,14 +63,14 @@ class Named:
 
 def main() -> None:
     arguments = _arguments()
-    warnings.simplefilter("ignore")
+    _quiet()
     games = [game for path in _exact_tables(arguments.results) for game in games_of(path, arguments.results)]
     n = games[0].game.n_sublayers
     found, left_out = offered(n, paper_budget(n, LARGEST_WINDOW))
     print(f"shapiq {version('shapiq')} on Python {sys.version.split()[0]}: {len(games)} games", flush=True)
-    with ProcessPoolExecutor(
-        arguments.cores, initializer=warnings.simplefilter, initargs=("ignore",)
-    ) as pool:
+    # Not forked: boosted trees that ran here before would wait for ever for their threads in a forked process.
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(arguments.cores, fresh, initializer=_quiet) as pool:
         run = partial(_audited, pool)
         quick, slow = _by_speed(found, games[0].game, arguments.most_seconds)
         few = games[:: arguments.tuning_step]
@@ -78,6 +81,17 @@ def main() -> None:
         rows += [run(games, [Arm(one, SHARED, NUMBER)], 1) for one in slow.values()]
     summary = audit_summary(pd.concat(rows, ignore_index=True))
     _print(summary, left_out, slow, arguments)
+
+
+def _quiet() -> None:
+    """No warnings of approximators that have little to learn from, tens of thousands of lines."""
+    warnings.simplefilter("ignore")
+    with suppress(ImportError):
+        import lightgbm
+
+        logger = logging.getLogger("lightgbm")
+        logger.setLevel(logging.ERROR)
+        lightgbm.register_logger(logger)
 
 
 def _arguments() -> argparse.Namespace:
