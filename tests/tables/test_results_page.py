@@ -141,7 +141,9 @@ def test_every_column_has_a_unit():
 
 
 def test_every_table_is_on_the_page():
-    assert {f"tables/{table.name}.csv" for table in TABLES} == {p for p in CSV_FILES if p.startswith("tables/")}
+    assert {f"tables/{table.name}.csv" for table in TABLES} == {
+        p for p in CSV_FILES if p.startswith("tables/")
+    }
 
 
 @pytest.mark.parametrize(
