@@ -24,13 +24,13 @@ def gold_indices(where: str, lm_task: LoadedTask, row: Any, choices: Sequence[st
     gold = answer(row)
     if answer(row) != gold:
         raise CornerstoneError(
-            f"{where}: its answer is another each time it is asked ({shown(gold)}); shuffle in process_docs"
+            f"{where}: its answer differs each time it is computed ({shown(gold)}); shuffle in process_docs"
         )
     lists = bool(lm_task.multiple_target)  # as the first document's answer is
     if not lm_task.multiple_input and isinstance(gold, list) != lists:
         raise CornerstoneError(
-            f"{where}: the answer is {shown(gold)}, and the first document's is {'a' if lists else 'no'}"
-            " list, by which lm-eval scores all; give a list in each document, or in none"
+            f"{where}: the answer is {shown(gold)}, but the first document's is {'a' if lists else 'not a'}"
+            " list, and lm-eval scores all documents alike; give a list in each document, or in none"
         )
     listed = gold if isinstance(gold, list) else [gold]
     indices = [_index(each, choices) for each in listed]
@@ -86,5 +86,5 @@ def check_digits(lm_task: LoadedTask, rows: dict[int, Any]) -> None:
     if another is not None:
         raise CornerstoneError(
             f"task {lm_task.config.task}: {lm_task.loaded.place}, row {another + 1}: every answer is the text of a "
-            f"choice, and lm-eval takes its digits for an index: {AS_TEXT}"
+            f"choice, but lm-eval reads its digits as an index: {AS_TEXT}"
         )

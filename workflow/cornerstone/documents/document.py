@@ -189,7 +189,7 @@ def _read_metadata(schema: Any) -> dict[str, Any]:
 
 def _no_documents(path: Path | str, error: Exception) -> CornerstoneError:
     return CornerstoneError(
-        f"{path} is no document file of this version ({' '.join(str(error).split())}): "
+        f"{path} is not a document file of this version ({' '.join(str(error).split())}): "
         "remove it and build the documents again"
     )
 

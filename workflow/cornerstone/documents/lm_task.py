@@ -46,7 +46,7 @@ def make_lm_task(task: str, definition: Mapping[str, Any], loaded: TaskData, sho
         if first:
             gold_indices(f"task {task}: {loaded.place}, row 1", lm_task, first, lm_task.doc_to_choice(first))
         raise CornerstoneError(
-            f"task {task}: lm-eval can make no prompt of {loaded.place}, row 1 ({one_line(error)})"
+            f"task {task}: lm-eval cannot build a prompt from {loaded.place}, row 1 ({one_line(error)})"
         ) from error
     check_names(lm_task, with_examples=bool(shots))
     for _ in range(NAME_DRAWS):

@@ -42,7 +42,7 @@ class LoadedTask(ConfigurableTask):
                 f"{RETURNED.get(type(rows), '; give one')}"
             )
         if len(rows) == 0:
-            raise CornerstoneError(f"{where}: its process_docs leaves no documents")
+            raise CornerstoneError(f"{where}: its process_docs returns no documents")
         return rows
 
     def doc_iterator(self, *, samples: Any = None, **more: Any) -> Iterator[tuple[int, Any]]:

@@ -60,12 +60,12 @@ def read_rows(path: Path, definition: Mapping[str, Any], folder: Path) -> datase
             error = error.__cause__
         raise _unreadable(path, one_line(error)) from error
     if len(rows) == 0:
-        raise CornerstoneError(f"{path} has no documents: give one a line")
+        raise CornerstoneError(f"{path} has no documents: give one per line")
     return rows
 
 
 def _unreadable(path: Path, reason: str) -> CornerstoneError:
-    return CornerstoneError(f"cannot read {path} ({reason}): give one document a line")
+    return CornerstoneError(f"cannot read {path} ({reason}): give one document per line")
 
 
 def _parquet_rows(path: Path, folder: Path) -> datasets.Dataset:
@@ -111,7 +111,7 @@ def _array(path: Path, field: str, values: list[Any]) -> pa.Array:
             is_kept = False
         if not is_kept:
             raise CornerstoneError(
-                f"{path}, row {number}: field {shown(field)} is {shown(value)}, which cannot be kept as it is "
+                f"{path}, row {number}: field {shown(field)} is {shown(value)}, which cannot be kept unchanged "
                 "beside the other rows' values: give them one type"
             )
     return pa.ExtensionArray.from_storage(kind.pa_type, pa.array(texts, pa.string()))
@@ -238,7 +238,7 @@ def _cast(
         except (ValueError, RecursionError) as error:
             wanted = "a whole number" if cast is _whole else "JSON, such as a list in brackets"
             raise CornerstoneError(
-                f"{path}, row {number}: {field!r} is {shown(cell)}, and the task reads {wanted} there"
+                f"{path}, row {number}: {field!r} is {shown(cell)}, but the task reads {wanted} there"
             ) from error
     return values
 

@@ -87,7 +87,7 @@ def read_unscorable(path: Path | str) -> CheckedModel:
         return CheckedModel(**content, tasks=tasks)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CornerstoneError(
-            f"{path} is no list of unscorable documents ({error}): remove it, then type the same command again"
+            f"{path} is not a list of unscorable documents ({error}): remove it, then type the same command again"
         ) from error
 
 

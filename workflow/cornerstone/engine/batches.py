@@ -53,7 +53,7 @@ class Batching:
         self._states = max(1.0, states)
 
     def in_order(self) -> list[int]:
-        """All positions, largest documents first: what does not fit the memory shows at once."""
+        """All positions, largest documents first: what does not fit in memory shows at once."""
         return sorted(range(len(self.rows)), key=self._size_of)
 
     def _size_of(self, position: int) -> tuple:

@@ -90,7 +90,7 @@ def choose_rows(
             raise
         named = ", ".join(str(document.index) for document in extreme_documents(documents))
         raise CornerstoneError(
-            f"{model.name}: the check of documents {named} does not fit the memory: free memory, or choose a "
+            f"{model.name}: the check of documents {named} does not fit in memory: free memory, or choose a "
             "smaller dtype or another device"
         ) from error
 
@@ -104,7 +104,7 @@ def _refuse_unknown_tokens(model: LanguageModel, documents: Sequence[EncodedDocu
         if token >= known:
             raise CornerstoneError(
                 f"{model.name}: document {document.index} has the token {token}, and the model's weights know those "
-                f"below {known}: the tokenizer is another model's; put the model's own tokenizer.json and "
+                f"below {known}: the tokenizer belongs to another model; put the model's own tokenizer.json and "
                 "tokenizer_config.json in its folder"
             )
 

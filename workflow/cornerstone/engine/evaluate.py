@@ -183,7 +183,7 @@ class _Evaluation:
             log.info("planned: %s", self.plan)
 
     def run(self) -> None:
-        """Work through the documents, largest first: what does not fit the memory shows at once."""
+        """Work through the documents, largest first: what does not fit in memory shows at once."""
         tasks = [_Task([position for position in self.batching.in_order() if self.asked.counts[position]])]
         while tasks:
             task = tasks.pop()
@@ -297,7 +297,7 @@ class _Evaluation:
         if smaller is None:
             raise CornerstoneError(
                 f"{self.model.name}: document {self.documents[positions[0]].index} ({tokens} tokens) does "
-                "not fit the memory even alone: free memory, or choose a smaller dtype or another device"
+                "not fit in memory even alone: free memory, or choose a smaller dtype or another device"
             )
         log.info("out of memory with %d documents: going on with smaller batches", len(positions))
         self.budget = self.largest = smaller

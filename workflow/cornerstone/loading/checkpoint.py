@@ -200,8 +200,8 @@ def blocks_left_out(*, read_outside: bool = True) -> Iterator[list[Checkpoint]]:
     model_class = transformers.PreTrainedModel
     if "_load_pretrained_model" not in vars(model_class):
         raise CornerstoneError(
-            f"transformers {transformers.__version__} loads models in a way that streaming does not know: install the "
-            "version that requirements.txt names, or choose placement: resident"
+            f"transformers {transformers.__version__} loads models in a way that streaming does not support: "
+            "install the version that requirements.txt names, or choose placement: resident"
         )
     opened: list[Checkpoint] = []
 

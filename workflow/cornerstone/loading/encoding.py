@@ -121,7 +121,7 @@ def load_encoder(folder: Path, config: Any = None, *, allow_remote_code: bool | 
     except Exception as error:  # transformers raises whatever its parsers raise
         refuse_remote_code(error, folder)
         raise CornerstoneError(
-            f"{Path(folder, 'config.json')} tells no model that transformers knows ({why(error, said)}): put the "
+            f"{Path(folder, 'config.json')} names no model type that transformers knows ({why(error, said)}): put the "
             "model's own there"
         ) from error
     try:
@@ -191,8 +191,9 @@ def refuse_remote_code(error: Exception, folder: Path | str) -> None:
     """Raise CornerstoneError where transformers failed because the model brings code that it may not run."""
     if "trust_remote_code" in str(error):
         raise CornerstoneError(
-            f"{folder} needs Python code that comes with the model, and that is not run unasked: if you trust whoever "
-            "wrote it, give this model `allow_remote_code: true` in the configuration and pin its revision to a commit"
+            f"{folder} needs Python code that comes with the model, which is not run without permission: if you "
+            "trust whoever wrote it, give this model `allow_remote_code: true` in the "
+            "configuration and pin its revision to a commit"
         ) from error
 
 

@@ -97,7 +97,7 @@ def load_model(
     used (see `streaming`); "auto": resident where they fit.
     allow_remote_code: whether Python code that comes with the model is run; see `check_own_code`.
     Raises CornerstoneError where `check_model_folder` does, where transformers would load something else than the
-    files hold, and for a model that does not fit the memory or whose sublayers cannot be told apart.
+    files hold, and for a model that does not fit in memory or whose sublayers cannot be told apart.
     """
     folder = Path(folder)
     check_model_folder(folder, allow_remote_code)

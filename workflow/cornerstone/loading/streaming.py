@@ -7,7 +7,7 @@
 One thread reads ahead, and at most two blocks are in memory: the one in use and the next. Three ways to do this
 were weighed. accelerate's offloading loads each module when it is called, in the thread that computes, and keeps
 a second copy on the disk of every weight that transformers converts (Mixtral's experts). A safetensors memory
-map would read lazily in that thread too, and a file that is cut off then ends the process. So the files are read
+map would read lazily in that thread too, and a file that is truncated then ends the process. So the files are read
 here, the conversion is transformers' own (see `checkpoint`), and the thread hides both behind the computation.
 """
 

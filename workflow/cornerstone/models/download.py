@@ -124,7 +124,7 @@ def _small_files(model: HubModel, allow_remote_code: bool) -> list[HubFile]:
     found = [f for f in model.files if _is_ours(f) and any(fnmatch(f.path, pattern) for pattern in patterns)]
     if model.file("config.json") is None:
         raise CornerstoneError(
-            f"{model.id} has no config.json, so it is no model in Hugging Face format: see {page_of(model.id)}"
+            f"{model.id} has no config.json, so it is not a model in Hugging Face format: see {page_of(model.id)}"
         )
     return found
 
@@ -276,10 +276,14 @@ def _verify(model: HubModel, files: Sequence[HubFile], digests: Path | None) -> 
         _discard(model, damaged)
         if last_try:
             raise CornerstoneError(
-                f"{names} of {model.id} came damaged twice (another digest than the hub lists): something between "
-                "the hub and this machine changes files; type the same command again, or use another network"
+                f"{names} of {model.id} was damaged twice in transit (its digest is not the one that the hub lists): "
+                "something between the hub and this machine changes files; type the same command again, or "
+                "use another network"
             )
-        print(f"{names}: another digest than the hub lists; removed, and fetched again", flush=True)
+        print(
+            f"{names}: its digest is not the one that the hub lists; removed, and downloaded again",
+            flush=True,
+        )
         _fetch(model, damaged, force=True)
 
 
@@ -312,7 +316,9 @@ def _discard(model: HubModel, files: Sequence[HubFile]) -> None:
     except OSError as error:
         if error.errno not in NOT_OURS:
             raise
-        raise not_writable(f"{_listed(files)} of {model.id} came damaged, and lies", error) from error
+        raise not_writable(
+            f"{_listed(files)} of {model.id} was damaged in transit, and lies", error
+        ) from error
 
 
 def _remove_orphans(model: HubModel, files: Sequence[HubFile]) -> None:
@@ -358,7 +364,7 @@ def _verify_by_name(folder: Path, digests: Path | None) -> None:
     for path, digest in sums.items():
         if digest != named[path]:
             raise CornerstoneError(
-                f"{path} is damaged (another digest): remove it, and type the same command online"
+                f"{path} is damaged (its digest differs): remove it, and type the same command online"
             )
 
 

@@ -91,7 +91,7 @@ def read_manifest(path: Path | str) -> dict[str, Any]:
         ) from error
     fields = manifest if isinstance(manifest, dict) else {}
     if (fields.get("kind"), fields.get("format")) != ("manifest", FORMAT):
-        raise CornerstoneError(f"{path} is no manifest of format {FORMAT}: remove it and make it again")
+        raise CornerstoneError(f"{path} is not a manifest of format {FORMAT}: remove it and make it again")
     return manifest
 
 
@@ -176,5 +176,5 @@ def file_chunks(path: Path) -> Iterator[bytes]:
                 yield chunk
     except OSError as error:
         raise CornerstoneError(
-            f"{path} cannot be read ({error.strerror}): mend that, or copy it again"
+            f"{path} cannot be read ({error.strerror}): fix that, or copy it again"
         ) from error

@@ -17,7 +17,7 @@ the rule of three. Where many documents show a number it makes next to no differ
 measures how often the intervals hold the truth.
 
 No interval goes beyond what its number can be. Of rates of right answers they are Wilson's (`wilson_draws`). Of all
-else, such as differences of them, what lies beyond is cut off, as is usual with intervals of Bonett and Price: few
+else, such as differences of them, what lies beyond is truncated, as is usual with intervals of Bonett and Price: few
 documents leave more open than there is, and no truth is lost by the cut.
 """
 

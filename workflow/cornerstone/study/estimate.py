@@ -79,7 +79,7 @@ def print_estimate(study: StudyConfig) -> None:
         print(_aligned(_model_rows(study, estimates)))
         print("\n".join(_notes(study, estimates)), flush=True)
     if troubles:
-        raise CornerstoneError("left out of the estimate: " + "; ".join(troubles))
+        raise CornerstoneError("not in the estimate: " + "; ".join(troubles))
 
 
 def _size(study: StudyConfig, name: str, troubles: list[str]) -> TaskSize | None:

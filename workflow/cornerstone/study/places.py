@@ -30,7 +30,7 @@ def check_places(study: StudyConfig) -> None:
         raise CornerstoneError(f"results is {study.results}, but {taken} is a file: give a folder")
     if taken != study.results and not os.access(taken, os.W_OK | os.X_OK):
         raise CornerstoneError(
-            f"results is {study.results}, and {taken} may not be written to: give a folder of yours"
+            f"results is {study.results}, and {taken} is not writable: give a folder of yours"
         )
     for task in study.tasks:
         if task.data is not None and not (os.path.isfile(task.data) and os.access(task.data, os.R_OK)):

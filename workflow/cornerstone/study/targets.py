@@ -120,7 +120,7 @@ def _check_unscorable(study: StudyConfig, path: str) -> None:
 def _split_result(path: str, pattern: str, ending: str, parts: int) -> list[str]:
     names = path.removesuffix(ending).split("/")
     if not path.endswith(ending) or len(names) != parts:
-        raise CornerstoneError(f"files there are called {pattern}")
+        raise CornerstoneError(f"files there are named {pattern}")
     return names
 
 

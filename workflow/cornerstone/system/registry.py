@@ -122,10 +122,12 @@ def load_extension(file: Path | str) -> None:
     if module_name in sys.modules:
         return
     if not path.is_file():
-        raise CornerstoneError(f"extensions: {file} is no file: give the path of a Python file of your own")
+        raise CornerstoneError(
+            f"extensions: {file} is not a file: give the path of a Python file of your own"
+        )
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:
-        raise CornerstoneError(f"extensions: {file} is no Python file: give one that ends in .py")
+        raise CornerstoneError(f"extensions: {file} is not a Python file: give one that ends in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     try:

@@ -209,15 +209,17 @@ def audit(
     Raises CornerstoneError where a coalition is missing, and where shapiq is not installed.
     """
     evaluated, games = audited_games(evaluation, documents, score)
-    tables = {
-        output: lambda game: audit_table(game, max_removed, top_k, seeds).assign(unit=POINTS.in_files),
+    of_tables = {
+        output: lambda game: audit_table(game, max_removed, top_k, seeds),
         positions: lambda game: positions_table(game, evaluated.labels, max_removed, seeds),
     }
-    for path, table_of in tables.items():
-        table = _of_games(
-            games, table_of, evaluated.model, evaluated.task, len(evaluated.designs[0].documents)
-        )
-        write_csv(table, path)
+    documents_asked = len(evaluated.designs[0].documents)
+    tables = {
+        path: _of_games(games, table_of, evaluated.model, evaluated.task, documents_asked)
+        for path, table_of in of_tables.items()
+    }
+    write_csv(tables[output].assign(unit=POINTS.in_files), output)
+    write_csv(tables[positions], positions)
 
 
 def audited_games(

@@ -57,15 +57,13 @@ def estimated(name: str, study: ScoredTask, max_removed: int, edges: str = "both
     """
     estimator, n_sublayers = ESTIMATORS[name], len(study.labels)
     if not estimator.is_choosable:
-        raise CornerstoneError(f"{estimator.title} is an estimator of the audit alone: choose another")
+        raise CornerstoneError(f"{estimator.title} is an estimator of the audit only: choose another")
     if estimator.of_documents is None:
         settings, scores = Settings(max_removed, edges), study.scores
         means = partial(_mean_scores, scores)
         return linear_estimate(scores, estimator.fit(means, n_sublayers, settings))
     if study.games is None:
-        raise CornerstoneError(
-            f"{name} needs coalitions of each document's own: evaluate {estimator.designs[0]}"
-        )
+        raise CornerstoneError(f"{name} needs per-document coalitions: evaluate {estimator.designs[0]}")
     found = estimator.of_documents(study.games)
     pairs = np.full(n_sublayers, study.games.sides.shape[0] * study.games.sides.shape[1])
     these_sd = np.sqrt((found.by_pair**2).sum(axis=(0, 1)))

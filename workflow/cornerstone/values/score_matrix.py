@@ -72,7 +72,7 @@ def _check_range(score: Score, matrix: np.ndarray, documents: Sequence[int]) -> 
     if len(beyond):
         row, column = beyond[0]
         raise CornerstoneError(
-            f"the score {score.name} gives document {documents[column]} {matrix[row, column]:g}, and its range is "
+            f"the score {score.name} gives document {documents[column]} {matrix[row, column]:g}, but its range is "
             f"{low:g} to {high:g}: correct the score, or its range"
         )
 

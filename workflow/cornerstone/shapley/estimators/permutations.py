@@ -64,7 +64,7 @@ ESTIMATORS.register(
             "sublayers are removed one after another in random orders",
             source="Values from random orders of removal",
             caution="The values average over few orders of removal. They estimate Shapley values; as the "
-            "last order is cut off, they need not sum to the score.",
+            "last order is truncated, they need not sum to the score.",
         ),
         audited=permutation_values,
         order=30,
