@@ -37,7 +37,7 @@ from cornerstone.shapley.coalitions import paper_budget
 from cornerstone.shapley.estimators import OWN, SHARED, Estimator
 from cornerstone.shapley.estimators.shapiq import offered
 from cornerstone.shapley.games import Game
-from cornerstone.system.errors import CornerstoneError
+from cornerstone.system.errors import CornerstoneError, one_line
 from cornerstone.tables import TABLES, View
 from cornerstone.tables.text import markdown
 from cornerstone.values.audit import Arm, audit_table, audited_games
@@ -75,7 +75,7 @@ def main() -> None:
         quick, slow = _by_speed(found, games[0].game, arguments.most_seconds)
         few = games[:: arguments.tuning_step]
         rows = [
-            run(games, [best(estimators, coalitions, run, few) for estimators in quick.values()], seeds)
+            run(games, best_of_each(quick, coalitions, run, few), seeds)
             for coalitions, seeds in ((SHARED, arguments.seeds), (OWN, OWN_SEEDS))
         ]
         rows += [run(games, [Arm(one, SHARED, NUMBER)], 1) for one in slow.values()]
@@ -149,18 +149,30 @@ def _seconds(estimator: Estimator, game: Game) -> float:
     return time.monotonic() - began
 
 
-def best(estimators: Sequence[Estimator], coalitions: str, run: partial, games: Sequence[Named]) -> Arm:
-    """The setting of an approximator with the highest mean rank correlation in these games.
+def best_of_each(
+    quick: dict[str, list[Estimator]], coalitions: str, run: partial, games: Sequence[Named]
+) -> list[Arm]:
+    """Of each approximator the setting with the highest mean rank correlation in these games, of those that run."""
+    found = (best(estimators, coalitions, run, games) for estimators in quick.values())
+    return [arm for arm in found if arm is not None]
 
-    How many coalitions take the work of the windows is found in the first of them: hardly any looks at the scores.
-    """
+
+def best(
+    estimators: Sequence[Estimator], coalitions: str, run: partial, games: Sequence[Named]
+) -> Arm | None:
+    """How many coalitions take the work of the windows is found in the first game: hardly any looks at the scores."""
     game = games[0].game
     budget = paper_budget(game.n_sublayers, LARGEST_WINDOW)
-    found = [Arm(estimator, coalitions, WORK) for estimator in estimators]
-    chosen = [replace(arm, count=arm.budget(game, budget)) for arm in found]
-    if len(chosen) == 1:
-        return chosen[0]
+    chosen = []
+    for estimator in estimators:
+        arm = Arm(estimator, coalitions, WORK)
+        try:
+            chosen.append(replace(arm, count=arm.budget(game, budget)))
+        except Exception as error:  # whatever a library raises
+            _tell_failed(arm, error)
     rows = run(games, chosen, TUNING_SEEDS[coalitions])
+    if rows.empty:
+        return None
     means = rows.groupby("estimator")["spearman"].mean()
     print(f"{coalitions}: {', '.join(f'{title} {means[title]:.3f}' for title in means.index)}", flush=True)
     return next(arm for arm in chosen if arm.estimator.title == means.idxmax())
@@ -169,12 +181,24 @@ def best(estimators: Sequence[Estimator], coalitions: str, run: partial, games: 
 def _audited(
     pool: ProcessPoolExecutor, games: Sequence[Named], chosen: Sequence[Arm], seeds: int
 ) -> pd.DataFrame:
-    jobs = [pool.submit(_rows, game, chosen, seeds) for game in games]
-    return pd.concat([job.result() for job in jobs], ignore_index=True)
+    """The rows of all that run on every game; what does not is told and left out."""
+    jobs = {arm: [pool.submit(_rows, game, arm, seeds) for game in games] for arm in chosen}
+    rows = [pd.DataFrame()]
+    for arm, of_games in jobs.items():
+        try:
+            rows += [job.result() for job in of_games]
+        except Exception as error:  # whatever a library raises
+            rows = [some for some in rows if some.empty or some["estimator"].iloc[0] != arm.estimator.title]
+            _tell_failed(arm, error)
+    return pd.concat(rows, ignore_index=True)
 
 
-def _rows(named: Named, chosen: Sequence[Arm], seeds: int) -> pd.DataFrame:
-    table = audit_table(named.game, LARGEST_WINDOW, TOP_K, seeds, multiples=(1,), chosen=chosen)
+def _tell_failed(arm: Arm, error: Exception) -> None:
+    print(f"left out: {arm.estimator.title}, {arm.coalitions} coalitions: {one_line(error)}", flush=True)
+
+
+def _rows(named: Named, arm: Arm, seeds: int) -> pd.DataFrame:
+    table = audit_table(named.game, LARGEST_WINDOW, TOP_K, seeds, multiples=(1,), chosen=[arm])
     return table.assign(model=named.model, task=named.task, score=named.score)
 
 
