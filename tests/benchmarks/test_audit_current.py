@@ -142,4 +142,4 @@ def test_an_approximator_that_fails_on_a_game_is_left_out_with_the_reason(monkey
     monkeypatch.setattr(audit_current, "_rows", rows)
     found = audit_current._audited(AtOnce(), ["first", "second"], [good, bad], 1)
     assert found["estimator"].tolist() == ["a", "a"]
-    assert capsys.readouterr().out == f"left out: b, {OWN} coalitions: a mismatch of sizes\n"
+    assert capsys.readouterr().out == f"left out: b, {OWN} coalitions: ValueError: a mismatch of sizes\n"
