@@ -110,7 +110,7 @@ audit-current: current-environment environment
 lint: dev-environment
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
-	$(VENV)/bin/snakefmt --check Snakefile workflow/rules
+	$(VENV)/bin/snakefmt --check Snakefile workflow/Snakefile workflow/rules
 	$(RUN) snakemake --lint
 
 pages: environment

@@ -57,7 +57,7 @@ class Import:
 
 def rules() -> list[Rule]:
     """Every rule of the workflow that runs code."""
-    files = [REPOSITORY / "Snakefile", *sorted((LIBRARY / "rules").glob("*.smk"))]
+    files = [LIBRARY / "Snakefile", *sorted((LIBRARY / "rules").glob("*.smk"))]
     found = []
     for text in files:
         blocks = re.split(r"^(?:rule|checkpoint) +(\w+):", text.read_text(), flags=re.MULTILINE)[1:]
@@ -185,11 +185,10 @@ def statements(path: Path) -> tuple[Import, ...]:
 
 def source_of(module: str) -> Path | None:
     """Our file of a module, or None: of others, and of a name in a module."""
-    for folder in (LIBRARY, SCRIPTS):
-        path = folder / Path(*module.split("."))
-        for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-            if candidate.is_file():
-                return candidate
+    path = LIBRARY / Path(*module.split("."))
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
     return None
 
 

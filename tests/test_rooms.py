@@ -115,7 +115,7 @@ def others(module: str) -> set[str]:
 
 def source_files() -> list[Path]:
     """Every file of Python and of Snakemake that git tracks or would track."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.py", "*.smk", "Snakefile"]
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.py", "*.smk", "*Snakefile"]
     listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     return [path for name in listed.splitlines() if (path := REPOSITORY / name).is_file()]
 

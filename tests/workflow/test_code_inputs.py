@@ -20,7 +20,7 @@ NO_ARITHMETIC = {
     *("find_unscorable", "accept_documents"),
 }
 """They are made again by version numbers alone, or for other files of the user's."""
-DECIDE_NO_NUMBER = ("workflow/cornerstone/system/", "workflow/scripts/logged.py")
+DECIDE_NO_NUMBER = "workflow/cornerstone/system/"
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,6 @@ def test_no_edit_downloads_builds_or_evaluates_again(study):
             "scripts/evaluate.py",
             "scripts/build_documents.py",
             "scripts/download_model.py",
-            "scripts/logged.py",
         ),
         *("cornerstone/engine/walk.py", "cornerstone/evaluations/parts.py", "cornerstone/loading/load.py"),
         *("cornerstone/documents/tasks.py", "cornerstone/models/download.py", "cornerstone/system/errors.py"),

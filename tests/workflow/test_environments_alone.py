@@ -14,7 +14,6 @@ from rule_imports import (
     LIBRARY,
     ONLY_WITH_CUDA,
     REPOSITORY,
-    SCRIPTS,
     environments,
     imports_of,
     packages_of,
@@ -35,7 +34,7 @@ def made(request) -> Environments:
 def run_alone(python: Path, program: str, *arguments: str, folder: Path, given: str = "") -> str:
     """What a program prints that `python` runs with nothing but its own packages and our library."""
     finished = subprocess.run(
-        [python, "-I", "-c", SEE_THE_LIBRARY + program, str(LIBRARY), str(SCRIPTS), *arguments],
+        [python, "-I", "-c", SEE_THE_LIBRARY + program, str(LIBRARY), *arguments],
         input=given,
         cwd=folder,
         capture_output=True,
@@ -47,7 +46,7 @@ def run_alone(python: Path, program: str, *arguments: str, folder: Path, given: 
 
 SEE_THE_LIBRARY = """
 import sys
-sys.path += sys.argv[1:3]
+sys.path.append(sys.argv[1])
 """
 
 IMPORT_ALL = """
@@ -105,7 +104,7 @@ def test_an_environment_holds_the_pinned_packages_and_no_others(made, name):
 MODELS = """
 from pathlib import Path
 from cornerstone.models.manifest import describe_folder, write_manifest
-write_manifest(describe_folder("demo_llama", sys.argv[3]), Path("model.json"))
+write_manifest(describe_folder("demo_llama", sys.argv[2]), Path("model.json"))
 """
 DOCUMENTS = """
 from pathlib import Path

@@ -5,6 +5,7 @@
 rule estimate:
     log:
         "<logs>/estimate.log",
+    localrule: True
     conda:
         "../../envs/documents.yaml"
     params:
@@ -21,6 +22,7 @@ rule estimate:
 rule overview:
     log:
         "<logs>/overview.log",
+    localrule: True
     conda:
         "../../envs/documents.yaml"
     params:
@@ -37,6 +39,7 @@ rule overview:
 rule precision:
     log:
         "<logs>/precision.log",
+    localrule: True
     conda:
         "../../envs/documents.yaml"
     params:

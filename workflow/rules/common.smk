@@ -2,8 +2,11 @@
 
 import os
 import re
+from contextlib import contextmanager
 from dataclasses import asdict
 
+from snakemake.checkpoints import Checkpoint
+from snakemake.cli import get_argument_parser
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 from cornerstone.evaluations.rejected import count_rejected
@@ -14,8 +17,10 @@ from cornerstone.figures import FIGURES
 from cornerstone.scores import SCORES
 from cornerstone.shapley.designs import DESIGNS
 from cornerstone.shapley.estimators import ESTIMATORS, YARDSTICK
-from cornerstone.study.code import code_of, estimator_files, score_files
+from cornerstone.study.code import estimator_files, files_of_code, score_files
+from cornerstone.study.deployment import check_library, check_place_of_results
 from cornerstone.study.driver import (
+    QUESTIONS,
     answer_question,
     configured_study,
     explain_lock,
@@ -36,17 +41,51 @@ IS_DRIVER = workflow.exec_mode == ExecMode.DEFAULT  # its jobs read this file to
 MEMORY_OF_SCORES = 16_000
 """MB to read evaluations with: all coalitions and far pairs are up to 10^8 rows."""
 
+
+@contextmanager
+def refusing():
+    """End with one line where something is refused."""
+    try:
+        yield
+    except CornerstoneError as error:
+        sys.exit(f"Cornerstone: {error}")
+
+
+def asked_of_module():
+    """The command line where it asks a question of this module and nothing else: other targets are not this study's."""
+    taken = filter(workflow.modifier.avail_rulename, QUESTIONS)  # `use rule` may leave them out
+    questions = {workflow.modifier.modify_rulename(question): question for question in taken}
+    if not IS_DRIVER or not questions.keys() & set(sys.argv):
+        return []
+    targets = set(get_argument_parser().parse_args(sys.argv[1:]).targets)
+    is_question = len(targets) == 1 and targets <= questions.keys()
+    return [questions.get(word, word) for word in sys.argv[1:]] if is_question else []
+
+
 fix_order_of_sets()
-try:
-    study = configured_study(config, sys.argv[1:], is_driver=IS_DRIVER)
+with refusing():
+    check_library(Path(workflow.source_path("../cornerstone/__init__.py")))
+    asked = asked_of_module() if IS_MODULE else sys.argv[1:]
+    study = configured_study(config, asked, is_driver=IS_DRIVER)
     if IS_DRIVER:
-        if answer_question(study, sys.argv[1:]):
+        if answer_question(study, asked):
             sys.exit(0)
-        explain_lock(sys.argv[1:])
+        if not IS_MODULE:
+            explain_lock(asked)
         set_aside_bad_results(study, sys.argv[1:])
     edits = note_edited_tasks(study, sys.argv[1:]) if IS_DRIVER else read_edits(study)
-except CornerstoneError as error:
-    sys.exit(f"Cornerstone: {error}")
+
+
+def place_of(path):
+    """Where the rules write to a path: a module may have a prefix, and path variables of its own."""
+    return workflow.pathvars.apply(workflow.modifier.path_modifier.replace_prefix(path))
+
+
+def code_of(script, entries=()):
+    """The files of the code of a script, by its name, and of the registered things that it uses: inputs of its rule."""
+    own = HERE / "scripts" / f"{script}.py"
+    script = own if own.is_file() else Path(workflow.source_path(f"../scripts/{script}.py"))
+    return files_of_code(script, entries)
 
 
 def names(known):
@@ -139,7 +178,8 @@ def accepted(wildcards, designs):
     One that is there does not, and none is made of the lists: a task that is added would make it again.
     """
     if not all(is_evaluated(study, wildcards.model, wildcards.task, design) for design in designs):
-        checkpoints.accept_documents.get(model=wildcards.model)
+        # Not checkpoints.accept_documents: `use rule evaluate from cornerstone with:` reads this file again, for that alone.
+        Checkpoint(rules.accept_documents.rule, checkpoints).get(model=wildcards.model)
     return []
 
 

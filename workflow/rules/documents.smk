@@ -11,6 +11,7 @@ rule build_documents:
         "<logs>/build_documents/{task}.log",
     benchmark:
         "<benchmarks>/build_documents/{task}.tsv"
+    localrule: True
     conda:
         "../../envs/documents.yaml"
     params:

@@ -44,6 +44,7 @@ checkpoint accept_documents:
     benchmark:
         "<benchmarks>/accept_documents/{model}.tsv"
     retries: 0
+    localrule: True
     conda:
         "../../envs/models.yaml"
     params:

@@ -1,12 +1,12 @@
 # Figures: one rule draws each. cornerstone/figures says what there are and from what each is drawn.
 
-from cornerstone.study.drawn import caption_of, code_of_figure, drawn_from, label_of, settings_of
+from cornerstone.study.drawn import caption_of, drawn_by, drawn_from, label_of, settings_of
 
 
 rule draw:
     input:
         rows=lambda wildcards: drawn_from(study, wildcards.figure),
-        code=lambda wildcards: code_of_figure(study, wildcards.figure),
+        code=lambda wildcards: code_of("draw", drawn_by(study, wildcards.figure)),
     output:
         pdf="<results>/figures/{figure}.pdf",
         png="<results>/figures/{figure}.png",

@@ -10,6 +10,7 @@ rule download_model:
         "<logs>/download_model/{model}.log",
     benchmark:
         "<benchmarks>/download_model/{model}.tsv"
+    localrule: True
     conda:
         "../../envs/models.yaml"
     params:

@@ -3,7 +3,7 @@
 
 import yaml
 
-PAPER = Path(workflow.basedir) / "config" / "paper.yaml"
+PAPER = yaml.safe_load(Path(workflow.source_path("../../config/paper.yaml")).read_text(encoding="utf-8"))
 
 
 rule tables:
@@ -19,7 +19,6 @@ rule tables:
         ],
         documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
         corrected=["<results>/tables/corrected_values.csv"] if study.corrected else [],
-        paper=os.path.relpath(PAPER),
         code=lambda _: code_of(
             "tables", [*TABLES.files, *CLAIMS.files, *SCORES.files, ESTIMATORS.file_of(study.estimator)]
         ),
@@ -52,7 +51,7 @@ rule tables:
         # What a model and a task are, whatever they are called in the configuration.
         ids={model.name: model.hub or Path(model.folder).name for model in study.models},
         lm_eval_tasks={task.name: task.task for task in study.tasks},
-        paper=yaml.safe_load(PAPER.read_text(encoding="utf-8")),
+        paper=PAPER,
     message:
         "Write the tables"
     script:

@@ -1,6 +1,6 @@
 """Answer a question about the study on the terminal: what it will need, how far it is, or how precise."""
 
-from logged import run_logged
+from cornerstone.system.logged import run_logged
 
 
 def main(snakemake):

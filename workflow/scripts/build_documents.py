@@ -1,7 +1,7 @@
 """Build a task's documents from lm-eval's own prompts: documents/{task}.parquet."""
 
 from cornerstone.system.hub_probe import hub_answers
-from logged import run_logged
+from cornerstone.system.logged import run_logged
 
 
 def main(snakemake):

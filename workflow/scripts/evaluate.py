@@ -3,7 +3,7 @@
 from functools import cache
 from pathlib import Path
 
-from logged import run_logged
+from cornerstone.system.logged import run_logged
 
 
 def main(snakemake):

@@ -3,7 +3,7 @@ unscorable/{model}/{task}.json of every task."""
 
 from pathlib import Path
 
-from logged import run_logged
+from cornerstone.system.logged import run_logged
 
 
 def main(snakemake):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from logged import run_logged
+from cornerstone.system.logged import run_logged
 
 
 def main(snakemake):

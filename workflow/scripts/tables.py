@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from logged import run_logged
+from cornerstone.system.logged import run_logged
 
 ROWS = ("values", "ablation", "joint", "agreement", "interactions")
 """The CSV files of each model and task that the tables are made of."""

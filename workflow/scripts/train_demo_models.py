@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from logged import run_logged
+from cornerstone.system.logged import run_logged
 
 terminal = os.fdopen(os.dup(2), "w", buffering=1)  # before stderr goes to the log
 

@@ -1,6 +1,6 @@
 """The files of code that a job's results depend on: its script and whatever that imports, found in their text.
 
-    code_of("estimate_values", [*score_files("paper"), *estimator_files("windows")])
+    files_of_code(Path("workflow/scripts/estimate_values.py"), [*score_files("paper"), *estimator_files("windows")])
 
 Snakemake reruns a job whose inputs changed, and an edited module is none unless it is listed. No list is kept by hand:
 the imports of the script are followed through the library. What a registry hands out is imported by name at run time,
@@ -20,24 +20,27 @@ from pathlib import Path
 
 from cornerstone.scores import SCORES, yardstick
 from cornerstone.shapley.estimators import ESTIMATORS
+from cornerstone.system.registry import is_own
 
 LIBRARY = Path(__file__).parents[1]
-SCRIPTS = LIBRARY.parent / "scripts"
 DECIDES_NO_NUMBER = LIBRARY / "system"
 
 
-def code_of(script: str, entries: Iterable[Path] = ()) -> list[str]:
+def files_of_code(script: Path, entries: Iterable[Path] = ()) -> list[str]:
     """The files of a script's code, as paths from the working directory, sorted.
 
-    script: its name in workflow/scripts, without ending. entries: the files of the registered things that it uses.
+    script: one of workflow/scripts. Not listed itself where a repository handed it out and the library was installed: a
+    copy of it stands elsewhere in each run. entries: the files of the registered things that it uses.
     """
     found: set[Path] = set()
-    waiting = [SCRIPTS / f"{script}.py", *(Path(entry).resolve() for entry in entries)]
+    waiting = [script, *(Path(entry).resolve() for entry in entries)]
     while waiting:
         file = waiting.pop()
         if file not in found and DECIDES_NO_NUMBER not in file.parents:
             found.add(file)
             waiting.extend(_imported(file))
+    if is_own(script):
+        found.discard(script)
     return sorted(os.path.relpath(file) for file in found | _texts_beside(found))
 
 

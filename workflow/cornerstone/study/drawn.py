@@ -6,12 +6,12 @@ drawn_from(study, "pie_demo_llama")     # the CSV files of the model's values
 from __future__ import annotations
 
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from cornerstone.figures import FIGURES, Context, Scope
 from cornerstone.scores import SCORES
 from cornerstone.shapley.estimators import ESTIMATORS
-from cornerstone.study.code import code_of
 from cornerstone.study.config import StudyConfig
 
 
@@ -25,11 +25,11 @@ def drawn_from(study: StudyConfig, stem: str) -> list[str]:
     return [f"{study.results}/{path}" for path in dict.fromkeys(paths)]
 
 
-def code_of_figure(study: StudyConfig, stem: str) -> list[str]:
-    """Its own module and what it imports; of the audit's figure also every estimator, as each has its own look."""
+def drawn_by(study: StudyConfig, stem: str) -> list[Path]:
+    """The registered files that draw it: its own, and of the audit's figure every estimator's, each with its look."""
     figure, _ = study.figures[stem]
     estimators = ESTIMATORS.files if figure.scope is Scope.EXACT else []
-    return code_of("draw", [FIGURES.file_of(figure.name), *SCORES.files, *estimators])
+    return [FIGURES.file_of(figure.name), *SCORES.files, *estimators]
 
 
 def settings_of(study: StudyConfig, stem: str) -> dict[str, Any]:

@@ -4,7 +4,8 @@
     mistakes = schema_mistakes(raw)          # ["max_removed is 0: give 1 or more"]
     filled = fill_defaults(raw)              # only where there are no mistakes
 
-The schema (workflow/schemas/config.schema.yaml) has every key with its description and default.
+The schema (workflow/schemas/config.schema.yaml, to which a link beside this file leads, so that it is installed too)
+has every key with its description and default.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from cornerstone.scores import SCORES
 from cornerstone.shapley.estimators import choosable
 from cornerstone.system.errors import known_names, shortened, shown
 
-SCHEMA_PATH = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
+SCHEMA_PATH = Path(__file__).with_name("config.schema.yaml")
 REFUSED_KEYS = {
     "chat_template": "questions are asked in lm-eval's plain prompts, as in the paper; leave it out",
     "apply_chat_template": "questions are asked in lm-eval's plain prompts, as in the paper; leave it out",

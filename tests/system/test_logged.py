@@ -11,7 +11,7 @@ WORKFLOW = Path(__file__).parents[2] / "workflow"
 SCRIPT = """
 import sys
 from types import SimpleNamespace
-from logged import run_logged
+from cornerstone.system.logged import run_logged
 from cornerstone.system.errors import CornerstoneError
 
 def main(snakemake):
@@ -25,7 +25,7 @@ run_logged(main, SimpleNamespace(log=[sys.argv[1]], threads=1, input=dict(), par
 def run(log, body):
     return subprocess.run(
         [sys.executable, "-c", SCRIPT.format(body=body), str(log)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(WORKFLOW), str(WORKFLOW / "scripts")])},
+        env={**os.environ, "PYTHONPATH": str(WORKFLOW)},
         capture_output=True,
         text=True,
     )

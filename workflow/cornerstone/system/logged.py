@@ -1,6 +1,6 @@
 """What the scripts share: their output goes to the rule's log, and a user's mistake ends them in one line.
 
-from logged import run_logged
+from cornerstone.system.logged import run_logged
 
 run_logged(main, snakemake)
 """
