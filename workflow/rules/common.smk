@@ -40,7 +40,7 @@ fix_order_of_sets()
 try:
     study = configured_study(config, sys.argv[1:], is_driver=IS_DRIVER)
     if IS_DRIVER:
-        if answer_question(study, sys.argv[1:]):
+        if answer_question(study, sys.argv[1:], workflow.configfiles):
             sys.exit(0)
         explain_lock(sys.argv[1:])
         set_aside_bad_results(study, sys.argv[1:])
