@@ -193,7 +193,7 @@ def _ours(measured: Measured, documents: str, loops: Mapping[str, Needed], most:
         point = enough_pairs(lambda pairs: measure(chosen, pairs), needed, GOAL)
         return Price(documents, needed.name, point, loops)
 
-    study, alone = enough(of_study()), enough([pairs_alone()])
+    study, alone = enough(of_study()), enough(pairs_alone())
     yield study
     if alone.pairs.evaluations < study.pairs.evaluations:
         yield alone

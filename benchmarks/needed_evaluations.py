@@ -45,8 +45,8 @@ SETTINGS: dict[str, tuple[str, dict[str, object]]] = {
 SHAP-IQ and SVARM-IQ are k-additive SHAP, unbiased KernelSHAP and SVARM where only values are asked for."""
 SINGULAR = 1.0
 """An error larger than the largest value: there are too few evaluations for the approximator's equations yet."""
-PAIRS_ALONE = "kernel_regression, pairs alone"
-"""Evaluated without the single removals, which a study always has: the regression needs none."""
+PAIRS_ALONE = ", pairs alone"
+"""Ends the name of an estimator that goes without single removals: a study always has them, but it needs none."""
 Values = Callable[[Documents, np.ndarray, int, int], tuple[np.ndarray, float]]
 """From a game, the places of the documents asked, a budget and a seed to values and evaluations of a document."""
 
@@ -100,15 +100,18 @@ def of_study() -> list[Candidate]:
     ]
 
 
-def pairs_alone() -> Candidate:
+def pairs_alone() -> list[Candidate]:
     """Cornerstone's without single removals. A budget is a number of pairs."""
-    return Candidate(PAIRS_ALONE, partial(_of_pairs, kernel_regression, singles=False))
+    return [
+        Candidate(estimate.__name__ + PAIRS_ALONE, partial(_of_pairs, estimate, singles=False))
+        for estimate in (mixed_effects, kernel_regression)
+    ]
 
 
 def own_coalitions(name: str, sides: np.ndarray) -> list[Removed]:
     """What is evaluated of a document for one of Cornerstone's estimators, from its pairs."""
     n = sides.shape[1]
-    if name != PAIRS_ALONE:
+    if not name.endswith(PAIRS_ALONE):
         return [*ablation(n), *pair_coalitions(sides)]
     both = (side for smaller in sides for side in (smaller, ~smaller))
     return [(), tuple(range(n)), *(tuple(np.flatnonzero(side).tolist()) for side in both)]
@@ -257,9 +260,9 @@ def _of_pairs(
     estimate: Callable, game: Documents, places: np.ndarray, pairs: int, seed: int, singles: bool = True
 ) -> tuple[np.ndarray, float]:
     games = with_own_pairs(game.table[:, places], pairs, seed, game.covariates[places])
-    name = estimate.__name__ if singles else PAIRS_ALONE
+    name = estimate.__name__ + PAIRS_ALONE * (not singles)
     counts = [len(own_coalitions(name, sides)) for sides in games.sides]
-    return estimate(games).per_document.mean(axis=0), float(np.mean(counts))
+    return estimate(games if singles else games.pairs_alone()).per_document.mean(axis=0), float(np.mean(counts))
 
 
 def _of_shared(

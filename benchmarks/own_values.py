@@ -5,7 +5,8 @@
 Every coalition of the demo's models is evaluated on all documents of the six tasks (config/audit.yaml, some 20 minutes
 on two cores the first time). Then each estimator gets what it would have had, on all documents and on 1,000 drawn from
 them with replacement, which are documents of their own: nothing knows of copies. All evaluations are counted, single
-removals too; nothing is fitted beforehand. A table for people, then one JSON object.
+removals too; nothing is fitted beforehand. A study has single removals of every document anyway. "pairs alone": without
+them, all goes into pairs. A table for people, then one JSON object.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +47,7 @@ def main() -> None:
     evaluate_everything(arguments.cores)
     games = demo_games()
     with ProcessPoolExecutor(arguments.cores) as pool:
-        jobs = [pool.submit(errors_of, game, arguments.seeds) for game in games]
+        jobs = [pool.submit(errors_of, game, arguments.seeds, arguments.budgets) for game in games]
         rows = pd.DataFrame([row for job in jobs for row in job.result()])
     shown = summary(rows)
     print(shown.to_string(index=False, float_format="%.3f"))
@@ -56,16 +58,13 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--budgets", nargs="*", default=list(BUDGETS), choices=list(BUDGETS))
     return parser.parse_args()
 
 
-def errors_of(game: Documents, seeds: int) -> list[dict[str, float | str]]:
+def errors_of(game: Documents, seeds: int, budgets: Sequence[str]) -> list[dict[str, float | str]]:
     """A row per setting, estimator and seed."""
     n = game.n_sublayers
-    budgets = {
-        "work of the windows": pairs_of_same_work(n, LARGEST_WINDOW),
-        "43 coalitions": _pairs_of_count(n),
-    }
     rows = []
     for seed in range(seeds):
         chosen = {"all": np.arange(game.count), f"{DRAWN:,}": game.drawn(seed)}
@@ -74,17 +73,18 @@ def errors_of(game: Documents, seeds: int) -> list[dict[str, float | str]]:
             about = {"game": game.name, "documents": documents}
             if seed == 0:
                 values = _linear(window_estimator(n, LARGEST_WINDOW), game.table[:, places])
-                rows.append(
-                    about | {"budget": "work of the windows", "estimator": "windows"} | _errors(values, truth)
-                )
-            for budget, pairs in budgets.items():
+                rows.append(about | {"budget": OF_WINDOWS, "estimator": "windows"} | _errors(values, truth))
+            for budget in budgets:
+                pairs = BUDGETS[budget](n)
                 games = with_own_pairs(game.table[:, places], pairs, seed, game.covariates[places])
                 for estimate in (kernel_regression, mixed_effects):
+                    given = games.pairs_alone() if budget in ALONE else games
                     about_it = about | {"budget": budget, "estimator": estimate.__name__}
-                    rows.append(about_it | _held(estimate, games, truth))
+                    rows.append(about_it | _held(estimate, given, truth))
     return rows
 
 
+@cache
 def _pairs_of_count(n: int) -> int:
     """As many pairs as coalitions fit, single removals included, in the paper's number of them."""
     budget, pairs = paper_budget(n, LARGEST_WINDOW), 1
@@ -94,6 +94,21 @@ def _pairs_of_count(n: int) -> int:
     ):
         pairs += 1
     return pairs
+
+
+def _pairs_alone_of_count(n: int) -> int:
+    """Beside the whole model and the one without any sublayer."""
+    return (paper_budget(n, LARGEST_WINDOW) - 2) // 2
+
+
+OF_WINDOWS = "work of the windows"
+BUDGETS = {
+    OF_WINDOWS: lambda n: pairs_of_same_work(n, LARGEST_WINDOW),
+    "43 coalitions": _pairs_of_count,
+    "43 coalitions, pairs alone": _pairs_alone_of_count,
+}
+"""How many pairs of a document, for so many sublayers."""
+ALONE = {budget for budget in BUDGETS if "alone" in budget}
 
 
 def _linear(estimator: LinearEstimator, table: np.ndarray) -> np.ndarray:
@@ -141,10 +156,22 @@ def _work(budget: str, estimator: str) -> float:
     """(state × sublayer) evaluations of a token, single removals included."""
     n = 12
     if estimator == "windows":
-        return least_evaluations([*ablation(n), *windows(n, LARGEST_WINDOW)], n)
-    pairs = _pairs_of_count(n) if budget == "43 coalitions" else pairs_of_same_work(n, LARGEST_WINDOW)
-    lists = [[*ablation(n), *pair_coalitions(document_pairs(n, pairs, (seed,)))] for seed in range(20)]
-    return float(np.mean([least_evaluations(one, n) for one in lists]))
+        return _work_of_windows(n)
+    return _mean_work(n, BUDGETS[budget](n), alone=budget in ALONE)
+
+
+def _work_of_windows(n: int) -> float:
+    return least_evaluations([*ablation(n), *windows(n, LARGEST_WINDOW)], n)
+
+
+def _mean_work(n: int, pairs: int, *, alone: bool) -> float:
+    """Of some documents. alone: without every single removal; those among the pairs are evaluated like all."""
+    lists = []
+    for seed in range(20):
+        sides = document_pairs(n, pairs, (seed,))
+        singles = [(int(side.argmax()),) for side in sides if side.sum() == 1] if alone else ablation(n)
+        lists.append([(), *singles, *pair_coalitions(sides)])
+    return float(np.mean([least_evaluations(list(dict.fromkeys(one)), n) for one in lists]))
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def test_shapiq_is_exact_with_every_coalition_shared_or_not():
 
 def test_pairs_that_are_all_there_are_give_exact_values():
     one = game("a game", 0)
-    for candidate in (*needed.of_study(), needed.pairs_alone()):
+    for candidate in (*needed.of_study(), *needed.pairs_alone()):
         values, evaluations = candidate.values(one, np.arange(60), 2 ** (SUBLAYERS - 1) - 1, 0)
         np.testing.assert_allclose(values, one.exact.mean(axis=1), atol=1e-8)
         assert evaluations == 2**SUBLAYERS

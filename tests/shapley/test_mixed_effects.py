@@ -8,10 +8,17 @@ from cornerstone.shapley.kernel_regression import FEWEST_DOCUMENTS, kernel_regre
 from cornerstone.shapley.mixed_effects import mixed_effects, products_of_three, values_of_three
 from hard_games import everything, exact_values, hard_games
 
-BOTH = pytest.mark.parametrize("estimate", [kernel_regression, mixed_effects], ids=lambda f: f.__name__)
+
+def mixed_effects_of_pairs_alone(games):
+    return mixed_effects(games.pairs_alone())
 
 
-@BOTH
+EACH = pytest.mark.parametrize(
+    "estimate", [kernel_regression, mixed_effects, mixed_effects_of_pairs_alone], ids=lambda f: f.__name__
+)
+
+
+@EACH
 @pytest.mark.parametrize("n", [2, 3, 5, 6])
 def test_all_pairs_give_every_documents_exact_values(estimate, n):
     table = np.random.default_rng(n).standard_normal((2**n, FEWEST_DOCUMENTS + 5))
@@ -20,7 +27,7 @@ def test_all_pairs_give_every_documents_exact_values(estimate, n):
     assert np.abs(found.by_pair).max() < 1e-8  # nothing is left unseen
 
 
-@BOTH
+@EACH
 def test_additive_games_have_their_values_and_no_interval(estimate):
     worth = np.array([0.5, 0.2, 0.1, -0.1, 0.0, 0.05, 0.02, 0.01])
     table = np.repeat((~everything(8) @ worth)[:, None], 60, axis=1)
@@ -30,7 +37,7 @@ def test_additive_games_have_their_values_and_no_interval(estimate):
     assert found.gap == pytest.approx(0, abs=1e-9)
 
 
-@BOTH
+@EACH
 def test_values_sum_to_what_there_is_to_share_out(estimate):
     table = hard_games(8)["product"](np.random.default_rng(0), 50)
     found = estimate(with_own_pairs(table, 12, seed=2))
@@ -39,15 +46,16 @@ def test_values_sum_to_what_there_is_to_share_out(estimate):
     )
 
 
+@pytest.mark.parametrize("estimate", [mixed_effects, mixed_effects_of_pairs_alone], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("pairs", [4, 20])
 @pytest.mark.parametrize("name", ["majority", "parity"])
-def test_the_correction_takes_the_bias_out_where_the_model_is_wrong(name, pairs):
+def test_the_correction_takes_the_bias_out_where_the_model_is_wrong(name, pairs, estimate):
     n, repetitions = 8, 40
     table = hard_games(n)[name](np.random.default_rng(1), 80)
     truth = exact_values(table).mean(axis=0)
     errors = np.array(
         [
-            mixed_effects(with_own_pairs(table, pairs, seed)).per_document.mean(axis=0) - truth
+            estimate(with_own_pairs(table, pairs, seed)).per_document.mean(axis=0) - truth
             for seed in range(repetitions)
         ]
     )

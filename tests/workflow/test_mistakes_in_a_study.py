@@ -97,7 +97,7 @@ def test_the_papers_study_is_planned_from_its_configuration(prepared, tmp_path):
         "build_documents": tasks,
         "find_unscorable": models,
         "accept_documents": models,
-        "evaluate": 2 * models * tasks,  # every single removal, and windows
+        "evaluate": models * tasks,  # every single removal, and windows
         "estimate_values": models * tasks,
         "removal_effects": models * tasks,
         "draw": len(study.figures),

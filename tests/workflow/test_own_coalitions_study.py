@@ -80,7 +80,7 @@ def test_more_pairs_and_more_documents_evaluate_only_what_is_new(study):
     make(study, "results/values/tiny/boolq.csv")
     after = pairs_in(study)
     assert before < after
-    log = (study / "results/logs/evaluate/tiny/boolq/kernel_pairs.log").read_text()
+    log = (study / "results/logs/evaluate/tiny/boolq.log").read_text()
     assert f"evaluated {len(after - before)} pairs, reused {len(before)}" in log
 
 

@@ -122,27 +122,40 @@ def evaluate_threads(wildcards):
 
 
 def shard_notes(wildcards):
-    """What says that a model's shards are evaluated."""
+    """What says that a model's shards are evaluated, in each design."""
     shards = study.shards_of(wildcards.model)
     note = "<results>/evaluations/{model}/{task}/{design}.shards/{shard}-of-{shards}.json"
-    return [note.format(**wildcards, shard=number, shards=shards) for number in range(1, shards + 1)]
+    return [
+        note.format(**wildcards, design=design, shard=number, shards=shards)
+        for design in study.shared_designs
+        for number in range(1, shards + 1)
+    ]
 
 
-def accepted(wildcards):
+def accepted(wildcards, designs):
     """No file, but an evaluation that is not there, or of another number of documents, waits for it: until all of the
     model's tasks are accepted.
 
     One that is there does not, and none is made of the lists: a task that is added would make it again.
     """
-    if not is_evaluated(study, wildcards.model, wildcards.task, wildcards.design):
+    if not all(is_evaluated(study, wildcards.model, wildcards.task, design) for design in designs):
         checkpoints.accept_documents.get(model=wildcards.model)
     return []
 
 
-def pair_distances(wildcards):
-    """A list: to Snakemake a tuple would be another parameter."""
-    distances = study.pair_distances_of(wildcards.design)
-    return distances and list(distances)
+def of_designs(path):
+    """`path` for every design that all models are evaluated with; other wildcards stay."""
+    return expand(path, design=study.shared_designs, allow_missing=True)
+
+
+def settings_of(designs):
+    """Those of each design by name, as Snakemake compares them: to it a tuple would be another parameter than a list."""
+    return {design: plain_settings(study.design_settings(design)) for design in designs}
+
+
+def plain_settings(settings):
+    pairs = settings.pair_distances
+    return asdict(settings) | {"pair_distances": pairs and list(pairs)}
 
 
 def table_files(tables, ending):
@@ -155,7 +168,7 @@ def all_figures(ending):
     return [f"<results>/figures/{name}.{ending}" for name in study.figures]
 
 
-def own_design(wildcards):
-    """The user's own file of a design, which no other file of an evaluation's code comes with."""
-    file = DESIGNS.file_of(wildcards.design)
-    return [os.path.relpath(file)] if is_own(file) else []
+def own_files(designs):
+    """The user's own files of designs, which no other file of an evaluation's code comes with."""
+    files = {DESIGNS.file_of(design) for design in designs}
+    return sorted(os.path.relpath(file) for file in files if is_own(file))

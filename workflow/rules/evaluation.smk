@@ -54,17 +54,19 @@ checkpoint accept_documents:
         "../scripts/accept_documents.py"
 
 
+# All designs that the study has of a model and task are one job: most of a small evaluation is to import torch, and of a
+# large one to load the model. A design that is added makes the files of the others anew too, from what is kept of them.
 rule evaluate:
     input:
         manifest="<results>/models/{model}.json",
         documents="<results>/documents/{task}.parquet",
-        accepted=accepted,
+        accepted=lambda wildcards: accepted(wildcards, study.shared_designs),
     output:
-        evaluation="<results>/evaluations/{model}/{task}/{design}.parquet",
+        evaluations=of_designs("<results>/evaluations/{model}/{task}/{design}.parquet"),
     log:
-        "<logs>/evaluate/{model}/{task}/{design}.log",
+        "<logs>/evaluate/{model}/{task}.log",
     benchmark:
-        "<benchmarks>/evaluate/{model}/{task}/{design}.tsv"
+        "<benchmarks>/evaluate/{model}/{task}.tsv"
     wildcard_constraints:
         model=WHOLE_MODELS,
     priority: 2  # before what is made of other evaluations: the last ones are waited for longest
@@ -84,43 +86,65 @@ rule evaluate:
         dtype=lambda wildcards: study.model(wildcards.model).dtype,
         limit=lambda wildcards: study.document_limit(wildcards.model, wildcards.task),
         allow_remote_code=lambda wildcards: study.model(wildcards.model).allow_remote_code,
-        max_removed=lambda wildcards: study.max_removed_of(wildcards.design),
-        pair_distances=pair_distances,
-        document_pairs=lambda wildcards: study.design_settings(wildcards.design).document_pairs,
-        seed=lambda wildcards: study.design_settings(wildcards.design).seed,
+        designs=settings_of(study.shared_designs),
         engine_version=ENGINE_VERSION,
-        extensions=own_design,
+        extensions=own_files(study.shared_designs),
     message:
-        "Evaluate {wildcards.model} on {wildcards.task}: {wildcards.design} (progress: {log})"
+        "Evaluate {wildcards.model} on {wildcards.task} (progress: {log})"
     script:
         "../scripts/evaluate.py"
 
 
-# A shard's documents. Its numbers go to the parts of the whole evaluation; the note only says that the shard is done.
+# All 2^N coalitions are asked for by the audit alone.
+use rule evaluate as evaluate_exact with:
+    input:
+        manifest="<results>/models/{model}.json",
+        documents="<results>/documents/{task}.parquet",
+        accepted=lambda wildcards: accepted(wildcards, ["exact"]),
+    output:
+        evaluations="<results>/evaluations/{model}/{task}/exact.parquet",
+    log:
+        "<logs>/evaluate_exact/{model}/{task}.log",
+    benchmark:
+        "<benchmarks>/evaluate_exact/{model}/{task}.tsv"
+    wildcard_constraints:
+        model=names(study.exact_models),
+    params:
+        dtype=lambda wildcards: study.model(wildcards.model).dtype,
+        limit=lambda wildcards: study.document_limit(wildcards.model, wildcards.task),
+        allow_remote_code=lambda wildcards: study.model(wildcards.model).allow_remote_code,
+        designs=settings_of(["exact"]),
+        engine_version=ENGINE_VERSION,
+        extensions=[],
+    message:
+        "Evaluate all coalitions of {wildcards.model} on {wildcards.task} (progress: {log})"
+
+
+# A shard's documents. Its numbers go to the parts of the whole evaluations; the notes only say that the shard is done.
 use rule evaluate as evaluate_shard with:
     input:
         manifest="<results>/models/{model}.json",
         documents="<results>/documents/{task}.parquet",
-        accepted=accepted,
+        accepted=lambda wildcards: accepted(wildcards, study.shared_designs),
     output:
-        note="<results>/evaluations/{model}/{task}/{design}.shards/{shard}-of-{shards}.json",
+        notes=of_designs("<results>/evaluations/{model}/{task}/{design}.shards/{shard}-of-{shards}.json"),
     log:
-        "<logs>/evaluate/{model}/{task}/{design}.{shard}-of-{shards}.log",
+        "<logs>/evaluate/{model}/{task}.{shard}-of-{shards}.log",
     benchmark:
-        "<benchmarks>/evaluate/{model}/{task}/{design}.{shard}-of-{shards}.tsv"
+        "<benchmarks>/evaluate/{model}/{task}.{shard}-of-{shards}.tsv"
     wildcard_constraints:
         model=SHARDED_MODELS,
     message:
-        "Evaluate {wildcards.model} on {wildcards.task}: {wildcards.design}, shard {wildcards.shard} of {wildcards.shards} (progress: {log})"
+        "Evaluate {wildcards.model} on {wildcards.task}, shard {wildcards.shard} of {wildcards.shards} (progress: {log})"
 
 
-# What the shards evaluated, as one file. It evaluates nothing itself: where something is missing, the shards are asked
-# again.
+# What the shards evaluated, as one file a design. It evaluates nothing itself: where something is missing, the shards
+# are asked again.
 use rule evaluate as join_shards with:
     input:
         manifest="<results>/models/{model}.json",
         documents="<results>/documents/{task}.parquet",
-        accepted=accepted,
+        accepted=lambda wildcards: accepted(wildcards, study.shared_designs),
         shards=shard_notes,
     wildcard_constraints:
         model=SHARDED_MODELS,
@@ -134,4 +158,4 @@ use rule evaluate as join_shards with:
         mem_mb=8000,
         runtime=60,
     message:
-        "Put the shards of {wildcards.model} on {wildcards.task} together: {wildcards.design}"
+        "Put the shards of {wildcards.model} on {wildcards.task} together"

@@ -1,5 +1,6 @@
-"""Evaluate a model's coalitions on a task: evaluations/{model}/{task}/{design}.parquet, or one shard of it."""
+"""Evaluate a model's coalitions on a task: evaluations/{model}/{task}/{design}.parquet of each design, or one shard."""
 
+from functools import cache
 from pathlib import Path
 
 from logged import run_logged
@@ -13,34 +14,40 @@ def main(snakemake):
     from cornerstone.loading.encoding import encode_documents, find_unscorable, load_encoder
     from cornerstone.loading.load import load_model
 
-    asked, output = snakemake.wildcards, snakemake.output
+    asked = snakemake.wildcards
     is_shard = hasattr(asked, "shard")
-    distances = snakemake.params.pair_distances
-    run_evaluation_job(
-        EvaluationJob(
+    folder = Path(snakemake.output[0]).parents[1 if is_shard else 0]
+    notes = snakemake.output if is_shard else snakemake.input.get("shards", ())
+    # The designs share the model: what is loaded for one stays for the next.
+    engine = Engine(
+        cache(load_encoder), find_unscorable, encode_documents, cache(load_model), evaluate, ENGINE_VERSION
+    )
+    for design, settings in snakemake.params.designs.items():
+        distances = settings["pair_distances"]
+        of_design = [Path(note) for note in notes if Path(note).parent.name == f"{design}.shards"]
+        job = EvaluationJob(
             manifest=Path(snakemake.input.manifest),
             documents=Path(snakemake.input.documents),
-            output=Path(output[0]).parents[1] / f"{asked.design}.parquet" if is_shard else Path(output[0]),
+            output=folder / f"{design}.parquet",
             model=asked.model,
             task=asked.task,
-            design=asked.design,
-            max_removed=snakemake.params.max_removed,
+            design=design,
+            max_removed=settings["max_removed"],
             pair_distances=distances and tuple(distances),
-            document_pairs=snakemake.params.document_pairs,
-            seed=snakemake.params.seed,
+            document_pairs=settings["document_pairs"],
+            seed=settings["seed"],
             limit=snakemake.params.limit,
             skip_unscorable=snakemake.resources.unscorable == "skip",
             shard=(int(asked.shard), int(asked.shards)) if is_shard else None,
-            note=Path(output[0]) if is_shard else None,
-            shard_notes=tuple(map(Path, snakemake.input.get("shards", ()))),
+            note=of_design[0] if is_shard else None,
+            shard_notes=() if is_shard else tuple(of_design),
             dtype=snakemake.params.dtype,
             device=snakemake.resources.device,
             placement=snakemake.resources.placement,
             allow_remote_code=snakemake.params.allow_remote_code,
             memory_bytes=snakemake.resources.memory_bytes or None,
-        ),
-        Engine(load_encoder, find_unscorable, encode_documents, load_model, evaluate, ENGINE_VERSION),
-    )
+        )
+        run_evaluation_job(job, engine)
 
 
 run_logged(main, snakemake)

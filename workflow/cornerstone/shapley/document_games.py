@@ -25,7 +25,8 @@ class DocumentGames:
     """The scores of documents, each with pairs of its own.
 
     full, bare:  float64 (documents,): of the whole model, and of the one without any sublayer.
-    without:     float64 (documents, sublayers): with one sublayer removed.
+    without:     float64 (documents, sublayers): with one sublayer removed; NaN throughout where not every document has
+                 these (`pairs_alone`).
     sides:       bool (documents, pairs, sublayers): the smaller side S of each pair.
     without_side, only_side: float64 (documents, pairs): with S removed, and with all but S removed.
     covariates:  float64 (documents, numbers): what else is known of every document alike, on scales that compare.
@@ -86,6 +87,13 @@ class DocumentGames:
         """Those of the chosen documents (bool or indices)."""
         arrays = ("full", "bare", "without", "sides", "without_side", "only_side", "covariates")
         return DocumentGames(*(getattr(self, name)[chosen] for name in arrays))
+
+    def pairs_alone(self) -> DocumentGames:
+        """As if single removals were evaluated in pairs alone, like all other coalitions."""
+        known = self.covariates.reshape(self.n_documents, -1, 2 + self.n_sublayers)[:, :, :2]
+        scale = known.std(axis=(0, 2), keepdims=True)
+        covariates = (known / np.where(scale > 0, scale, 1.0)).reshape(self.n_documents, -1)
+        return replace(self, without=np.full_like(self.without, np.nan), covariates=covariates)
 
     def with_pairs(self, chosen: np.ndarray) -> DocumentGames:
         """With some of each document's pairs alone: int (documents, fewer pairs), their places."""

@@ -92,7 +92,8 @@ class _Model:
 
     Rows of a document: the n pairs of a single sublayer, then its own pairs. Of the former the score without the
     sublayer is known; that of the sublayer alone is predicted from other documents where it was not evaluated. So they
-    are evidence that no pair that is left out touches, and the pairs of size 1 among the document's own are not.
+    are evidence that no pair that is left out touches, and the pairs of size 1 among the document's own are not. Where
+    single removals are not known of every document, its own pairs are all there is.
     """
 
     def __init__(self, games: DocumentGames, values: np.ndarray, scale: float, advance: Advance) -> None:
@@ -104,15 +105,20 @@ class _Model:
         self.fold = rng.permutation(self.count) % FOLDS
         self.features = document_features(games)
         self.every = all_pairs(self.n)
-        self.is_evidence = games.sizes > 1
+        # Rows of single sublayers: none where not every document has single removals. Then pairs of one sublayer are
+        # evidence and are left out like all others; `least` is the size from which pairs are.
+        self.singles = self.n if np.isfinite(games.without).all() else 0
+        self.least = 2 if self.singles else 1
+        self.is_evidence = games.sizes >= self.least
         # Sizes of 2, 3 to 4, 5 to 8, … have a variance of e each.
         self.variance_group = np.int64(np.ceil(np.log2(np.maximum(games.sizes, 1))))
         self.h = games.differences / scale
-        self.single_x = signs(np.eye(self.n, dtype=bool))
+        single = np.eye(self.n, dtype=bool)[: self.singles]
+        self.single_x = signs(single)
         self.single_h = np.stack([self._singles(fold) for fold in range(FOLDS)])[
             self.fold, np.arange(self.count)
         ]
-        self.single_weights = mean_weights(np.eye(self.n, dtype=bool), np.ones(self.n, dtype=np.int64))
+        self.single_weights = mean_weights(single, np.ones(self.singles, dtype=np.int64))
         self.omega = self._learn_variances()
         self.patterns = _Patterns.of(games, np.diag(self.omega) + values**2, rng)
 
@@ -125,7 +131,7 @@ class _Model:
         expected = expected_alone(games, self.fold != fold)
         has_all = ~np.isnan(alone).any(axis=1)
         expected[has_all] = alone[has_all]
-        return (expected - games.without) / 2 / self.scale
+        return ((expected - games.without) / 2 / self.scale)[:, : self.singles]
 
     def _chunks(self, chosen: np.ndarray, weight: int = 1) -> Iterator[np.ndarray]:
         places = np.flatnonzero(chosen)
@@ -138,12 +144,12 @@ class _Model:
     def _rows(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """x, h and weights of the rows of some documents, by the variances learnt so far."""
         own = signs(self.games.sides[places])
-        single = np.broadcast_to(self.single_x, (len(places), self.n, self.n))
+        single = np.broadcast_to(self.single_x, (len(places), *self.single_x.shape))
         x = np.concatenate([single, own], axis=1)
         h = np.concatenate([self.single_h[places], self.h[places]], axis=1)
         own_weights = self.is_evidence[places] / self.variances[self.variance_group[places]]
         weights = np.concatenate(
-            [np.full((len(places), self.n), 1 / self.single_variance), own_weights], axis=1
+            [np.full((len(places), self.singles), 1 / self.single_variance), own_weights], axis=1
         )
         return x, h, weights
 
@@ -170,10 +176,11 @@ class _Model:
                 spread += posterior.sum(axis=0) + own.T @ own
                 left = (residual - (x @ own[..., None])[..., 0]) ** 2 + ((x @ posterior) * x).sum(axis=2)
                 group = np.concatenate(
-                    [np.zeros((len(places), self.n), dtype=np.int64), self.variance_group[places] + 1], axis=1
+                    [np.zeros((len(places), self.singles), dtype=np.int64), self.variance_group[places] + 1],
+                    axis=1,
                 )
                 evidence = np.concatenate(
-                    [np.ones((len(places), self.n), dtype=bool), self.is_evidence[places]], axis=1
+                    [np.ones((len(places), self.singles), dtype=bool), self.is_evidence[places]], axis=1
                 )
                 squares += np.bincount(group[evidence], left[evidence], groups + 1)
                 counts += np.bincount(group[evidence], minlength=groups + 1)
@@ -248,10 +255,12 @@ class _Model:
         own = (posterior @ (weighted @ residual[..., None]))[..., 0]
         left = residual - (x @ own[..., None])[..., 0]
         values = numbers[:, : self.n] + own + numbers[:, self.n :] @ self.patterns.values.T
-        predicted = (h - left)[:, : self.n]
-        values = values - predicted @ self.single_weights / self.n  # T_1 of what is predicted
-        values += self._known_singles(places)
-        return self._correct(places, values, x[:, self.n :], left, weights[:, self.n :], posterior)
+        if self.singles:
+            predicted = (h - left)[:, : self.n]
+            values = values - predicted @ self.single_weights / self.n  # T_1 of what is predicted
+            values += self._known_singles(places)
+        own_rows = np.s_[:, self.singles :]
+        return self._correct(places, values, x[own_rows], left[own_rows], weights[own_rows], posterior)
 
     def _known_singles(self, places: np.ndarray) -> np.ndarray:
         """T_1: of what is known beforehand, corrected by the pairs of size 1 that the document has."""
@@ -277,9 +286,8 @@ class _Model:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Add what each pair of two sublayers and more misses when it is left out, size by size.
 
-        left: the residuals of all rows, the own pairs last. With a pair left out its document's b_d moves by `moved`.
+        left: the residuals of the own pairs. With a pair left out its document's b_d moves by `moved`.
         """
-        left = left[:, self.n :]
         games = self.games.some(places)
         mean_weight = mean_weights(games.sides, games.sizes)
         to_own = posterior @ x.transpose(0, 2, 1)
@@ -289,7 +297,7 @@ class _Model:
         share, there = additive_share(self.n), (self.games.of_size > 0).mean(axis=0)
         itself = np.einsum("dpj,djp->dp", x, moved)
         pairs = np.zeros((*error.shape, self.n))
-        for size in np.unique(games.sizes[games.sizes > 1]):
+        for size in np.unique(games.sizes[games.sizes >= self.least]):
             mine = (games.sizes == size).astype(np.float64)
             count = games.of_size[:, size]
             each = (

@@ -164,17 +164,27 @@ class StudyConfig:
         """Into how many jobs the model's documents are cut."""
         return self.shards.get(model, 1)
 
-    def designs_of(self, model: str) -> tuple[str, ...]:
-        """The designs that the model is evaluated with, in the order of DESIGNS."""
-        self.model(model)
+    @property
+    def shared_designs(self) -> tuple[str, ...]:
+        """The designs that every model is evaluated with, in the order of DESIGNS, but `exact`."""
         some = {"ablation", "windows", *ESTIMATORS[self.estimator].designs}
         if self.pair_distance > 1:
             some.add("pairs")
-        if model in self.exact:
-            some.add("exact")
         if self.corrected:
             some.update(ESTIMATORS[YARDSTICK].designs)
-        return tuple(design for design in DESIGNS.names if design in some)
+        return tuple(design for design in DESIGNS.names if design in some - {"exact"})
+
+    @property
+    def exact_models(self) -> tuple[str, ...]:
+        """The models that are evaluated with all coalitions."""
+        is_exact = "exact" in ESTIMATORS[self.estimator].designs
+        return tuple(model for model in self.model_names if is_exact or model in self.exact)
+
+    def designs_of(self, model: str) -> tuple[str, ...]:
+        """The designs that the model is evaluated with, in the order of DESIGNS."""
+        self.model(model)
+        exact = ("exact",) if model in self.exact_models else ()
+        return tuple(design for design in DESIGNS.names if design in (*self.shared_designs, *exact))
 
     @property
     def value_designs(self) -> tuple[str, ...]:
