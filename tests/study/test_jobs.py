@@ -35,7 +35,7 @@ def test_they_make_the_files_that_the_rules_make(clone, tmp_path, more):
 
 def test_a_job_has_a_log_and_a_benchmark_of_its_name():
     study = resolve({**PLAIN, "results": "results/mine"})
-    (job, *_) = evaluation_jobs(study, "demo_llama", "boolq")
+    (job,) = evaluation_jobs(study, "demo_llama", "boolq")
     assert str(log_path(study, job)) == f"results/mine/logs/{job.name}.log"
     assert str(benchmark_path(study, job)) == f"results/mine/benchmarks/{job.name}.tsv"
     assert (job.rule, job.model, job.task) == ("evaluate", "demo_llama", "boolq")

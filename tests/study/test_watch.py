@@ -26,7 +26,7 @@ from model_folders import write_model
 
 SINGLES, WINDOWS = 12 * (1 + len(LABELS)), 12 * (len(LABELS) - 1)
 """Pairs of the two designs on twelve documents, windows of two."""
-LOGS = Path("results/logs/evaluate/tiny/boolq")
+LOGS = Path("results/logs/evaluate/tiny")
 EVALUATIONS = Path("results/evaluations/tiny/boolq")
 
 
@@ -121,7 +121,7 @@ def test_before_a_model_is_there_everything_waits(tmp_path, monkeypatch):
 def test_what_is_written_is_done_and_the_rest_waits(jobs):
     run_evaluation_job(jobs["ablation"], FakeEngine().engine())
     seen = row()
-    assert seen.states == {State.DONE: 1, State.WAITING: 1}
+    assert seen.states == {State.WAITING: 1}
     assert seen.shares == {"ablation": 1, "windows": 0}
     assert seen.pairs == (SINGLES, SINGLES + WINDOWS)
     assert seen.left is not None and seen.rate == 0  # by what the saved parts took
@@ -129,14 +129,14 @@ def test_what_is_written_is_done_and_the_rest_waits(jobs):
 
 def test_a_job_is_queued_until_its_log_begins(jobs):
     hand_out(jobs["windows"].output)
-    assert row().states == {State.WAITING: 1, State.QUEUED: 1}
-    write_log("windows", begun("windows", WINDOWS), ago=-1)
-    assert row().states == {State.WAITING: 1, State.RUNNING: 1}
+    assert row().states == {State.QUEUED: 1}
+    write_log("boolq", begun("windows", WINDOWS), ago=-1)
+    assert row().states == {State.RUNNING: 1}
 
 
 def test_between_saves_the_log_tells_how_far_a_job_is_and_how_fast(jobs):
     hand_out(jobs["windows"].output)
-    write_log("windows", begun("windows", WINDOWS) + shown(0.5))
+    write_log("boolq", begun("windows", WINDOWS) + shown(0.5))
     seen = row()
     assert seen.shares["windows"] == 0.5
     assert seen.rate == pytest.approx(WINDOWS / 2 / 100)
@@ -146,20 +146,17 @@ def test_between_saves_the_log_tells_how_far_a_job_is_and_how_fast(jobs):
 def test_what_is_saved_counts_where_the_log_tells_less(jobs, capfd):
     log = run_to(jobs["windows"], 6, capfd)
     hand_out(jobs["windows"].output)
-    write_log("windows", log)
+    write_log("boolq", log)
     assert row().shares["windows"] == pytest.approx(0.5)
-    write_log("windows", begun("windows", WINDOWS, done=WINDOWS // 2))  # it goes on, and loads the model
+    write_log("boolq", begun("windows", WINDOWS, done=WINDOWS // 2))  # it goes on, and loads the model
     seen = row()
     assert (seen.states[State.RUNNING], seen.shares["windows"]) == (1, 0.5)
 
 
 def test_one_job_of_several_designs_tells_of_each(jobs):
-    """As of one log in which designs come one after another."""
     hand_out(jobs["windows"].output)
     ended = f"evaluated {SINGLES} pairs, reused 0, in 12.0 s (4 tokens/s): {jobs['ablation'].output}\n"
-    write_log(
-        "windows", begun("ablation", SINGLES) + shown(1) + ended + begun("windows", WINDOWS) + shown(0.1)
-    )
+    write_log("boolq", begun("ablation", SINGLES) + shown(1) + ended + begun("windows", WINDOWS) + shown(0.1))
     assert row().shares == pytest.approx({"ablation": 1, "windows": 0.1})
 
 
@@ -168,22 +165,35 @@ def test_shards_are_jobs_of_their_own_that_add_up(jobs):
     hand_out(note / "1-of-3.json", note / "2-of-3.json", note / "3-of-3.json")
     for number in (1, 2):
         write_log(
-            f"windows.{number}-of-3",
+            f"boolq.{number}-of-3",
             begun("windows", WINDOWS // 3, shard=f", shard {number} of 3") + shown(number / 4),
             ago=-1,
         )
     seen = row(shards={"tiny": 3})
-    assert seen.states == {State.WAITING: 5, State.RUNNING: 2, State.QUEUED: 1}
+    assert seen.states == {State.WAITING: 1, State.RUNNING: 2, State.QUEUED: 1}  # the first is to join them
     assert seen.shares["windows"] == pytest.approx((1 / 4 + 2 / 4) / 3)
     assert seen.rate == pytest.approx(WINDOWS / 3 * 0.75 / 100)
+
+
+def test_all_coalitions_for_the_audit_alone_are_a_job_of_their_own(jobs):
+    hand_out(EVALUATIONS / "exact.parquet")
+    write_log(
+        "boolq",
+        begun("exact", 64 * 12) + shown(0.25),
+        ago=-1,
+        folder=Path("results/logs/evaluate_exact/tiny"),
+    )
+    seen = row(exact=["tiny"])
+    assert seen.states == {State.WAITING: 1, State.RUNNING: 1}
+    assert seen.shares == {"ablation": 0, "windows": 0, "exact": 0.25}
 
 
 def test_an_evaluation_of_fewer_documents_than_are_wanted_now_waits(jobs):
     for job in jobs.values():
         run_evaluation_job(replace(job, limit=4), FakeEngine().engine())
-    assert row(documents=4).states == {State.DONE: 2}
+    assert row(documents=4).states == {State.DONE: 1}
     seen = row()
-    assert seen.states == {State.WAITING: 2}
+    assert seen.states == {State.WAITING: 1}
     assert seen.shares["windows"] == pytest.approx(1 / 3)
 
 
@@ -232,9 +242,9 @@ def test_pairs_are_counted_anew_only_where_files_changed(jobs, monkeypatch):
 def test_the_page_has_titles_states_shares_rates_and_times(jobs):
     hand_out(jobs["windows"].output)
     run_evaluation_job(jobs["ablation"], FakeEngine().engine())
-    write_log("windows", begun("windows", WINDOWS) + shown(0.5))
+    write_log("boolq", begun("windows", WINDOWS) + shown(0.5))
     text = shown_page(configured())
-    assert text.startswith("Jobs: 3 done, 1 running, ")
+    assert text.startswith("Jobs: 2 done, 1 running, ")
     share = int(100 * (SINGLES + WINDOWS / 2) / (SINGLES + WINDOWS))
     assert f"; {share} % of {SINGLES + WINDOWS} pairs evaluated" in text
     line = next(line for line in text.splitlines() if "BoolQ" in line)
@@ -244,7 +254,7 @@ def test_the_page_has_titles_states_shares_rates_and_times(jobs):
 def test_failures_are_told_whole_with_the_last_line_and_the_place_of_the_log(jobs, capsys):
     hand_out(jobs["ablation"].output)
     long = "Cornerstone: tiny cannot score … of 3: " + "it is odd; " * 60
-    write_log("windows", f"{begun('windows', WINDOWS)}{long}\n")
+    write_log("boolq", f"{begun('windows', WINDOWS)}{long}\n")
     write_log(
         "tiny",
         "downloading\nfailed: ValueError: [no] such [b]thing[/b]\n",
@@ -252,7 +262,7 @@ def test_failures_are_told_whole_with_the_last_line_and_the_place_of_the_log(job
     )
     watch(configured())
     said = capsys.readouterr().out.splitlines()
-    assert f"failed   results/logs/evaluate/tiny/boolq/windows.log: {long.strip()}" in said
+    assert f"failed   results/logs/evaluate/tiny/boolq.log: {long.strip()}" in said
     assert (
         "failed   results/logs/find_unscorable/tiny.log: failed: ValueError: [no] such [b]thing[/b]" in said
     )
@@ -261,27 +271,26 @@ def test_failures_are_told_whole_with_the_last_line_and_the_place_of_the_log(job
 def test_silence_is_told_and_told_from_a_job_that_snakemake_gave_up(jobs):
     hand_out(jobs["windows"].output)
     os.utime(next(INCOMPLETE.iterdir()), (1e9, 1e9))
-    write_log("windows", "loaded in 3.4 s, on cuda:0\n", ago=725)
-    write_log("ablation", "loaded in 3.5 s, on cuda:1\n", ago=725)
-    said = shown_page(configured())
+    write_log("boolq", "loaded in 3.4 s, on cuda:0\n", ago=725)
+    write_log("piqa", "loaded in 3.5 s, on cuda:1\n", ago=725)
+    said = shown_page(configured(tasks={"boolq": {}, "piqa": {}}))
     assert (
-        "silent   results/logs/evaluate/tiny/boolq/windows.log: no line for 12 min: it is at a long step, or was "
+        "silent   results/logs/evaluate/tiny/boolq.log: no line for 12 min: it is at a long step, or was "
         "killed; its last line: loaded in 3.4 s, on cuda:0"
     ) in said
     assert (
-        "failed   results/logs/evaluate/tiny/boolq/ablation.log: it ended without a word 12 min ago, as if it was "
+        "failed   results/logs/evaluate/tiny/piqa.log: it ended without a word 12 min ago, as if it was "
         "killed; its last line: loaded in 3.5 s, on cuda:1"
     ) in said
 
 
 def test_a_job_that_is_tried_again_tells_why(jobs):
     hand_out(jobs["windows"].output)
-    path = write_log("windows", "Cornerstone: the first try\n")
+    path = write_log("boolq", "Cornerstone: the first try\n")
     path.rename(f"{path}.before")
-    write_log("windows", begun("windows", WINDOWS))
-    assert (
-        "running  results/logs/evaluate/tiny/boolq/windows.log: once more, after: Cornerstone: the first try"
-        in (shown_page(configured()))
+    write_log("boolq", begun("windows", WINDOWS))
+    assert "running  results/logs/evaluate/tiny/boolq.log: once more, after: Cornerstone: the first try" in (
+        shown_page(configured())
     )
 
 
@@ -304,7 +313,7 @@ def test_a_low_terminal_shows_what_is_at_work_and_counts_the_rest(jobs):
     tasks = {f"task{number}": {"task": "boolq"} for number in range(30)}
     study = configured(tasks=tasks)
     hand_out("results/evaluations/tiny/task20/windows.parquet")
-    write_log("windows", begun("windows", 60), folder=Path("results/logs/evaluate/tiny/task20"), ago=-1)
+    write_log("task20", begun("windows", 60), ago=-1)
     text = shown_page(study, height=20)
     assert len(text.splitlines()) <= 20
     assert "task20  running" in text and "and 17 rows that nothing works on" in text
@@ -312,7 +321,7 @@ def test_a_low_terminal_shows_what_is_at_work_and_counts_the_rest(jobs):
 
 
 def test_a_wide_message_does_not_leave_the_terminals_line(jobs):
-    write_log("windows", "Cornerstone: " + "so it is " * 60)
+    write_log("boolq", "Cornerstone: " + "so it is " * 60)
     lines = shown_page(configured(), height=40, width=100).splitlines()
     assert max(map(len, lines)) <= 100
     assert lines[-1].endswith("…")

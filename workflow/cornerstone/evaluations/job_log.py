@@ -1,6 +1,6 @@
 """What the log of an evaluate job tells of its work: a stage for each design that it has begun, one after another.
 
-    stages = read_stages(Path("results/logs/evaluate/demo_llama/boolq/windows.log").read_text())
+    stages = read_stages(Path("results/logs/evaluate/demo_llama/boolq.log").read_text())
     stages[-1].design, stages[-1].share         # "windows", 0.41
 
 The first line of a stage says how much there is to do, and its last what was done (`plan.plan_job`,

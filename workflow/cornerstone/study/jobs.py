@@ -1,8 +1,8 @@
 """The jobs of a study, each with the files that it makes and the place of its log.
 
     for job in jobs_of(study):
-        job.name        # "evaluate/demo_llama/boolq/windows": its log is {results}/logs/{name}.log
-        job.outputs     # (Path("results/demo/evaluations/demo_llama/boolq/windows.parquet"),)
+        job.name        # "evaluate/demo_llama/boolq": its log is {results}/logs/{name}.log
+        job.outputs     # (Path("results/demo/evaluations/demo_llama/boolq/ablation.parquet"), …)
 
 What workflow/rules/ say, for those who look at a study without planning it; a test holds the two together.
 """
@@ -53,15 +53,19 @@ def jobs_of(study: StudyConfig) -> list[Job]:
 
 
 def evaluation_jobs(study: StudyConfig, model: str, task: str) -> Iterator[Job]:
-    """The jobs that evaluate a model on a task: one a design, or one a shard of it and one that joins them."""
-    shards = study.shards_of(model)
-    for design in study.designs_of(model):
-        output = study.evaluation_path(model, task, design)
-        name = f"evaluate/{model}/{task}/{design}"
-        for number in range(1, shards + 1) if shards > 1 else ():
-            shard = f"{number}-of-{shards}"
-            yield Job(f"{name}.{shard}", (output.with_suffix(".shards") / f"{shard}.json",), model, task)
-        yield Job(name, (output,), model, task)
+    """The jobs that evaluate a model on a task.
+
+    One for all designs, or one for each shard and one that joins them; and one for all coalitions.
+    """
+    name, shards = f"{model}/{task}", study.shards_of(model)
+    outputs = tuple(study.evaluation_path(model, task, design) for design in study.shared_designs)
+    for number in range(1, shards + 1) if shards > 1 else ():
+        shard = f"{number}-of-{shards}"
+        notes = tuple(output.with_suffix(".shards") / f"{shard}.json" for output in outputs)
+        yield Job(f"evaluate/{name}.{shard}", notes, model, task)
+    yield Job(f"evaluate/{name}", outputs, model, task)
+    if model in study.exact_models:
+        yield Job(f"evaluate_exact/{name}", (study.evaluation_path(model, task, "exact"),), model, task)
 
 
 def _inputs(study: StudyConfig) -> Iterator[Job]:
