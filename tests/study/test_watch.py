@@ -316,7 +316,7 @@ def test_a_low_terminal_shows_what_is_at_work_and_counts_the_rest(jobs):
     write_log("task20", begun("windows", 60), ago=-1)
     text = shown_page(study, height=20)
     assert len(text.splitlines()) <= 20
-    assert "task20  running" in text and "and 17 rows that nothing works on" in text
+    assert "task20  running" in text and "and 17 rows more" in text
     assert "task29" in shown_page(study)
 
 

@@ -65,7 +65,7 @@ def page(study: StudyConfig, seen: Seen, height: int | None = None) -> Group:
         Text(_summary(seen)),
         Text(),
         _table(study, rows),
-        *([Text(f"and {counted(left_out, 'row')} that nothing works on")] if left_out else []),
+        *([Text(f"and {counted(left_out, 'row')} more")] if left_out else []),
         Text(),
         *notes,
     )
