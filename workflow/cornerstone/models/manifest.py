@@ -30,6 +30,8 @@ TOKENIZER_PATTERNS = (
     "*.tiktoken",
 )
 """Files that decide how a text becomes tokens."""
+KEPT_DIGESTS = ".digests.json"
+"""Beside manifests: the digests of large files, so that they are read once."""
 CACHED_SIZE = 16 << 20
 """Files of so many bytes are not read again while their path, size and time are the same."""
 CHUNK = 8 << 20
@@ -129,6 +131,11 @@ def file_digests(title: str, paths: Sequence[Path], cache: Path | None = None) -
     if cache is not None and not large.items() <= known.items():
         write_json(_read_cache(cache) | large, cache)  # another job may have written meanwhile
     return digests
+
+
+def files_with_digests(cache: Path) -> set[str]:
+    """The absolute paths, links followed, of the files whose digests a cache of `file_digests` keeps."""
+    return set(_read_cache(cache))
 
 
 def _is_large(path: Path) -> bool:
