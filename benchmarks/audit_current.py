@@ -4,7 +4,7 @@
     python benchmarks/audit_current.py     # with the shapiq that is installed
 
 Approximators are found from shapiq itself, and those left out are named with the reason. Each runs on coalitions that
-all documents share and on coalitions of each document's own, with the work of the paper's windows, at the setting that
+all documents share and on per-document coalitions, with the work of the paper's windows, at the setting that
 is best there: of those tried (`cornerstone.shapley.estimators.shapiq`) the one of the highest rank correlation with the
 exact values, in a few seeds of every eighth game. An approximator that takes long for one run has shared coalitions
 alone, as many as the windows, and one seed. The tables are those of the audit; then one JSON object.

@@ -260,7 +260,7 @@ EXACT = {"exact": ["tiny"], "tasks": {"boolq": STUDY["tasks"]["boolq"]}}
 def test_named_models_are_audited_from_their_exact_evaluations(study):
     configure(study, **EXACT)
     said = make(study, "results/tables/audit.csv", "results/figures/audit_tiny.svg")
-    assert "Hold the estimators against the exact values of tiny on boolq" in said
+    assert "Compare the estimators with the exact values of tiny on boolq" in said
     rows = read_evaluation(evaluation(study, "boolq", "exact")).table
     assert rows["removed"].nunique() == 2**N_SUBLAYERS
     audit = pd.read_csv(study / "results" / "tables" / "audit.csv")

@@ -44,7 +44,7 @@ def gold_indices(where: str, lm_task: LoadedTask, row: Any, choices: Sequence[st
 
 
 def _index(gold: Any, choices: Sequence[str]) -> int | None:
-    """As lm-eval compares it with the number of a choice; None for what is none."""
+    """The index of a choice, as lm-eval reads an answer; None where it is not one."""
     if isinstance(gold, str):
         return list(choices).index(gold) if gold in choices else None
     try:
@@ -54,7 +54,7 @@ def _index(gold: Any, choices: Sequence[str]) -> int | None:
 
 
 def _digits_hint(lm_task: LoadedTask, gold: Any, choices: Sequence[str]) -> str:
-    """What to write where digits are taken for a text, or a text of digits for an index."""
+    """The hint for an answer of digits that is read as a text, or a text of digits that is read as an index."""
     rule = lm_task.config.doc_to_target
     if isinstance(gold, str) and gold.strip().isdigit():
         named = (

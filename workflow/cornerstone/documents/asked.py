@@ -1,4 +1,4 @@
-"""From lm-eval's requests to documents: what is scored, checked before anything is evaluated.
+"""From lm-eval's requests to documents, checked before anything is evaluated.
 
 documents, notes = documents_of(lm_task, [0, 1, 2])
 """

@@ -1,4 +1,4 @@
-"""lm-eval's task, made and asked for its requests as simple_evaluate does.
+"""lm-eval's task, built, and its requests made, as simple_evaluate does.
 
 lm_task = make_lm_task("boolq", definition, loaded, shots=0)
 instances_of(lm_task, [0, 1, 2])            # lm-eval's requests by row

@@ -1,4 +1,4 @@
-"""lm-eval's task on rows that are there already; what the task's own code returns is checked on the way.
+"""lm-eval's task on rows that are loaded already; what the task's own code returns is checked.
 
     lm_task = LoadedTask(config, loaded, shots=0)     # see make_lm_task
     lm_task.task_docs[0]                              # the scored rows, after the task's process_docs

@@ -1,4 +1,4 @@
-"""A local file's rows with the types that the file gives them: nothing is taken for a date, a number or a null.
+"""A local file's rows with the types of the file: no text is converted to a date, a number or a null.
 
     read_rows(Path("piqa.csv"), definition, folder)     # a datasets.Dataset, kept in that folder
 
@@ -97,7 +97,7 @@ def _text_rows(path: Path, definition: Mapping[str, Any], folder: Path) -> datas
 
 
 def _array(path: Path, field: str, values: list[Any]) -> pa.Array:
-    """A column; as JSON, each value for itself, where one type for all would make another of some."""
+    """A column; as JSON, value by value, where a common type would change some values."""
     with suppress(pa.ArrowException, ValueError, TypeError, OverflowError):
         array = pa.array(values)
         if json.dumps(array.to_pylist()) == json.dumps(values):
@@ -127,7 +127,7 @@ def _jsonl_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Of a list of documents, of one document, or of one a line."""
+    """The rows of a JSON file: a list of documents, one document, or one per line."""
     text = path.read_text(encoding="utf-8-sig")
     try:
         content = json.loads(text)
@@ -199,7 +199,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _separator(text: str) -> str:
-    """That which cuts the first row in the most columns."""
+    """The separator that splits the first row into the most columns."""
 
     def columns(separator: str) -> int:
         try:

@@ -1,4 +1,4 @@
-"""Where lm-eval's tasks and groups are defined, found by name without parsing its 14,000 files.
+"""Find the definitions of lm-eval's tasks and groups by name, without parsing its 14,000 files.
 
     find_definition("boolq").yaml_path            # .../lm_eval/tasks/super_glue/boolq/default.yaml
     expand_task("mmlu_stem")                      # ["mmlu_abstract_algebra", "mmlu_anatomy", ...]
@@ -97,7 +97,7 @@ def _known(name: str, find: Find, include_path: Path | str | None) -> Entry:
 
 
 def _finder(include_path: Path | str | None) -> Find:
-    """A search that knows what it has found already."""
+    """A search that remembers what it has found."""
     own, broken = ({}, []) if include_path is None else _own_index(Path(include_path))
     found: dict[str, Entry | None] = {}
 

@@ -146,7 +146,7 @@ def sampled_rows(count: int, sample: int | None, seed: int | None, task: str = "
 
 @dataclass(frozen=True)
 class _Build:
-    """What documents are built of. rows_of: from the number of documents to the rows that are asked for."""
+    """What documents are built from. rows_of: number of documents -> the rows that are wanted."""
 
     task: str
     entry: Entry
@@ -220,7 +220,7 @@ def _build_once(build: _Build, number: int, rows: TaskData | None) -> _Built:
 
 
 def _tell(task: str, built: _Built, watch: FileWatch) -> None:
-    """Tell on stderr what the user should know of documents that are made."""
+    """Print on stderr what the user should know about the documents that were built."""
     notes = list(built.notes)
     if watch.unwatched:
         notes.append(

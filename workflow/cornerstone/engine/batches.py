@@ -159,7 +159,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Requests:
-    """How the requests of documents that walk together are numbered: through, in each tree.
+    """The numbering of the requests of documents that run together: consecutive within each tree.
 
     tree: of each document, by its position; first: the number of its first request; total: of each tree.
     """

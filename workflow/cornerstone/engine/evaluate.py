@@ -1,4 +1,4 @@
-"""The engine: log-likelihoods of documents under many coalitions, each thing computed once.
+"""The engine: log-likelihoods of documents under many coalitions, without repeated computation.
 
     result = evaluate(model, encode_documents(model.encoder, documents), ablation(len(model.sublayers)))
     result.loglikelihoods[0]        # the first document's: (coalitions, choices), nats
@@ -64,8 +64,12 @@ class EvaluatedBlock:
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """coalitions: in the order given, of all documents or of each; loglikelihoods: per document (coalitions, choices),
-    float64, nats; counts: what the engine computed (see `_Evaluation.counted`)."""
+    """What `evaluate` returns.
+
+    coalitions:     in the order given, of all documents or of each.
+    loglikelihoods: per document (coalitions, choices), float64, nats.
+    counts:         what the engine computed (see `_Evaluation.counted`).
+    """
 
     coalitions: list[Removed] | ForEach
     loglikelihoods: list[np.ndarray]
@@ -196,7 +200,7 @@ class _Evaluation:
     def _run_batches(
         self, batches: list[list[int]], done: dict[int, set[Removed]], again: bool
     ) -> _Task | None:
-        """Evaluate some documents; what memory did not suffice for comes back as a task.
+        """Evaluate some documents; those that did not fit in memory come back as a task.
 
         done: of each document the coalitions that it has; again: whether more documents follow.
         """

@@ -138,7 +138,7 @@ def load_encoder(folder: Path, config: Any = None, *, allow_remote_code: bool | 
 
 @contextmanager
 def warnings_in_lines(folder: Path) -> Iterator[list[str]]:
-    """While this is active, what transformers warns of becomes a line each, in the list at once and in the log at last.
+    """While active, collect each warning of transformers as a line in the list; the lines are logged at the end.
 
     Its table of missing and unexpected tensors is none of them: what it tells is decided on its own.
     """
@@ -172,7 +172,7 @@ def warnings_in_lines(folder: Path) -> Iterator[list[str]]:
 
 
 def why(error: Exception, said: Sequence[str]) -> str:
-    """An exception of transformers in one line, with what it warned of before: often the reason is only there."""
+    """An exception of transformers in one line, with its earlier warnings: they often have the reason."""
     return "; ".join([one_line(error), *said])
 
 

@@ -1,4 +1,4 @@
-"""Tensors in safetensors files, read by several threads at once; a file that goes bad meanwhile is named."""
+"""Tensors in safetensors files, read by several threads at once; errors name the file that changed meanwhile."""
 
 from __future__ import annotations
 

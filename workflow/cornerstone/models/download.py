@@ -1,4 +1,4 @@
-"""Downloads: a model from the hub into the Hugging Face cache, whole and verified, or used where it is.
+"""Download a model from the hub into the Hugging Face cache, complete and verified; use a copy that is there.
 
     snapshot = download_model("meta-llama/Meta-Llama-3-8B", "main")
     snapshot.folder     # …/models--meta-llama--Meta-Llama-3-8B/snapshots/<commit>
@@ -148,7 +148,7 @@ def _blob(model: HubModel, file: HubFile) -> Path:
 
 
 def _note_ref(model: HubModel) -> None:
-    """Note which commit a branch or tag is, as huggingface_hub does: so the cache alone can tell it later.
+    """Record the commit of a branch or tag in the cache, as huggingface_hub does, for later use without network.
 
     Where that cannot be written, in a cache that is others', nothing is lacking now.
     """
@@ -205,7 +205,7 @@ class _Received:
                 received.add(int(n))
 
             def update_transfer(self, n: float | None = 1) -> None:
-                """Xet tells the network's bytes beside the file's; the file's are counted."""
+                """Xet reports the network's bytes and the file's; the file's are counted."""
 
         try:
             yield Bar
@@ -322,7 +322,7 @@ def _discard(model: HubModel, files: Sequence[HubFile]) -> None:
 
 
 def _remove_orphans(model: HubModel, files: Sequence[HubFile]) -> None:
-    """Remove the partial files of downloads that were killed: nothing ever goes on with them.
+    """Remove the partial files of downloads that were killed: they are never continued.
 
     A download that still runs holds the lock of its file; those are left alone. So are those of others, in a cache
     that may only be read.

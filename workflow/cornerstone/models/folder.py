@@ -1,4 +1,4 @@
-"""Whether a local folder holds a whole model: config.json, safetensors weights, a tokenizer.
+"""Check that a local folder holds a complete model: config.json, safetensors weights, a tokenizer.
 
     check_model_folder(Path("resources/demo/models/demo_llama"))
 

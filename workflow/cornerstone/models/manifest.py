@@ -148,7 +148,7 @@ def _key(path: Path) -> dict[str, int]:
 
 
 def _read_cache(cache: Path | None) -> dict[str, dict[str, Any]]:
-    """What is known of large files; a cache that cannot be read is an empty one."""
+    """The cached digests of large files; an unreadable cache counts as empty."""
     if cache is None or not cache.is_file():
         return {}
     try:

@@ -1,4 +1,4 @@
-"""The weights of a model: which of its files hold them, what their headers say, and what is wrong with them.
+"""The weights of a model: the files that hold them, their headers, and errors in them.
 
     check_weights(Path("resources/demo/models/demo_llama"), {"num_hidden_layers": 6, "tie_word_embeddings": True})
 

@@ -1,4 +1,4 @@
-"""What the driver does before it plans jobs: the process that `snakemake` starts. Its jobs read the Snakefile too.
+"""What the driver, the process that `snakemake` starts, does before it plans jobs. Its jobs read the Snakefile too.
 
     study = configured_study(config, sys.argv[1:], is_driver=True)
     if not answer_question(study, sys.argv[1:]):
@@ -74,7 +74,7 @@ def expand_group(group: str, include_path: str | None) -> list[str]:
 
 
 def fix_order_of_sets() -> None:
-    """For the scripts of the jobs: code of a task's own that goes through a set has the same order in each of them."""
+    """Fix Python's hash seed for the jobs, so that a task's own code iterates over sets in the same order in each."""
     os.environ["PYTHONHASHSEED"] = "0"
 
 

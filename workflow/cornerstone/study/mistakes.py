@@ -82,7 +82,7 @@ def study_mistakes(filled: dict[str, Any]) -> Iterator[str]:
 
 
 def _name_clashes(kind: str, names: list[str]) -> Iterator[str]:
-    """Names that are one file where capitals do not count (macOS)."""
+    """Names that differ only in case, and so are one file where case is ignored (macOS)."""
     earlier: dict[str, str] = {}
     for name in names:
         if (other := earlier.setdefault(name.lower(), name)) != name:

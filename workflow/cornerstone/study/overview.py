@@ -1,4 +1,4 @@
-"""How far a study is, from the files on the disk alone: `snakemake overview`, while its jobs run too.
+"""The progress of a study, from the files on disk alone, also while its jobs run: `snakemake overview`.
 
 print_overview(study)
 

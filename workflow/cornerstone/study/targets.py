@@ -1,4 +1,4 @@
-"""Check targets on the command line, such as results/figures/pie_llama3_8b.pdf: the study must have them.
+"""Check that the study has the targets on the command line, such as results/figures/pie_llama3_8b.pdf.
 
 check_targets(study, sys.argv[1:])
 """

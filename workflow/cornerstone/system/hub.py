@@ -1,4 +1,4 @@
-"""The Hugging Face hub: what a model's repository holds, and its answers in words.
+"""The Hugging Face hub: the files of a model's repository, and errors of the hub in plain words.
 
     model = find_model("meta-llama/Meta-Llama-3-8B", "main")
     model.commit, [(file.path, file.size) for file in model.files]
@@ -66,7 +66,7 @@ class HubModel:
 
 
 def find_model(hub_id: str, revision: str) -> HubModel:
-    """Ask the hub which commit a revision is and which files it has.
+    """Look up on the hub which commit a revision is and which files it has.
 
     Raises HubUnreachable without a network, and CornerstoneError for what the hub refuses.
     """

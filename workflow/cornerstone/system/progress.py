@@ -41,7 +41,7 @@ def progress(
     seconds_between_lines: float = SECONDS_BETWEEN_LINES,
     silent_for: float = 0.0,
 ) -> Iterator[Advance]:
-    """Show how far some work is on `stream` (default: stderr); call what it yields as often as you like.
+    """Show the progress of some work on `stream` (default: stderr); call the yielded function as often as you like.
 
     Large counts are written with k, M, G. Nothing is shown before the first call, nor of work that takes no more than
     `silent_for` seconds.

@@ -93,7 +93,7 @@ class Registry(Generic[Entry]):
         return sorted(set(self._files.values()))
 
     def _import_module_of(self, name: str) -> None:
-        """An entry stands in the module of its name, or of the first words of its name: pie_all in pie."""
+        """Import the module of an entry: it has the entry's name, or the first words of it (pie_all is in pie)."""
         modules = {found.name for found in pkgutil.iter_modules(self._path())}
         words = name.split("_")
         for count in range(len(words), 0, -1):

@@ -66,7 +66,7 @@ def score_matrix(choices: ChoiceTable, metric: str) -> np.ndarray:
 
 
 def _check_range(score: Score, matrix: np.ndarray, documents: Sequence[int]) -> None:
-    """Intervals are cut to a score's range, so a wrong one would make them wrong in silence."""
+    """Check scores against their range: intervals are cut to it, so a wrong range would silently spoil them."""
     low, high = score.range
     beyond = np.argwhere((matrix < low - ROUNDING) | (matrix > high + ROUNDING))
     if len(beyond):

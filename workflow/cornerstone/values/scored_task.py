@@ -50,7 +50,7 @@ class EvaluatedTask:
 class ScoredTask:
     """The scores of one model on one task, with the labels of the model's sublayers in execution order.
 
-    games:     of the coalitions that each document has of its own; None without such a design.
+    games:     of the per-document coalitions; None without such a design.
     available: documents of the task's scored split; 0 where it is not known.
     seconds:   that evaluating each design took.
     """
@@ -116,7 +116,7 @@ def score_task(evaluated: EvaluatedTask, score: str) -> ScoredTask:
 
 
 def _games(evaluated: EvaluatedTask, metric: str, scores: Scores) -> DocumentGames:
-    """What estimators take of coalitions of each document's own. The yardstick tells more of the documents."""
+    """The per-document games for estimators, with the yardstick's scores as further covariates of the documents."""
     if evaluated.own.documents != scores.documents:
         raise CornerstoneError(
             "two designs were evaluated on different documents: evaluate both again with one document limit"
