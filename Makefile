@@ -10,17 +10,17 @@
 # make bench              the speed against lm-eval and against the machine's limit
 # make bench-streaming    the speed of streamed weights against that of resident ones
 # make bench-scaling      how the cost grows with blocks, coalitions and documents
-# make bench-own          the rate of coalitions of each document's own against a design that all share
-# make bench-values       how near values from coalitions of each document's own come to exact ones
-# make bench-accuracy     what true values cost: seconds against lm-eval's loop under shapiq's best approximator
+# make bench-own          the rate of per-document coalitions against a design that all share
+# make bench-values       how near values from per-document coalitions come to exact ones
+# make bench-accuracy     the cost of unbiased values: seconds against lm-eval's loop with shapiq's best approximator
 # make audit-current      the audit of what the current shapiq offers, in an environment with a newer Python
-# make bench-own-coverage how often the intervals of such values hold the Shapley value, on hard games
+# make bench-own-coverage how often the intervals of such values cover the Shapley value, on hard games
 # make bench-indices      how near interaction indices from such coalitions come to exact ones
 # make bench-products     how near such values come on product games of 64 and 160 sublayers
-# make bench-coverage     how often the intervals hold the truth, on games whose truth is known
+# make bench-coverage     how often the intervals cover the truth, on games whose truth is known
 # make bench-real-shapes  the paper's models at their real shapes, on a GPU
 # make lint               format and lint checks
-# make pages              the lists in README.md anew, from what the code registers
+# make pages              rewrites the generated lists in docs/ from the code
 #
 # The first one makes .venv, with every package pinned (requirements.txt).
 

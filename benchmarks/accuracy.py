@@ -3,7 +3,7 @@
     python benchmarks/accuracy.py        # make bench-accuracy
 
 On the demo's 24 games, whose every coalition is known (some 20 minutes on two cores the first time), it is found how
-many evaluations of a document each needs: Cornerstone's estimators with coalitions of each document's own, and the best
+many evaluations of a document each needs: Cornerstone's estimators with per-document coalitions, and the best
 of shapiq's approximators at the best of their settings, with coalitions that all documents share, and with a draw for
 each document. All evaluations are counted, single removals too. Documents are all of a task, and 1,000 drawn from them
 with replacement, which are documents of their own.

@@ -4,7 +4,7 @@
     python benchmarks/audit_current.py     # with the shapiq that is installed
 
 Approximators are found from shapiq itself, and those left out are named with the reason. Each runs on coalitions that
-all documents share and on coalitions of each document's own, with the work of the paper's windows, at the setting that
+all documents share and on per-document coalitions, with the work of the paper's windows, at the setting that
 is best there: of those tried (`cornerstone.shapley.estimators.shapiq`) the one of the highest rank correlation with the
 exact values, in a few seeds of every eighth game. An approximator that takes long for one run has shared coalitions
 alone, as many as the windows, and one seed. The tables are those of the audit; then one JSON object.
@@ -14,11 +14,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
+import multiprocessing
 import sys
 import time
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -34,7 +37,7 @@ from cornerstone.shapley.coalitions import paper_budget
 from cornerstone.shapley.estimators import OWN, SHARED, Estimator
 from cornerstone.shapley.estimators.shapiq import offered
 from cornerstone.shapley.games import Game
-from cornerstone.system.errors import CornerstoneError
+from cornerstone.system.errors import CornerstoneError, one_line
 from cornerstone.tables import TABLES, View
 from cornerstone.tables.text import markdown
 from cornerstone.values.audit import Arm, audit_table, audited_games
@@ -60,24 +63,35 @@ class Named:
 
 def main() -> None:
     arguments = _arguments()
-    warnings.simplefilter("ignore")
+    _quiet()
     games = [game for path in _exact_tables(arguments.results) for game in games_of(path, arguments.results)]
     n = games[0].game.n_sublayers
     found, left_out = offered(n, paper_budget(n, LARGEST_WINDOW))
     print(f"shapiq {version('shapiq')} on Python {sys.version.split()[0]}: {len(games)} games", flush=True)
-    with ProcessPoolExecutor(
-        arguments.cores, initializer=warnings.simplefilter, initargs=("ignore",)
-    ) as pool:
+    # Not forked: boosted trees that ran here before would wait for ever for their threads in a forked process.
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(arguments.cores, fresh, initializer=_quiet) as pool:
         run = partial(_audited, pool)
         quick, slow = _by_speed(found, games[0].game, arguments.most_seconds)
         few = games[:: arguments.tuning_step]
         rows = [
-            run(games, [best(estimators, coalitions, run, few) for estimators in quick.values()], seeds)
+            run(games, best_of_each(quick, coalitions, run, few), seeds)
             for coalitions, seeds in ((SHARED, arguments.seeds), (OWN, OWN_SEEDS))
         ]
         rows += [run(games, [Arm(one, SHARED, NUMBER)], 1) for one in slow.values()]
     summary = audit_summary(pd.concat(rows, ignore_index=True))
     _print(summary, left_out, slow, arguments)
+
+
+def _quiet() -> None:
+    """No warnings of approximators that have little to learn from, tens of thousands of lines."""
+    warnings.simplefilter("ignore")
+    with suppress(ImportError):
+        import lightgbm
+
+        logger = logging.getLogger("lightgbm")
+        logger.setLevel(logging.ERROR)
+        lightgbm.register_logger(logger)
 
 
 def _arguments() -> argparse.Namespace:
@@ -135,18 +149,30 @@ def _seconds(estimator: Estimator, game: Game) -> float:
     return time.monotonic() - began
 
 
-def best(estimators: Sequence[Estimator], coalitions: str, run: partial, games: Sequence[Named]) -> Arm:
-    """The setting of an approximator with the highest mean rank correlation in these games.
+def best_of_each(
+    quick: dict[str, list[Estimator]], coalitions: str, run: partial, games: Sequence[Named]
+) -> list[Arm]:
+    """Of each approximator the setting with the highest mean rank correlation in these games, of those that run."""
+    found = (best(estimators, coalitions, run, games) for estimators in quick.values())
+    return [arm for arm in found if arm is not None]
 
-    How many coalitions take the work of the windows is found in the first of them: hardly any looks at the scores.
-    """
+
+def best(
+    estimators: Sequence[Estimator], coalitions: str, run: partial, games: Sequence[Named]
+) -> Arm | None:
+    """How many coalitions take the work of the windows is found in the first game: hardly any looks at the scores."""
     game = games[0].game
     budget = paper_budget(game.n_sublayers, LARGEST_WINDOW)
-    found = [Arm(estimator, coalitions, WORK) for estimator in estimators]
-    chosen = [replace(arm, count=arm.budget(game, budget)) for arm in found]
-    if len(chosen) == 1:
-        return chosen[0]
+    chosen = []
+    for estimator in estimators:
+        arm = Arm(estimator, coalitions, WORK)
+        try:
+            chosen.append(replace(arm, count=arm.budget(game, budget)))
+        except Exception as error:  # whatever a library raises
+            _tell_failed(arm, error)
     rows = run(games, chosen, TUNING_SEEDS[coalitions])
+    if rows.empty:
+        return None
     means = rows.groupby("estimator")["spearman"].mean()
     print(f"{coalitions}: {', '.join(f'{title} {means[title]:.3f}' for title in means.index)}", flush=True)
     return next(arm for arm in chosen if arm.estimator.title == means.idxmax())
@@ -155,12 +181,24 @@ def best(estimators: Sequence[Estimator], coalitions: str, run: partial, games: 
 def _audited(
     pool: ProcessPoolExecutor, games: Sequence[Named], chosen: Sequence[Arm], seeds: int
 ) -> pd.DataFrame:
-    jobs = [pool.submit(_rows, game, chosen, seeds) for game in games]
-    return pd.concat([job.result() for job in jobs], ignore_index=True)
+    """The rows of all that run on every game; what does not is told and left out."""
+    jobs = {arm: [pool.submit(_rows, game, arm, seeds) for game in games] for arm in chosen}
+    rows = [pd.DataFrame()]
+    for arm, of_games in jobs.items():
+        try:
+            rows += [job.result() for job in of_games]
+        except Exception as error:  # whatever a library raises
+            rows = [some for some in rows if some.empty or some["estimator"].iloc[0] != arm.estimator.title]
+            _tell_failed(arm, error)
+    return pd.concat(rows, ignore_index=True)
 
 
-def _rows(named: Named, chosen: Sequence[Arm], seeds: int) -> pd.DataFrame:
-    table = audit_table(named.game, LARGEST_WINDOW, TOP_K, seeds, multiples=(1,), chosen=chosen)
+def _tell_failed(arm: Arm, error: Exception) -> None:
+    print(f"left out: {arm.estimator.title}, {arm.coalitions} coalitions: {one_line(error)}", flush=True)
+
+
+def _rows(named: Named, arm: Arm, seeds: int) -> pd.DataFrame:
+    table = audit_table(named.game, LARGEST_WINDOW, TOP_K, seeds, multiples=(1,), chosen=[arm])
     return table.assign(model=named.model, task=named.task, score=named.score)
 
 

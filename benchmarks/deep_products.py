@@ -1,4 +1,4 @@
-"""Values of deep models with coalitions of each document's own, on product games whose Shapley values are known.
+"""Values of deep models with per-document coalitions, on product games whose Shapley values are known.
 
     python benchmarks/deep_products.py --sublayers 64 --documents 1000        # make bench-products: 64 and 160
 
@@ -68,7 +68,7 @@ class ProductGame:
         return (self.thresholds.reshape(-1, *[1] * (removed.ndim - 2)) < right).astype(np.float64)
 
     def of_documents(self, seed: int) -> DocumentGames:
-        """Pairs of each document's own, for the work of the windows."""
+        """Per-document pairs, for the work of the windows."""
         n, count = len(self.shares), len(self.thresholds)
         pairs = pairs_of_same_work(n, LARGEST_WINDOW)
         sides = np.stack([document_pairs(n, pairs, (seed, document)) for document in range(count)])

@@ -1,4 +1,4 @@
-"""Games of documents whose values are known, with pairs of coalitions of each document's own."""
+"""Games of documents whose values are known, with per-document pairs of coalitions."""
 
 from __future__ import annotations
 

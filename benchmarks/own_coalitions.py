@@ -1,4 +1,4 @@
-"""Coalitions of each document's own against a shared design of as much work: sublayer-tokens per second.
+"""Per-document coalitions against a shared design of as much work: sublayer-tokens per second.
 
     python benchmarks/own_coalitions.py                      60 documents a kind
     python benchmarks/own_coalitions.py --documents 12 --max-removed 1

@@ -1,4 +1,4 @@
-"""How often intervals of values from coalitions of each document's own hold the Shapley value, on games that are known.
+"""How often intervals of values from per-document coalitions hold the Shapley value, on games that are known.
 
     python benchmarks/own_coverage.py --repetitions 400        # make bench-own-coverage
 

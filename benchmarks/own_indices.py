@@ -1,4 +1,4 @@
-"""How near interaction indices from coalitions of each document's own come to exact ones, and what the noise hides.
+"""How near interaction indices from per-document coalitions come to exact ones, and what the noise hides.
 
     python benchmarks/own_indices.py --seeds 4        # make bench-indices
 

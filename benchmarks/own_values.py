@@ -1,4 +1,4 @@
-"""How near values from coalitions of each document's own come to the exact Shapley values, on the demo's 24 games.
+"""How near values from per-document coalitions come to the exact Shapley values, on the demo's 24 games.
 
     python benchmarks/own_values.py --seeds 10        # make bench-values
 

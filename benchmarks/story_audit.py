@@ -3,7 +3,7 @@
     python benchmarks/story_audit.py MODEL_FOLDER OTHER_MODEL_FOLDER
 
 Each model is asked about stories that the next one in the list tells: the first words, then its own next words and
-those of three other stories. All coalitions of its sublayers are evaluated, and every estimator is held against the
+those of three other stories. All coalitions of its sublayers are evaluated, and every estimator is compared with the
 exact values, on accuracy and on the log-probability. A table for people, then one JSON object.
 """
 

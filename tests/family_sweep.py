@@ -1,4 +1,4 @@
-"""Every family that transformers knows, loaded as a user's model would be and held against plain transformers.
+"""Every family that transformers knows, loaded as a user's model would be and compared with plain transformers.
 
     python tests/family_sweep.py                 the table of families (docs/families.md), as text
     python tests/family_sweep.py bloom mamba     tells of these families alone, a line each

@@ -1,4 +1,4 @@
-"""Claims held against games whose truth is known, and claims and scores that are there for one test."""
+"""Claims on games whose truth is known, and claims and scores that are there for one test."""
 
 from contextlib import contextmanager
 from unittest.mock import patch

@@ -16,7 +16,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 WORKFLOW = ROOT / "workflow"
 PAGE = ROOT / "docs" / "troubleshooting.md"
-NO_ERRORS = ("cornerstone/demo/", "study/estimate.py", "study/overview.py", "study/precision.py", "scripts/")
+NO_ERRORS = (
+    *("cornerstone/demo/", "scripts/"),
+    *("study/estimate.py", "study/overview.py", "study/precision.py", "study/stale.py"),
+)
 """What is printed there is what was asked for. The scripts' prints say what was done."""
 LETTERS = 15
 """Fewer of its own has a line that passes on another one, such as "models.…: …"."""

@@ -4,9 +4,12 @@ import json
 import os
 import shutil
 import subprocess
+from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import audit_current
@@ -15,6 +18,7 @@ from cornerstone.shapley.estimators import OWN, SHARED
 from cornerstone.shapley.estimators.exact import exact_estimator
 from cornerstone.shapley.games import Game
 from cornerstone.system.errors import CornerstoneError
+from cornerstone.values.audit_summary import WORK
 
 REPOSITORY = Path(__file__).parents[2]
 NEEDED = "The current shapiq needs Python 3.12 or newer, and none of"
@@ -108,3 +112,34 @@ def test_what_shapiq_offers_gets_the_audits_tables_in_both_designs(monkeypatch, 
         assert f"left out: {name}: {why}" in said
     assert f"{slow}: shared coalitions alone" in said
     assert "| Budget | Estimator | Coalitions | Number | Work |" in said
+
+
+@dataclass(frozen=True)
+class Titled:
+    title: str
+
+
+class AtOnce:
+    """A pool that runs what it is given where it is given."""
+
+    def submit(self, work, *given):
+        done = Future()
+        try:
+            done.set_result(work(*given))
+        except ValueError as error:
+            done.set_exception(error)
+        return done
+
+
+def test_an_approximator_that_fails_on_a_game_is_left_out_with_the_reason(monkeypatch, capsys):
+    good, bad = (audit_current.Arm(Titled(title), OWN, WORK) for title in ("a", "b"))
+
+    def rows(game, arm, seeds):
+        if arm == bad and game == "second":
+            raise ValueError("a mismatch\nof sizes")
+        return pd.DataFrame({"estimator": [arm.estimator.title], "game": [game]})
+
+    monkeypatch.setattr(audit_current, "_rows", rows)
+    found = audit_current._audited(AtOnce(), ["first", "second"], [good, bad], 1)
+    assert found["estimator"].tolist() == ["a", "a"]
+    assert capsys.readouterr().out == f"left out: b, {OWN} coalitions: ValueError: a mismatch of sizes\n"

@@ -33,7 +33,7 @@ def test_a_full_model_near_guessing_or_few_documents_leave_the_task_out_and_say_
     assert evidence[evidence["verdict"] == LEFT_OUT]["task"].tolist() == ["boolq", "winogrande"]
     assert set(evidence[evidence["claim"] == "2"]["task"]) == {"piqa"}
     assert texts(tested)["all"] == (
-        "Small on boolq (not surely better than guessing); Small on winogrande (fewer than 60 documents)."
+        "Small on boolq (not significantly better than guessing); Small on winogrande (fewer than 60 documents)."
     )
 
 
@@ -42,7 +42,9 @@ def test_few_documents_decide_nothing():
     findings = judge_claims(small)
     assert {finding.verdict for finding in findings.values()} == {NOT_DECIDABLE}
     told = texts(small)
-    assert all(told[claim].startswith("No model is surely better") for claim in CLAIMS.names if claim != "6a")
+    assert all(
+        told[claim].startswith("No model is significantly better") for claim in CLAIMS.names if claim != "6a"
+    )
 
 
 def test_every_claim_has_its_row_and_its_numbers():

@@ -1,4 +1,4 @@
-"""Claim 1 held against games whose truth is known: each verdict is reached where it is true."""
+"""Claim 1 on games whose truth is known: each verdict is reached where it is true."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Claim 7 held against values of which the errors are known: each verdict is reached where it is true."""
+"""Claim 7 compared with values of which the errors are known: each verdict is reached where it is true."""
 
 from dataclasses import replace
 

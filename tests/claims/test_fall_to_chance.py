@@ -1,4 +1,4 @@
-"""Claim 2 held against games whose truth is known: each verdict is reached where it is true."""
+"""Claim 2 on games whose truth is known: each verdict is reached where it is true."""
 
 from cornerstone.claims import CLAIMS
 from cornerstone.claims.judged import evidence_table

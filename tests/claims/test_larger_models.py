@@ -1,4 +1,4 @@
-"""Claim 4 held against games whose truth is known: each verdict is reached where it is true."""
+"""Claim 4 on games whose truth is known: each verdict is reached where it is true."""
 
 import pytest
 
@@ -44,7 +44,7 @@ def test_claim_4_compares_models_of_one_family_on_documents_that_both_were_asked
     other_family = two_sizes(SPREAD, CONCENTRATED, ids=("own/x-1b", "own/y-7b"))
     assert CLAIMS["4"].finding(other_family).verdict == NOT_DECIDABLE
     assert texts(other_family)["4"].startswith(
-        "Among the models that can be tested, no two are of one family"
+        "Among the models that can be tested, no two have ids of one family"
     )
     fewer = two_sizes(SPREAD, CONCENTRATED, documents=(500, 300))
     only = two_sizes(SPREAD, CONCENTRATED, documents=(500, 300))

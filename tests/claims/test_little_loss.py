@@ -1,4 +1,4 @@
-"""Claim 3 held against games whose truth is known: each verdict is reached where it is true."""
+"""Claim 3 on games whose truth is known: each verdict is reached where it is true."""
 
 from cornerstone.claims import CLAIMS
 from cornerstone.claims.verdicts import CONTRADICTED, NOT_DECIDABLE, SUPPORTED
@@ -9,7 +9,7 @@ def test_others_that_cost_little_support_claim_3():
     cheap = one_model([0.9, 0.01, *NOTHING[:8]], top_k=1)
     assert CLAIMS["3"].finding(cheap).verdict == SUPPORTED
     assert (
-        "Of 9 single removals, 9 surely cost less than 5 points and none surely costs more."
+        "Of 9 single removals, 9 significantly cost less than 5 points and none significantly costs more."
         in texts(cheap)["3"]
     )
 
@@ -23,7 +23,7 @@ def test_a_single_costly_other_contradicts_claim_3_though_the_mean_is_small():
     finding = CLAIMS["3"].finding(one)
     assert finding.cases[0].verdict == SUPPORTED
     assert finding.verdict == CONTRADICTED
-    assert texts(one)["3"].endswith(" and 1 surely costs more.")
+    assert texts(one)["3"].endswith(" and 1 significantly costs more.")
 
 
 def test_a_mean_drop_near_the_bound_leaves_claim_3_open():

@@ -1,4 +1,4 @@
-"""Claim 5 held against games whose truth is known: each verdict is reached where it is true."""
+"""Claim 5 on games whose truth is known: each verdict is reached where it is true."""
 
 import pytest
 

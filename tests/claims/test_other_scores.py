@@ -59,7 +59,7 @@ def test_claims_on_right_answers_are_not_decided_and_say_why_in_terms_of_the_sco
     for name in of_accuracies:
         assert claims.loc[name, "verdict"] == NOT_DECIDABLE
         assert f"the {score.noun}" in claims.loc[name, "finding"].replace("The mean", "the")
-        assert "Ask again with an accuracy for the score" in claims.loc[name, "finding"]
+        assert "Use an accuracy as the score" in claims.loc[name, "finding"]
     assert "all" not in claims.index  # no task is left out for a mean below that of guessing
 
 

@@ -1,4 +1,4 @@
-"""Claim 6b held against games whose truth is known: each verdict is reached where it is true."""
+"""Claim 6b on games whose truth is known: each verdict is reached where it is true."""
 
 from cornerstone.claims.verdicts import CONTRADICTED, NOT_DECIDABLE, SUPPORTED
 from judged_games import NOTHING, verdict

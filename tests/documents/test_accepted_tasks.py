@@ -200,7 +200,7 @@ RETURNED = [
     ({"process_docs": "!nothing"}, "its process_docs returns None"),
     ({"process_docs": "!streaming"}, "its process_docs returns a IterableDataset"),
     ({"process_docs": "!splits"}, "its process_docs returns a DatasetDict"),
-    ({"process_docs": "!no_rows"}, "its process_docs leaves no documents"),
+    ({"process_docs": "!no_rows"}, "its process_docs returns no documents"),
     ({"process_docs": "!fails"}, "row 1: LookupError: no such thing"),
     ({"doc_to_text": "!nothing"}, "its doc_to_text gives None; give a text"),
     ({"doc_to_text": "!fails"}, "row 1: LookupError: no such thing"),
@@ -232,7 +232,7 @@ def test_what_code_returns_is_checked_before_it_is_used(own, keys, expected):
     [
         (["x", "y"], "0", "answer", "takes for no index: write doc_to_target: \"{{answer}}\""),
         (["3", "4"], "4", "{{answer}}", "lm-eval takes the digits that a template writes for an index: name the field"),
-        (["2", "1", "0"], "2", "{{answer}}", "lm-eval takes its digits for an index: name the field alone"),
+        (["2", "1", "0"], "2", "{{answer}}", "lm-eval reads its digits as an index: name the field alone"),
         (["x", "y"], 2, "answer", "the answer is 2, but there are 2 choices"),
     ],
 )  # fmt: skip
@@ -244,7 +244,7 @@ def test_digits_as_answers_that_lm_eval_would_misread_say_what_to_write(own, cho
 def test_a_list_of_answers_in_some_documents_only_is_refused(own):
     rows = [{"question": "Which?", "choices": ["x", "y"], "answer": answer} for answer in ("[0, 1]", "0")]
     message = refusal(build_documents, "mine", include_path=own(rows, doc_to_target="{{answer}}"))
-    assert "row 2: the answer is 0, and the first document's is a list" in message
+    assert "row 2: the answer is 0, but the first document's is a list" in message
 
 
 def test_an_older_word_for_tags_is_told(own):

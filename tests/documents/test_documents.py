@@ -135,7 +135,7 @@ def test_a_file_that_is_none_is_refused_by_name(tmp_path, damage):
     write_documents(a_set(), path)
     damage(path)
     with pytest.raises(
-        CornerstoneError, match=r"mine\.parquet is no document file of this version"
+        CornerstoneError, match=r"mine\.parquet is not a document file of this version"
     ) as caught:
         read_documents(path)
     assert "\n" not in str(caught.value)

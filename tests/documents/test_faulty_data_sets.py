@@ -60,7 +60,7 @@ def test_without_a_network_and_a_copy_it_says_both(tmp_path):
     (message,) = refused([{"task": "boolq"}], url=url, home=tmp_path, HF_HUB_OFFLINE="1")
     assert message == (
         f"task boolq: data set aps/super_glue is not in the Hugging Face cache {tmp_path / 'datasets'}, and {url} "
-        "cannot be asked for it (no network, or HF_HUB_OFFLINE is set): mend that, or give the task a local file "
+        "cannot be asked for it (no network, or HF_HUB_OFFLINE is set): fix that, or give the task a local file "
         "as its `data`"
     )
 

@@ -176,11 +176,11 @@ def answer(row):
 
 
 def test_code_that_makes_other_documents_each_time_is_refused(own):
-    assert "task mine: its code makes other documents each time it is run" in refusal(build, own(UNSEEDED))
+    assert "task mine: its code makes different documents each time it runs" in refusal(build, own(UNSEEDED))
 
 
 def test_choices_and_answers_that_are_others_each_time_are_refused(own):
     folder = own(OTHER_CHOICES, "doc_to_choice: !function code.choose")
-    assert "gives other choices each time it is asked" in refusal(build, folder)
+    assert "gives different choices each time it is called" in refusal(build, folder)
     folder = own(OTHER_CHOICES, "doc_to_target: !function code.answer")
-    assert "its answer is another each time it is asked" in refusal(build, folder)
+    assert "its answer differs each time it is computed" in refusal(build, folder)

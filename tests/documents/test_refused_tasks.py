@@ -102,7 +102,7 @@ def test_a_missing_field_is_told_with_all_that_the_task_needs(tmp_path):
         ("rows.jsonl", '{"passage": "A."}\nnot json\n', "cannot read "),
         ("rows.jsonl", "", "rows.jsonl"),
         ("rows.parquet", "not parquet", "cannot read "),
-        ("rows.txt", "text", "is no file of documents: give one of .jsonl, .json, .parquet, .csv"),
+        ("rows.txt", "text", "is not a file of documents: give one of .jsonl, .json, .parquet, .csv"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(tmp_path, name, content, expected):
@@ -127,4 +127,4 @@ def test_a_limit_that_leaves_no_document_is_refused(limit):
 def test_shots_that_lm_eval_would_ignore_are_refused(tmp_path):
     data = write_rows(tmp_path / "rows.jsonl", PASSAGES)
     message = refusal(build_documents, "truthfulqa_mc1", data=data, shots=2)
-    assert "lm-eval fixes it at 0 shots, but 2 were asked" in message
+    assert "lm-eval fixes it at 0 shots, but 2 were requested" in message

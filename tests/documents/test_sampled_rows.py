@@ -24,7 +24,10 @@ def test_without_a_sample_the_rows_are_all_in_order():
 
 def test_a_sample_larger_than_the_split_is_all_of_it_and_says_so(capsys):
     assert sorted(sampled_rows(4, 9, seed=7, task="boolq")) == [0, 1, 2, 3]
-    assert "boolq: a sample of 9 was asked, there are 4 documents: all are taken" in capsys.readouterr().err
+    assert (
+        "boolq: a sample of 9 was requested, but there are 4 documents: all are used"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("shots", [0, 2])

@@ -147,7 +147,7 @@ def test_a_function_that_is_not_there_is_named(own):
 
 def test_a_missing_folder_is_named(tmp_path):
     missing = tmp_path / "nowhere"
-    assert f"include_path {missing} is no folder" in refusal(find_definition, "mine", missing)
+    assert f"include_path {missing} is not a folder" in refusal(find_definition, "mine", missing)
 
 
 def test_a_folder_without_tasks_is_named(tmp_path):

@@ -103,7 +103,7 @@ def test_a_task_of_which_nothing_can_be_scored_is_refused_in_any_case(tmp_path, 
 def test_a_damaged_list_is_told_in_a_line(tmp_path, content):
     path = tmp_path / "found.json"
     path.write_text(content)
-    with pytest.raises(CornerstoneError, match="is no list of unscorable documents"):
+    with pytest.raises(CornerstoneError, match="is not a list of unscorable documents"):
         read_unscorable(path)
 
 

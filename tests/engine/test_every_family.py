@@ -1,6 +1,6 @@
 """Every family that transformers knows, as a user would have it: `make test-families`.
 
-Each is loaded from a folder, resident and streamed, and held against plain transformers; docs/families.md says what
+Each is loaded from a folder, resident and streamed, and compared with plain transformers; docs/families.md says what
 became of it.
 """
 

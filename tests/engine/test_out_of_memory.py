@@ -95,13 +95,13 @@ def test_a_document_that_never_fits_is_named(monkeypatch, llama):
         return kind
 
     monkeypatch.setattr(cornerstone.engine.evaluate, "choose_rows", then_run_short)
-    with pytest.raises(CornerstoneError, match=r"^tiny: document \d+ \(\d+ tokens\) does not fit the memory"):
+    with pytest.raises(CornerstoneError, match=r"^tiny: document \d+ \(\d+ tokens\) does not fit in memory"):
         evaluate(llama, DOCUMENTS, WINDOWS)
 
 
 def test_a_check_that_never_fits_says_so(monkeypatch, llama):
     short_of_memory(monkeypatch, lambda calls, hidden: MemoryError() if calls > 3 else None)
-    with pytest.raises(CornerstoneError, match=r"^tiny: the check of documents .* does not fit the memory"):
+    with pytest.raises(CornerstoneError, match=r"^tiny: the check of documents .* does not fit in memory"):
         evaluate(llama, DOCUMENTS, WINDOWS)
 
 

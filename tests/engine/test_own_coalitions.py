@@ -1,4 +1,4 @@
-"""Coalitions of each document's own: the numbers of a shared design, and no more work than each document needs."""
+"""Per-document coalitions: the numbers of a shared design, and no more work than each document needs."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""What is planned of streamed weights: worked out by hand where that can be done, and held against what happens."""
+"""What is planned of streamed weights: worked out by hand where that can be done, and compared with what happens."""
 
 import logging
 import re

@@ -44,24 +44,24 @@ def refusal(call, *arguments, **keywords):
 
 SOUND = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 HEADERS = [
-    ({"w": SOUND | {"dtype": "F33"}}, "cannot be of the tensor 'w'"),
-    ({"w": SOUND | {"dtype": ["F32"]}}, "cannot be of the tensor 'w'"),
-    ({"w": SOUND | {"dtype": "F16"}}, "cannot be of the tensor 'w'"),
-    ({"v": SOUND, "w": SOUND | {"shape": [3]}}, "cannot be of the tensor 'w'"),
-    ({"w": SOUND | {"shape": "2"}}, "cannot be of the tensor 'w'"),
-    ({"w": SOUND | {"shape": [-1, -2]}}, "cannot be of the tensor 'w'"),
-    ({"w": SOUND | {"shape": [1.0, 2.0]}}, "cannot be of the tensor 'w'"),
-    ({"w": SOUND | {"data_offsets": [8, 0]}}, "cannot be of the tensor 'w'"),
-    ({"w": SOUND | {"data_offsets": [8]}}, "cannot be of the tensor 'w'"),
-    ({"w": SOUND | {"data_offsets": [4, 12]}}, "is cut off"),
-    ({"w": SOUND | {"data_offsets": [10**15, 10**15 + 8]}}, "is cut off"),
-    ({"w": {"shape": [2]}}, "cannot be of the tensor 'w'"),
-    ({"w": None}, "cannot be of the tensor 'w'"),
-    ({"a\nb": 1}, "cannot be of the tensor 'a\\nb'"),
-    ({"w" * 10**4: 1}, "cannot be of the tensor"),
-    ({}, "is no safetensors file"),
-    ([], "is no safetensors file"),
-    ("", "is no safetensors file"),
+    ({"w": SOUND | {"dtype": "F33"}}, "is inconsistent for the tensor 'w'"),
+    ({"w": SOUND | {"dtype": ["F32"]}}, "is inconsistent for the tensor 'w'"),
+    ({"w": SOUND | {"dtype": "F16"}}, "is inconsistent for the tensor 'w'"),
+    ({"v": SOUND, "w": SOUND | {"shape": [3]}}, "is inconsistent for the tensor 'w'"),
+    ({"w": SOUND | {"shape": "2"}}, "is inconsistent for the tensor 'w'"),
+    ({"w": SOUND | {"shape": [-1, -2]}}, "is inconsistent for the tensor 'w'"),
+    ({"w": SOUND | {"shape": [1.0, 2.0]}}, "is inconsistent for the tensor 'w'"),
+    ({"w": SOUND | {"data_offsets": [8, 0]}}, "is inconsistent for the tensor 'w'"),
+    ({"w": SOUND | {"data_offsets": [8]}}, "is inconsistent for the tensor 'w'"),
+    ({"w": SOUND | {"data_offsets": [4, 12]}}, "is truncated"),
+    ({"w": SOUND | {"data_offsets": [10**15, 10**15 + 8]}}, "is truncated"),
+    ({"w": {"shape": [2]}}, "is inconsistent for the tensor 'w'"),
+    ({"w": None}, "is inconsistent for the tensor 'w'"),
+    ({"a\nb": 1}, "is inconsistent for the tensor 'a\\nb'"),
+    ({"w" * 10**4: 1}, "is inconsistent for the tensor"),
+    ({}, "is not a safetensors file"),
+    ([], "is not a safetensors file"),
+    ("", "is not a safetensors file"),
 ]
 
 
@@ -92,7 +92,7 @@ RAW = [
 def test_what_is_no_safetensors_file_is_named(folder, content):
     (folder / "model.safetensors").write_bytes(content)
     assert refusal(check_model_folder, folder).startswith(
-        f"{folder / 'model.safetensors'} is no safetensors file"
+        f"{folder / 'model.safetensors'} is not a safetensors file"
     )
 
 
@@ -112,7 +112,9 @@ def test_an_index_that_names_no_files_of_its_folder_is_named(folder, weight_map)
     index = folder / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": weight_map}))
     message = refusal(check_model_folder, folder)
-    assert message.startswith(f"the {index.name} of model folder {folder} names no files beside it")
+    assert message.startswith(
+        f"the {index.name} of model folder {folder} has no weight_map that names files beside it"
+    )
 
 
 # config.json
@@ -125,10 +127,10 @@ def change(path, **changes):
 
 
 CONFIGS = [
-    ({"model_type": ...}, "tells no model that transformers knows"),
-    ({"model_type": "lodestone"}, "tells no model that transformers knows"),
-    ({"hidden_size": "128"}, "tells no model that transformers knows"),
-    ({"num_attention_heads": 0}, "tells no model that transformers knows"),
+    ({"model_type": ...}, "names no model type that transformers knows"),
+    ({"model_type": "lodestone"}, "names no model type that transformers knows"),
+    ({"hidden_size": "128"}, "names no model type that transformers knows"),
+    ({"num_attention_heads": 0}, "names no model type that transformers knows"),
     (
         {"hidden_size": ...},
         "does not fit the weights beside it: model.embed_tokens.weight is [1200, 128] there",
@@ -286,4 +288,4 @@ def test_a_document_file_of_other_metadata_is_named(tmp_path, metadata):
     path = written(
         tmp_path / "piqa.parquet", PIQA.replace_schema_metadata(metadata and {"cornerstone": metadata})
     )
-    assert refusal(read_documents, path).startswith(f"{path} is no document file of this version")
+    assert refusal(read_documents, path).startswith(f"{path} is not a document file of this version")

@@ -98,7 +98,7 @@ def change(source):
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        (cut_off, r"is cut off: download or copy it again"),
+        (cut_off, r"is truncated: download or copy it again"),
         (remove, r"could not be read \(FileNotFoundError"),
         (change, r"was changed while the model was evaluated"),
     ],

@@ -144,14 +144,15 @@ def wait_until(condition, seconds: float = 60.0) -> None:
 def test_a_flipped_byte_of_the_right_size_is_noticed_and_the_file_fetched_again(hub, client, name):
     hub.misbehave(Fault("flip", f"*/{name}", after=300, times=1))
     found = client.download()
-    assert f"{name}: another digest than the hub lists" in found["said"]
+    assert f"{name}: its digest is not the one that the hub lists" in found["said"]
     assert (Path(found["folder"]) / name).read_bytes() == (model_folder(hub) / name).read_bytes()
 
 
 def test_a_file_that_always_comes_damaged_is_refused_and_not_kept(hub, client):
     hub.misbehave(Fault("flip", "*-00002-*.safetensors", after=300, times=None))
     assert (
-        "model-00002-of-00004.safetensors of meta-llama/Meta-Llama-3-8B came damaged twice" in client.error()
+        "model-00002-of-00004.safetensors of meta-llama/Meta-Llama-3-8B was damaged twice in transit"
+        in client.error()
     )
     assert {path.name[:11] for path in client.home.rglob("*.safetensors")} == {
         "model-00001",
@@ -165,13 +166,13 @@ def test_a_copy_in_the_cache_that_was_damaged_since_is_fetched_again(hub, client
     content = bytearray(shard.read_bytes())
     content[-1] ^= 1
     shard.resolve().write_bytes(content)
-    assert "another digest" in client.download()["said"]
+    assert "its digest is not the one" in client.download()["said"]
     shard.resolve().write_bytes(content[:-5])
     client.download()
     assert shard.read_bytes() == (model_folder(hub) / shard.name).read_bytes()
 
 
-# What cannot be had
+# What could not be fetched
 
 
 def test_a_gated_model_without_a_token_names_the_page_and_the_variable(hub, client):
@@ -255,7 +256,7 @@ def test_a_copy_in_the_store_that_repositories_share_is_no_damage_and_is_never_r
     assert "folder" in down.download()
     store.write_bytes(store.read_bytes()[:-1] + b"x")
     assert "is damaged" in down.error()
-    assert "another digest" in client.download()["said"]
+    assert "its digest is not the one" in client.download()["said"]
     assert shard.read_bytes() == (model_folder(hub) / shard.name).read_bytes()
     assert store.is_file()
 
@@ -265,7 +266,7 @@ def test_a_damaged_index_in_the_cache_is_fetched_again(hub, client):
     content = bytearray(index.read_bytes())
     content[0] = ord("x")
     index.resolve().write_bytes(content)
-    assert "another digest" in client.download()["said"]
+    assert "its digest is not the one" in client.download()["said"]
     assert json.loads(index.read_text())
 
 

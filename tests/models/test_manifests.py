@@ -117,8 +117,8 @@ def _without_tokenizer(folder):
         (_only_pickles, "convert"),
         (_without_a_shard, "lacks model-00002-of-00002.safetensors"),
         (_without_tokenizer, "no tokenizer"),
-        (lambda folder: (folder / "model.safetensors").write_bytes(b"\xff" * 64), "no safetensors file"),
-        (lambda folder: (folder / "model.safetensors").write_bytes(safetensors()[:-1]), "cut off"),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"\xff" * 64), "not a safetensors file"),
+        (lambda folder: (folder / "model.safetensors").write_bytes(safetensors()[:-1]), "truncated"),
     ],
 )
 def test_a_folder_without_a_whole_model_is_refused_in_one_line(folder, spoil, message):

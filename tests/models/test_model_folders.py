@@ -36,7 +36,7 @@ def shard_index(folder):
 BROKEN_FOLDERS = [
     (lambda folder: (folder / "config.json").unlink(), "has no config.json"),
     (lambda folder: (folder / "config.json").write_text("{"), "config.json is not JSON"),
-    (lambda folder: (folder / "config.json").write_text("[]"), "config.json is no JSON object"),
+    (lambda folder: (folder / "config.json").write_text("[]"), "config.json is not a JSON object"),
     (lambda folder: (folder / "config.json").write_text("{}"), "gives no number of blocks"),
     (
         lambda folder: (folder / "model.safetensors").unlink(),
@@ -46,16 +46,16 @@ BROKEN_FOLDERS = [
         lambda folder: (folder / "model.safetensors").rename(folder / "pytorch_model.bin"),
         "are never opened: convert them",
     ),
-    (lambda folder: (folder / "model.safetensors").write_bytes(b""), "is cut off"),
+    (lambda folder: (folder / "model.safetensors").write_bytes(b""), "is truncated"),
     (
         lambda folder: (folder / "model.safetensors").write_text("version https://git-lfs"),
-        "no safetensors file",
+        "not a safetensors file",
     ),
     (
         lambda folder: (folder / "model.safetensors").write_bytes(
             (folder / "model.safetensors").read_bytes()[:-1]
         ),
-        "is cut off: ",
+        "is truncated: ",
     ),
     (lambda folder: (folder / "tokenizer.json").unlink(), "has no tokenizer"),
     (shard_index, "lacks model-2.safetensors, which model.safetensors.index.json names"),

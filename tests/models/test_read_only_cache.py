@@ -69,12 +69,12 @@ def test_what_is_missing_is_named_with_the_cache_that_may_not_be_written_to(clie
     for damaged in (content[:-1] + b"\x07", content[:-7]):
         blob.write_bytes(damaged)
         message = client.error(before=read_only)
-        assert f"{shard.name} of {LLAMA} came damaged" in message and "may not be written to" in message
+        assert f"{shard.name} of {LLAMA} was damaged in transit" in message and "is not writable" in message
     shard.unlink()
     blob.unlink()
     message = client.error(before=read_only)
     assert f"{LLAMA} lacks {shard.name} in the Hugging Face cache" in message
-    assert "may not be written to" in message and "HF_HOME" in message
+    assert "is not writable" in message and "HF_HOME" in message
 
 
 def test_an_empty_cache_names_the_first_files_that_it_lacks(client, read_only):

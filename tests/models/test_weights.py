@@ -76,7 +76,7 @@ def test_shards_and_the_index_that_names_their_tensors_pass(folder):
         ),
         ({"a": 1, "b": 1}, "model-00001-of-00002.safetensors lacks b"),
         ({"a": 1, "b": 3}, "lacks model-00003-of-00002.safetensors"),
-        ({"a": "../1"}, "names no files beside it"),
+        ({"a": "../1"}, "no weight_map that names files beside it"),
     ],
 )
 def test_shards_that_the_index_does_not_tell_of_are_refused(folder, weight_map, told):

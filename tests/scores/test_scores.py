@@ -161,10 +161,10 @@ def test_rows_may_come_in_any_order_and_the_first_documents_only():
     ("spoil", "word"),
     [
         (lambda t: t.drop(index=7), "missing"),
-        (lambda t: pd.concat([t, t.iloc[[7]]]), "doubled"),
+        (lambda t: pd.concat([t, t.iloc[[7]]]), "duplicated"),
         (lambda t: t.assign(loglikelihood=t["loglikelihood"].where(t.index != 7)), "not a number"),
         (lambda t: t.assign(document=t["document"] + 20), "not in the document set"),
-        (lambda t: t.assign(choice=t["choice"] + 1), "choices that its documents have not"),
+        (lambda t: t.assign(choice=t["choice"] + 1), "choices that its documents do not have"),
     ],
 )
 def test_a_spoilt_table_is_refused_in_one_line(spoil, word):

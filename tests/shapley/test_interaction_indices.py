@@ -1,4 +1,4 @@
-"""Shapley interaction indices from coalitions of each document's own, against the definition over all coalitions."""
+"""Shapley interaction indices from per-document coalitions, against the definition over all coalitions."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Estimators on coalitions of each document's own, against the formula over all coalitions."""
+"""Estimators on per-document coalitions, against the formula over all coalitions."""
 
 import numpy as np
 import pytest

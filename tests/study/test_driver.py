@@ -7,6 +7,7 @@ import pytest
 
 from configurations import a_study, message_of
 from cornerstone.study import driver
+from cornerstone.study.job_states import LOCKS
 from cornerstone.study.resolve import resolve
 from cornerstone.system.errors import CornerstoneError
 
@@ -23,8 +24,8 @@ def here(tmp_path, monkeypatch):
 
 def lock():
     """As another run of Snakemake does."""
-    driver.LOCKS.mkdir(parents=True)
-    (driver.LOCKS / "0.output.lock").touch()
+    LOCKS.mkdir(parents=True)
+    (LOCKS / "0.output.lock").touch()
 
 
 # The study
@@ -80,14 +81,14 @@ def test_a_dry_run_is_known_by_its_options(arguments, is_dry):
 def answered(monkeypatch):
     """The questions that are answered, instead of the answers."""
     questions = []
-    monkeypatch.setattr(driver, "answer", lambda question, study: questions.append(question))
+    monkeypatch.setattr(driver, "answer", lambda question, study, files: questions.append((question, files)))
     return questions
 
 
 @pytest.mark.parametrize("question", sorted(driver.QUESTIONS))
 def test_a_question_is_answered_in_place_of_a_run(answered, question):
-    assert driver.answer_question(STUDY, [question, "--configfile", "mine.yaml"])
-    assert answered == [question]
+    assert driver.answer_question(STUDY, [question, "--configfile", "mine.yaml"], ["mine.yaml"])
+    assert answered == [(question, ["mine.yaml"])]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,7 @@ def test_what_is_no_single_question_is_left_to_snakemake(answered, arguments):
 
 
 def test_a_question_that_lacks_packages_is_left_to_its_rule_unless_another_run_works_here(monkeypatch):
-    def answer(question, study):
+    def answer(question, study, files):
         raise ImportError("No module named 'lm_eval'")
 
     monkeypatch.setattr(driver, "answer", answer)

@@ -62,3 +62,10 @@ def test_the_demo_and_its_audit_are_planned_without_heavy_packages(clone, run, t
     )
     for rule in ("evaluate", "estimate_values", "tables", "audit_estimators", "report"):
         assert f"\n{rule} " in said
+
+
+@pytest.mark.parametrize(("question", "answer"), [("watch", "Jobs: "), ("stale", "Looked at: ")])
+def test_a_study_is_watched_and_tidied_up_without_heavy_packages(clone, run, question, answer):
+    assert f"\n{answer}" in run(
+        "-m", "snakemake", question, "--configfile", "config/demo.yaml", refused=HEAVY
+    )

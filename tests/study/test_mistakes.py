@@ -32,7 +32,7 @@ MISTAKES = [
         "tasks.own.include_path is ., which holds the results too",
     ),
     (a_study(tasks={"own": {"include_path": "results"}}), "which holds the results too"),
-    (a_study(shards={"other": 2}), "shards.other is no model of this study: it has mine"),
+    (a_study(shards={"other": 2}), "shards.other is not a model of this study: it has mine"),
     (a_study(shards={"mine": 0}), "shards.mine is 0: give 1 or more"),
     (a_study(token="hf_secret"), "unknown key 'token' (did you mean"),
     (a_study(memory_gb=0), "memory_gb is 0: give more than 0"),
@@ -49,7 +49,7 @@ MISTAKES = [
     (a_study(tasks={"boolq": {"shots": -1}}), "tasks.boolq.shots is -1: give 0 or more"),
     (a_study(tasks={"boolq": {"documents": 0}}), "tasks.boolq.documents is 0: give 1 or more"),
     (a_study(tasks={"boolq": {"shot": 1}}), "unknown key 'shot' in tasks.boolq (did you mean 'shots'?)"),
-    (a_study(tasks={True: {}}), "tasks has the key True, which YAML reads as no text: put it in quotes"),
+    (a_study(tasks={True: {}}), "tasks has the key True, which YAML does not read as text: put it in quotes"),
     (a_study(tasks={"boolq": {}, "BoolQ": {}}), "tasks boolq and BoolQ differ only in capitals"),
     ({"models": {"mine": {}}}, "models.mine has neither hub nor folder"),
     ({"models": {"mine": None}}, "models.mine is None: give a mapping"),
@@ -62,7 +62,7 @@ MISTAKES = [
     ({"models": {".mine": {"hub": "a/b"}}}, "models has the name '.mine': use up to 100 letters"),
     ({"models": {"a/b": {"hub": "a/b"}}}, "models has the name 'a/b'"),
     ({"models": {"mine\n": {"hub": "a/b"}}}, "models has the key 'mine\\n': give one line"),
-    ({"models": {"all": {"hub": "a/b"}}}, "models.all: this name is taken"),
+    ({"models": {"all": {"hub": "a/b"}}}, "models.all: this name is reserved"),
     (
         {"models": {"a": {"hub": "a/b", "allow_remote_code": "perhaps"}}},
         "is 'perhaps': give true or false or null",
@@ -73,8 +73,11 @@ MISTAKES = [
     ({"models": {"a": {"hub": "a/b", "resources": {"gpu": 4}}}}, "an evaluation runs on one GPU"),
     ({"models": {"a": {"hub": "a/b", "resources": {"mem_mb": 0}}}}, "resources.mem_mb is 0: give 1 or more"),
     (a_study(tasks={"mmlu": {"group": "mmlu", "title": "MMLU"}}), "tasks.mmlu is a group and has title"),
-    (a_study(exact=["other"]), "exact: other is no model of this study: it has mine"),
-    (a_study(tasks={"mmlu": {"group": "mmlu"}}), "tasks.mmlu is a group, and nothing here can expand it"),
+    (a_study(exact=["other"]), "exact: other is not a model of this study: it has mine"),
+    (
+        a_study(tasks={"mmlu": {"group": "mmlu"}}),
+        "tasks.mmlu is a group, and no function that expands groups was given",
+    ),
 ]
 
 

@@ -35,7 +35,7 @@ REFUSED_BY_COMMAND = [
     ({"models": {"mine": {"folder": "x" * 900}}}, "does not exist: give a folder with config.json in it"),
     ({"models": {"mine": {"hub": "a/b", "revision": "v/../../x"}}}, "revision is 'v/../../x': give a branch"),
     (MINE | {"max_removed": 10**400}, "max_removed is a number beyond 1e+15: give a smaller one"),
-    (MINE | {"shards": {"../x": 2}}, "shards.../x is no model of this study: it has mine"),
+    (MINE | {"shards": {"../x": 2}}, "shards.../x is not a model of this study: it has mine"),
     ({"models": ["mine"]}, "models is ['mine']: give a mapping of keys to values"),
     (BOMB, "the configuration has more than 20,000 values"),
     ({"models": deep(50, lambda value: {"a": value})}, "is nested too deeply"),

@@ -24,7 +24,7 @@ def test_a_place_that_cannot_be_read_or_written_is_told_so(tmp_path, monkeypatch
     (tmp_path / "piqa.jsonl").touch()
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     raw = {"models": {"mine": {"hub": "a/b"}}, "results": "new", "tasks": {"piqa": {"data": "piqa.jsonl"}}}
-    assert "results is new, and . may not be written to" in message_of(check_places, resolve(raw))
+    assert "results is new, and . is not writable" in message_of(check_places, resolve(raw))
     assert "piqa.jsonl may not be read" in message_of(check_places, resolve(raw | {"results": "config"}))
 
 

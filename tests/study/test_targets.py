@@ -32,7 +32,7 @@ BAD_TARGETS = [
     ("results/figures/pie_llama3_8b", "a figure ends in one of .pdf, .png, .svg"),
     ("results/tables/share.csv", "unknown table 'share.csv': there are shares.csv"),
     ("results/values/llama3_8b/bool.csv", "unknown task 'bool': the configuration has boolq"),
-    ("results/values/boolq.csv", "files there are called {model}/{task}.csv"),
+    ("results/values/boolq.csv", "files there are named {model}/{task}.csv"),
     ("results/evaluations/llama3_8b/boolq/window.parquet", "unknown design 'window': there are windows, abl"),
     (
         "results/evaluations/llama3_8b/boolq/pairs.parquet",
@@ -43,7 +43,7 @@ BAD_TARGETS = [
     ("results/unscorable/llama3/boolq.json", "unknown model 'llama3'"),
     ("results/unscorable/llama3.json", "unknown model 'llama3'"),
     ("results/unscorable/llama3_8b/bool.json", "unknown task 'bool'"),
-    ("results/unscorable/llama3_8b/boolq.csv", "files there are called {model}/{task}.json"),
+    ("results/unscorable/llama3_8b/boolq.csv", "files there are named {model}/{task}.json"),
     ("results/figure/pie_llama3_8b.pdf", "no figure/ in results/"),
     ("results/demo/figures/pie_demo_llama.pdf", "no demo/ in results/ (choose another with --configfile)"),
 ]

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from cornerstone.study.job_states import read_log
+
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 SCRIPT = """
 import sys
@@ -52,6 +54,21 @@ def test_a_log_on_a_full_disk_ends_no_job_and_its_last_line_is_still_told(body, 
     assert done.returncode == code, done.stderr
     assert "it begins" in done.stderr
     assert ("Cornerstone: make room" in done.stderr) == bool(code)
+
+
+@pytest.mark.parametrize(
+    ("body", "ending", "code"),
+    [
+        ('raise CornerstoneError("do this")', "Cornerstone: do this", 1),
+        ('raise ValueError("two\\nlines")', "failed: ValueError: two lines", 1),
+        ("raise KeyboardInterrupt", "stopped", 130),
+        ("raise SystemExit(143)", "stopped", 143),
+    ],
+)
+def test_the_last_line_of_a_job_that_fails_says_so(tmp_path, body, ending, code):
+    assert run(tmp_path / "log", body).returncode == code
+    log = read_log(tmp_path / "log")
+    assert log.last_line == ending and log.tells_failure
 
 
 def test_ctrl_c_leaves_no_stack_trace(tmp_path):

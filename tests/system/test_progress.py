@@ -4,7 +4,9 @@ import io
 import re
 import time
 
-from cornerstone.system.progress import progress
+import pytest
+
+from cornerstone.system.progress import Shown, progress, read_progress
 
 
 class Terminal(io.StringIO):
@@ -68,3 +70,32 @@ def test_the_last_line_is_there_when_the_work_fails():
 def test_work_that_is_soon_done_shows_nothing():
     assert work(io.StringIO(), silent_for=60.0) == ""
     assert "100% 20.0M/20.0M" in work(io.StringIO(), silent_for=0.1)
+
+
+def test_what_a_line_says_is_read_from_it():
+    lines = work(io.StringIO(), seconds_between_lines=0.1).splitlines()
+    shown = [read_progress(line) for line in lines]
+    assert [each.title for each in shown] == ["evaluate"] * len(lines)
+    assert sorted(each.share for each in shown) == [each.share for each in shown]
+    assert 0 < shown[0].share < 1 and (shown[-1].share, shown[-1].left) == (1, 0)
+    assert shown[-1].rate.endswith("M tokens/s")
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (
+            "downloading a/b: the first: 40% 1.20G/3.00G B [27:46:40<01:05, 15.4M B/s]",
+            Shown("downloading a/b: the first", 0.4, 100000, 65, "15.4M B/s"),
+        ),
+        ("evaluate: 0% 0.00/10.0 tokens [00:50<?, ? tokens/s]", Shown("evaluate", 0, 50, None, "? tokens/s")),
+        (
+            "evaluate: 30% 3.00/10.0 tokens [00:50<01:55, 5.00s/ tokens]",
+            Shown("evaluate", 0.3, 50, 115, "5.00s/ tokens"),
+        ),
+        ("happened: 12 documents together, waiting for weights 0.1 s, 0% of 24.9 s", None),
+        ("", None),
+    ],
+)
+def test_lines_of_any_length_of_work_are_read_and_no_others(line, shown):
+    assert read_progress(line) == shown

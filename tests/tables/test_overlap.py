@@ -1,4 +1,4 @@
-"""Overlap of pairs and totals of parts, held against games whose truth is known: where, how much, which way."""
+"""Overlap of pairs and totals of parts on games whose truth is known: where, how much, which way."""
 
 import numpy as np
 import pytest

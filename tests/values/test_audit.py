@@ -1,4 +1,4 @@
-"""Estimators held against exact values: each right where it must be, counted, and told in tables and words."""
+"""Estimators compared with exact values: each right where it must be, counted, and told in tables and words."""
 
 from itertools import islice
 

@@ -1,4 +1,4 @@
-"""Estimates held against corrected values, beside what exact values say of them."""
+"""Estimates compared with corrected values, beside what exact values say of them."""
 
 import numpy as np
 import pandas as pd

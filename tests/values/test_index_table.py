@@ -54,12 +54,12 @@ def test_the_table_says_what_the_noise_hides():
     )
     (section,) = TABLES["interaction_indices"].sections(rows, VIEW)
     shown = section.table
-    assert shown["Surely"].tolist() == [2, 0] and shown["Pairs"].tolist() == [15, 15]
-    strongest = shown["Largest that are sure (points)"]
+    assert shown["Significant"].tolist() == [2, 0] and shown["Pairs"].tolist() == [15, 15]
+    strongest = shown["Largest significant (points)"]
     assert strongest[0].count(" and ") == 2 and "Attn 0 and FFN 0 −" in strongest[0] and strongest[1] == ""
     half = rows.groupby("task", sort=False).apply(lambda r: (r["high"] - r["low"]).median() / 2)
-    assert shown["Half an interval (points)"].tolist() == [f"{100 * one:.1f}" for one in half]
-    assert section.note.endswith("The noise hides all indices of one on piqa.")
+    assert shown["Half-width (points)"].tolist() == [f"{100 * one:.1f}" for one in half]
+    assert section.note.endswith("All indices of one on piqa are lost in the noise.")
 
 
 def test_the_files_have_every_pair_and_the_unit(tmp_path):

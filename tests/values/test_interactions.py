@@ -1,4 +1,4 @@
-"""Interactions of pairs, held against games whose interactions are known."""
+"""Interactions of pairs on games whose interactions are known."""
 
 import time
 from itertools import combinations

@@ -138,6 +138,6 @@ def test_a_model_with_a_lower_limit_keeps_it(tmp_path):
 def test_models_that_share_no_document_of_a_task_are_refused_in_a_line(tmp_path):
     halves = {("small", "boolq"): [*range(15)], ("mix", "boolq"): [*range(15, 30)]}
     with pytest.raises(
-        CornerstoneError, match="no document of boolq that mix was asked can be scored by every"
+        CornerstoneError, match="no document of boolq that mix is evaluated on can be scored by every"
     ):
         results_of(*make(tmp_path / "study", halves))

@@ -1,4 +1,4 @@
-"""The paper's estimator, the exact values it is held against, and intervals."""
+"""The paper's estimator, the exact values it is compared with, and intervals."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What a job's code is, held against what its process really imported; and an edit reruns what uses it, no more."""
+"""What a job's code is, compared with what its process really imported; and an edit reruns what uses it, no more."""
 
 from __future__ import annotations
 

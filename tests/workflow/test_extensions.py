@@ -110,7 +110,7 @@ def taking(text: str, old: str, new: str) -> str:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (None, "extensions: own/it.py is no file: give the path of a Python file of your own"),
+        (None, "extensions: own/it.py is not a file: give the path of a Python file of your own"),
         (
             "def broken(:\n",
             "extensions: own/it.py cannot be used: SyntaxError: invalid syntax (it.py, line 1): correct it",

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import tour
+
 REPOSITORY = Path(__file__).parents[2]
 NEWCOMERS = ("PATH", "HOME", "LANG", "TMPDIR")
 pytestmark = pytest.mark.slow
@@ -55,6 +57,10 @@ def test_make_demo_names_what_it_made_and_does_nothing_the_second_time(clone):
     print(f"make demo again: {seconds:.1f} s")
     assert "Nothing to be done" in second
     assert "results/demo/report.html" in second
+
+
+def test_the_tour_reads_the_demos_results(clone, monkeypatch):
+    tour.check(tour.executed(clone / "results" / "demo", monkeypatch))
 
 
 def test_make_test_passes(clone):

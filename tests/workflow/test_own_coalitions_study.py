@@ -1,4 +1,4 @@
-"""A whole study with coalitions of each document's own: values right on average, and others held against them."""
+"""A whole study with per-document coalitions: values unbiased, and others compared with them."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ ONE_TASK = {"tasks": {"boolq": STUDY["tasks"]["boolq"]}, "score": "logprob"}
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory) -> Path:
-    """Run to its report with the paper's values held against corrected ones. Not to be changed but in order."""
+    """Run to its report with the paper's values compared with corrected ones. Not to be changed but in order."""
     folder = prepare(tmp_path_factory.mktemp("own") / "study")
     configure(folder, corrected=True, **ONE_TASK)
     make(folder, "all")
@@ -62,7 +62,7 @@ def test_the_study_by_corrected_values_evaluates_nothing_again(study):
     assert (values["rank_low"] <= values["rank"]).all() and (values["rank"] <= values["rank_high"]).all()
     assert own["removed"].nunique() > 20 and values["efficiency_gap"].notna().all()
     assert np.isfinite(ablation["full"]).all()
-    assert "Shapley value of all documents like these" in (study / "results/report.html").read_text()
+    assert "Shapley value for all documents like these" in (study / "results/report.html").read_text()
 
 
 def test_what_more_documents_and_more_pairs_would_buy_is_told(study):
@@ -71,7 +71,7 @@ def test_what_more_documents_and_more_pairs_would_buy_is_told(study):
     assert "More pairs (work)" in said and f"{N_DOCUMENTS} × " in said
     rows = pd.read_csv(study / "results/tables/precision.csv")
     assert rows["number"].tolist() == ["effect", "value", *["mix"] * 4]
-    assert "Documents, and coalitions of each" in (study / "results/report.html").read_text()
+    assert "Documents, and coalitions per document" in (study / "results/report.html").read_text()
 
 
 def test_more_pairs_and_more_documents_evaluate_only_what_is_new(study):

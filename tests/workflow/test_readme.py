@@ -1,7 +1,7 @@
-"""Every command in the README runs, in a copy of what git tracks.
+"""Every command in a fenced block of the README and of docs/ runs, in a copy of what git tracks.
 
 make targets are resolved here by `make --dry-run`; the two that newcomers type run for real, from a fresh clone, in
-test_fresh_clone.py (slow).
+test_fresh_clone.py (slow). The study of docs/extending.md runs in test_extending.py (slow).
 """
 
 from __future__ import annotations
@@ -17,19 +17,34 @@ from pathlib import Path
 import pytest
 
 from hub import DATA_SETS, PAPER_MODELS, Hub, client_environment, make_content
+from pages import PAGES, REPOSITORY, blocks, commands
 
-REPOSITORY = Path(__file__).parents[2]
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+MOST_LINES = 200
+"""Of the README."""
+QUESTIONS = ("snakemake estimate", "snakemake overview", "snakemake precision")
+STUDIES = ("study.yaml", "pythia.yaml", "mine.yaml")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def kind_of(command: str) -> str:
+    """By which of the tests below a command is tried; "" where by none."""
+    if command.startswith("make "):
+        return "make"
+    if command.startswith("python benchmarks/"):
+        return "benchmark"
+    if command in QUESTIONS:
+        return "question"
+    if command.startswith("snakemake ") and "--dry-run" in command:
+        return "dry run"
+    return "study" if command.endswith(STUDIES) else ""
 
 
-def commands() -> list[str]:
-    """Each line of the shell blocks, without its comment."""
-    lines = (line.split(" #")[0].strip() for block in blocks("bash") for line in block.splitlines())
-    return [line for line in lines if line]
+def of_kind(kind: str) -> list[str]:
+    return [command for command in commands() if kind_of(command) == kind]
+
+
+def file_of(name: str) -> str:
+    """The text of the YAML file that a page shows under its name: "# study.yaml" is its first line."""
+    return next(block for block in blocks("yaml") if block.startswith(f"# {name}\n"))
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +63,7 @@ def clone(tmp_path_factory) -> Path:
         if source.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target, follow_symlinks=False)
-    study = next(block for block in blocks("yaml") if block.startswith("# study.yaml"))
-    (folder / "study.yaml").write_text(study)
+    (folder / "study.yaml").write_text(file_of("study.yaml"))
     return folder
 
 
@@ -71,16 +85,32 @@ def shell(command: str, folder: Path, **environment: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("command", [c for c in commands() if c.startswith("make ")])
+@pytest.mark.parametrize("command", commands())
+def test_every_command_is_tried(command):
+    assert kind_of(command), f"no test tries: {command}"
+
+
+@pytest.mark.parametrize("command", of_kind("make"))
 def test_make_targets_exist(command, clone):
     assert shell(command.replace("make ", "make --dry-run ", 1), clone)
 
 
-def test_each_dry_run_plans_jobs(clone):
-    dry_runs = [command for command in commands() if "--dry-run" in command]
-    assert dry_runs
-    for command in dry_runs:
-        assert re.search(r"^total +\d+$", shell(command, clone), re.MULTILINE), command
+@pytest.mark.parametrize("command", of_kind("dry run"))
+def test_each_dry_run_plans_jobs(command, clone):
+    assert re.search(r"^total +\d+$", shell(command, clone), re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", of_kind("benchmark"))
+def test_each_benchmark_has_its_options(command, clone):
+    said = shell(f"{command} --help", clone)
+    for option in re.findall(r"--[\w-]+", command):
+        assert option in said
+
+
+def test_the_overview_names_every_model_before_anything_is_there(clone):
+    said = shell("snakemake overview", clone)
+    for title in ("Llama3 8B", "Llama3 70B", "Mixtral 8x7B"):
+        assert title in said
 
 
 @pytest.mark.study
@@ -89,13 +119,14 @@ def test_a_study_of_ones_own_ends_in_its_report(clone):
     shell(command, clone)
     assert (clone / "results" / "mine" / "report.html").is_file()
     assert (clone / "results" / "mine" / "figures" / "pie_mine.pdf").is_file()
+    assert "How many documents are enough" in shell("snakemake precision --configfile study.yaml", clone)
 
 
 @pytest.mark.slow
 def test_a_model_and_tasks_of_the_hub_and_a_task_of_ones_own_need_only_the_configuration(clone, tmp_path):
     for name in ("pythia.yaml", "my_tasks/riddles.yaml"):
         (clone / name).parent.mkdir(exist_ok=True)
-        (clone / name).write_text(next(block for block in blocks("yaml") if block.startswith(f"# {name}")))
+        (clone / name).write_text(file_of(name))
     riddles = [
         {"question": f"What is {n} and one?", "choices": [str(n), str(n + 1)], "answer": 1} for n in range(9)
     ]
@@ -113,10 +144,9 @@ def test_a_model_and_tasks_of_the_hub_and_a_task_of_ones_own_need_only_the_confi
 
 
 def test_the_estimate_names_every_model_and_task_before_anything_is_downloaded(clone, tmp_path):
-    command = next(command for command in commands() if "estimate" in command)
     content = make_content(tmp_path / "hub", models=PAPER_MODELS, data_sets=DATA_SETS)
     with Hub(content) as hub:
-        said = shell(command, clone, **client_environment(hub.url, tmp_path / "home"))
+        said = shell("snakemake estimate", clone, **client_environment(hub.url, tmp_path / "home"))
         assert all(request.range for request in hub.asked("*.safetensors", "GET"))
         assert not hub.asked("*.parquet", "GET")
     for title in (
@@ -135,20 +165,22 @@ def test_the_estimate_names_every_model_and_task_before_anything_is_downloaded(c
 
 
 def test_the_python_example_prints_log_likelihoods(clone):
-    (example,) = blocks("python")
+    (example,) = blocks("python", [REPOSITORY / "docs" / "engine.md"])
     (clone / "example.py").write_text(example)
     said = shell(f"PYTHONPATH=workflow {sys.executable} example.py", clone)
     assert re.search(r"log-likelihood of .*: -\d+\.\d\d, without Attn 0: -\d+\.\d\d", said)
 
 
-def test_no_command_is_left_out():
-    known = ("make ", "snakemake ")
-    assert all(command.startswith(known) for command in commands())
-    tested = ("--dry-run", "study.yaml", "pythia.yaml", "estimate")
-    ran = [c for c in commands() if c.startswith("make ") or any(part in c for part in tested)]
-    assert ran == commands()
+def test_the_readme_is_short():
+    assert len((REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()) <= MOST_LINES
 
 
-def test_links_lead_somewhere():
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (REPOSITORY / target).exists(), target
+def test_every_make_target_is_on_a_page_and_every_target_of_a_page_in_the_makefile():
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split())
+    named = {
+        target
+        for page in PAGES
+        for target in re.findall(r"\bmake ((?:test|bench|audit|demo|lint|pages)[\w-]*)", page.read_text())
+    }
+    assert named == {target for target in targets if not target.endswith("environment")}

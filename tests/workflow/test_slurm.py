@@ -47,7 +47,7 @@ REPOSITORY = Path(__file__).parents[2]
 DEMO = REPOSITORY / "config" / "demo.yaml"
 LOCAL_RULES = (
     *("all", "download_model", "build_documents", "accept_documents"),
-    *("estimate", "overview", "precision"),
+    *("estimate", "overview", "watch", "precision", "stale"),
 )
 
 
@@ -339,7 +339,11 @@ def test_a_second_driver_is_refused_in_one_line(clone, undisturbed):
     assert "another Snakemake works in this folder" in run(clone, VALUES, *options, succeeds=False)
     table = run(clone, "overview", *options)  # which may look meanwhile
     assert re.search(r"Demo Llama +\d+ %", table), table
+    said = run(clone, "watch", *options)
+    assert re.search(r"^Jobs: .*\b[12] running\b", said, re.MULTILINE), said
+    assert "silent" not in said and "failed" not in said
     finish(first)
+    assert re.search(r"^Demo Llama +BoolQ +done +100 % +100 %", run(clone, "watch", *options), re.MULTILINE)
     assert_same_numbers(clone, undisturbed)
     assert_little_repeated(clone, journal, breaks=0)
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from cornerstone.evaluations.evaluation import read_evaluation
 from cornerstone.evaluations.parquet import METADATA_KEY
 from cornerstone.figures import figures_of
 from cornerstone.shapley.coalitions import parse_removed
+from cornerstone.study.jobs import jobs_of
+from cornerstone.study.resolve import resolve
 from tiny_study import N_DOCUMENTS, N_SUBLAYERS, STUDY, configure, make, planned, prepare
 
 OF_TINY = figures_of(["tiny"], exact=[], with_pairs=["tiny"])
@@ -93,6 +96,32 @@ def test_each_job_leaves_a_log_and_a_row_of_what_it_took(first_run):
     assert len(rows) == total - 1  # all but `all`, which does nothing
     for path in rows.values():
         assert len(pd.read_csv(path, sep="\t")) == 1
+
+
+def test_the_jobs_that_are_watched_are_those_that_ran(first_run):
+    folder, _ = first_run
+    logs = folder / "results" / "logs"
+    jobs = jobs_of(resolve(STUDY))
+    assert {job.name for job in jobs} == {
+        str(path.relative_to(logs).with_suffix("")) for path in logs.rglob("*.log")
+    }
+    said = make(folder, "watch")
+    assert f"Jobs: {len(jobs)} done; 100 % of " in said
+    for task in STUDY["tasks"]:
+        assert re.search(rf"^Tiny +{task} +done +100 % +100 % *$", said, re.MULTILINE), said
+
+
+def test_what_is_configured_no_more_can_be_removed_by_the_printed_command(study):
+    assert "Nothing is left over in results" in make(study, "stale")
+    configure(study, tasks={"boolq": STUDY["tasks"]["boolq"]})
+    said = make(study, "stale")
+    (command,) = re.findall("^rm -r .*$", said, re.MULTILINE)
+    assert (
+        command == "rm -r results/evaluations/tiny/piqa"
+    )  # the paper's study has documents of piqa there too
+    subprocess.run(command, shell=True, cwd=study, check=True)
+    assert "Nothing is left over in results" in make(study, "stale")
+    assert not {"evaluate", "build_documents", "download_model"} & set(planned(study, "all"))
 
 
 def test_a_second_run_does_nothing_and_says_so(first_run):
@@ -231,7 +260,7 @@ EXACT = {"exact": ["tiny"], "tasks": {"boolq": STUDY["tasks"]["boolq"]}}
 def test_named_models_are_audited_from_their_exact_evaluations(study):
     configure(study, **EXACT)
     said = make(study, "results/tables/audit.csv", "results/figures/audit_tiny.svg")
-    assert "Hold the estimators against the exact values of tiny on boolq" in said
+    assert "Compare the estimators with the exact values of tiny on boolq" in said
     rows = read_evaluation(evaluation(study, "boolq", "exact")).table
     assert rows["removed"].nunique() == 2**N_SUBLAYERS
     audit = pd.read_csv(study / "results" / "tables" / "audit.csv")

@@ -35,6 +35,23 @@ rule overview:
         "../scripts/ask.py"
 
 
+# The same, drawn anew every few seconds, with each job's state, rate and time left.
+rule watch:
+    log:
+        "<logs>/watch.log",
+    localrule: True
+    conda:
+        "../../envs/documents.yaml"
+    params:
+        question="watch",
+        study=study,
+        extensions=list(study.extensions),
+    message:
+        "Watch the study"
+    script:
+        "../scripts/ask.py"
+
+
 # How wide its intervals are so far, and how many documents narrower ones would take.
 rule precision:
     log:
@@ -48,5 +65,23 @@ rule precision:
         extensions=list(study.extensions),
     message:
         "Look how precise the study is"
+    script:
+        "../scripts/ask.py"
+
+
+# What is on the disk that no study uses any more, and what would remove it.
+rule stale:
+    log:
+        "<logs>/stale.log",
+    localrule: True
+    conda:
+        "../../envs/documents.yaml"
+    params:
+        question="stale",
+        study=study,
+        files=list(map(str, workflow.configfiles)),
+        extensions=list(study.extensions),
+    message:
+        "Look what no study uses any more"
     script:
         "../scripts/ask.py"

@@ -27,7 +27,7 @@ rule audit_estimators:
         max_removed=study.max_removed,
         top_k=study.top_k,
     message:
-        "Hold the estimators against the exact values of {wildcards.model} on {wildcards.task}"
+        "Compare the estimators with the exact values of {wildcards.model} on {wildcards.task}"
     script:
         "../scripts/audit_estimators.py"
 

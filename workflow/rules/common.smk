@@ -68,7 +68,7 @@ with refusing():
     asked = asked_of_module() if IS_MODULE else sys.argv[1:]
     study = configured_study(config, asked, is_driver=IS_DRIVER)
     if IS_DRIVER:
-        if answer_question(study, asked):
+        if answer_question(study, asked, [] if IS_MODULE else workflow.configfiles):
             sys.exit(0)
         if not IS_MODULE:
             explain_lock(asked)

@@ -1,4 +1,4 @@
-# At any depth: the estimates in use against values that are right on average, from coalitions of each document's own.
+# At any depth: the estimates in use against unbiased values, from per-document coalitions.
 rule corrected_table:
     input:
         evaluations=[
@@ -35,6 +35,6 @@ rule corrected_table:
         estimators=list(study.judged_estimators),
         titles=TITLES,
     message:
-        "Hold the estimates against corrected values"
+        "Compare the estimates with corrected values"
     script:
         "../scripts/corrected_table.py"

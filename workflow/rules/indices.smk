@@ -1,4 +1,4 @@
-# Shapley interaction indices of every two sublayers, from coalitions of each document's own.
+# Shapley interaction indices of every two sublayers, from per-document coalitions.
 rule interaction_indices:
     input:
         evaluations=[

@@ -1,4 +1,4 @@
-"""Answer a question about the study on the terminal: what it will need, how far it is, or how precise."""
+"""Answer a question about the study on the terminal: what it will need, how far it is, how precise, …"""
 
 from cornerstone.system.logged import run_logged
 
@@ -6,7 +6,8 @@ from cornerstone.system.logged import run_logged
 def main(snakemake):
     from cornerstone.study.driver import answer
 
-    answer(snakemake.params.question, snakemake.params.study)
+    asked = snakemake.params
+    answer(asked.question, asked.study, asked.get("files", ()))
 
 
 # Only what the study will need is asked of the hub.

@@ -1,4 +1,4 @@
-"""Hold every estimator against exact values on one task: audit/{model}/{task}.csv and audit_positions/…."""
+"""Compare every estimator with exact values on one task: audit/{model}/{task}.csv and audit_positions/…."""
 
 from pathlib import Path
 

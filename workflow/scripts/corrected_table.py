@@ -1,4 +1,4 @@
-"""Hold the estimators in use against corrected values on every model and task: tables/corrected*.csv and .md."""
+"""Compare the estimators in use with corrected values on every model and task: tables/corrected*.csv and .md."""
 
 from pathlib import Path
 

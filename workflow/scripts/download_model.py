@@ -6,12 +6,12 @@ from cornerstone.system.logged import run_logged
 
 
 def main(snakemake):
-    from cornerstone.models.manifest import describe_folder, write_manifest
+    from cornerstone.models.manifest import KEPT_DIGESTS, describe_folder, write_manifest
     from cornerstone.system.errors import CornerstoneError
 
     model, given = snakemake.wildcards.model, snakemake.params
     manifest = Path(snakemake.output.manifest)
-    digests = manifest.with_name(".digests.json")  # of large files, so that they are read once
+    digests = manifest.with_name(KEPT_DIGESTS)
     folder, commit = given.folder, None
     try:
         if folder is None:

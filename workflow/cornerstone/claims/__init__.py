@@ -1,4 +1,4 @@
-"""The paper's claims, and what the data at hand say of each. One module a claim.
+"""The paper's claims, each tested on a study. One module per claim.
 
     CLAIMS["2"].statement                               # "Removing one cornerstone drops the score to chance."
     finding = CLAIMS["2"].finding(tested)               # a verdict, and the cases that it rests on

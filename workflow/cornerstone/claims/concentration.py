@@ -70,8 +70,8 @@ def in_words(tested: Tested, cases: Sequence[Case], titles: Titles) -> str:
     title = titles.model(cases[0].model)
     without = _without_shares(tested, cases, titles)
     if not exists:
-        return f"{title}: the sum of all values is not surely above zero on any task, so no share exists.{without}"
-    some = "" if len(exists) == len(cases) else " where the sum of all values is surely above zero"
+        return f"{title}: the sum of all values is significantly above zero on no task, so no share exists.{without}"
+    some = "" if len(exists) == len(cases) else " where the sum of all values is significantly above zero"
     return (
         f"{title}: {exists[0].sublayers} sublayers hold {in_percent(mean_case(exists))} % of the sum "
         f"of all values{on_average(exists)}{some}; {TIMES} their part of the sublayers is "
@@ -84,18 +84,16 @@ def _without_shares(tested: Tested, cases: Sequence[Case], titles: Titles) -> st
     model = cases[0].model
     named = [titles.task(n.task) for n in tested.tasks[model] if n not in tested.with_shares[model]]
     return (
-        f" No value is positive on {listed(named)}: there is nothing to share out, and no case."
-        if named
-        else ""
+        f" No value is positive on {listed(named)}: there are no shares there, and no case." if named else ""
     )
 
 
 def _tally(cases: Sequence[Case]) -> str:
-    """ "surely above that on 4 of 6 tasks, surely below it on 1 and undecided on 1"."""
+    """ "significantly above that on 4 of 6 tasks, significantly below it on 1 and undecided on 1"."""
     verdicts = [case.verdict for case in cases]
-    parts = [f"surely above that on {verdicts.count(SUPPORTED)} of {counted(len(cases), 'task')}"]
+    parts = [f"significantly above that on {verdicts.count(SUPPORTED)} of {counted(len(cases), 'task')}"]
     if CONTRADICTED in verdicts:
-        parts.append(f"surely below it on {verdicts.count(CONTRADICTED)}")
+        parts.append(f"significantly below it on {verdicts.count(CONTRADICTED)}")
     if NOT_DECIDABLE in verdicts:
         parts.append(f"undecided on {verdicts.count(NOT_DECIDABLE)}")
     return listed(parts)

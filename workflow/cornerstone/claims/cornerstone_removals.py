@@ -2,8 +2,8 @@
 
 Whether a score is guessing is decided by the paired tests of `statistics.collapse` over all sublayers of the model, as
 in the table of ablation: collapsed, or below guessing; above; else not decidable. Being not clearly different from
-chance is no evidence of chance. A score surely below guessing, such as that of the worst constant answer, has dropped
-to it, too.
+chance is no evidence of chance. A score significantly below guessing, such as that of the worst constant answer, has
+dropped to it, too.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Claim 7: coalitions with few sublayers removed give values in the order of the Shapley values.
 
 The paper's early truncation: at most max_removed neighbours are removed together, which is said to keep the order of
-the sublayers. The windows' values are held against corrected values, which are right on average at any depth. A case is
+the sublayers. The windows' values are compared with corrected values, which are unbiased at any depth. A case is
 a model: their rank correlation without the noise of the corrected values (see `values.corrected`), mean over tasks,
 against SAME_ORDER. The claim is supported if the whole interval is above it for every model, and contradicted if it is
 below for one. Intervals are of the errors of the corrected values: the claim is about these documents.
@@ -77,9 +77,9 @@ def in_words(tested: Tested, cases: Sequence[Case], titles: Titles) -> str:
     _, label, ours, theirs = moves[task]
     return (
         f"{titles.model(case.model)}: the rank correlation of the windows' values with the Shapley values of these "
-        f"documents is {mean}, on average over {counted(len(known), 'task')}{spread}. The largest move is that of "
-        f"{label} on {titles.task(task)}: it has rank {ours} of {len(by_task[task].labels)} by windows and {theirs} by "
-        "corrected values."
+        f"documents is {mean}, on average over {counted(len(known), 'task')}{spread}. The largest difference in rank "
+        f"is that of {label} on {titles.task(task)}: it has rank {ours} of {len(by_task[task].labels)} by windows and "
+        f"{theirs} by corrected values."
     )
 
 
@@ -107,8 +107,8 @@ CLAIMS.register(
         why_accuracy=None,
         judge=judge,
         in_words=in_words,
-        nothing_to_test="No corrected values of the models that can be tested were worked out: corrected: true in the "
-        "configuration does so, at any depth.",
+        nothing_to_test="No corrected values were computed for the models that can be tested: set corrected: true in "
+        "the configuration, for models of any depth.",
         order=80,
     )
 )

@@ -48,11 +48,11 @@ def in_words(tested: Tested, cases: Sequence[Case], titles: Titles) -> str:
 
 
 def _tally(cases: Sequence[Case], margin: float) -> str:
-    """ "14 are surely at most 5.0 points above guessing, 2 are surely more and 2 are undecided"."""
+    """ "14 are significantly at most 5.0 points above guessing, 2 are significantly more and 2 are undecided"."""
     verdicts = [case.verdict for case in cases]
     names = {
-        SUPPORTED: f"surely at most {percent(margin)} points above guessing",
-        CONTRADICTED: "surely more",
+        SUPPORTED: f"significantly at most {percent(margin)} points above guessing",
+        CONTRADICTED: "significantly more",
         NOT_DECIDABLE: "undecided",
     }
     counts = {name: verdicts.count(verdict) for verdict, name in names.items()}

@@ -11,7 +11,7 @@ CLAIMS.register(
         why_accuracy=None,
         judge=None,
         in_words=None,
-        nothing_to_test="Removing a sublayer shows what it is worth, not what it works on. This takes another "
+        nothing_to_test="Removing a sublayer shows what it is worth, not what it processes. This takes another "
         "experiment.",
         order=60,
     )

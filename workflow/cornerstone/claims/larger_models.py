@@ -112,8 +112,8 @@ def in_words(tested: Tested, cases: Sequence[Case], titles: Titles) -> str:
     first, *second = [f"{in_percent(case)} points ({case.sublayers})" for case in cases]
     part = f", and {second[0]} where both are the same part of the sublayers" if second else ""
     return (
-        f"The share of {titles.model(large)}'s top sublayers in the sum of all values, less that of "
-        f"{titles.model(small)}'s, is {first}{part}, on the documents that both were asked."
+        f"The share of {titles.model(large)}'s top sublayers in the sum of all values, minus that of "
+        f"{titles.model(small)}'s, is {first}{part}, on the documents that both were evaluated on."
     )
 
 
@@ -125,8 +125,8 @@ CLAIMS.register(
         why_accuracy=None,
         judge=judge,
         in_words=in_words,
-        nothing_to_test="Among the models that can be tested, no two are of one family and different in size, as far "
-        f"as their ids tell, with {MIN_DOCUMENTS} documents that both were asked and a positive value in both.",
+        nothing_to_test="Among the models that can be tested, no two have ids of one family with different "
+        f"sizes, {MIN_DOCUMENTS} documents in common and a positive value in both.",
         order=40,
     )
 )

@@ -1,8 +1,8 @@
 """Claim 3: removing one of the other sublayers costs less than LITTLE.
 
 A case is a model: the drop without one sublayer, mean over the others and over tasks, against LITTLE. The claim is
-supported if that is so for every model. It is contradicted if it is not for one, or if a single other sublayer surely
-costs more than LITTLE on a task, by a paired test that allows for all the others (Holm).
+supported if that is so for every model. It is contradicted if it is not for one, or if a single other sublayer
+significantly costs more than LITTLE on a task, by a paired test that allows for all the others (Holm).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _mean_drop(tested: Tested, model: str) -> Case:
 
 
 def _one_costs_more(tested: Tested, models: Sequence[str]) -> bool:
-    """Whether a single drop is surely above LITTLE, among the sublayers that are surely no cornerstones."""
+    """Whether a single drop is significantly above LITTLE, of sublayers that hardly any resample calls cornerstones."""
     p_values = [np.empty(0)]
     for model in models:
         surely_other = tested.results.found[model] <= 1 - LEVEL
@@ -76,7 +76,7 @@ def in_words(tested: Tested, cases: Sequence[Case], titles: Titles) -> str:
 
 
 def _cost(number: int) -> str:
-    return f"{number or 'none'} surely cost{'s' if number <= 1 else ''}"
+    return f"{number or 'none'} significantly cost{'s' if number <= 1 else ''}"
 
 
 def why_accuracy(score: Score) -> str:

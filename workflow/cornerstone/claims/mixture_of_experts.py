@@ -1,9 +1,9 @@
 """Claim 5: a model with MoE sublayers is better than guessing on most tasks whichever cornerstone is removed.
 
 The cases are those of claim 2, the other way round (see `cornerstone_removals`). A task counts where all its cases are
-surely better than guessing, and fails where one of them surely is not. The claim is supported if at least five sixths
-of the study's tasks count, on every such model. It is contradicted if on one such model they cannot any more, whatever
-the undecided tasks are. It needs six tasks or more.
+significantly better than guessing, and fails where one of them is significantly not. The claim is supported if at least
+five sixths of the study's tasks count, on every such model. It is contradicted if on one such model they cannot any
+more, whatever the undecided tasks are. It needs six tasks or more.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def in_words(tested: Tested, cases: Sequence[Case], titles: Titles) -> str:
     named = tested.results.cornerstones[model]
     which = f"whichever of {listed(named)} is removed" if len(named) > 1 else f"without {named[0]}"
     text = (
-        f"{titles.model(model)} surely stays more than {percent(tested.results.margin)} points above guessing on "
-        f"{counts} of {counted(n_tasks, 'task')} {which}, and surely falls to guessing on {fails}."
+        f"{titles.model(model)} stays significantly more than {percent(tested.results.margin)} points above guessing "
+        f"on {counts} of {counted(n_tasks, 'task')} {which}, and falls to guessing, significantly, on {fails}."
     )
     few = f" The claim needs {MOST_TASKS[1]} tasks." if n_tasks < MOST_TASKS[1] else ""
     return text + few + unstable_cornerstones(tested, cases)

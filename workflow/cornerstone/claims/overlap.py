@@ -29,7 +29,7 @@ def judge(tested: Tested) -> Finding:
                 model=model,
                 task=MEAN,
                 sublayers=f"{len(free)} runs without a cornerstone",
-                quantity="joint drop less the sum of single drops",
+                quantity="joint drop minus the sum of single drops",
                 estimate=excess.estimate,
                 draws=excess.draws,
                 bound=0.0,

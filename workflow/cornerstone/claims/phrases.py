@@ -8,7 +8,7 @@ from cornerstone.claims.verdicts import Case
 from cornerstone.scores.unit import POINTS
 from cornerstone.statistics.resampling import interval
 
-ASK_AGAIN = "Ask again with an accuracy for the score: this needs no new evaluation."
+ASK_AGAIN = "Use an accuracy as the score: that needs no new evaluation."
 
 
 def in_percent(case: Case) -> str:

@@ -1,12 +1,13 @@
-"""The results that claims are tested on: a study's, without tasks where the full model is not surely above guessing.
+"""The results that claims are tested on: a study's, without tasks where the full model is not significantly above
+guessing.
 
     tested = Tested(results, ids)
     tested.tasks["llama3_8b"]      # the model's tasks that claims are tested on
     tested.left_out                # the others, each with the reason
 
 Guessing is chance or the best constant answer. The configuration's collapse_margin says how near to it an accuracy is
-still guessing. Tasks on which the full model is not surely better than both by more than this margin are left out: on
-them no removal can show anything. So are tasks of fewer than MIN_DOCUMENTS documents.
+still guessing. Tasks on which the full model is not significantly better than both by more than this margin are left
+out: on them no removal can show anything. So are tasks of fewer than MIN_DOCUMENTS documents.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 MIN_DOCUMENTS = 60
 """What happened on none of n documents may still happen on 3 / n of all: on 60, that is 0.05."""
-NO_MODEL = f"No model is surely better than guessing on a task with {MIN_DOCUMENTS} documents or more."
+NO_MODEL = f"No model is significantly better than guessing on a task with {MIN_DOCUMENTS} documents or more."
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,7 @@ class Tested:
         if not self.results.score.is_accuracy:
             return None
         tests = guessing_tests(numbers.full[None], numbers.chance, numbers.constant, self.results.margin)
-        return None if tests.above[0] <= (1 - LEVEL) / 2 else "not surely better than guessing"
+        return None if tests.above[0] <= (1 - LEVEL) / 2 else "not significantly better than guessing"
 
     def guessing_bound(self, numbers: DocumentNumbers) -> float:
         """What an accuracy must be above to be more than guessing; NaN for other scores."""

@@ -1,6 +1,6 @@
 """Verdicts: a claim is supported, contradicted or not decidable, by intervals or tests and never by an estimate alone.
 
-A claim is cut into cases: each is a number with a 95 % interval (bootstrap over documents) that is held against a
+A claim is cut into cases: each is a number with a 95 % interval (bootstrap over documents) that is compared with a
 bound. A case is supported where the whole interval lies on the claim's side of the bound. It is contradicted where
 the whole interval lies on the other side. Otherwise it is not decidable. A case with p-values is decided by them
 instead: see `cornerstone_removals`.
@@ -35,7 +35,7 @@ class Case:
     task:      a task or MEAN. sublayers: whose number it is.
     quantity:  what the number is, in words.
     draws:     the number over resampled documents, shape (resamples,); NaN where it does not exist.
-    bound:     what it is held against; the claim says that it is above the bound if `above`, else below.
+    bound:     what it is compared with; the claim says that it is above the bound if `above`, else below.
     chance, constant: scores of a random choice and of the best constant answer, where they matter.
     certain:   False for a cornerstone that is not stable: it cannot contradict.
     p_values:  of a case that is decided by tests, one-sided: that the claim's side is shown by luck, the other side.

@@ -1,1 +1,1 @@
-"""Benchmark items as lm-eval asks them, built once and kept as a file."""
+"""Benchmark items with lm-eval's prompts, built once and kept in a file."""

@@ -24,13 +24,13 @@ def gold_indices(where: str, lm_task: LoadedTask, row: Any, choices: Sequence[st
     gold = answer(row)
     if answer(row) != gold:
         raise CornerstoneError(
-            f"{where}: its answer is another each time it is asked ({shown(gold)}); shuffle in process_docs"
+            f"{where}: its answer differs each time it is computed ({shown(gold)}); shuffle in process_docs"
         )
     lists = bool(lm_task.multiple_target)  # as the first document's answer is
     if not lm_task.multiple_input and isinstance(gold, list) != lists:
         raise CornerstoneError(
-            f"{where}: the answer is {shown(gold)}, and the first document's is {'a' if lists else 'no'}"
-            " list, by which lm-eval scores all; give a list in each document, or in none"
+            f"{where}: the answer is {shown(gold)}, but the first document's is {'a' if lists else 'not a'}"
+            " list, and lm-eval scores all documents alike; give a list in each document, or in none"
         )
     listed = gold if isinstance(gold, list) else [gold]
     indices = [_index(each, choices) for each in listed]
@@ -44,7 +44,7 @@ def gold_indices(where: str, lm_task: LoadedTask, row: Any, choices: Sequence[st
 
 
 def _index(gold: Any, choices: Sequence[str]) -> int | None:
-    """As lm-eval compares it with the number of a choice; None for what is none."""
+    """The index of a choice, as lm-eval reads an answer; None where it is not one."""
     if isinstance(gold, str):
         return list(choices).index(gold) if gold in choices else None
     try:
@@ -54,7 +54,7 @@ def _index(gold: Any, choices: Sequence[str]) -> int | None:
 
 
 def _digits_hint(lm_task: LoadedTask, gold: Any, choices: Sequence[str]) -> str:
-    """What to write where digits are taken for a text, or a text of digits for an index."""
+    """The hint for an answer of digits that is read as a text, or a text of digits that is read as an index."""
     rule = lm_task.config.doc_to_target
     if isinstance(gold, str) and gold.strip().isdigit():
         named = (
@@ -86,5 +86,5 @@ def check_digits(lm_task: LoadedTask, rows: dict[int, Any]) -> None:
     if another is not None:
         raise CornerstoneError(
             f"task {lm_task.config.task}: {lm_task.loaded.place}, row {another + 1}: every answer is the text of a "
-            f"choice, and lm-eval takes its digits for an index: {AS_TEXT}"
+            f"choice, but lm-eval reads its digits as an index: {AS_TEXT}"
         )

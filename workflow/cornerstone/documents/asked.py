@@ -1,4 +1,4 @@
-"""From lm-eval's requests to documents: what is scored, checked before anything is evaluated.
+"""From lm-eval's requests to documents, checked before anything is evaluated.
 
 documents, notes = documents_of(lm_task, [0, 1, 2])
 """
@@ -49,7 +49,7 @@ def _first_failure(lm_task: LoadedTask, rows: set[int], error: Exception) -> Cor
         if trouble := trouble_of(lm_task, row, rules_of(lm_task.fewshot_cfg)):
             return refusal(lm_task, lm_task.examples_place, index, trouble)
     return CornerstoneError(
-        f"task {lm_task.config.task}: lm-eval cannot build its {shots}-shot prompts of {place} ({one_line(error)})"
+        f"task {lm_task.config.task}: lm-eval cannot build its {shots}-shot prompts from {place} ({one_line(error)})"
     )
 
 
@@ -84,8 +84,8 @@ def _check_requests(
         not lm_task.multiple_input and asked != [f"{delimiter}{choice}" for choice in choices]
     ):
         raise CornerstoneError(
-            f"{where}: its doc_to_choice gives other choices each time it is asked, so no answer belongs to them; "
-            "shuffle in process_docs"
+            f"{where}: its doc_to_choice gives different choices each time it is called, so its answer may not "
+            "belong to them; shuffle in process_docs"
         )
     for number, request in enumerate(requests, 1):
         if not request.continuation.removeprefix(delimiter):
@@ -95,5 +95,5 @@ def _check_requests(
     for text in (text for request in requests for text in (request.context, request.continuation)):
         if half := HALF_CHARACTER.search(text):
             raise CornerstoneError(
-                f"{where}: {shown(text)} has {half[0]!a}, half a character, which no file can hold; mend it"
+                f"{where}: {shown(text)} has {half[0]!a}, half a character, which no file can hold; correct it"
             )

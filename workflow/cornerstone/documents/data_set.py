@@ -1,4 +1,4 @@
-"""The data set that a task of lm-eval names: what datasets loads of it, and its failures in words.
+"""The data set that a task of lm-eval names: loading it with `datasets`, and errors in plain words.
 
     arguments = data_set_arguments("boolq", definition)
     splits = load_data_set("boolq", arguments)        # from the hub, or the Hugging Face cache
@@ -83,7 +83,7 @@ def load_data_set(task: str, arguments: Mapping[str, Any]) -> datasets.DatasetDi
 
 
 def load_builder(task: str, arguments: Mapping[str, Any]) -> datasets.DatasetBuilder:
-    """What the hub's metadata say of the data set, without its data. Raises CornerstoneError."""
+    """The hub's metadata of the data set, without its data. Raises CornerstoneError."""
     with explained_data_set(task, arguments), _unreachable_at_once(arguments):
         return datasets.load_dataset_builder(**arguments)
 
@@ -116,7 +116,7 @@ def commit_of(splits: Mapping[str, datasets.Dataset]) -> str | None:
 
 @contextmanager
 def _unreachable_at_once(arguments: Mapping[str, Any]) -> Iterator[None]:
-    """No further tries where datasets has made its own in vain."""
+    """Do not retry where `datasets` has already retried without success."""
     try:
         yield
     except ConnectionError as error:
@@ -128,7 +128,7 @@ def _unreachable_at_once(arguments: Mapping[str, Any]) -> Iterator[None]:
 def _unreachable(name: str) -> str:
     return (
         f"data set {name} is not in the Hugging Face cache {datasets.config.HF_DATASETS_CACHE}, and "
-        f"{constants.ENDPOINT} cannot be asked for it (no network, or HF_HUB_OFFLINE is set): mend that, {LOCAL_FILE}"
+        f"{constants.ENDPOINT} cannot be asked for it (no network, or HF_HUB_OFFLINE is set): fix that, {LOCAL_FILE}"
     )
 
 
@@ -153,7 +153,7 @@ def _explanation(error: Exception, arguments: Mapping[str, Any]) -> str:
         return f"cannot load data set {name} ({reason}): give its files the same fields, {LOCAL_FILE}"
     if on_the_hub(arguments) and (trouble := _refusal(error, arguments)):
         return trouble
-    return f"cannot load data set {name} ({_innermost(error)}); mend that, {LOCAL_FILE}"
+    return f"cannot load data set {name} ({_innermost(error)}); fix that, {LOCAL_FILE}"
 
 
 def _refusal(error: Exception, arguments: Mapping[str, Any]) -> str | None:

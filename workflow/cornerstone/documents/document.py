@@ -52,7 +52,7 @@ class Document:
 
 @dataclass(frozen=True)
 class DocumentSet:
-    """A task's documents and what is needed to say where they came from.
+    """A task's documents, and where they came from.
 
     task:    the name in the configuration.
     version: lm-eval's version of the task.
@@ -85,7 +85,7 @@ def digest_documents(documents: Iterable[Document]) -> str:
 
 
 def document_ids(documents: Iterable[Document]) -> dict[int, tuple[str, int]]:
-    """Of each document by its index the sha256 (hex) of what it asks, and how many that ask the same stand before it.
+    """Index of each document -> the sha256 (hex) of its contents, and how many equal documents come before it.
 
     So copies of a document are told apart, and a document is the same wherever it stands.
     """
@@ -162,7 +162,7 @@ def read_task_files(path: Path | str) -> dict[str, str]:
 
 
 def check_documents_file(path: Path | str) -> dict[str, Any]:
-    """What a document file says of itself; its rows are not read.
+    """The metadata of a document file; its rows are not read.
 
     Raises CornerstoneError unless it is whole and says that it holds documents.
     """
@@ -176,7 +176,7 @@ def check_documents_file(path: Path | str) -> dict[str, Any]:
 
 
 def _read_metadata(schema: Any) -> dict[str, Any]:
-    """What a file's schema says of its documents. Raises KeyError, ValueError or TypeError where it is another's."""
+    """The metadata in a file's schema. Raises KeyError, ValueError or TypeError where it is another's."""
     import pyarrow as pa
 
     metadata = json.loads((schema.metadata or {})[b"cornerstone"])
@@ -189,7 +189,7 @@ def _read_metadata(schema: Any) -> dict[str, Any]:
 
 def _no_documents(path: Path | str, error: Exception) -> CornerstoneError:
     return CornerstoneError(
-        f"{path} is no document file of this version ({' '.join(str(error).split())}): "
+        f"{path} is not a document file of this version ({' '.join(str(error).split())}): "
         "remove it and build the documents again"
     )
 

@@ -1,4 +1,4 @@
-"""lm-eval's task, made and asked for its requests as simple_evaluate does.
+"""lm-eval's task, built, and its requests made, as simple_evaluate does.
 
 lm_task = make_lm_task("boolq", definition, loaded, shots=0)
 instances_of(lm_task, [0, 1, 2])            # lm-eval's requests by row
@@ -46,7 +46,7 @@ def make_lm_task(task: str, definition: Mapping[str, Any], loaded: TaskData, sho
         if first:
             gold_indices(f"task {task}: {loaded.place}, row 1", lm_task, first, lm_task.doc_to_choice(first))
         raise CornerstoneError(
-            f"task {task}: lm-eval can make no prompt of {loaded.place}, row 1 ({one_line(error)})"
+            f"task {task}: lm-eval cannot build a prompt from {loaded.place}, row 1 ({one_line(error)})"
         ) from error
     check_names(lm_task, with_examples=bool(shots))
     for _ in range(NAME_DRAWS):

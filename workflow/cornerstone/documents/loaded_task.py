@@ -1,4 +1,4 @@
-"""lm-eval's task on rows that are there already; what the task's own code returns is checked on the way.
+"""lm-eval's task on rows that are loaded already; what the task's own code returns is checked.
 
     lm_task = LoadedTask(config, loaded, shots=0)     # see make_lm_task
     lm_task.task_docs[0]                              # the scored rows, after the task's process_docs
@@ -42,7 +42,7 @@ class LoadedTask(ConfigurableTask):
                 f"{RETURNED.get(type(rows), '; give one')}"
             )
         if len(rows) == 0:
-            raise CornerstoneError(f"{where}: its process_docs leaves no documents")
+            raise CornerstoneError(f"{where}: its process_docs returns no documents")
         return rows
 
     def doc_iterator(self, *, samples: Any = None, **more: Any) -> Iterator[tuple[int, Any]]:

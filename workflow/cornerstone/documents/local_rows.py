@@ -1,4 +1,4 @@
-"""A local file's rows with the types that the file gives them: nothing is taken for a date, a number or a null.
+"""A local file's rows with the types of the file: no text is converted to a date, a number or a null.
 
     read_rows(Path("piqa.csv"), definition, folder)     # a datasets.Dataset, kept in that folder
 
@@ -60,12 +60,12 @@ def read_rows(path: Path, definition: Mapping[str, Any], folder: Path) -> datase
             error = error.__cause__
         raise _unreadable(path, one_line(error)) from error
     if len(rows) == 0:
-        raise CornerstoneError(f"{path} has no documents: give one a line")
+        raise CornerstoneError(f"{path} has no documents: give one per line")
     return rows
 
 
 def _unreadable(path: Path, reason: str) -> CornerstoneError:
-    return CornerstoneError(f"cannot read {path} ({reason}): give one document a line")
+    return CornerstoneError(f"cannot read {path} ({reason}): give one document per line")
 
 
 def _parquet_rows(path: Path, folder: Path) -> datasets.Dataset:
@@ -97,7 +97,7 @@ def _text_rows(path: Path, definition: Mapping[str, Any], folder: Path) -> datas
 
 
 def _array(path: Path, field: str, values: list[Any]) -> pa.Array:
-    """A column; as JSON, each value for itself, where one type for all would make another of some."""
+    """A column; as JSON, value by value, where a common type would change some values."""
     with suppress(pa.ArrowException, ValueError, TypeError, OverflowError):
         array = pa.array(values)
         if json.dumps(array.to_pylist()) == json.dumps(values):
@@ -111,7 +111,7 @@ def _array(path: Path, field: str, values: list[Any]) -> pa.Array:
             is_kept = False
         if not is_kept:
             raise CornerstoneError(
-                f"{path}, row {number}: field {shown(field)} is {shown(value)}, which cannot be kept as it is "
+                f"{path}, row {number}: field {shown(field)} is {shown(value)}, which cannot be kept unchanged "
                 "beside the other rows' values: give them one type"
             )
     return pa.ExtensionArray.from_storage(kind.pa_type, pa.array(texts, pa.string()))
@@ -127,7 +127,7 @@ def _jsonl_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Of a list of documents, of one document, or of one a line."""
+    """The rows of a JSON file: a list of documents, one document, or one per line."""
     text = path.read_text(encoding="utf-8-sig")
     try:
         content = json.loads(text)
@@ -199,7 +199,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _separator(text: str) -> str:
-    """That which cuts the first row in the most columns."""
+    """The separator that splits the first row into the most columns."""
 
     def columns(separator: str) -> int:
         try:
@@ -238,7 +238,7 @@ def _cast(
         except (ValueError, RecursionError) as error:
             wanted = "a whole number" if cast is _whole else "JSON, such as a list in brackets"
             raise CornerstoneError(
-                f"{path}, row {number}: {field!r} is {shown(cell)}, and the task reads {wanted} there"
+                f"{path}, row {number}: {field!r} is {shown(cell)}, but the task reads {wanted} there"
             ) from error
     return values
 

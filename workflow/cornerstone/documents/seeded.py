@@ -1,4 +1,4 @@
-"""A task's own code in the state in which lm-eval's simple_evaluate finds it, whatever ran before.
+"""Run a task's own code in the same state as lm-eval's simple_evaluate, whatever ran before.
 
     with as_in_simple_evaluate(folder):
         ...     # load the task's definition, make the task, build its requests
@@ -56,7 +56,7 @@ def same_random_state() -> Iterator[None]:
 
 
 def has_torch() -> bool:
-    """Whether torch is imported. Cornerstone does so in no step but the evaluation; a task's code may."""
+    """Whether torch is imported. Cornerstone imports it only to evaluate; a task's code may import it too."""
     return hasattr(sys.modules.get("torch"), "manual_seed")
 
 

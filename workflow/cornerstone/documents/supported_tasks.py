@@ -57,6 +57,6 @@ def number_of_shots(config: dict[str, Any], shots: int | None) -> int:
     fixed = config.get("num_fewshot")
     if fixed == 0 and shots:  # lm-eval would ignore the wish, and go on
         raise CornerstoneError(
-            f"task {config['task']}: lm-eval fixes it at 0 shots, but {shots} were asked; leave shots out"
+            f"task {config['task']}: lm-eval fixes it at 0 shots, but {shots} were requested; leave shots out"
         )
     return (fixed or 0) if shots is None else shots

@@ -51,7 +51,7 @@ def load_data(
 ) -> TaskData:
     """The rows of a task, downloaded where they are not in the cache; those of local files are kept in `folder`.
 
-    Raises CornerstoneError for a data set that cannot be had (see `explained_data_set`) or lacks the task's
+    Raises CornerstoneError for a data set that could not be fetched (see `explained_data_set`) or lacks the task's
     splits, and for a file that is missing, unreadable or empty.
     """
     if data is not None:
@@ -127,7 +127,7 @@ def _file_name(path: Path) -> str:
             f"{path} does not exist: give a file of documents (.jsonl, .json, .parquet or .csv)"
         )
     if path.suffix not in FILE_ENDINGS:
-        raise CornerstoneError(f"{path} is no file of documents: give one of {', '.join(FILE_ENDINGS)}")
+        raise CornerstoneError(f"{path} is not a file of documents: give one of {', '.join(FILE_ENDINGS)}")
     return f"{path} (sha256 {hashlib.sha256(path.read_bytes()).hexdigest()})"
 
 

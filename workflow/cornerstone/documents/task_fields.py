@@ -1,4 +1,4 @@
-"""How a task's rules read a row: what fails is named by its field, and so is a null that would be written out.
+"""How a task's rules read a row: errors name the field, and so do warnings of a null that would be written as "None".
 
     trouble_of(lm_task, row, rules_of(lm_task.config))      # None, or "no field 'passage' (or null); ..."
 
@@ -104,7 +104,7 @@ def _reason(lm_task: LoadedTask, error: Exception, rule: Any, row: Mapping[str, 
 
 
 def _missing(lm_task: LoadedTask, field: str) -> str:
-    """That a field is not there, with all that the task reads and all that there is."""
+    """The message that a field is missing, with the fields that the task reads and those of the row."""
     rules = rules_of(lm_task.config).values()
     asked = dict.fromkeys(name for rule in rules for name in _fields(rule, lm_task.task_docs[0]))
     owner = "the file has" if lm_task.loaded.is_local else "its data have"

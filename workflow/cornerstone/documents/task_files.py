@@ -1,4 +1,4 @@
-"""The files that a task's documents are made from: seen while they are built, and compared with later.
+"""The files that a task's documents are made from: recorded while they are built, and checked for changes later.
 
     with watched_files() as watch:
         ...                                  # build the documents
@@ -38,7 +38,7 @@ LONGEST_NAME = 255
 
 
 class FileWatch:
-    """What was opened and, in words, what could not be watched."""
+    """The files that were opened and, in words, what could not be tracked."""
 
     def __init__(self) -> None:
         self.opened: dict[str, None] = {}
@@ -106,7 +106,7 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
 
 @cache
 def _listen() -> None:
-    """Once a process: Python takes no such hook away again."""
+    """Install the audit hook, once per process: Python cannot remove it again."""
     sys.addaudithook(_hook)
 
 

@@ -1,4 +1,4 @@
-"""Where lm-eval's tasks and groups are defined, found by name without parsing its 14,000 files.
+"""Find the definitions of lm-eval's tasks and groups by name, without parsing its 14,000 files.
 
     find_definition("boolq").yaml_path            # .../lm_eval/tasks/super_glue/boolq/default.yaml
     expand_task("mmlu_stem")                      # ["mmlu_abstract_algebra", "mmlu_anatomy", ...]
@@ -97,7 +97,7 @@ def _known(name: str, find: Find, include_path: Path | str | None) -> Entry:
 
 
 def _finder(include_path: Path | str | None) -> Find:
-    """A search that knows what it has found already."""
+    """A search that remembers what it has found."""
     own, broken = ({}, []) if include_path is None else _own_index(Path(include_path))
     found: dict[str, Entry | None] = {}
 
@@ -105,7 +105,7 @@ def _finder(include_path: Path | str | None) -> Find:
         if name in own:
             return own[name]
         if broken:  # it might be the one that defines the name
-            raise CornerstoneError(f"include_path: cannot read {broken[0]}: mend it, or move it away")
+            raise CornerstoneError(f"include_path: cannot read {broken[0]}: correct it, or move it away")
         if name not in found:
             found[name], nearby = _find_stock(name)
             for task, entry in nearby.items():  # of a tag, these are its tasks
@@ -119,7 +119,7 @@ def _finder(include_path: Path | str | None) -> Find:
 def _own_index(folder: Path) -> tuple[dict[str, Entry], list[str]]:
     """What a folder of one's own defines, and its YAML files that cannot be read, each with the reason."""
     if not folder.is_dir():
-        raise CornerstoneError(f"include_path {folder} is no folder: give one with YAML tasks of your own")
+        raise CornerstoneError(f"include_path {folder} is not a folder: give one with YAML tasks of your own")
     index, broken = _index(_yaml_files(folder))
     if not index and not broken:
         raise CornerstoneError(f"include_path {folder} has no task: put a YAML file with `task: NAME` there")

@@ -20,10 +20,11 @@ from cornerstone.documents.tasks import build_documents, supported_definition
 
 @dataclass(frozen=True)
 class TaskSize:
-    """documents: how many are asked. characters: of one document's prompt and choices, on average. choices: of its
-    choices alone, which are scored.
+    """The size of a task; each number is None where the data set's card does not have it.
 
-    None where the data set's card does not tell.
+    documents:  how many are evaluated.
+    characters: of one document's prompt and choices, on average.
+    choices:    the characters of its choices alone, which are scored.
     """
 
     documents: int | None

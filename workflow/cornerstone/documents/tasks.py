@@ -65,7 +65,7 @@ def build_documents(
     What a task's own code draws at random is what it draws in lm-eval's simple_evaluate of the whole task; code
     that makes other documents each time is refused.
 
-    Raises CornerstoneError for a task that is unknown or not supported, and for data that cannot be had or
+    Raises CornerstoneError for a task that is unknown or not supported, and for data that could not be fetched or
     do not fit the task: it names the data set or file, the row and the field.
     """
     for what, number in {"limit": limit, "sample": sample}.items():
@@ -134,7 +134,7 @@ def sampled_rows(count: int, sample: int | None, seed: int | None, task: str = "
         return rows
     if sample > count:
         print(
-            f"{task}: a sample of {sample} was asked, there are {count} documents: all are taken",
+            f"{task}: a sample of {sample} was requested, but there are {count} documents: all are used",
             file=sys.stderr,
         )
     random.Random(seed).shuffle(rows)
@@ -146,7 +146,7 @@ def sampled_rows(count: int, sample: int | None, seed: int | None, task: str = "
 
 @dataclass(frozen=True)
 class _Build:
-    """What documents are built of. rows_of: from the number of documents to the rows that are asked for."""
+    """What documents are built from. rows_of: number of documents -> the rows that are wanted."""
 
     task: str
     entry: Entry
@@ -181,7 +181,7 @@ def _built(build: _Build) -> _Built:
     again = _build_once(build, 3, built.rows)
     for one, other in zip(built.documents, again.documents, strict=False):
         if one != other:
-            raise _changing(build.task, f"document {one.index} is another")
+            raise _changing(build.task, f"document {one.index} differs")
     if len(built.documents) != len(again.documents):
         raise _changing(build.task, f"{len(built.documents)} documents, then {len(again.documents)}")
     return built
@@ -189,7 +189,7 @@ def _built(build: _Build) -> _Built:
 
 def _changing(task: str, how: str) -> CornerstoneError:
     return CornerstoneError(
-        f"task {task}: its code makes other documents each time it is run ({how}): give its random generator a seed"
+        f"task {task}: its code makes different documents each time it runs ({how}): seed its random generator"
     )
 
 
@@ -220,7 +220,7 @@ def _build_once(build: _Build, number: int, rows: TaskData | None) -> _Built:
 
 
 def _tell(task: str, built: _Built, watch: FileWatch) -> None:
-    """Tell on stderr what the user should know of documents that are made."""
+    """Print on stderr what the user should know about the documents that were built."""
     notes = list(built.notes)
     if watch.unwatched:
         notes.append(

@@ -87,7 +87,7 @@ def read_unscorable(path: Path | str) -> CheckedModel:
         return CheckedModel(**content, tasks=tasks)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CornerstoneError(
-            f"{path} is no list of unscorable documents ({error}): remove it, then type the same command again"
+            f"{path} is not a list of unscorable documents ({error}): remove it, then type the same command again"
         ) from error
 
 
@@ -135,7 +135,7 @@ def _message(model: str, ill: Mapping[str, CheckedTask], place: Path | None, rem
 
 
 def _list(ill: Mapping[str, CheckedTask], place: Path | None) -> str:
-    """As many as there is room for, of each task in turn, and where the others are."""
+    """As many entries as fit in one message, taking turns between tasks, and where the others are listed."""
     told, room = [], MOST_CHARACTERS
     everything = list(_in_turn(ill))
     for text in everything:
@@ -151,6 +151,6 @@ def _list(ill: Mapping[str, CheckedTask], place: Path | None) -> str:
 
 
 def _in_turn(ill: Mapping[str, CheckedTask]) -> Iterator[str]:
-    """Every entry in words: the first of each task, the second of each, and so on."""
+    """Every entry as text: the first of each task, then the second of each, and so on."""
     of_tasks = [[f"{shortened(name)} {one}" for one in task.unscorable] for name, task in ill.items()]
     return (text for text in chain.from_iterable(zip_longest(*of_tasks)) if text is not None)

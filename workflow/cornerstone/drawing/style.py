@@ -1,4 +1,4 @@
-"""What all figures share: colours, sizes, the legend of kinds, and saving the same bytes every time."""
+"""Common to all figures: colours, sizes, the legend of kinds, and saving the same bytes every time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked of the engine: the same coalitions of all documents, or of each document its own.
+"""The coalitions to evaluate: the same for all documents, or different ones for each document.
 
 asked = Asked(model, documents, ForEach([[(), (0,)], [(1, 2)]]))
 forest, trees = asked.forest([0, 1])       # the coalition trees of some documents, and the documents of each tree
@@ -80,7 +80,7 @@ class Asked:
     def begun(
         self, positions: Sequence[int], done: Mapping[int, Collection[Removed]]
     ) -> dict[int, set[Removed]]:
-        """What these documents have, to be added to; where all share a tree, one set of all."""
+        """The coalitions that these documents have so far, to be added to; one set where all share a tree."""
         if self.one_tree:
             same = set(done.get(positions[0], ()))
             return {position: same for position in positions}

@@ -53,7 +53,7 @@ class Batching:
         self._states = max(1.0, states)
 
     def in_order(self) -> list[int]:
-        """All positions, largest documents first: what does not fit the memory shows at once."""
+        """All positions, largest documents first: what does not fit in memory shows at once."""
         return sorted(range(len(self.rows)), key=self._size_of)
 
     def _size_of(self, position: int) -> tuple:
@@ -159,7 +159,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Requests:
-    """How the requests of documents that walk together are numbered: through, in each tree.
+    """The numbering of the requests of documents that run together: consecutive within each tree.
 
     tree: of each document, by its position; first: the number of its first request; total: of each tree.
     """

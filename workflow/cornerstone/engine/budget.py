@@ -1,4 +1,4 @@
-"""How much runs at once: batches and live states sized from memory, and from the time between two saves."""
+"""How much runs at once: sizes of batches and live states, from the memory and from the time between two saves."""
 
 from __future__ import annotations
 
@@ -25,10 +25,15 @@ CPU_CEILING = 2 << 30
 
 @dataclass(frozen=True)
 class Budget:
-    """pass_tokens: row tokens, padding included, of the documents that walk the blocks together: one batch, or
-    where the weights are streamed several, side by side; batch_tokens: of one batch;
-    chunk_tokens: (state × token) that run through a block together; max_states: states alive at once;
-    logit_rows: scored tokens whose logits exist at once."""
+    """The sizes of what runs at once.
+
+    pass_tokens:  row tokens, padding included, of the documents that walk the blocks together: one batch, or where
+                  the weights are streamed several, side by side.
+    batch_tokens: the same of one batch.
+    chunk_tokens: (state × token) that run through a block together.
+    max_states:   states alive at once.
+    logit_rows:   scored tokens whose logits exist at once.
+    """
 
     pass_tokens: int
     batch_tokens: int

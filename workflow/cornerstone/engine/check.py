@@ -90,7 +90,7 @@ def choose_rows(
             raise
         named = ", ".join(str(document.index) for document in extreme_documents(documents))
         raise CornerstoneError(
-            f"{model.name}: the check of documents {named} does not fit the memory: free memory, or choose a "
+            f"{model.name}: the check of documents {named} does not fit in memory: free memory, or choose a "
             "smaller dtype or another device"
         ) from error
 
@@ -104,7 +104,7 @@ def _refuse_unknown_tokens(model: LanguageModel, documents: Sequence[EncodedDocu
         if token >= known:
             raise CornerstoneError(
                 f"{model.name}: document {document.index} has the token {token}, and the model's weights know those "
-                f"below {known}: the tokenizer is another model's; put the model's own tokenizer.json and "
+                f"below {known}: the tokenizer belongs to another model; put the model's own tokenizer.json and "
                 "tokenizer_config.json in its folder"
             )
 
@@ -189,7 +189,7 @@ def _pace_of(decoder: Decoder, batch: Batch, copies: int) -> float:
 def _row_kind_that_agrees(
     model: LanguageModel, decoder: Decoder, documents: Sequence[EncodedDocument], allowed: str
 ) -> RowKind:
-    """Raises CornerstoneError where none does."""
+    """The first kind of rows that agrees with the model. Raises CornerstoneError where none does."""
     _refuse_look_ahead(model, documents)
     numbers = config_numbers(model, documents)
     samples = [
@@ -228,7 +228,7 @@ def _row_kind_that_agrees(
 def _kinds_of_rows(
     decoder: Decoder, documents: Sequence[EncodedDocument], numbers: Sequence[int]
 ) -> Iterator[RowKind]:
-    """From the cheapest on. Rows that the model would treat in different ways are apart from the first kind on."""
+    """The kinds of rows to try, the cheapest first. Rows that the model would treat differently are kept apart."""
     switches = tuple(lengths_of_change(decoder, request_lengths(documents)))
     yield replace(TREE, switches=switches)
     if not set(numbers) <= set(switches):
@@ -238,7 +238,7 @@ def _kinds_of_rows(
 
 
 def _refuse_look_ahead(model: LanguageModel, documents: Sequence[EncodedDocument]) -> None:
-    """Raise CornerstoneError where another last token changes what the model says at the tokens before it."""
+    """Raise CornerstoneError where a change of the last token changes the model's output at earlier tokens."""
     requests = (request for document in documents for request in document.requests)
     tokens = list(max(requests, key=lambda request: len(request.tokens)).tokens)
     one, other = (

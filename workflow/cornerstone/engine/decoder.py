@@ -235,11 +235,11 @@ def logits_of(network: nn.Module, output: Any) -> Tensor:
 
 
 class _Seen(Exception):
-    """Ends a forward pass once all is seen."""
+    """Ends a forward pass early, once everything needed was recorded."""
 
 
 class _Watch:
-    """Takes down, while the network runs, what some blocks return and in which order their sublayers run."""
+    """Records, while the network runs, what some blocks return and in which order their sublayers run."""
 
     def __init__(self, decoder: Decoder, numbers: Sequence[int]) -> None:
         self.decoder, self.numbers = decoder, numbers

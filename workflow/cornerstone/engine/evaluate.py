@@ -1,4 +1,4 @@
-"""The engine: log-likelihoods of documents under many coalitions, each thing computed once.
+"""The engine: log-likelihoods of documents under many coalitions, without repeated computation.
 
     result = evaluate(model, encode_documents(model.encoder, documents), ablation(len(model.sublayers)))
     result.loglikelihoods[0]        # the first document's: (coalitions, choices), nats
@@ -64,8 +64,12 @@ class EvaluatedBlock:
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """coalitions: in the order given, of all documents or of each; loglikelihoods: per document (coalitions, choices),
-    float64, nats; counts: what the engine computed (see `_Evaluation.counted`)."""
+    """What `evaluate` returns.
+
+    coalitions:     in the order given, of all documents or of each.
+    loglikelihoods: per document (coalitions, choices), float64, nats.
+    counts:         what the engine computed (see `_Evaluation.counted`).
+    """
 
     coalitions: list[Removed] | ForEach
     loglikelihoods: list[np.ndarray]
@@ -183,7 +187,7 @@ class _Evaluation:
             log.info("planned: %s", self.plan)
 
     def run(self) -> None:
-        """Work through the documents, largest first: what does not fit the memory shows at once."""
+        """Work through the documents, largest first: what does not fit in memory shows at once."""
         tasks = [_Task([position for position in self.batching.in_order() if self.asked.counts[position]])]
         while tasks:
             task = tasks.pop()
@@ -196,7 +200,7 @@ class _Evaluation:
     def _run_batches(
         self, batches: list[list[int]], done: dict[int, set[Removed]], again: bool
     ) -> _Task | None:
-        """Evaluate some documents; what memory did not suffice for comes back as a task.
+        """Evaluate some documents; those that did not fit in memory come back as a task.
 
         done: of each document the coalitions that it has; again: whether more documents follow.
         """
@@ -297,7 +301,7 @@ class _Evaluation:
         if smaller is None:
             raise CornerstoneError(
                 f"{self.model.name}: document {self.documents[positions[0]].index} ({tokens} tokens) does "
-                "not fit the memory even alone: free memory, or choose a smaller dtype or another device"
+                "not fit in memory even alone: free memory, or choose a smaller dtype or another device"
             )
         log.info("out of memory with %d documents: going on with smaller batches", len(positions))
         self.budget = self.largest = smaller

@@ -69,7 +69,7 @@ def float_mask(tensors: RowTensors, window: int | None, dtype: torch.dtype) -> T
 
 
 def windows_in_depth(decoder: Decoder, length: int) -> list[int | None]:
-    """Each block's attention window in tokens, None for full attention, read off the model's own masks.
+    """Each block's attention window in tokens, None for full attention, taken from the model's own masks.
 
     The masks are those that the model builds for one sequence of `length` tokens. Raises ValueError where a
     block has no such mask or one that is no band: its rows cannot be trees.

@@ -1,4 +1,4 @@
-"""What blocks are asked before they are relied on, by running one on a few tokens.
+"""Tests of blocks before they are used, by running them on a few tokens.
 
 returns_its_input(decoder, 3, hidden, arguments)    # may it be left out where all its sublayers are removed?
 prove_players(decoder, [0, 3], hidden, arguments)   # is all of a sublayer gone when it is removed?
@@ -22,7 +22,7 @@ from cornerstone.loading.sublayers import Block
 
 
 class RunsBlocks(Protocol):
-    """What of a decoder is asked here; see `Decoder`."""
+    """The part of `Decoder` that is used here."""
 
     network: nn.Module
     blocks: tuple[Block, ...]
@@ -44,7 +44,7 @@ def returns_its_input(decoder: RunsBlocks, number: int, hidden: Tensor, argument
 def prove_players(
     decoder: RunsBlocks, numbers: Sequence[int], hidden: Tensor, arguments: Sequence[BlockArguments]
 ) -> None:
-    """Prove of some blocks that removing sublayers removes these, wholly, and nothing else.
+    """Prove that removing sublayers of these blocks removes all of them and nothing else.
 
     hidden: (B, T, D), whatever enters the blocks. Raises CornerstoneError where the block loses the residual stream
     with a sublayer, where a weight is in use though its sublayer is removed, and where a sublayer has no effect.
@@ -90,7 +90,7 @@ class _Proof:
         return [name for name, weight in self.weights.items() if id(weight) in own]
 
     def _refuse_lost_stream(self, removed: Sequence[int]) -> None:
-        """A stream is lost where what comes out does not tell what went in."""
+        """Refuse a block whose output, without its sublayers, does not depend on its input."""
         if torch.equal(self._output(removed), self._output(removed, self.hidden.flip(-1))):
             named = ", ".join(self.labels[place] for place in removed)
             raise refused(self.decoder.network, Reason.NO_RESIDUAL, f"{named} removed")
@@ -110,7 +110,7 @@ class _Proof:
 
 @contextmanager
 def _unknown(block: nn.Module, name: str) -> Iterator[None]:
-    """Let every number of a weight be none."""
+    """Set every number of a weight to NaN."""
     path, _, leaf = name.rpartition(".")
     own = block.get_submodule(path)._parameters
     before = own[leaf]

@@ -1,6 +1,6 @@
 """The reference: log-likelihoods by the model's own forward, with hooks that replace removed sublayers' outputs.
 
-One request at a time, no trees, nothing of the engine's but what a removal is: what the engine is held against.
+One request at a time, no trees, nothing of the engine's but what a removal is: what the engine is compared with.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which documents and coalitions the check runs: those on which something can go wrong.
+"""The documents and coalitions that the check runs: those that are most likely to fail.
 
 extreme_documents(documents)                     # run under all of the check's coalitions
 documents_at_lengths(documents, numbers)         # run with the full model: both sides of each number
@@ -69,7 +69,7 @@ def documents_at_lengths(
 
 
 def _ends(row: Row) -> Iterator[int]:
-    """Lengths of a row's paths."""
+    """The lengths of a row's paths."""
     inner = set(row.parents)
     return (1 + row.depths[node] for node in range(len(row.tokens)) if node not in inner)
 
@@ -96,7 +96,7 @@ def request_lengths(documents: Iterable[EncodedDocument]) -> list[int]:
 
 
 def lengths_of_change(decoder: Decoder, lengths: Sequence[int]) -> list[int]:
-    """Of sorted lengths, those from which on the model gives its blocks other arguments for the same tokens.
+    """The sorted lengths from which on the model gives its blocks other arguments for the same tokens.
 
     Rotary embeddings may be others in a long sequence, for its first tokens too (Phi-3's longrope). One token more
     or less makes no other arguments; what does is a change of the model's ways. Raises CornerstoneError where they are

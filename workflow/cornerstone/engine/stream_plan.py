@@ -1,4 +1,4 @@
-"""What streaming a model's weights will cost, worked out before the run, and what it did cost.
+"""The cost of streaming a model's weights: predicted before the run, and measured after it.
 
     waiting_seconds([walk_order([course])] * 9, tokens=[1500] * 9, load=[0.6] * 80, pace=2e-6)
 
@@ -25,7 +25,9 @@ from cornerstone.shapley.coalition_tree import Course, Forest, Visit, walk_order
 
 @dataclass(frozen=True)
 class StreamPlan:
-    """documents: in the largest group that goes through the blocks together; groups: how many of these.
+    """The cost of a run over streamed weights.
+
+    documents:  in the largest group that goes through the blocks together; groups: how many of these.
     passes:     over the weights of all blocks, in bytes loaded: one a group, more where subtrees are walked.
     peak_bytes: on the device (on a CPU: of the process, without file pages), of which are the weights outside
                 the blocks and of two blocks `weight_bytes`, the states `state_bytes`; 0: not known.
@@ -43,7 +45,7 @@ class StreamPlan:
 
     @property
     def waiting_share(self) -> float:
-        """Of the time that waiting and computing take together."""
+        """The share of waiting in the time for waiting and computing."""
         return self.waiting / max(1e-9, self.waiting + self.computing)
 
     def __str__(self) -> str:
@@ -62,7 +64,7 @@ class StreamPlan:
 def planned_stream(
     model: LanguageModel, batching: Batching, tree: Forest, budget: Budget, pace: float, per_token: int
 ) -> StreamPlan:
-    """What a run over streamed weights will take with this budget.
+    """The predicted cost of a run over streamed weights with this budget.
 
     tree: that of all documents, or the widest of theirs, which stands for all.
     pace: seconds per (token × sublayer); per_token: evaluations that each token takes.
@@ -118,7 +120,7 @@ def waiting_seconds(
 
 
 def loaded_bytes(visits: Sequence[Visit], sizes: Sequence[int]) -> int:
-    """What a walk loads of blocks of these sizes."""
+    """The bytes that a walk loads, for blocks of these sizes."""
     return int(_of_loads(visits, sizes).sum())
 
 

@@ -1,4 +1,4 @@
-"""What stands in for a model's modules while its own forward runs, and what kind of output it must return."""
+"""Replacements for a model's modules while its own forward runs, and the kinds of output that they must return."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Switch:
         return output
 
     def _instead(self, args: tuple, kwargs: dict) -> Tensor:
-        """What takes the place of the output: the removal's, and the residual where the module is given it."""
+        """The replacement of the output: the removal's, plus the residual where the module is given it."""
         hidden, _ = hidden_first(args, kwargs)
         form = self.form
         shaped = (
@@ -135,7 +135,7 @@ class Player:
         return self.switches[0].tokens
 
     def set(self, removed: bool = False, keep: bool = False, replay: Sequence[Tensor] | None = None) -> None:
-        """Say what the next call does; `replay`: an output of each module instead of computing it."""
+        """Set what the next call does; `replay`: an output of each module to use instead of computing it."""
         for place, switch in enumerate(self.switches):
             switch.removed, switch.keep = removed, keep
             switch.replay = None if replay is None else replay[place]

@@ -135,7 +135,7 @@ def _path_row(position: int, tokens: tuple[int, ...], scored: Sequence[Scored]) 
 
 
 def _scored_on(path: Sequence[int], request: EncodedRequest, number: int) -> list[Scored]:
-    """A request's targets at the last nodes of its path."""
+    """The scored tokens of a request: its targets at the last nodes of its path."""
     nodes = path[len(path) - len(request.targets) :]
     return [Scored(node, target, number) for node, target in zip(nodes, request.targets, strict=True)]
 

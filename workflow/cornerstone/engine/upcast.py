@@ -1,4 +1,4 @@
-"""Weights in float32 for a while: a check in 8 or 11 bits of mantissa would take a wrong mask for rounding.
+"""Weights in float32 for a while: in 8 or 11 bits of mantissa a check could not tell a wrong mask from rounding.
 
 with in_float32(network, blocks): ...    # these blocks and what lies outside all blocks
 """

@@ -26,7 +26,7 @@ from cornerstone.shapley.coalition_tree import Forest, Step, joint_groups, walk_
 
 @dataclass
 class Counts:
-    """What was computed: (state × token × sublayer) evaluations of real tokens, and rows of logits."""
+    """Counts of what was computed: (state × token × sublayer) evaluations of real tokens, and rows of logits."""
 
     tokens: int = 0
     scored: int = 0
@@ -121,7 +121,7 @@ class _Lane:
             self.arguments = widened(batch.arguments, self.widest)
 
     def entering(self, states: Iterable[int]) -> dict[int, Tensor]:
-        """What enters the first block, by state."""
+        """The hidden states that enter the first block, by state."""
         if self.forest.n_trees == 1:
             return dict.fromkeys(states, self.batch.hidden)
         return {state: self.batch.hidden[self.batch.parts[self.tree[state]].rows] for state in states}
@@ -274,7 +274,7 @@ class _Outputs:
         return list(groups.values())
 
     def replayed(self, pattern: tuple[int, ...], chunk: Sequence[Step]) -> dict[int, list[Tensor]]:
-        """By place in the block, what its modules gave before, side by side for these steps."""
+        """The earlier outputs of each sublayer's modules, by place in the block, side by side for these steps."""
         return {
             place: [
                 _side_by_side(tensors)
@@ -304,7 +304,7 @@ class _Outputs:
         place: int,
         tensors: Sequence[Tensor],
     ) -> None:
-        """Take in what a sublayer's modules gave for steps side by side, of so many rows each.
+        """Keep the outputs of a sublayer's modules for steps side by side, of so many rows each.
 
         Some modules are given tokens, not rows.
         """

@@ -1,6 +1,7 @@
 """Identity: everything that decides an evaluation's numbers, and nothing else.
 
     identity = model_identity(manifest, encoding=encoder.settings, sublayers=["Attn 0", "FFN 0"], …)
+    agrees(identity, known_identity(manifest, dtype="bfloat16", task_version="2.0"))
 
 An evaluation of another identity is never reused. Library versions, device and batch sizes are
 provenance: they are noted beside the numbers and never make anything be computed again.
@@ -41,3 +42,20 @@ def model_identity(
         "engine_version": engine_version,
         "task_version": task_version,
     }
+
+
+def known_identity(
+    manifest: Mapping[str, Any], *, dtype: str, task_version: str, engine_version: int = ENGINE_VERSION
+) -> dict[str, Any]:
+    """What is known of an identity before the tokenizer and the model are loaded."""
+    return {
+        **{name: manifest[name] for name in DIGESTS},
+        "dtype": dtype,
+        "engine_version": engine_version,
+        "task_version": task_version,
+    }
+
+
+def agrees(identity: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
+    """Whether an identity is as far as it is known this one."""
+    return {key: identity.get(key) for key in known} == known

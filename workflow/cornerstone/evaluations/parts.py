@@ -126,8 +126,7 @@ class Parts:
 
     def work_done(self) -> Work:
         """What the parts took together; what two jobs evaluated at once counts twice."""
-        ours = (metadata for _, metadata in _listed(self.folder) if self._has(metadata))
-        return sum(map(_work, ours), Work())
+        return work_in(self.folder, lambda identity: digest_of(identity) == self._digest)
 
     def known_sublayers(self) -> tuple[str, ...] | None:
         """The sublayers' labels from a part whose identity is equal in all else; None without such a part.
@@ -192,6 +191,16 @@ def saved_pairs(
             cells = _cells(grid, read_rows(path), partial(position, metadata))
             found[cells[cells >= 0]] = True
     return int(found.sum())
+
+
+def work_in(folder: Path, is_ours: Callable[[Mapping[str, Any]], bool]) -> Work:
+    """What the parts took together whose identity is ours; what two jobs evaluated at once counts twice."""
+    return sum((_work(metadata) for _, metadata in _listed(folder) if is_ours(_identity(metadata))), Work())
+
+
+def foreign_parts(folder: Path, is_ours: Callable[[Mapping[str, Any]], bool]) -> list[Path]:
+    """The parts whose identity is not ours; what is damaged is none of them."""
+    return [path for path, metadata in _listed(folder) if not is_ours(_identity(metadata))]
 
 
 def _listed(

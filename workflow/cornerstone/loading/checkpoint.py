@@ -35,7 +35,7 @@ ALIGNMENT = 256
 
 @dataclass(frozen=True)
 class _Lazy:
-    """What transformers' conversion takes for a slice of a safetensors file: indexed, it gives the tensor."""
+    """A stand-in for a slice of a safetensors file in transformers' conversion: indexing it gives the tensor."""
 
     give: Callable[[], Tensor]
 
@@ -119,7 +119,7 @@ class Checkpoint:
 
     @property
     def place_size(self) -> int:
-        """Bytes that the stored tensors of any block fit into."""
+        """The size in bytes of the largest block's stored tensors."""
         return max(sum(aligned(one.size) for one in source.values()) for source in self.sources)
 
     @property
@@ -181,7 +181,7 @@ def tensor_at(network: nn.Module, name: str) -> Tensor:
 
 
 def put_at(network: nn.Module, name: str, tensor: Tensor) -> Tensor:
-    """Put a tensor in the place of a parameter or buffer; returns what was there."""
+    """Replace a parameter or buffer by a tensor; returns the old one."""
     path, _, leaf = name.rpartition(".")
     module = network.get_submodule(path)
     own = module._parameters if leaf in module._parameters else module._buffers
@@ -200,8 +200,8 @@ def blocks_left_out(*, read_outside: bool = True) -> Iterator[list[Checkpoint]]:
     model_class = transformers.PreTrainedModel
     if "_load_pretrained_model" not in vars(model_class):
         raise CornerstoneError(
-            f"transformers {transformers.__version__} loads models in a way that streaming does not know: install the "
-            "version that requirements.txt names, or choose placement: resident"
+            f"transformers {transformers.__version__} loads models in a way that streaming does not support: "
+            "install the version that requirements.txt names, or choose placement: resident"
         )
     opened: list[Checkpoint] = []
 

@@ -46,7 +46,7 @@ def pick_device(device: str) -> torch.device:
 
 
 def free_gpu(count: int, locks: Path = LOCKS) -> int:
-    """The first of `count` GPUs that no process has taken here, taken now; the first where all are.
+    """Take the first of `count` GPUs that no other process holds; the first one where all are held.
 
     Asked again, a process has the one that it took.
     """
@@ -77,7 +77,7 @@ def free_gpu(count: int, locks: Path = LOCKS) -> int:
 
 @dataclass(frozen=True)
 class Placement:
-    """name: "resident" or "streamed"; reason: with the numbers that it was chosen by."""
+    """Where the weights are. name: "resident" or "streamed"; reason: why, with the numbers."""
 
     name: str
     reason: str
@@ -89,7 +89,7 @@ class Placement:
 def choose_placement(
     wanted: str, needed: int, free: int, dtype: str, device: torch.device, folder: Path
 ) -> Placement:
-    """Where the weights will be, which need so many bytes of those that are free.
+    """Choose where the weights go, from the bytes that they need and those that are free.
 
     Raises CornerstoneError for a word that is no placement, and where they must be resident and do not fit.
     """

@@ -121,7 +121,7 @@ def load_encoder(folder: Path, config: Any = None, *, allow_remote_code: bool | 
     except Exception as error:  # transformers raises whatever its parsers raise
         refuse_remote_code(error, folder)
         raise CornerstoneError(
-            f"{Path(folder, 'config.json')} tells no model that transformers knows ({why(error, said)}): put the "
+            f"{Path(folder, 'config.json')} names no model type that transformers knows ({why(error, said)}): put the "
             "model's own there"
         ) from error
     try:
@@ -138,7 +138,7 @@ def load_encoder(folder: Path, config: Any = None, *, allow_remote_code: bool | 
 
 @contextmanager
 def warnings_in_lines(folder: Path) -> Iterator[list[str]]:
-    """While this is active, what transformers warns of becomes a line each, in the list at once and in the log at last.
+    """While active, collect each warning of transformers as a line in the list; the lines are logged at the end.
 
     Its table of missing and unexpected tensors is none of them: what it tells is decided on its own.
     """
@@ -172,7 +172,7 @@ def warnings_in_lines(folder: Path) -> Iterator[list[str]]:
 
 
 def why(error: Exception, said: Sequence[str]) -> str:
-    """An exception of transformers in one line, with what it warned of before: often the reason is only there."""
+    """An exception of transformers in one line, with its earlier warnings: they often have the reason."""
     return "; ".join([one_line(error), *said])
 
 
@@ -191,8 +191,9 @@ def refuse_remote_code(error: Exception, folder: Path | str) -> None:
     """Raise CornerstoneError where transformers failed because the model brings code that it may not run."""
     if "trust_remote_code" in str(error):
         raise CornerstoneError(
-            f"{folder} needs Python code that comes with the model, and that is not run unasked: if you trust whoever "
-            "wrote it, give this model `allow_remote_code: true` in the configuration and pin its revision to a commit"
+            f"{folder} needs Python code that comes with the model, which is not run without permission: if you "
+            "trust whoever wrote it, give this model `allow_remote_code: true` in the "
+            "configuration and pin its revision to a commit"
         ) from error
 
 

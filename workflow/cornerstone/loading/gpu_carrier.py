@@ -1,4 +1,4 @@
-"""Streamed blocks on their way to a GPU: through pinned main memory, where they stay as far as there is room."""
+"""Carry streamed blocks to a GPU through pinned main memory, where they stay as long as there is room."""
 
 from __future__ import annotations
 

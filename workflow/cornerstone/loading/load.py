@@ -72,7 +72,7 @@ class LanguageModel:
 
     @property
     def device_name(self) -> str:
-        """Where it is, for people: "cpu", "cuda:0 (NVIDIA H100)"."""
+        """The name of its device, for people: "cpu", "cuda:0 (NVIDIA H100)"."""
         name = str(self.device)
         return f"{name} ({torch.cuda.get_device_name(self.device)})" if name.startswith("cuda") else name
 
@@ -97,7 +97,7 @@ def load_model(
     used (see `streaming`); "auto": resident where they fit.
     allow_remote_code: whether Python code that comes with the model is run; see `check_own_code`.
     Raises CornerstoneError where `check_model_folder` does, where transformers would load something else than the
-    files hold, and for a model that does not fit the memory or whose sublayers cannot be told apart.
+    files hold, and for a model that does not fit in memory or whose sublayers cannot be told apart.
     """
     folder = Path(folder)
     check_model_folder(folder, allow_remote_code)
@@ -135,7 +135,7 @@ def check_loading(
 
 @contextmanager
 def _failing_in_one_line(folder: Path, name: str) -> Iterator[None]:
-    """Turn whatever fails in the block into a CornerstoneError: a model's code and settings may fail anywhere."""
+    """Turn any exception in the block into a CornerstoneError: a model's code and settings may fail anywhere."""
     try:
         yield
     except Refusal as error:
@@ -180,7 +180,7 @@ def _load_streamed(
 
 
 def language_model(network: nn.Module, encoder: Encoder, name: str) -> LanguageModel:
-    """A network that is already there, as a LanguageModel; it is put into evaluation mode."""
+    """A network that is already built, as a LanguageModel; it is put into evaluation mode."""
     network.eval()
     network.config.return_dict = True
     for extra in ("output_attentions", "output_hidden_states"):

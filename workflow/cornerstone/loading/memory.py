@@ -1,4 +1,4 @@
-"""Memory: how much is free, on a GPU or in the machine, within what a cluster job was given; keeping what is freed."""
+"""Free memory on a GPU or in the machine, within the limits of a cluster job; and keeping freed memory."""
 
 from __future__ import annotations
 

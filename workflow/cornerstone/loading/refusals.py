@@ -26,17 +26,19 @@ class Reason(Enum):
     NO_PLAYER = "a part of its blocks belongs to no sublayer that Cornerstone knows"
     SEVERAL_PLAYERS = "its blocks have several sublayers of one kind, which cannot be told apart"
     CROSS_ATTENTION = "its blocks attend to another model's output (cross-attention)"
-    SHARED_KEYS = "it shares keys and values between layers, so a removed layer would still be felt in others"
+    SHARED_KEYS = "it shares keys and values between layers, so a removed layer would still affect others"
     SHARED_WEIGHTS = "it shares weights between blocks, so a sublayer cannot be removed from one block alone"
     SEVERAL_STREAMS = "it carries several residual streams from block to block (hyper-connections)"
     BETWEEN_BLOCKS = "it changes the hidden state between its blocks, outside any sublayer"
-    PASSED_ON = "its blocks pass more than the hidden state on, so a removed sublayer would still be felt in later ones"
+    PASSED_ON = (
+        "its blocks pass on more than the hidden state, so a removed sublayer would still affect later ones"
+    )
     NO_RESIDUAL = (
         "without a sublayer the residual stream is lost: the sublayer holds the residual, or its norm"
     )
-    NOT_WHOLE = "a removed sublayer is still felt: its weights are used elsewhere too"
+    NOT_WHOLE = "a removed sublayer still has an effect: its weights are used elsewhere too"
     ORDER = "it does not run the sublayers of its blocks once each, one after another"
-    NOT_CAUSAL = "it looks at tokens that come later, so it is no causal language model"
+    NOT_CAUSAL = "it attends to later tokens, so it is not a causal language model"
     HISTORY = "what it computes depends on the lengths of the sequences that ran before"
     OWN_CODE_FAILS = "its own code fails on token ids alone"
     NO_LOGITS = "its output has no logits of the next token for each token"

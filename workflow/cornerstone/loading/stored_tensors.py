@@ -1,4 +1,4 @@
-"""Tensors in safetensors files, read by several threads at once; a file that goes bad meanwhile is named."""
+"""Tensors in safetensors files, read by several threads at once; errors name the file that changed meanwhile."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class StoredTensor:
     ) -> Tensor:
         """Read the tensor into main memory, into the bytes `into` if they are given; `readers` share the work.
 
-        Not through a memory map: where the file is cut off or the disk fails, that would end the process.
+        Not through a memory map: where the file is truncated or the disk fails, that would end the process.
         Raises CornerstoneError naming the file, and StoppedReading once `stopped` says so.
         """
         buffer = torch.empty(self.size, dtype=torch.uint8) if into is None else into
@@ -65,8 +65,8 @@ class StoredTensor:
                 piece.result()
         except OSError as error:
             raise CornerstoneError(
-                f"{self.path} could not be read ({one_line(error)}): the weights are read again and again where they "
-                "do not fit the memory; keep the file where it is until the evaluation ends"
+                f"{self.path} could not be read ({one_line(error)}): streamed weights are read repeatedly; keep the "
+                "file where it is until the evaluation ends"
             ) from error
         return buffer.view(self.dtype).reshape(self.shape)
 
@@ -79,7 +79,7 @@ class StoredTensor:
                 if stopped():
                     raise StoppedReading
                 if not (count := file.readinto(place)):
-                    raise CornerstoneError(f"{self.path} is cut off: download or copy it again")
+                    raise CornerstoneError(f"{self.path} is truncated: download or copy it again")
                 place = place[count:]
 
     def shadow(self) -> Tensor:
@@ -88,7 +88,7 @@ class StoredTensor:
 
 
 def stored_tensors(path: Path) -> dict[str, StoredTensor]:
-    """The tensors of a safetensors file by name. Raises CornerstoneError where it is cut off or something else."""
+    """The tensors of a safetensors file by name. Raises CornerstoneError where it is truncated or something else."""
     modified = path.stat().st_mtime_ns  # before the header is read: what changes it later is noticed
     data_start, header = read_weight_header(path)
     found = {}

@@ -7,7 +7,7 @@
 One thread reads ahead, and at most two blocks are in memory: the one in use and the next. Three ways to do this
 were weighed. accelerate's offloading loads each module when it is called, in the thread that computes, and keeps
 a second copy on the disk of every weight that transformers converts (Mixtral's experts). A safetensors memory
-map would read lazily in that thread too, and a file that is cut off then ends the process. So the files are read
+map would read lazily in that thread too, and a file that is truncated then ends the process. So the files are read
 here, the conversion is transformers' own (see `checkpoint`), and the thread hides both behind the computation.
 """
 
@@ -42,7 +42,7 @@ CONVERSION = 2.3
 
 @dataclass(frozen=True)
 class _Ahead:
-    """A block that is being loaded, and when it is there, its tensors."""
+    """A block that is being loaded, and its tensors once it is."""
 
     number: int
     tensors: Future[dict[str, Tensor]]
@@ -85,7 +85,8 @@ class StreamedWeights:
 
     @property
     def blocks_bytes(self) -> int:
-        """The most that blocks take on the device: the one in use and the next, and what these are made of."""
+        """The most bytes that blocks take on the device: the one in use and the next, and the tensors that they are
+        made from."""
         if self.device.type != "cpu":
             return 2 * max(self.sizes)
         return 2 * self.checkpoint.place_size + self._made_bytes(in_use=1)
@@ -111,7 +112,7 @@ class StreamedWeights:
 
     @property
     def bytes_to_come(self) -> int:
-        """What of this is not there yet."""
+        """The bytes of these that are not loaded yet."""
         return 0 if self._carrier is not None and self._carrier.places else self.blocks_bytes
 
     def seconds_to_load(self, number: int) -> float:
@@ -161,7 +162,7 @@ class StreamedWeights:
             torch.cuda.empty_cache()
 
     def expect(self, order: Sequence[int]) -> None:
-        """Say in which order blocks will be used, each any number of times in a row; the first is loaded at once."""
+        """Announce the order in which blocks will be used, each any number of times in a row; load the first."""
         self._order = [number for number, _ in groupby(order)]
         if self._ahead is None and self._order and self._order[0] != self._current:
             self._load_ahead(self._order[0])
@@ -265,7 +266,7 @@ def taken_memory(device: torch.device) -> int:
 
 
 class _Pace:
-    """How fast blocks came: from files, and from main memory where they are kept there."""
+    """How fast blocks were loaded: from files, and from main memory where they are kept."""
 
     def __init__(self) -> None:
         self.bytes = {False: 0, True: 0}

@@ -1,4 +1,4 @@
-"""Which sublayers a decoder has: its blocks, and in each block its token mixers, its FFN or its MoE.
+"""Find the sublayers of a decoder: its blocks, and in each block its token mixers, its FFN or its MoE.
 
     [s.label for b in find_blocks(network) for s in b.sublayers]      Attn 0, FFN 0, Attn 1, ...
 

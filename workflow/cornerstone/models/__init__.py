@@ -1,1 +1,1 @@
-"""What is known of a model without loading it: its folder, its files, their digests, its sizes."""
+"""What is known of a model without loading it: its folder, its files and their digests, its sizes."""

@@ -1,4 +1,4 @@
-"""Downloads: a model from the hub into the Hugging Face cache, whole and verified, or used where it is.
+"""Download a model from the hub into the Hugging Face cache, complete and verified; use a copy that is there.
 
     snapshot = download_model("meta-llama/Meta-Llama-3-8B", "main")
     snapshot.folder     # …/models--meta-llama--Meta-Llama-3-8B/snapshots/<commit>
@@ -124,7 +124,7 @@ def _small_files(model: HubModel, allow_remote_code: bool) -> list[HubFile]:
     found = [f for f in model.files if _is_ours(f) and any(fnmatch(f.path, pattern) for pattern in patterns)]
     if model.file("config.json") is None:
         raise CornerstoneError(
-            f"{model.id} has no config.json, so it is no model in Hugging Face format: see {page_of(model.id)}"
+            f"{model.id} has no config.json, so it is not a model in Hugging Face format: see {page_of(model.id)}"
         )
     return found
 
@@ -148,7 +148,7 @@ def _blob(model: HubModel, file: HubFile) -> Path:
 
 
 def _note_ref(model: HubModel) -> None:
-    """Note which commit a branch or tag is, as huggingface_hub does: so the cache alone can tell it later.
+    """Record the commit of a branch or tag in the cache, as huggingface_hub does, for later use without network.
 
     Where that cannot be written, in a cache that is others', nothing is lacking now.
     """
@@ -205,7 +205,7 @@ class _Received:
                 received.add(int(n))
 
             def update_transfer(self, n: float | None = 1) -> None:
-                """Xet tells the network's bytes beside the file's; the file's are counted."""
+                """Xet reports the network's bytes and the file's; the file's are counted."""
 
         try:
             yield Bar
@@ -276,10 +276,14 @@ def _verify(model: HubModel, files: Sequence[HubFile], digests: Path | None) -> 
         _discard(model, damaged)
         if last_try:
             raise CornerstoneError(
-                f"{names} of {model.id} came damaged twice (another digest than the hub lists): something between "
-                "the hub and this machine changes files; type the same command again, or use another network"
+                f"{names} of {model.id} was damaged twice in transit (its digest is not the one that the hub lists): "
+                "something between the hub and this machine changes files; type the same command again, or "
+                "use another network"
             )
-        print(f"{names}: another digest than the hub lists; removed, and fetched again", flush=True)
+        print(
+            f"{names}: its digest is not the one that the hub lists; removed, and downloaded again",
+            flush=True,
+        )
         _fetch(model, damaged, force=True)
 
 
@@ -312,11 +316,13 @@ def _discard(model: HubModel, files: Sequence[HubFile]) -> None:
     except OSError as error:
         if error.errno not in NOT_OURS:
             raise
-        raise not_writable(f"{_listed(files)} of {model.id} came damaged, and lies", error) from error
+        raise not_writable(
+            f"{_listed(files)} of {model.id} was damaged in transit, and lies", error
+        ) from error
 
 
 def _remove_orphans(model: HubModel, files: Sequence[HubFile]) -> None:
-    """Remove the partial files of downloads that were killed: nothing ever goes on with them.
+    """Remove the partial files of downloads that were killed: they are never continued.
 
     A download that still runs holds the lock of its file; those are left alone. So are those of others, in a cache
     that may only be read.
@@ -358,7 +364,7 @@ def _verify_by_name(folder: Path, digests: Path | None) -> None:
     for path, digest in sums.items():
         if digest != named[path]:
             raise CornerstoneError(
-                f"{path} is damaged (another digest): remove it, and type the same command online"
+                f"{path} is damaged (its digest differs): remove it, and type the same command online"
             )
 
 

@@ -1,4 +1,4 @@
-"""What is known of a model before its weights are downloaded: its shape and its size on the disk.
+"""The shape and the size on disk of a model, known before its weights are downloaded.
 
 facts = facts_from_hub("meta-llama/Meta-Llama-3-8B", "main")    # config.json and the headers of the weights
 """
@@ -62,7 +62,7 @@ class ModelFacts:
 
 
 def facts_from_folder(folder: Path | str) -> ModelFacts:
-    """Of a local model; reads the headers of its weights. Raises CornerstoneError where it is none."""
+    """The facts of a local model, from the headers of its weights. Raises CornerstoneError where it is not a model."""
     folder = Path(folder)
     config = read_model_config(folder)
     check_config(config, str(folder))
@@ -72,7 +72,7 @@ def facts_from_folder(folder: Path | str) -> ModelFacts:
 
 
 def facts_from_hub(hub_id: str, revision: str, allow_remote_code: bool | None = None) -> ModelFacts:
-    """Of a model on the hub; fetches config.json, the index and the headers of the weights, nothing else.
+    """The facts of a model on the hub; fetches config.json, the index and the headers of the weights, nothing else.
 
     Raises CornerstoneError for what the hub refuses, and for models that cannot be evaluated.
     """
@@ -130,7 +130,7 @@ def _facts(config: dict[str, Any], shapes: Mapping[str, Any], disk: int, missing
 
 
 def sublayers_of_folder(folder: Path | str) -> int:
-    """Of a local model, by config.json and the headers of its weights. Raises CornerstoneError where it is none."""
+    """The sublayers of a local model, by config.json and its weights' headers. Raises CornerstoneError for no model."""
     names = [name for path in weight_files(Path(folder)) for name in weight_shapes(path)]
     return count_sublayers(read_model_config(folder), names)
 

@@ -1,4 +1,4 @@
-"""Whether a local folder holds a whole model: config.json, safetensors weights, a tokenizer.
+"""Check that a local folder holds a complete model: config.json, safetensors weights, a tokenizer.
 
     check_model_folder(Path("resources/demo/models/demo_llama"))
 
@@ -99,7 +99,7 @@ def check_own_code(
         if allow_remote_code is None:
             raise CornerstoneError(
                 f"{where} names Python code of its own (auto_map in {name}: {shortened(module)}), and transformers "
-                "would take its own code for this model_type without a word, if it has some: give this model "
+                "would silently use its own code for this model_type, if it has any: give this model "
                 "`allow_remote_code: true` to run the model's code, if you trust whoever wrote it (and pin its "
                 "revision to a commit), or `allow_remote_code: false` (or take auto_map out) to use transformers' code"
             )
@@ -122,7 +122,7 @@ def _own_modules(config: Any) -> Iterator[str]:
 
 
 def read_model_config(folder: Path | str) -> dict[str, Any]:
-    """The folder's config.json. Raises CornerstoneError where it is missing or is no JSON object."""
+    """The folder's config.json. Raises CornerstoneError where it is missing or is not a JSON object."""
     path = Path(folder) / "config.json"
     if not path.is_file():
         raise CornerstoneError(f"model folder {folder} has no config.json: give a Hugging Face model folder")

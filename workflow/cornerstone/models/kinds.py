@@ -51,7 +51,7 @@ class Kind:
         return self.name == "attn"
 
     def is_inside(self, names: Iterable[str]) -> bool:
-        """Whether the names of what a module holds tell that it is of this kind."""
+        """Whether a module is of this kind, by the names of its parts."""
         return self.inside is not None and any(re.search(self.inside, name) for name in names)
 
 

@@ -30,6 +30,8 @@ TOKENIZER_PATTERNS = (
     "*.tiktoken",
 )
 """Files that decide how a text becomes tokens."""
+KEPT_DIGESTS = ".digests.json"
+"""Beside manifests: the digests of large files, so that they are read once."""
 CACHED_SIZE = 16 << 20
 """Files of so many bytes are not read again while their path, size and time are the same."""
 CHUNK = 8 << 20
@@ -91,7 +93,7 @@ def read_manifest(path: Path | str) -> dict[str, Any]:
         ) from error
     fields = manifest if isinstance(manifest, dict) else {}
     if (fields.get("kind"), fields.get("format")) != ("manifest", FORMAT):
-        raise CornerstoneError(f"{path} is no manifest of format {FORMAT}: remove it and make it again")
+        raise CornerstoneError(f"{path} is not a manifest of format {FORMAT}: remove it and make it again")
     return manifest
 
 
@@ -131,6 +133,11 @@ def file_digests(title: str, paths: Sequence[Path], cache: Path | None = None) -
     return digests
 
 
+def files_with_digests(cache: Path) -> set[str]:
+    """The absolute paths, links followed, of the files whose digests a cache of `file_digests` keeps."""
+    return set(_read_cache(cache))
+
+
 def _is_large(path: Path) -> bool:
     return path.stat().st_size >= CACHED_SIZE
 
@@ -141,7 +148,7 @@ def _key(path: Path) -> dict[str, int]:
 
 
 def _read_cache(cache: Path | None) -> dict[str, dict[str, Any]]:
-    """What is known of large files; a cache that cannot be read is an empty one."""
+    """The cached digests of large files; an unreadable cache counts as empty."""
     if cache is None or not cache.is_file():
         return {}
     try:
@@ -176,5 +183,5 @@ def file_chunks(path: Path) -> Iterator[bytes]:
                 yield chunk
     except OSError as error:
         raise CornerstoneError(
-            f"{path} cannot be read ({error.strerror}): mend that, or copy it again"
+            f"{path} cannot be read ({error.strerror}): fix that, or copy it again"
         ) from error

@@ -1,4 +1,4 @@
-"""The weights of a model: which of its files hold them, what their headers say, and what is wrong with them.
+"""The weights of a model: the files that hold them, their headers, and errors in them.
 
     check_weights(Path("resources/demo/models/demo_llama"), {"num_hidden_layers": 6, "tie_word_embeddings": True})
 
@@ -79,7 +79,9 @@ def weight_names(there: Collection[str], index: Any, where: str, remedy: str) ->
     weight_map = index.get("weight_map") if isinstance(index, Mapping) else None
     names = list(weight_map.values()) if isinstance(weight_map, Mapping) else []
     if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
-        raise CornerstoneError(f"the {INDEX} of {where} names no files beside it as its weight_map: {remedy}")
+        raise CornerstoneError(
+            f"the {INDEX} of {where} has no weight_map that names files beside it: {remedy}"
+        )
     for name in sorted(set(names)):
         if name not in there:
             raise CornerstoneError(f"{where} lacks {name}, which {INDEX} names: {remedy}")
@@ -251,7 +253,7 @@ def read_weight_header(path: Path) -> tuple[int, dict[str, dict[str, Any]]]:
     """Where the data of a safetensors file begin (bytes), and what its header says of each tensor, by name.
 
     Layout: 8 bytes n, little endian | n bytes of JSON: {tensor: {dtype, shape, data_offsets: [from, to]}} | the data
-    Raises CornerstoneError where the file is cut off or something else.
+    Raises CornerstoneError where the file is truncated or something else.
     """
     try:
         size = path.stat().st_size
@@ -265,20 +267,20 @@ def read_weight_header(path: Path) -> tuple[int, dict[str, dict[str, Any]]]:
         end = max(tensor["data_offsets"][1] for tensor in tensors.values()) if misfit is None else 0
     except OSError as error:
         raise CornerstoneError(
-            f"{path} cannot be read ({error.strerror}): mend that, or copy it again"
+            f"{path} cannot be read ({error.strerror}): fix that, or copy it again"
         ) from error
     except (struct.error, ValueError, RecursionError, AttributeError) as error:
         raise CornerstoneError(
-            f"{path} is no safetensors file or is cut off: download or copy it again"
+            f"{path} is not a safetensors file or is truncated: download or copy it again"
         ) from error
     if misfit is not None:
         raise CornerstoneError(
-            f"{path}: its header says what cannot be of the tensor {misfit[:100]!r} ({str(tensors[misfit])[:200]}): "
+            f"{path}: its header is inconsistent for the tensor {misfit[:100]!r} ({str(tensors[misfit])[:200]}): "
             "download or copy it again"
         )
     if size < 8 + header_size + end:
         raise CornerstoneError(
-            f"{path} is cut off: {size} of {8 + header_size + end} bytes are there; download or copy it again"
+            f"{path} is truncated: {size} of {8 + header_size + end} bytes are there; download or copy it again"
         )
     return 8 + header_size, tensors
 
@@ -307,10 +309,10 @@ def read_json_object(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise CornerstoneError(
-            f"{path} cannot be read ({error.strerror}): mend that, or copy it again"
+            f"{path} cannot be read ({error.strerror}): fix that, or copy it again"
         ) from error
     except (ValueError, RecursionError) as error:  # not JSON, or not UTF-8
         raise CornerstoneError(f"{path} is not JSON ({error}): download or copy it again") from error
     if not isinstance(content, dict):
-        raise CornerstoneError(f"{path} is no JSON object: download or copy it again")
+        raise CornerstoneError(f"{path} is not a JSON object: download or copy it again")
     return content

@@ -1,4 +1,4 @@
-"""Scores: how well a model answers each document, from the log-likelihoods of its choices. One module a score.
+"""Scores: how well a model answers each document, from the log-likelihoods of its choices. One module per score.
 
     SCORES["logprob"].of(choices)            # float64, shape (coalitions, documents)
     SCORES["paper"].metric(("acc",))         # "acc": what the configuration's `score` means on a task
@@ -30,7 +30,7 @@ class Score:
 
     name:      in the configuration and in CSV files.
     noun:      in axis labels and sentences: "accuracy".
-    counts:    what a document counts, for the README's table.
+    counts:    what a document counts, for the list in docs/configuration.md.
     method:    how the report says that it was measured.
     unit:      in which scores and differences are written.
     range:     the least and the most that a document can score, as numbers (an accuracy: 0 to 1, whatever the unit

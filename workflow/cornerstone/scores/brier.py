@@ -1,4 +1,4 @@
-"""brier: one less half the squared distance between the probabilities of the choices and what is right.
+"""brier: one minus half the squared distance between the choices' probabilities and the right answer.
 
     1 − ½ Σ_k (p_k − y_k)²                       1 where the gold choice has all probability, 0 where a wrong one has
 

@@ -82,8 +82,8 @@ def check_finite(choices: ChoiceTable) -> None:
         row, document, choice = infinite[0]
         raise CornerstoneError(
             f"the log-likelihood of document {choices.documents[document]}, choice {choice}, is infinite without "
-            f"sublayers [{listed_sublayers(choices.removed(row, document))}], and so would every mean be: give score: "
-            "paper"
+            f"sublayers [{listed_sublayers(choices.removed(row, document))}], which makes every mean infinite: "
+            "give score: paper"
         )
 
 

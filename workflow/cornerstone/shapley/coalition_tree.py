@@ -22,7 +22,7 @@ from cornerstone.shapley.coalitions import Removed
 
 @dataclass(frozen=True)
 class Step:
-    """One state's way through one block.
+    """The path of one hidden state through one block.
 
     parent:  the state that enters the block, by its first leaf.
     child:   the state that leaves it.
@@ -60,7 +60,7 @@ class Forest:
         return np.flatnonzero(self.shared < self._begin(block))
 
     def _begin(self, block: int) -> int:
-        """How many sublayers come before a block."""
+        """The number of sublayers before a block."""
         return self.blocks[block][0] if block < len(self.blocks) else self.removed.shape[1]
 
     def steps_from(self, block: int, states: Iterable[int]) -> list[Step]:
@@ -73,7 +73,7 @@ class Forest:
         ]
 
     def _children(self, block: int, states: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
-        """Of each step through a block from these states, where it starts and where it ends."""
+        """Where each step through a block from these states starts and ends."""
         children = self.states(block + 1)
         entering = self.states(block)
         parents = entering[np.searchsorted(entering, children, "right") - 1]
@@ -81,12 +81,12 @@ class Forest:
         return parents[ours], children[ours]
 
     def branches(self, block: int, states: Sequence[int]) -> np.ndarray:
-        """How many states leave a block for each that enters it, of sorted ones."""
+        """How many states leave a block for each state that enters it (sorted states)."""
         parents, _ = self._children(block, states)
         return np.bincount(np.searchsorted(states, parents), minlength=len(states))
 
     def evaluations(self, block: int, states: Sequence[int] | None = None) -> np.ndarray:
-        """Of each state that enters a block, how many of its sublayers are computed, in all that it leads to.
+        """How many sublayers of the block are computed for each state that enters it, over all states that it leads to.
 
         Each once for each way in which those before it in the block are removed. states: sorted; all where not given.
         """
@@ -142,7 +142,7 @@ def least_evaluations(coalitions: Iterable[Removed], n_sublayers: int) -> int:
 
 
 def most_within(work_of: Callable[[int], float], given: float, least: int, most: int) -> int:
-    """The largest count from `least` to `most` that takes no more than the given work; `least` where all take more.
+    """The largest count from `least` to `most` whose work is within the given work; `least` if none is.
 
     work_of: of a count; it grows with it.
     """
@@ -197,7 +197,7 @@ def joint_groups(
 
 @dataclass(frozen=True)
 class Visit:
-    """Some states on their way through a block together.
+    """Some hidden states that go through a block together.
 
     evaluations: (state × row × sublayer) that are computed for each token of a row.
     """

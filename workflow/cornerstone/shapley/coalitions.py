@@ -22,7 +22,7 @@ MOST_LISTED = 16
 
 @dataclass(frozen=True)
 class ForEach:
-    """Coalitions of each document's own: of[n], those of the n-th document."""
+    """Per-document coalitions: of[n], those of the n-th document."""
 
     of: Sequence[Sequence[Removed]]
 

@@ -32,9 +32,13 @@ BYTES_OF_ROW = 120
 
 @dataclass(frozen=True)
 class DesignSettings:
-    """max_removed: the largest window; other designs have as many coalitions as those windows.
-    pair_distances: (nearest, farthest) of the pairs that are removed. document_pairs: of each document's own; None for
-    as much work as those windows. seed: what a document's own are drawn with."""
+    """The settings that the coalitions of designs depend on.
+
+    max_removed:    the largest window; other designs have as many coalitions as those windows.
+    pair_distances: (nearest, farthest) of the pairs that are removed.
+    document_pairs: pairs of coalitions per document; None for as much work as those windows.
+    seed:           with which per-document coalitions are drawn.
+    """
 
     max_removed: int | None = None
     pair_distances: tuple[int, int] | None = None
@@ -51,7 +55,7 @@ class Design:
     """A design.
 
     name:       of its evaluations' files.
-    about:      which coalitions these are, in a line of the README.
+    about:      which coalitions these are, for the list in docs/results.md.
     coalitions: of a model with so many sublayers; raises CornerstoneError where there are too many. None where each
                 document has its own:
     for_each:   these, of documents by digest and occurrence.
@@ -92,7 +96,7 @@ def coalitions_of(
 
 
 def typical_coalitions(design: str, n_sublayers: int, settings: DesignSettings) -> list[Removed]:
-    """As many coalitions as a document has in this design: what they take is typical of any document."""
+    """The coalitions of one typical document in this design, to estimate the work of any document."""
     found = coalitions_of(design, n_sublayers, settings, [("0", 0)])
     return found.of[0] if isinstance(found, ForEach) else found
 
@@ -137,7 +141,7 @@ def _kernel_pairs(
 
 
 def _permutations(n_sublayers: int, settings: DesignSettings) -> list[Removed]:
-    """Those of the estimator of that name, with the ones that are in `ablation` too."""
+    """The coalitions of the estimator `permutations`, including those that are in `ablation` too."""
     count = paper_budget(n_sublayers, settings.max_removed)
     return order_coalitions(random_orders(n_sublayers, seed=0), n_sublayers, count)[0]
 
@@ -165,7 +169,7 @@ DESIGNS.register(
 DESIGNS.register(
     Design(
         name="pairs",
-        about="every two sublayers that are up to `pair_distance` apart and no window",
+        about="every two sublayers that are up to `pair_distance` apart, without the windows",
         coalitions=lambda n, settings: pairs(n, *settings.pair_distances),
         needs=("pair_distances",),
         has_pairs=True,
@@ -176,7 +180,7 @@ DESIGNS.register(
 DESIGNS.register(
     Design(
         name="informative",
-        about="as many as the windows, chosen beforehand to tell most about the values",
+        about="as many as the windows, chosen beforehand to be most informative about the values",
         coalitions=_informative,
         needs=("max_removed",),
         order=40,
@@ -185,7 +189,7 @@ DESIGNS.register(
 DESIGNS.register(
     Design(
         name="permutations",
-        about="what random orders of removal pass",
+        about="the coalitions along random orders of removal",
         coalitions=_permutations,
         needs=("max_removed",),
         order=50,
@@ -194,10 +198,11 @@ DESIGNS.register(
 DESIGNS.register(
     Design(
         name="kernel_pairs",
-        about="each document's own: random sets of sublayers and their complements, as much work as the windows",
+        about="different for each document: random sets of sublayers and their complements, for the work of the "
+        "windows",
         for_each=_kernel_pairs,
         needs=("max_removed", "seed"),
-        when="with `corrected: true`, or the estimator mixed_effects or kernel_regression",
+        when="with corrected: true, or the estimator mixed_effects or kernel_regression",
         order=55,
     )
 )
@@ -207,7 +212,7 @@ DESIGNS.register(
         about="all 2^N coalitions, for models of at most 16 sublayers",
         coalitions=_exact,
         has_pairs=True,
-        when="of the models that exact names",
+        when="for models named in exact",
         order=60,
     )
 )

@@ -1,4 +1,4 @@
-"""What was evaluated of coalitions that each document has of its own, as estimators take it.
+"""The scores of per-document coalitions, in the form that estimators use.
 
 A pair of coalitions, a set of sublayers and its complement, enters by half the difference of their scores
 
@@ -50,7 +50,7 @@ class DocumentGames:
 
     @property
     def totals(self) -> np.ndarray:
-        """What there is to share out, (documents,)."""
+        """v(all) − v(none), (documents,)."""
         return self.full - self.bare
 
     @property
@@ -84,7 +84,7 @@ class DocumentGames:
         )
 
     def some(self, chosen: np.ndarray) -> DocumentGames:
-        """Those of the chosen documents (bool or indices)."""
+        """The games of the chosen documents (bool or indices)."""
         arrays = ("full", "bare", "without", "sides", "without_side", "only_side", "covariates")
         return DocumentGames(*(getattr(self, name)[chosen] for name in arrays))
 
@@ -96,7 +96,7 @@ class DocumentGames:
         return replace(self, without=np.full_like(self.without, np.nan), covariates=covariates)
 
     def with_pairs(self, chosen: np.ndarray) -> DocumentGames:
-        """With some of each document's pairs alone: int (documents, fewer pairs), their places."""
+        """The games with only some of each document's pairs, given by their places: int (documents, fewer pairs)."""
         documents = np.arange(self.n_documents)[:, None]
         arrays = ("sides", "without_side", "only_side")
         return replace(self, **{name: getattr(self, name)[documents, chosen] for name in arrays})
@@ -112,7 +112,7 @@ def known_of_documents(full: np.ndarray, bare: np.ndarray, without: np.ndarray) 
 
 
 def expected_alone(games: DocumentGames, others: np.ndarray) -> np.ndarray:
-    """The score of each sublayer alone as `others` (bool) of the documents tell it, (documents, sublayers).
+    """The score of each sublayer alone, predicted from the documents `others` (bool): (documents, sublayers).
 
     Above the document's score of the bare model, as much as in the mean over those that have it.
     """

@@ -1,4 +1,4 @@
-"""Pairs of coalitions that each document has of its own: the design `kernel_pairs`.
+"""Per-document pairs of coalitions: the design `kernel_pairs`.
 
     pairs = document_pairs(n_sublayers=12, count=34, seed=document_seed(1234, digest, occurrence=0))
 
@@ -35,7 +35,7 @@ Seed = tuple[int, ...]
 
 
 def document_seed(study_seed: int, digest: str, occurrence: int) -> Seed:
-    """What a document's pairs are drawn from.
+    """The seed that a document's pairs are drawn with.
 
     digest: hexadecimal, of the document. occurrence: how many documents of this digest stand before it: copies have
     pairs of their own.
@@ -75,7 +75,7 @@ def document_pairs(n_sublayers: int, count: int, seed: Seed) -> np.ndarray:
 
 
 def drawn_sizes(n_sublayers: int, wanted: int, start: float, there: Sequence[int]) -> np.ndarray:
-    """Of each pair of a list how many sublayers its smaller side has.
+    """The number of sublayers on the smaller side of each pair of a list.
 
     start: of the low-discrepancy sequence, 0 to 1.
     there: how many pairs there are of each size, 0, 1, …; the list ends where no more are left.

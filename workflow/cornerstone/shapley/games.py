@@ -1,7 +1,7 @@
 """Games: a model's score on every coalition, with a count of the coalitions that an estimator asked for.
 
 game.score([(), (0, 3)])               # looked up; game.asked has both
-game.of_documents(budget=43, seed=0)   # pairs of each document's own, for as much work as windows of 43 coalitions
+game.of_documents(budget=43, seed=0)   # per-document pairs, for as much work as windows of 43 coalitions
 """
 
 from __future__ import annotations
@@ -24,10 +24,15 @@ COPIES = 60
 
 @dataclass(frozen=True, eq=False)
 class Game:
-    """scores: of every coalition, shape (2^sublayers,), at the place whose binary digits are the removed sublayers.
-    values: the exact Shapley values, shape (sublayers,). asked: the places that were looked up so far.
-    documents: the scores of each document, (2^sublayers, documents); their mean is scores. covariates: what else is
-    known of each document, (documents, numbers). own: the coalitions of each document's own so far, by place."""
+    """A game whose every coalition is known, with a count of the coalitions that were looked up.
+
+    scores:     of every coalition, shape (2^sublayers,), at the place whose binary digits are the removed sublayers.
+    values:     the exact Shapley values, shape (sublayers,).
+    asked:      the places that were looked up so far.
+    documents:  the scores of each document, (2^sublayers, documents); their mean is scores.
+    covariates: what else is known of each document, (documents, numbers).
+    own:        the per-document coalitions so far, by place.
+    """
 
     scores: np.ndarray
     values: np.ndarray
@@ -54,7 +59,7 @@ class Game:
         return place_of(removed) in self.asked
 
     def asked_anew(self) -> Game:
-        """The same game with the count at zero."""
+        """The same game with its count of coalitions reset to zero."""
         return Game(self.scores, self.values, documents=self.documents, covariates=self.covariates)
 
     @property
@@ -76,12 +81,12 @@ class Game:
 
     @property
     def evaluations(self) -> int:
-        """How many coalitions were asked of a document."""
+        """The number of coalitions that were looked up for a document."""
         return max(map(len, self.own), default=len(self.asked))
 
     @property
     def coalitions(self) -> list[Removed]:
-        """Those that were looked up."""
+        """The coalitions that were looked up."""
         return [_removed_at(place) for place in self.asked]
 
     @property
@@ -91,7 +96,7 @@ class Game:
         return float(np.mean([least_evaluations(one, self.n_sublayers) for one in lists]))
 
     def of_documents(self, budget: int, seed: int, *, shared: bool = False) -> DocumentGames:
-        """Pairs of each document's own, for the work of windows of so many coalitions; shared: the same for all."""
+        """Per-document pairs, for the work of windows of so many coalitions; shared: the same for all."""
         n = self.n_sublayers
         pairs = pairs_of_work(n, work_of_windows(n, budget))
         games = with_own_pairs(self.by_document, pairs, seed, self.covariates, shared=shared)
@@ -116,7 +121,7 @@ def with_own_pairs(
     *,
     shared: bool = False,
 ) -> DocumentGames:
-    """So many pairs of each document's own, of documents whose every score is known: (2^sublayers, documents).
+    """Per-document pairs, of documents whose every score is known: (2^sublayers, documents).
 
     covariates: what is known of each document; by default its scores of the full model, the bare one and of single
     removals. shared: all documents have those of the first.

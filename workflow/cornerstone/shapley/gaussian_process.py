@@ -1,4 +1,4 @@
-"""Values by a Gaussian process: the evaluated coalitions tell what the others would score.
+"""Values by a Gaussian process: it predicts the scores of all coalitions from the evaluated ones.
 
     estimator = process_estimator(coalitions, scores)        # scores: the mean over documents, one a coalition
     values = estimator.weights @ scores
@@ -50,7 +50,7 @@ LEAST_CURVATURE = 0.05
 
 @dataclass(frozen=True, eq=False)
 class _Fit:
-    """The kernel's numbers of the largest posterior density for scores of mean square 1, and what was fitted.
+    """The kernel's hyperparameters of largest posterior density, for scores of mean square 1, and the data fitted.
 
     free: of the numbers, those that are not at a bound.
     """
@@ -104,7 +104,7 @@ def _fit(absent: np.ndarray, scores: np.ndarray) -> _Fit:
 
 
 def _prior(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of the kernel's numbers."""
+    """Prior mean and standard deviation of the kernel's hyperparameters."""
     scales = np.array(list(SCALES.values())).T
     mean = np.concatenate([np.log(scales[0]), np.full(n, DECAY[0]), np.full(n, SPREAD[0])])
     return mean, np.concatenate([scales[1], np.full(n, DECAY[1]), np.full(n, SPREAD[1])])
@@ -123,7 +123,7 @@ def _loss(numbers: np.ndarray, absent: np.ndarray, scores: np.ndarray) -> tuple[
 
 
 def _by_way_of_the_kernel(fit: _Fit, values: np.ndarray) -> np.ndarray:
-    """What the values move by when a score moves the kernel, shape (sublayers, coalitions).
+    """The change of the values that comes from a score's change of the kernel, shape (sublayers, coalitions).
 
     At the fit the loss's gradient by the kernel's numbers is 0; so they move by −H⁻¹ · d gradient / d score (the
     implicit function theorem), where H is the Hessian. Derivatives by the numbers are differences over STEP.
@@ -203,7 +203,7 @@ def _factor_and_values(kernel: GameKernel, absent: np.ndarray) -> tuple[tuple, n
 
 
 def _own_variance(kernel: GameKernel, absent: np.ndarray) -> np.ndarray:
-    """Of each coalition's e(R), shape (coalitions,).
+    """The variance of each coalition's e(R), shape (coalitions,).
 
     The bare embedding and head are like no other model (the log-probability jumps): what they score is their own.
     """

@@ -1,4 +1,4 @@
-"""The design `informative`: coalitions chosen to leave a Gaussian process the least uncertainty of the values.
+"""The design `informative`: coalitions chosen so that a Gaussian process is least uncertain about the values.
 
     informative(n_sublayers=12, count=30)      # besides the full model and every single removal
 
@@ -46,7 +46,7 @@ def informative(n_sublayers: int, count: int, seed: int = SEED) -> tuple[Removed
 
 
 def _prior(n_sublayers: int) -> GameKernel:
-    """Every removal takes a fifth of what is left, give or take; half as much again is each coalition's own."""
+    """The prior: each removal takes about a fifth of what is left; half as much again is each coalition's own."""
     decay, spread = np.full(n_sublayers, 0.2), np.full(n_sublayers, -1.0)
     return GameKernel(offset=1.0, slope=0.0, scale=1.0, noise=0.5, decay=decay, spread=spread)
 

@@ -1,4 +1,4 @@
-"""Shapley interaction indices of every two sublayers, from pairs of coalitions of each document's own.
+"""Shapley interaction indices of every two sublayers, from per-document pairs of coalitions.
 
     indices = interaction_indices(games)      # (documents, pairs of sublayers); their mean is the index
 
@@ -17,10 +17,10 @@ of its scores, g(S) = (v(S) + v(N∖S)) / 2, of which Shapley values make no use
               −n / (s(n−s))           one of them
               n / ((n−s)(n−s−1))      none of them
 
-A document has some pairs of each size, drawn at random, so the mean over these is right on average for any game. What
+A document has some pairs of each size, drawn at random, so the mean over these is unbiased for any game. What
 can be told of g beforehand is taken out of it and added back where its index is known: a polynomial of order 2 that
 documents share, for each of the features of `mixed_effects`, learnt from other documents; and the document's own level,
-from its other pairs. The result stays right on average whatever these tell, and has less variance the more they tell.
+from its other pairs. The result stays unbiased whatever these tell, and has less variance the more they tell.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def _index_weights(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _single_amounts(games: DocumentGames, fold: np.ndarray) -> np.ndarray:
-    """What each pair of one sublayer adds, (documents, sublayers).
+    """The contribution of each pair of one sublayer, (documents, sublayers).
 
     The score without a sublayer is known. That of the sublayer alone is expected from other documents, and corrected
     where the document has it.
@@ -107,7 +107,7 @@ def _single_amounts(games: DocumentGames, fold: np.ndarray) -> np.ndarray:
 
 
 def _amounts(games: DocumentGames, rest: np.ndarray) -> np.ndarray:
-    """What each pair of two sublayers and more adds, (documents, pairs): rest is g without what the polynomial tells.
+    """The contribution of each pair of two or more sublayers, (documents, pairs); rest is g minus the polynomial.
 
     A pair is left out, the document's level is that of its others, and what the level misses of the pair stands for all
     pairs of its size that the document has not; of those that it has, each is known. All pairs take turns.
@@ -127,7 +127,7 @@ def _amounts(games: DocumentGames, rest: np.ndarray) -> np.ndarray:
 
 
 def _levels(rest: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """For each pair the mean of the document's other pairs, drawn to zero by its reliability: (documents, pairs)."""
+    """For each pair the mean of the document's other pairs, shrunk by its reliability: (documents, pairs)."""
     count, total = own.sum(axis=1, keepdims=True), rest.sum(axis=1, keepdims=True)
     mean = total / np.maximum(count, 1)
     within = (((rest - mean) * own) ** 2).sum() / max((count - 1).clip(0).sum(), 1)
@@ -138,7 +138,7 @@ def _levels(rest: np.ndarray, own: np.ndarray) -> np.ndarray:
 
 
 class _Polynomial:
-    """What other documents tell of g of two sublayers and more: a mean of each size, and products of two signs.
+    """The prediction from other documents of g for two or more sublayers: a mean per size, and products of two signs.
 
     A sign is +1 for a sublayer in S, else −1, so products are of even order and pairs of coalitions have them. Their
     numbers are linear in a document's features, and drawn to zero as far as makes the scores most likely.
@@ -159,7 +159,7 @@ class _Polynomial:
         return self.sizes + len(self.first)
 
     def told(self) -> np.ndarray:
-        """What it tells of every pair, (documents, pairs)."""
+        """The prediction for every pair, (documents, pairs)."""
         told = np.zeros(self.games.sizes.shape)
         for places in _chunks(np.arange(self.games.n_documents)):
             told[places] = (self._terms(places) @ self._of_documents(places)[..., None])[..., 0]
@@ -187,7 +187,7 @@ class _Polynomial:
         return np.concatenate([of_size, products * (sizes > 1)[..., None]], axis=-1)
 
     def _of_documents(self, places: np.ndarray) -> np.ndarray:
-        """The numbers of the terms, (documents, terms), learnt without the document's fold."""
+        """The coefficients of the terms, (documents, terms), fitted without the document's fold."""
         return np.einsum("dq,dqr->dr", self.features[places], self.numbers[self.fold[places]])
 
     def _learn(self) -> np.ndarray:
@@ -231,7 +231,7 @@ class _Polynomial:
     def _variances(
         self, gram: np.ndarray, moments: np.ndarray, square: float, count: int
     ) -> tuple[np.ndarray, float]:
-        """The variance of each number beforehand, and of what they leave: by expectation and maximisation."""
+        """The prior variance of each coefficient, and that of the residual: by expectation maximisation."""
         q, wide = self.features.shape[1], self.count
         prior, noise = np.full((q, wide), WEAK), 1.0
         prior[:, self.sizes :] = 1.0

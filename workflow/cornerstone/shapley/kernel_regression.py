@@ -1,4 +1,4 @@
-"""Values by kernel regression on pairs of coalitions that each document has of its own, pooled over documents.
+"""Values by kernel regression on per-document pairs of coalitions, pooled over documents.
 
 An additive game is fitted to all pairs of all documents under the weights of the Shapley kernel: its values are the
 Shapley values once every pair is there (Charnes et al. 1988; Lundberg and Lee 2017), and with few of them nearly
@@ -20,13 +20,13 @@ FEWEST_DOCUMENTS = 40
 
 @dataclass(frozen=True, eq=False)
 class Corrected:
-    """Values of documents that are right on average, whatever the games.
+    """Unbiased values of documents, whatever their games.
 
     per_document: float64 (documents, sublayers). Their mean is the value; they are independent draws, coalitions
                   included.
     by_pair:      float64 (documents, pairs, sublayers): what each pair adds to the error of the mean, up to its sign,
                   where the documents are given.
-    gap:          of the efficiency: by how much the values' sum missed what there is to share out before it was closed.
+    gap:          of the efficiency: by how much the values' sum missed v(all) − v(none) before it was closed.
     """
 
     per_document: np.ndarray
@@ -44,7 +44,7 @@ def pair_weights(games: DocumentGames) -> np.ndarray:
 
 
 def unseen_part(games: DocumentGames) -> np.ndarray:
-    """Of the pairs of each pair's size the part that its document has not, (documents, pairs)."""
+    """The part of all pairs of each pair's size that its document does not have, (documents, pairs)."""
     every = all_pairs(games.n_sublayers)[games.sizes]
     return 1.0 - np.take_along_axis(games.of_size, games.sizes, axis=1) / every
 
@@ -54,7 +54,7 @@ def kernel_regression(games: DocumentGames) -> Corrected:
     x, weights = signs(games.sides), pair_weights(games)
     gram = np.einsum("dpi,dp,dpj->ij", x, weights, x, optimize=True) / games.n_documents
     moments = np.einsum("dpi,dp->di", x, weights * games.differences)
-    # min Σ w (h − x·φ)² where Σφ is what there is to share out, by Lagrange's equations.
+    # min Σ w (h − x·φ)² where Σφ is v(all) − v(none), by Lagrange's equations.
     n = games.n_sublayers
     inverse = np.linalg.pinv(np.block([[gram, np.ones((n, 1))], [np.ones((1, n)), np.zeros((1, 1))]]))
     project, to_total = inverse[:n, :n], inverse[:n, n]

@@ -1,4 +1,4 @@
-"""Values by a model of the documents' games, corrected so that they are right on average whatever the model misses.
+"""Values by a model of the documents' games, corrected so that they are unbiased whatever the model misses.
 
 Half the difference of a pair's scores, h_d(S), is taken for
 
@@ -12,7 +12,7 @@ without any sublayer and without each, and the same in other scores.
 The model alone would be biased wherever it is wrong. So each document's pair is left out once, with B and g from other
 documents: what the prediction misses of the pair, scaled up to all pairs of its size that the document has not,
 corrects the prediction (Breidt and Opsomer 2017, Statistical Science 32, on model-assisted estimators). As a pair is a
-random one of those left, the sum is right on average for any game. Only Ω and the variances, which weigh evidence and
+random one of those left, the sum is unbiased for any game. Only Ω and the variances, which weigh evidence and
 predict nothing, are learnt from all documents.
 
 Where the model predicts worse than nothing, the values draw near those of `kernel_regression`: the two are mixed in the

@@ -9,7 +9,7 @@ a document's value is A / count · (1 − count / all), summed over the sizes (C
 learns from a document's other pairs misses less of a pair the more of them there are: how much less, tells a second
 fit, to as many pairs as a study with a quarter of them would have had.
 
-What lies between documents is the same for every estimator that is right on average: the variance over documents less
+What lies between documents is the same for every estimator that is unbiased: the variance over documents less
 that of drawing, by the regression, for which the spread of a document's pairs of a size tells the latter (the same
 theorem).
 """
@@ -55,7 +55,7 @@ class PairVariances:
     between: np.ndarray
 
     def within(self, pairs: int) -> np.ndarray:
-        """From drawing pairs, (contrasts,), had each document so many."""
+        """The variance from drawing pairs, (contrasts,), if each document had so many."""
         n = self.contrasts.shape[1]
         pairs = min(pairs, most_pairs(n))
         return left_open(sizes_in_lists(n, pairs), n) @ self.of_size * (pairs / self.pairs) ** self.exponent
@@ -83,7 +83,8 @@ def pair_variances(
     found: Corrected,
     contrasts: np.ndarray,
 ) -> PairVariances:
-    """Those of contrasts, float64 (contrasts, sublayers), of what `estimate` found in these games."""
+    """The variances of contrasts, float64 (contrasts, sublayers), of the values that `estimate` found in these
+    games."""
     pairs = games.sides.shape[1]
     now, exponent = _of_size(games, found, contrasts), 0.0
     if pairs >= FEWER:
@@ -104,7 +105,8 @@ def pair_variances(
 
 
 def fewer_pairs(games: DocumentGames, count: int) -> DocumentGames:
-    """As a study has them whose documents have `count` pairs: sizes in a sequence of their own, random ones of each."""
+    """The games of a study whose documents have only `count` pairs: sizes in a sequence of their own, random pairs of
+    each."""
     rng = np.random.default_rng(SEED)
     chosen = np.empty((games.n_documents, count), dtype=np.int64)
     for document, there in enumerate(games.of_size):

@@ -1,13 +1,13 @@
-"""Collapse: tests of whether the score without a sublayer is surely guessing, or surely better than guessing.
+"""Collapse: tests of whether the score without a sublayer is equivalent to guessing, or better than guessing.
 
     tests = guessing_tests(scores, chance, constant, margin=0.05)    # scores of shape (sublayers, documents)
     tests.states                                                     # "collapsed", "above", "below", "undecided"
 
 Not to differ clearly from chance is no evidence of chance: with few documents nothing differs clearly. So
-"collapsed" is an equivalence test (two one-sided tests, Schuirmann 1987): the score is surely less than `margin`
-above and surely less than `margin` below guessing, which is chance, or the best answer that is always the same (a
-collapsed model often gives one answer always). "above": surely more than `margin` above both. "below": surely more
-than `margin` below both, as the worst constant answer is. All else is undecided.
+"collapsed" is an equivalence test (two one-sided tests, Schuirmann 1987): the score is significantly less than `margin`
+above and significantly less than `margin` below guessing, which is chance, or the best answer that is always the same
+(a collapsed model often gives one answer always). "above": significantly more than `margin` above both. "below":
+significantly more than `margin` below both, as the worst constant answer is. All else is undecided.
 
 Every test is paired: of the differences of score and guessing, document by document. Over the sublayers the p-values
 are Holm's (1979), at 2.5 % for each one-sided family: in 5 of 100 studies at most any sublayer is called collapsed
@@ -56,7 +56,7 @@ def guessing_tests(
     less, more, less_low, more_low = [], [], [], []
     for guess in (chance,) if np.isnan(constant).any() else (chance, constant):
         difference = scores - guess
-        less.append(tails(difference - margin))  # small where the score is surely below guessing + margin
+        less.append(tails(difference - margin))  # small where the score is clearly below guessing + margin
         more.append(tails(margin - difference))
         less_low.append(tails(difference + margin))
         more_low.append(tails(-margin - difference))
@@ -95,7 +95,7 @@ def tails(differences: np.ndarray) -> np.ndarray:
 
 
 def _centring_tilt(x: np.ndarray) -> np.ndarray:
-    """The λ of each row at which the mean of x weighted by exp(λ x) is 0, by Newton's method."""
+    """The λ of each row for which the mean of x with weights exp(λ x) is 0, by Newton's method."""
     tilt = np.zeros(len(x))
     for _ in range(100):
         weight = np.exp(tilt[:, None] * x - (tilt[:, None] * x).max(axis=1, keepdims=True))

@@ -29,11 +29,11 @@ def kendall(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def rank_intervals(per_document: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Between which ranks each row's mean surely is, 1 the largest: two int arrays (rows,).
+    """Simultaneous intervals of the ranks of the rows' means, 1 the largest: two int arrays (rows,), low and high.
 
-    per_document: (rows, documents). All differences of two rows are held against one bound, the quantile of the largest
-    studentised one over resampled documents, so that all intervals hold together at `level` (Klein, Wright, Wieczorek
-    2020, J. R. Statist. Soc. A 183, on ranks by joint confidence regions).
+    per_document: (rows, documents). All differences of two rows are compared with one bound, the quantile of the
+    largest studentised one over resampled documents, so that all intervals hold together at `level` (Klein, Wright,
+    Wieczorek 2020, J. R. Statist. Soc. A 183, on ranks by joint confidence regions).
     """
     n_rows, n_documents = per_document.shape
     means = per_document.mean(axis=1)
@@ -41,12 +41,12 @@ def rank_intervals(per_document: np.ndarray, level: float = 0.95) -> tuple[np.nd
         return np.ones(n_rows, dtype=int), np.full(n_rows, n_rows)
     bound = difference_bound(per_document, level) * _spread_of_differences(per_document)
     differences = means[:, None] - means
-    above, below = differences < -bound, differences > bound  # another row is surely larger, surely smaller
+    above, below = differences < -bound, differences > bound  # other rows are larger, smaller
     return 1 + above.sum(axis=1), n_rows - below.sum(axis=1)
 
 
 def difference_bound(per_document: np.ndarray, level: float = 0.95) -> float:
-    """So many standard errors must the means of two rows differ by to differ surely, all pairs of rows together.
+    """How many standard errors two rows' means must differ by to differ significantly, over all pairs together.
 
     per_document: (rows, documents), two or more of each.
     """

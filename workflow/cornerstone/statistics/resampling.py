@@ -17,7 +17,7 @@ the rule of three. Where many documents show a number it makes next to no differ
 measures how often the intervals hold the truth.
 
 No interval goes beyond what its number can be. Of rates of right answers they are Wilson's (`wilson_draws`). Of all
-else, such as differences of them, what lies beyond is cut off, as is usual with intervals of Bonett and Price: few
+else, such as differences of them, what lies beyond is truncated, as is usual with intervals of Bonett and Price: few
 documents leave more open than there is, and no truth is lost by the cut.
 """
 
@@ -66,7 +66,7 @@ def resampled_means(
 def made_up(
     per_document: np.ndarray, resamples: int = RESAMPLES, seed: int | tuple[int, ...] = SEED
 ) -> np.ndarray:
-    """What the two made-up documents add to each mean, shape (rows, resamples).
+    """What the two artificial documents add to each mean, shape (rows, resamples).
 
     A resample draws a document about as often as a Poisson number of mean 1 says; so does it each made-up one.
     """
@@ -102,7 +102,7 @@ def wilson_draws(draws: np.ndarray, per_document: np.ndarray) -> np.ndarray:
 
 @cache
 def _normal_quantiles(n: int) -> np.ndarray:
-    """Of the standard normal distribution, in the middle of n parts of the same probability."""
+    """Quantiles of the standard normal distribution at the middle of n parts of equal probability."""
     return np.array([NormalDist().inv_cdf((place + 0.5) / n) for place in range(n)])
 
 

@@ -104,7 +104,7 @@ def _files_of(name: str) -> tuple[Path, ...]:
 
 
 def _texts_beside(files: Iterable[Path]) -> set[Path]:
-    """Templates and styles in the packages of these files."""
+    """The templates and styles in the packages of these files."""
     return {text for folder in {file.parent for file in files} for text in _texts_in(folder)}
 
 

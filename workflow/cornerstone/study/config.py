@@ -156,7 +156,7 @@ class StudyConfig:
         return figures_of(self.model_names, exact=self.exact, with_pairs=with_pairs)
 
     def _has_pairs(self, model: str) -> bool:
-        """Whether two of its sublayers are removed together."""
+        """Whether a model has two sublayers that are removed together."""
         of_pairs = [name for name in self.designs_of(model) if DESIGNS[name].has_pairs]
         return any(self.max_removed > 1 or "max_removed" not in DESIGNS[name].needs for name in of_pairs)
 
@@ -192,7 +192,7 @@ class StudyConfig:
         return tuple(dict.fromkeys(("ablation", *ESTIMATORS[self.estimator].designs)))
 
     def pair_designs_of(self, model: str) -> tuple[str, ...]:
-        """The model's designs that interactions are worked out from: they hold all pairs of some distance."""
+        """The model's designs that interactions are computed from: they hold all pairs of some distance."""
         return tuple(
             design for design in self.designs_of(model) if design == "ablation" or DESIGNS[design].has_pairs
         )
@@ -208,27 +208,27 @@ class StudyConfig:
 
     @property
     def table_evaluations(self) -> tuple[tuple[str, str, str], ...]:
-        """Those that tables are made of: not the many of the design exact, nor each document's own, unless the values
+        """The evaluations that tables are made from: not those of `exact`, nor per-document ones, unless the values
         come from them."""
         special = {"exact", *(design.name for design in DESIGNS if design.for_each)} - {*self.value_designs}
         return tuple(one for one in self.evaluations if one[2] not in special)
 
     @property
     def own_designs(self) -> tuple[str, ...]:
-        """Those in which each document has coalitions of its own."""
+        """The designs with per-document coalitions."""
         some = [*ESTIMATORS[self.estimator].designs, *(ESTIMATORS[YARDSTICK].designs * self.corrected)]
         return tuple(name for name in DESIGNS.names if name in some and DESIGNS[name].for_each)
 
     @property
     def corrected_evaluations(self) -> tuple[tuple[str, str, str], ...]:
-        """Those that the yardstick and the estimators held against it need."""
+        """The evaluations that the yardstick and the estimators compared with it need."""
         estimators = (ESTIMATORS[name] for name in (*self.judged_estimators, YARDSTICK))
         needed = {"ablation", *(name for each in estimators for name in each.designs)}
         return tuple(one for one in self.evaluations if one[2] in needed)
 
     @property
     def judged_estimators(self) -> tuple[str, ...]:
-        """The estimators held against corrected values: those that need nothing more than every study has."""
+        """The estimators compared with corrected values: those that need nothing more than every study has."""
         return tuple(
             dict.fromkeys(name for name in (self.estimator, "windows", "leave_one_out") if name != YARDSTICK)
         )
@@ -247,7 +247,7 @@ class StudyConfig:
 
     @property
     def memory_bytes(self) -> int:
-        """Of memory_gb. 0: what is free when a job starts."""
+        """memory_gb in bytes; 0 means what is free when a job starts."""
         return math.ceil(1e9 * (self.memory_gb or 0))
 
     def max_removed_of(self, design: str) -> int | None:
@@ -266,7 +266,7 @@ class StudyConfig:
         )
 
     def design_settings(self, design: str) -> DesignSettings:
-        """Those that the design depends on; the others are not given, as they change nothing."""
+        """The settings that the design depends on; the others are left out, as they change nothing."""
         return DesignSettings(
             self.max_removed_of(design),
             self.pair_distances_of(design),
@@ -275,7 +275,7 @@ class StudyConfig:
         )
 
     def coalitions_of(self, design: str, n_sublayers: int) -> list[Removed]:
-        """Of a model with so many sublayers; where each document has its own, as many as these.
+        """The coalitions of a design for so many sublayers; with per-document coalitions, those of a typical document.
 
         Raises CornerstoneError where max_removed is beyond the sublayers.
         """

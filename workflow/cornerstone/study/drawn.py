@@ -1,4 +1,4 @@
-"""What the rule `draw` says of each figure of a study, by its file's name without ending.
+"""Inputs, parameters and labels of the rule `draw` for each figure, by its file's name without ending.
 
 drawn_from(study, "pie_demo_llama")     # the CSV files of the model's values
 """
@@ -16,7 +16,7 @@ from cornerstone.study.config import StudyConfig
 
 
 def drawn_from(study: StudyConfig, stem: str) -> list[str]:
-    """The CSV files of its model and every task, or of all models; none for a drawing without data."""
+    """The CSV files that a figure is drawn from: of its model and every task, or of all models; none without data."""
     figure, model = study.figures[stem]
     if not figure.reads:
         return []
@@ -26,20 +26,20 @@ def drawn_from(study: StudyConfig, stem: str) -> list[str]:
 
 
 def drawn_by(study: StudyConfig, stem: str) -> list[Path]:
-    """The registered files that draw it: its own, and of the audit's figure every estimator's, each with its look."""
+    """The registered files that draw it: its own; for the audit's figure also every estimator's, for their looks."""
     figure, _ = study.figures[stem]
     estimators = ESTIMATORS.files if figure.scope is Scope.EXACT else []
     return [FIGURES.file_of(figure.name), *SCORES.files, *estimators]
 
 
 def settings_of(study: StudyConfig, stem: str) -> dict[str, Any]:
-    """What the figure takes of the configuration, and no more: another setting does not draw it again."""
+    """The settings of the configuration that the figure uses, and no others, which would draw it again."""
     figure, _ = study.figures[stem]
     return {name: getattr(study, name) for name in figure.settings}
 
 
 def caption_of(study: StudyConfig, stem: str) -> str:
-    """As far as it needs no results."""
+    """The caption of a figure, as far as it needs no results."""
     figure, model = study.figures[stem]
     context = Context(
         model=study.titles["models"].get(model, ""),
@@ -51,6 +51,6 @@ def caption_of(study: StudyConfig, stem: str) -> str:
 
 
 def label_of(study: StudyConfig, stem: str) -> str:
-    """The model; of a figure of the whole study what its name ends in."""
+    """The label of a figure in Snakemake's report: its model, or the end of its name for one of the whole study."""
     _, model = study.figures[stem]
     return model or stem.partition("_")[2]

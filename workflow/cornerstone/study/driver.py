@@ -1,4 +1,4 @@
-"""What the driver does before it plans jobs: the process that `snakemake` starts. Its jobs read the Snakefile too.
+"""What the driver, the process that `snakemake` starts, does before it plans jobs. Its jobs read the Snakefile too.
 
     study = configured_study(config, sys.argv[1:], is_driver=True)
     if not answer_question(study, sys.argv[1:]):
@@ -26,13 +26,14 @@ from cornerstone.evaluations.evaluation import read_evaluation_metadata
 from cornerstone.evaluations.rejected import Expected, set_aside_if_bad, set_aside_unless
 from cornerstone.models.manifest import read_manifest
 from cornerstone.study.config import StudyConfig
+from cornerstone.study.job_states import is_locked
 from cornerstone.study.places import check_models, check_places
 from cornerstone.study.resolve import resolve
 from cornerstone.study.targets import check_targets
 from cornerstone.system.durable_files import durable_file
 from cornerstone.system.errors import CornerstoneError
 
-QUESTIONS = {"estimate", "overview", "precision"}
+QUESTIONS = {"estimate", "overview", "precision", "watch", "stale"}
 DRY_RUN = re.compile(r"-[a-zA-Z]*n[a-zA-Z]*|--dry-?run")
 LOOKING_ONLY = {
     *("--lint", "--unlock", "--report", "--summary", "-S", "--detailed-summary", "-D"),
@@ -40,8 +41,6 @@ LOOKING_ONLY = {
     *("--cleanup-metadata", "--containerize", "--archive"),
 }
 """Options with which Snakemake runs no job."""
-LOCKS = Path(".snakemake", "locks")
-"""Where Snakemake notes, in the working directory, which files a run makes."""
 
 
 def configured_study(config: Mapping[str, Any], arguments: Sequence[str], *, is_driver: bool) -> StudyConfig:
@@ -75,7 +74,7 @@ def expand_group(group: str, include_path: str | None) -> list[str]:
 
 
 def fix_order_of_sets() -> None:
-    """For the scripts of the jobs: code of a task's own that goes through a set has the same order in each of them."""
+    """Fix Python's hash seed for the jobs, so that a task's own code iterates over sets in the same order in each."""
     os.environ["PYTHONHASHSEED"] = "0"
 
 
@@ -83,8 +82,10 @@ def is_dry_run(arguments: Sequence[str]) -> bool:
     return any(map(DRY_RUN.fullmatch, arguments))
 
 
-def answer_question(study: StudyConfig, arguments: Sequence[str]) -> bool:
-    """Answer `snakemake estimate`, `overview` or `precision` in this process; whether that is done.
+def answer_question(study: StudyConfig, arguments: Sequence[str], files: Sequence[str] = ()) -> bool:
+    """Answer `snakemake estimate` or another one of QUESTIONS in this process; whether that is done.
+
+    files: of the configuration.
 
     A rule's job would take away, when it ends, the lock of a run that works in this folder. Where this environment
     lacks packages, False: the rule of the question's name then answers in its own environment.
@@ -94,9 +95,9 @@ def answer_question(study: StudyConfig, arguments: Sequence[str]) -> bool:
     if len(asked) != 1 or "all" in arguments or is_dry_run(arguments):
         return False
     try:
-        answer(asked.pop(), study)
+        answer(asked.pop(), study, files)
     except ImportError as error:
-        if _is_locked() and "--nolock" not in arguments:
+        if is_locked() and "--nolock" not in arguments:
             raise CornerstoneError(
                 f"add --nolock: another Snakemake works in this folder ({error})"
             ) from error
@@ -104,12 +105,23 @@ def answer_question(study: StudyConfig, arguments: Sequence[str]) -> bool:
     return True
 
 
-def answer(question: str, study: StudyConfig) -> None:
-    """Print the answer to "estimate", "overview" or "precision". Raises CornerstoneError where there is none."""
+def answer(question: str, study: StudyConfig, files: Sequence[str] = ()) -> None:
+    """Print the answer to one of QUESTIONS about a study that these files configure.
+
+    Raises CornerstoneError where there is none.
+    """
     if question == "overview":
         from cornerstone.study.overview import print_overview
 
         print_overview(study)
+    elif question == "watch":
+        from cornerstone.study.watch import watch
+
+        watch(study)
+    elif question == "stale":
+        from cornerstone.study.stale import print_stale
+
+        print_stale(study, files, expand_group)
     elif question == "precision":
         from cornerstone.study.precision import print_precision
 
@@ -126,7 +138,7 @@ def answer(question: str, study: StudyConfig) -> None:
 
 def explain_lock(arguments: Sequence[str]) -> None:
     """Where another run holds Snakemake's lock on the directory, say on stderr in one line what to type."""
-    if set(arguments) & LOOKING_ONLY or is_dry_run(arguments) or not _is_locked():
+    if set(arguments) & LOOKING_ONLY or is_dry_run(arguments) or not is_locked():
         return
     print(
         "Cornerstone: another Snakemake works in this folder, or was killed here. If this one is refused, let the "
@@ -141,7 +153,7 @@ def set_aside_bad_results(study: StudyConfig, arguments: Sequence[str]) -> None:
 
     A dry run says what it would set aside. Moves nothing for a driver that runs no jobs, or beside another run.
     """
-    if set(arguments) & LOOKING_ONLY or _is_locked():
+    if set(arguments) & LOOKING_ONLY or is_locked():
         return
     dry_run = is_dry_run(arguments)
     for model in study.model_names:
@@ -181,7 +193,7 @@ def note_edited_tasks(study: StudyConfig, arguments: Sequence[str]) -> dict[str,
     note beside the documents keeps it, which a dry run and a driver that runs no jobs do not write.
     """
     edits = read_edits(study)
-    is_looking = bool(set(arguments) & LOOKING_ONLY) or is_dry_run(arguments) or _is_locked()
+    is_looking = bool(set(arguments) & LOOKING_ONLY) or is_dry_run(arguments) or is_locked()
     for task in study.task_names:
         path = study.documents_path(task)
         try:
@@ -213,7 +225,3 @@ def _edits_path(study: StudyConfig, task: str) -> Path:
 
 def _tell(line: str) -> None:
     print(f"Cornerstone: {line}", file=sys.stderr)
-
-
-def _is_locked() -> bool:
-    return any(LOCKS.glob("*"))

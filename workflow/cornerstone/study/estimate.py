@@ -79,11 +79,11 @@ def print_estimate(study: StudyConfig) -> None:
         print(_aligned(_model_rows(study, estimates)))
         print("\n".join(_notes(study, estimates)), flush=True)
     if troubles:
-        raise CornerstoneError("left out of the estimate: " + "; ".join(troubles))
+        raise CornerstoneError("not in the estimate: " + "; ".join(troubles))
 
 
 def _size(study: StudyConfig, name: str, troubles: list[str]) -> TaskSize | None:
-    """A task's size where it is known; the trouble is noted where it is not."""
+    """A task's size; None, with the reason noted, where it is not known."""
     task = study.task(name)
     try:
         size = expected_size(
@@ -124,7 +124,7 @@ def _estimate(
 
 
 def _tokens(documents: int, size: TaskSize) -> tuple[float, float]:
-    """Of so many documents: all tokens, and those that are scored."""
+    """The tokens of so many documents: all of them, and those that are scored."""
     scored = SCORED_PART * size.characters if size.choices is None else size.choices
     return documents * size.characters / CHARACTERS_PER_TOKEN, documents * scored / CHARACTERS_PER_TOKEN
 

@@ -50,7 +50,7 @@ def unreadable_values(raw: Any) -> Iterator[str]:
 
 def _unreadable_key(name: Any) -> str | None:
     if not isinstance(name, str):
-        return ", which YAML reads as no text: put it in quotes"
+        return ", which YAML does not read as text: put it in quotes"
     return ": give one line without control characters" if UNWRITABLE.search(name) else None
 
 
@@ -74,15 +74,15 @@ def study_mistakes(filled: dict[str, Any]) -> Iterator[str]:
     for name, keys in filled["models"].items():
         yield from _model_mistakes(f"models.{name}", keys)
         if name in reserved:
-            yield f"models.{name}: this name is taken by a figure of its own; choose another"
+            yield f"models.{name}: this name is reserved for another figure; choose another"
     yield from place_mistakes(filled)
     for where, names in (("shards.", filled["shards"]), ("exact: ", filled["exact"])):
         for name in map(shortened, [name for name in names if name not in filled["models"]]):
-            yield f"{where}{name} is no model of this study: it has {known_names(name, filled['models'])}"
+            yield f"{where}{name} is not a model of this study: it has {known_names(name, filled['models'])}"
 
 
 def _name_clashes(kind: str, names: list[str]) -> Iterator[str]:
-    """Names that are one file where capitals do not count (macOS)."""
+    """Names that differ only in case, and so are one file where case is ignored (macOS)."""
     earlier: dict[str, str] = {}
     for name in names:
         if (other := earlier.setdefault(name.lower(), name)) != name:

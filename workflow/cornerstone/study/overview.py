@@ -1,4 +1,4 @@
-"""How far a study is, from the files on the disk alone: `snakemake overview`, while its jobs run too.
+"""The progress of a study, from the files on disk alone, also while its jobs run: `snakemake overview`.
 
 print_overview(study)
 
@@ -9,6 +9,7 @@ Llama3 8B     done    41 %      –       share of the (coalition × document) p
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ import pandas as pd
 from cornerstone.documents.document import Document, digest_documents, document_ids, read_documents
 from cornerstone.documents.unscorable import read_unscorable
 from cornerstone.evaluations.evaluation import read_evaluation_metadata
-from cornerstone.evaluations.identity import DIGESTS, ENGINE_VERSION
-from cornerstone.evaluations.parts import parts_folder, saved_pairs
+from cornerstone.evaluations.identity import agrees, known_identity
+from cornerstone.evaluations.parts import parts_folder, saved_pairs, work_in
 from cornerstone.models.facts import sublayers_of_folder
 from cornerstone.models.manifest import read_manifest
 from cornerstone.shapley.designs import coalitions_of
@@ -47,8 +48,32 @@ def _cell(study: StudyConfig, model: str, task: str) -> str:
     return "done" if share == 1 else f"{int(100 * share)} %"
 
 
+@dataclass(frozen=True)
+class Pairs:
+    """The (coalition × document) pairs of one design.
+
+    done:    on the disk, of those that are wanted now.
+    wanted:  all that are.
+    seconds: what one of them took, mean of those in the parts; None where there are none.
+    """
+
+    done: int
+    wanted: int
+    seconds: float | None
+
+    @property
+    def is_whole(self) -> bool:
+        return self.done == self.wanted
+
+
 def share_done(study: StudyConfig, model: str, task: str) -> float | None:
-    """Share, in parts of 1, of the pairs of all the model's designs on a task that are on the disk.
+    """Share, in parts of 1, of the pairs of all the model's designs on a task that are on the disk; None as below."""
+    pairs = pairs_by_design(study, model, task)
+    return pairs and sum(each.done for each in pairs.values()) / sum(each.wanted for each in pairs.values())
+
+
+def pairs_by_design(study: StudyConfig, model: str, task: str) -> dict[str, Pairs] | None:
+    """The pairs of each of the model's designs on a task.
 
     None before the model and the documents are there, and where a design is impossible for the model.
     """
@@ -62,25 +87,26 @@ def share_done(study: StudyConfig, model: str, task: str) -> float | None:
     documents = _scorable(study, model, task, document_set.documents)
     ids = document_ids(document_set.documents)
     prompts = {document.index: digest_documents([document]) for document in documents}
-    ours = {
-        "dtype": study.model(model).dtype,
-        "engine_version": ENGINE_VERSION,
-        "task_version": document_set.version,
-        **{key: manifest[key] for key in DIGESTS},
-    }
-    done = 0
+    known = known_identity(manifest, dtype=study.model(model).dtype, task_version=document_set.version)
+
+    def is_ours(identity: Mapping[str, Any]) -> bool:
+        return agrees(identity, known)
+
+    pairs = {}
     for design in coalitions:
         output = study.evaluation_path(model, task, design)
+        parts = parts_folder(output)
+        wanted = len(coalitions[design]) * len(documents)
         rows = len(coalitions[design]) * sum(len(document.requests) for document in documents)
-        if _is_whole(output, ours, document_set.digest, rows):
-            done += len(coalitions[design]) * len(documents)
+        if _is_whole(output, known, document_set.digest, rows):
+            done = wanted
         else:
             of_these = [ids[document.index] for document in documents]
-            wanted = coalitions_of(design, sublayers, study.design_settings(design), of_these)
-            done += saved_pairs(
-                parts_folder(output), lambda identity: _is_of(identity, ours), wanted, prompts
-            )
-    return done / (sum(map(len, coalitions.values())) * len(documents))
+            asked = coalitions_of(design, sublayers, study.design_settings(design), of_these)
+            done = saved_pairs(parts, is_ours, asked, prompts)
+        work = work_in(parts, is_ours)
+        pairs[design] = Pairs(done, wanted, work.seconds / work.pairs if work.pairs else None)
+    return pairs
 
 
 def _scorable(study: StudyConfig, model: str, task: str, documents: tuple[Document, ...]) -> list[Document]:
@@ -93,7 +119,7 @@ def _scorable(study: StudyConfig, model: str, task: str, documents: tuple[Docume
     return [document for document in asked if document.index not in left_out]
 
 
-def _is_whole(output: Path, ours: Mapping[str, Any], documents: str, rows: int) -> bool:
+def _is_whole(output: Path, known: Mapping[str, Any], documents: str, rows: int) -> bool:
     """Whether the evaluation is written, of this model and these documents, with as many rows as are wanted now."""
     try:
         metadata = read_evaluation_metadata(output)
@@ -102,9 +128,5 @@ def _is_whole(output: Path, ours: Mapping[str, Any], documents: str, rows: int) 
     return (
         metadata["rows"] == rows
         and metadata["documents"]["digest"] == documents
-        and _is_of(metadata["identity"], ours)
+        and agrees(metadata["identity"], known)
     )
-
-
-def _is_of(identity: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
-    return {key: identity.get(key) for key in ours} == ours

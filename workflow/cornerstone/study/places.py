@@ -1,4 +1,4 @@
-"""Where a study reads and writes: whether the places are there, and whether they get in each other's way.
+"""The paths that a study reads and writes: whether they exist, and whether they overlap.
 
 check_places(study)     # the results have a place; local data and tasks are where the study says
 check_models(study)     # local models are whole
@@ -30,7 +30,7 @@ def check_places(study: StudyConfig) -> None:
         raise CornerstoneError(f"results is {study.results}, but {taken} is a file: give a folder")
     if taken != study.results and not os.access(taken, os.W_OK | os.X_OK):
         raise CornerstoneError(
-            f"results is {study.results}, and {taken} may not be written to: give a folder of yours"
+            f"results is {study.results}, and {taken} is not writable: give a folder of yours"
         )
     for task in study.tasks:
         if task.data is not None and not (os.path.isfile(task.data) and os.access(task.data, os.R_OK)):
@@ -46,7 +46,7 @@ def check_places(study: StudyConfig) -> None:
 
 
 def _nearest_existing(path: str) -> str:
-    """The path itself or the nearest of the folders above it that is there; "." of a relative one at last."""
+    """The path itself or the nearest existing folder above it; at last "." for a relative path."""
     while not os.path.lexists(path):
         path = posixpath.dirname(path) or "."
     return path

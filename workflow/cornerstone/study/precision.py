@@ -1,4 +1,4 @@
-"""How precise a study is so far, from its finished evaluations: `snakemake precision`, while its jobs run too.
+"""The precision of a study so far, from its finished evaluations, also while its jobs run: `snakemake precision`.
 
 print_precision(study)
 """

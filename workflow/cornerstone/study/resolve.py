@@ -82,11 +82,13 @@ def _expanded(
                 "leave it out"
             )
         if expand_group is None:
-            raise CornerstoneError(f"config: tasks.{name} is a group, and nothing here can expand it")
+            raise CornerstoneError(
+                f"config: tasks.{name} is a group, and no function that expands groups was given"
+            )
         for member in expand_group(keys["group"], keys["include_path"]):
             if not re.fullmatch(schema()["$defs"]["name"]["pattern"], member):
                 raise CornerstoneError(
-                    f"config: tasks.{name}: its task {member!r} has no name for a file: {NAME_PHRASE}"
+                    f"config: tasks.{name}: its task {member!r} has a name that no file can have: {NAME_PHRASE}"
                 )
             if member not in tasks:
                 yield member, keys

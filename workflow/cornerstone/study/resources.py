@@ -1,4 +1,4 @@
-"""What an evaluation asks of the machine it runs on: threads and minutes.
+"""The threads and minutes that an evaluation requests.
 
 evaluation_threads(study.model("demo_llama"), cores=8, gpus=None)    # 1: a small model
 """

@@ -1,4 +1,4 @@
-"""Check targets on the command line, such as results/figures/pie_llama3_8b.pdf: the study must have them.
+"""Check that the study has the targets on the command line, such as results/figures/pie_llama3_8b.pdf.
 
 check_targets(study, sys.argv[1:])
 """
@@ -120,7 +120,7 @@ def _check_unscorable(study: StudyConfig, path: str) -> None:
 def _split_result(path: str, pattern: str, ending: str, parts: int) -> list[str]:
     names = path.removesuffix(ending).split("/")
     if not path.endswith(ending) or len(names) != parts:
-        raise CornerstoneError(f"files there are called {pattern}")
+        raise CornerstoneError(f"files there are named {pattern}")
     return names
 
 

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whenever the process is killed or the disk fills.
+"""Files that are either complete or absent, even if the process is killed or the disk fills.
 
     with durable_file(Path("results/table.parquet")) as temporary:
         pq.write_table(table, temporary)
@@ -28,7 +28,7 @@ ABANDONED_SECONDS = 24 * 3600.0
 
 @contextmanager
 def durable_file(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path next to `path`; when the block ends well, put it in the place of `path`.
+    """Yield a temporary path next to `path`; when the block succeeds, move it to `path`.
 
     Synced to the disk before and after the renaming, so a crash leaves the old file or the new one.
     Where the block fails, the temporary file is removed and `path` is as it was.
@@ -59,13 +59,13 @@ def write_json(content: Any, path: Path | str) -> None:
 
 
 def digest_of(content: Any) -> str:
-    """sha256 (hex) of the one way of writing `content` as JSON: sorted keys, no spaces."""
+    """sha256 (hex) of `content` as canonical JSON: sorted keys, no spaces."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def set_aside(path: Path | str, reason: str) -> Path:
-    """Rename a file of no use to `….rejected`, say so in one line on stderr; return the new path."""
+    """Rename an unusable file to `….rejected`, and say so in one line on stderr; return the new path."""
     path = Path(path)
     rejected = path.with_name(path.name + ".rejected")
     number = 1

@@ -17,7 +17,7 @@ TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class CornerstoneError(Exception):
-    """A mistake the user can mend. Its message is one line; scripts print it without a stack trace.
+    """A mistake that the user can correct. Its message is one line; scripts print it without a stack trace.
 
     What it quotes, names of fields and files, may hold anything: what would end or garble the line is escaped.
     """

@@ -1,4 +1,4 @@
-"""The Hugging Face hub: what a model's repository holds, and its answers in words.
+"""The Hugging Face hub: the files of a model's repository, and errors of the hub in plain words.
 
     model = find_model("meta-llama/Meta-Llama-3-8B", "main")
     model.commit, [(file.path, file.size) for file in model.files]
@@ -66,7 +66,7 @@ class HubModel:
 
 
 def find_model(hub_id: str, revision: str) -> HubModel:
-    """Ask the hub which commit a revision is and which files it has.
+    """Look up on the hub which commit a revision is and which files it has.
 
     Raises HubUnreachable without a network, and CornerstoneError for what the hub refuses.
     """
@@ -160,14 +160,14 @@ def _explanation(error: Exception, hub_id: str, revision: str | None, kind: str)
     if isinstance(error, OfflineModeIsEnabled) or constants.is_offline_mode():
         return HubUnreachable(
             f"{hub_id} is not (whole) in the Hugging Face cache {constants.HF_HUB_CACHE}, and {constants.ENDPOINT} "
-            "cannot be asked for it: there is no network, or HF_HUB_OFFLINE is set; mend that"
+            "cannot be asked for it: there is no network, or HF_HUB_OFFLINE is set; change that"
         )
     if is_transient(error):
         return HubUnreachable(
             f"{constants.ENDPOINT} does not answer as it should for {hub_id} ({one_line(error)}): check the "
             "network and type the same command again; finished files are kept"
         )
-    return CornerstoneError(f"the hub's {hub_id} cannot be had ({one_line(error)})")
+    return CornerstoneError(f"the hub's {hub_id} could not be fetched ({one_line(error)})")
 
 
 def no_room(trouble: str) -> CornerstoneError:
@@ -181,7 +181,7 @@ def no_room(trouble: str) -> CornerstoneError:
 def not_writable(trouble: str, error: OSError) -> CornerstoneError:
     """The error for a cache that may only be read, where something in it is missing or damaged."""
     return CornerstoneError(
-        f"{trouble} in the Hugging Face cache {constants.HF_HUB_CACHE}, which may not be written to "
+        f"{trouble} in the Hugging Face cache {constants.HF_HUB_CACHE}, which is not writable "
         f"({one_line(error)}): ask whoever keeps it to download the model there, or set HF_HOME to a folder of yours"
     )
 

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from cornerstone.system.errors import CornerstoneError
+from cornerstone.system.errors import CornerstoneError, one_line
 from cornerstone.system.registry import is_own, load_extension
 
 OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_IMPLICIT_TOKEN")
@@ -29,7 +29,8 @@ def run_logged(
 ) -> None:
     """Run `main(snakemake)` with stdout and stderr in the rule's log, a line at a time; `shown`: on the terminal too.
 
-    Exits with 1 and one line for a CornerstoneError, and with the stack trace for anything else.
+    Exits with 1 and one line for a CornerstoneError, and with the stack trace for anything else. The last line of a job
+    that does not succeed begins with one of `cornerstone.study.job_states.ENDINGS`, unless it was killed.
     `main` imports what it needs itself, so that the libraries see `offline` and the number of threads.
     """
     # Importing torch and transformers makes millions of objects that live as long as the process: looking for garbage
@@ -59,8 +60,12 @@ def run_logged(
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         sys.exit(130)
-    except Exception:
+    except SystemExit as stop:  # of `stopped_in_order`: a time limit, scancel
+        print("stopped", file=sys.stderr)
+        sys.exit(stop.code)
+    except Exception as error:
         traceback.print_exc()
+        print(f"failed: {one_line(error)}", file=sys.stderr)
         sys.exit(1)
     finally:
         gc.freeze()

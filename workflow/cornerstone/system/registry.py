@@ -93,7 +93,7 @@ class Registry(Generic[Entry]):
         return sorted(set(self._files.values()))
 
     def _import_module_of(self, name: str) -> None:
-        """An entry stands in the module of its name, or of the first words of its name: pie_all in pie."""
+        """Import the module of an entry: it has the entry's name, or the first words of it (pie_all is in pie)."""
         modules = {found.name for found in pkgutil.iter_modules(self._path())}
         words = name.split("_")
         for count in range(len(words), 0, -1):
@@ -122,10 +122,12 @@ def load_extension(file: Path | str) -> None:
     if module_name in sys.modules:
         return
     if not path.is_file():
-        raise CornerstoneError(f"extensions: {file} is no file: give the path of a Python file of your own")
+        raise CornerstoneError(
+            f"extensions: {file} is not a file: give the path of a Python file of your own"
+        )
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:
-        raise CornerstoneError(f"extensions: {file} is no Python file: give one that ends in .py")
+        raise CornerstoneError(f"extensions: {file} is not a Python file: give one that ends in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     try:

@@ -1,4 +1,4 @@
-"""Tables over all models and tasks: one module a subject, with its numbers, layout and note.
+"""Tables over all models and tasks: one module per subject, with its numbers, layout and note.
 
     TABLES["shares"].make(results)                              # the rows of tables/shares.csv
     TABLES["shares"].sections(rows, View(titles, score))        # what shares.md and the report show
@@ -43,7 +43,7 @@ class Table:
     """A table.
 
     name:      of its files.
-    about:     what it holds, in a line of the README.
+    about:     what it holds, for the list in docs/results.md.
     make:      its rows, as they are written to {name}.csv: of `values.results.Results`, or of `tables.audit.Audits` if
                it is the audit's.
     sections:  from the rows, as they are read from {name}.csv, to what people read. None where there is no {name}.md.

@@ -19,10 +19,10 @@ from cornerstone.tables.text import prose
 from cornerstone.values.results import Results
 
 EVIDENCE_NOTE = (
-    "The numbers that the claims were decided by. The claim has each number above or below its bound; it is supported "
-    "where the whole interval is on that side. Scores without a sublayer are decided by the tests of the table of "
-    "ablation instead, which allow for all of the model's sublayers: their bounds are above the best constant answer, "
-    "and an interval on one side may not be enough."
+    "The numbers that the claims were decided by. The claim puts each number above or below its bound, and is "
+    "supported where the whole interval is on that side. Scores without a sublayer are decided by the tests of the "
+    "table of ablation instead, which correct for all of the model's sublayers: their bounds are above the best "
+    "constant answer, and an interval on one side may not be enough."
 )
 
 
@@ -43,7 +43,7 @@ def claim_text(row) -> str:
 
 def claims_sections(table: pd.DataFrame, view: View) -> list[Section]:
     rows = [
-        {"Claim": claim_text(row), "Verdict": row.verdict, "What the data say": row.finding}
+        {"Claim": claim_text(row), "Verdict": row.verdict, "Finding": row.finding}
         for row in table.itertuples()
     ]
     return [Section("The paper's claims", _claims_note(view.score), pd.DataFrame(rows))]
@@ -51,20 +51,20 @@ def claims_sections(table: pd.DataFrame, view: View) -> list[Section]:
 
 def _claims_note(score: Score) -> str:
     return prose(
-        "With these models, these tasks and these documents; a verdict is on all models together. Surely means: the "
-        "whole 95 % interval says so; a claim is not decidable where intervals lie on both sides of its bound.",
-        "Guessing is chance or the best constant answer; a score within the configuration's collapse_margin of it "
-        "still is guessing, which is tested as in the table of ablation."
+        "For these models, tasks and documents; a verdict is on all models together. Significantly means: by the whole "
+        "95 % interval, or by the test. A claim is not decidable where intervals include its bound.",
+        "Guessing is chance or the best constant answer. A score within the configuration's collapse_margin of it "
+        "counts as guessing, which is tested as in the table of ablation."
         if score.is_accuracy
-        else "Claims on the part of right answers are decided by accuracies alone.",
-        "Cornerstones are those of the table of cornerstones: found on the same documents, not given.",
+        else "Claims about right answers are decided by accuracies only.",
+        "Cornerstones are those of the table of cornerstones, chosen on the same documents.",
     )
 
 
 TABLES.register(
     Table(
         name="claims",
-        about="what the data say of each of the paper's claims: supported, contradicted or not decidable",
+        about="the verdict on each of the paper's claims: supported, contradicted or not decidable",
         make=_make_claims,
         sections=claims_sections,
         is_folded=False,

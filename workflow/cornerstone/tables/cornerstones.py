@@ -18,11 +18,11 @@ from cornerstone.values.document_numbers import DocumentNumbers, task_draws
 from cornerstone.values.results import Results, shares_of, tasks_with_shares
 
 NOTE = (
-    "The paper's Table 2. Cornerstones are found by rank: the largest by share averaged over tasks. A task without "
-    "a positive value has no shares and is left out of their mean; a model without a positive value on any task has "
-    "no cornerstones. Value: mean over all tasks, with its 95 % interval; the share has no honest one. Tasks: how "
-    f"many the mean share is over. The last column says in how many of {RESAMPLES:,} resampled sets of documents a "
-    "sublayer is among the top. This is stability, not confidence: how steadily these documents name it, no "
+    "The paper's Table 2. Cornerstones are found by rank: the sublayers of the largest share averaged over tasks. A "
+    "task without a positive value has no shares and is left out of the mean. A model without a positive value on any "
+    "task has no cornerstones. Value: mean over all tasks, with its 95 % interval; shares have no valid one. Tasks: "
+    f"how many the mean share is over. The last column says in how many of {RESAMPLES:,} resampled sets of documents "
+    "a sublayer is among the top. This is stability, not confidence: how often these documents name it, not a "
     "probability that it truly is one."
 )
 
@@ -90,7 +90,7 @@ def _where_the_paper_names_it(row) -> dict[str, str]:
 TABLES.register(
     Table(
         name="cornerstones",
-        about="Table 2 of the paper: found by rank, with how often resampled documents name the same "
+        about="Table 2 of the paper: the cornerstones by rank, with how often resampled documents name the same "
         "(stability, not confidence)",
         make=cornerstones_table,
         sections=cornerstones_sections,

@@ -1,4 +1,4 @@
-"""What removing one sublayer costs, cornerstones against the others: the paper's Tables 3 and 4.
+"""The drop of the score when one sublayer is removed, cornerstones compared with the others: Tables 3 and 4.
 
 drops_table(results)            # tables/drops.csv
 drops_by_task_table(results)    # tables/drops_by_task.csv
@@ -18,10 +18,10 @@ from cornerstone.values.document_numbers import DocumentNumbers, task_draws
 from cornerstone.values.results import Results
 
 NOTE = (
-    "The paper's Table 3. Full score less the score without one sublayer, mean over sublayers and over tasks, with "
-    "95 % intervals: paired bootstrap over documents, tasks independent. The cornerstones were found on the same "
-    "documents and are held fixed, which makes their drops a little too large and the others' a little too small "
-    "where the choice is close. A model without a positive value on any task has no cornerstones: all its sublayers "
+    "The paper's Table 3. Full score minus the score without one sublayer, mean over sublayers and over tasks, with "
+    "95 % intervals: paired bootstrap over documents, tasks independent. The cornerstones were chosen on the same "
+    "documents and are held fixed. Where the choice is close, this makes their drops a little too large and the "
+    "others' a little too small. A model without a positive value on any task has no cornerstones: all its sublayers "
     "are others."
 )
 
@@ -83,7 +83,7 @@ def drops_sections(table: pd.DataFrame, view: View) -> list[Section]:
             "Model": view.titles.model(row.model),
             "Cornerstones": "none" if pd.isna(row.cornerstones) or not row.cornerstones else row.cornerstones,
             **_drop_cells(row, "cornerstone", "Drop without a cornerstone", unit),
-            **_drop_cells(row, "other", "Drop without another", unit),
+            **_drop_cells(row, "other", "Drop without another sublayer", unit),
             "Tasks": row.tasks,
         }
         for row in table.itertuples()
@@ -98,7 +98,7 @@ def drops_by_task_sections(table: pd.DataFrame, view: View) -> list[Section]:
         {
             "Model": view.titles.model(row.model),
             "Task": view.titles.task(row.task),
-            **_drop_cells(row, "other", "Drop without another", unit),
+            **_drop_cells(row, "other", "Drop without another sublayer", unit),
             **_drop_cells(row, "cornerstone", "Drop without a cornerstone", unit),
             "Documents": f"{row.documents:,}",
         }
@@ -118,8 +118,8 @@ def _note_by_task(score: Score) -> str:
     return prose(
         "The paper's Table 4 (drops without one other sublayer), beside the cornerstones' drops; see the note of "
         "Table 3.",
-        "Where no answer changed the interval is ± 3 / documents: so many of all documents may still be affected, and "
-        "of that no interval can tell more."
+        "Where no answer changed the interval is ± 3 / documents: up to that part of all documents may still be "
+        "affected."
         if score.is_accuracy
         else "",
         on_lower_end(score),
@@ -129,7 +129,7 @@ def _note_by_task(score: Score) -> str:
 TABLES.register(
     Table(
         name="drops",
-        about="Tables 3 and 4 of the paper: the drop without one cornerstone and without one other sublayer, "
+        about="Table 3 of the paper: the drop without one cornerstone and without one other sublayer, "
         "means over tasks",
         make=drops_table,
         sections=drops_sections,
@@ -140,7 +140,7 @@ TABLES.register(
 TABLES.register(
     Table(
         name="drops_by_task",
-        about="the drop without one cornerstone and without one other sublayer, on each task",
+        about="Table 4 of the paper: the drop without one cornerstone and without one other sublayer, by task",
         make=drops_by_task_table,
         sections=drops_by_task_sections,
         is_folded=False,

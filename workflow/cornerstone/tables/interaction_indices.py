@@ -1,4 +1,4 @@
-"""Interaction indices: how much more two sublayers are worth together than one by one, and which the noise hides.
+"""The table of Shapley interaction indices: every two sublayers, with intervals.
 
 TABLES["interaction_indices"].make(Indices(rows, titles, score))      # tables/interaction_indices.csv
 """
@@ -16,15 +16,15 @@ from cornerstone.tables.text import prose
 from cornerstone.values.titles import Titles
 
 NOTE = (
-    "The Shapley interaction index of every two sublayers: how much more they are worth together than one by one, a "
-    "mean over what else may be there. Below zero they can stand in for each other. Above zero one is of no use "
-    "without the other, or little is left to lose without one. The indices come from coalitions of each document's "
-    "own and are right on average whatever the model is like. Their 95 % intervals hold the errors of drawing "
-    "coalitions and of drawing documents. Surely: not zero, by Benjamini and Hochberg over a task's pairs, 5 %. Half "
-    "an interval: the median over pairs; the noise hides indices that are smaller."
+    "The Shapley interaction index of every two sublayers: how much more they are worth together than separately, "
+    "averaged over which others are present. Below zero they are redundant. Above zero one is of no use without the "
+    "other, or little is left to lose without one. The indices come from per-document coalitions and are unbiased. "
+    "Their 95 % intervals cover the errors of drawing coalitions and of drawing documents. Significant: not zero, by "
+    "Benjamini and Hochberg over a task's pairs, 5 %. Half-width: of the intervals, the median over pairs; smaller "
+    "indices are lost in the noise."
 )
 NAMED = 3
-"""Indices that are surely not zero and that people read, the largest first; the CSV file has all pairs."""
+"""How many significant indices the text names, the largest first; the CSV file has all pairs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,14 +49,14 @@ def index_sections(table: pd.DataFrame, view: View) -> list[Section]:
                 "Task": view.titles.task(task),
                 "Documents": rows["documents"].iloc[0],
                 "Pairs": len(rows),
-                "Surely": len(sure),
-                unit.difference_heading("Half an interval"): unit.text(_half_interval(rows)),
-                unit.difference_heading("Largest that are sure"): "; ".join(
+                "Significant": len(sure),
+                unit.difference_heading("Half-width"): unit.text(_half_interval(rows)),
+                unit.difference_heading("Largest significant"): "; ".join(
                     _named(row, unit) for row in sure.head(NAMED).to_dict("records")
                 ),
             }
         )
-    note = prose(NOTE, f"The noise hides all indices of {'; '.join(hidden)}." if hidden else "")
+    note = prose(NOTE, f"All indices of {'; '.join(hidden)} are lost in the noise." if hidden else "")
     return [Section("Interaction indices", note, pd.DataFrame(text))]
 
 
@@ -75,7 +75,7 @@ def _named(row: dict, unit: Unit) -> str:
 TABLES.register(
     Table(
         name="interaction_indices",
-        about="the Shapley interaction index of every two sublayers, with intervals, and what the noise hides",
+        about="the Shapley interaction index of every two sublayers, with intervals",
         make=lambda indices: indices.rows,
         sections=index_sections,
         is_folded=True,

@@ -1,4 +1,4 @@
-"""What removing runs of neighbouring sublayers together costs beside the sum of their single removals.
+"""Removing runs of consecutive sublayers together, compared with the sum of their single removals.
 
 joint_table(results)    # tables/joint.csv
 """
@@ -34,7 +34,7 @@ def joint_table(results: Results) -> pd.DataFrame:
             rows.append(
                 {"model": model, "size": size, "windows": len(chosen), "tasks": len(of_tasks)}
                 | _means(of_tasks, chosen)
-                | _surely(intervals, chosen)
+                | _significant(intervals, chosen)
             )
     return pd.DataFrame(rows, columns=COLUMNS.split())
 
@@ -48,7 +48,7 @@ def _means(of_tasks: list[DocumentNumbers], chosen: list[tuple[int, ...]]) -> di
     return columns
 
 
-def _surely(intervals: pd.DataFrame, chosen: list[tuple[int, ...]]) -> dict[str, int]:
+def _significant(intervals: pd.DataFrame, chosen: list[tuple[int, ...]]) -> dict[str, int]:
     of_runs = intervals.loc[intervals.index.isin([",".join(map(str, window)) for window in chosen])]
     return {"more": int((of_runs["low"] > 0).sum()), "less": int((of_runs["high"] < 0).sum())}
 
@@ -61,13 +61,13 @@ def joint_sections(table: pd.DataFrame, view: View) -> list[Section]:
             "Sublayers removed": row.size,
             "Runs": row.windows,
             unit.difference_heading("Together"): unit.with_interval(row.joint, row.joint_low, row.joint_high),
-            unit.difference_heading("Sum one by one"): unit.with_interval(
+            unit.difference_heading("Sum of separate"): unit.with_interval(
                 row.single, row.single_low, row.single_high
             ),
             unit.difference_heading("Difference"): unit.text(row.excess),
             "95 % interval": unit.interval(row.low, row.high),
-            "Surely more": row.more,
-            "Surely less": row.less,
+            "Significantly more": row.more,
+            "Significantly less": row.less,
         }
         for row in table.itertuples()
     ]
@@ -77,9 +77,9 @@ def joint_sections(table: pd.DataFrame, view: View) -> list[Section]:
 
 def _note(score: Score) -> str:
     return prose(
-        "Runs of neighbouring sublayers that hold no cornerstone, removed together and one by one: drops of the score, "
-        "means over runs and tasks. Above zero, the difference means that they can stand in for each other. Surely "
-        "more, less: how many runs, counted on each task, have an interval of the difference above or below zero.",
+        "Runs of consecutive sublayers without a cornerstone, removed together and separately: drops of the score, "
+        "means over runs and tasks. A difference above zero means that they are redundant. Significantly more, less: "
+        "how many runs × tasks have an interval of the difference above or below zero.",
         _on_the_floor(score),
         on_lower_end(score),
     )
@@ -98,7 +98,7 @@ def _on_the_floor(score: Score) -> str:
 TABLES.register(
     Table(
         name="joint",
-        about="removing runs of other sublayers together",
+        about="removing runs of consecutive sublayers without a cornerstone together",
         make=joint_table,
         sections=joint_sections,
         is_folded=False,

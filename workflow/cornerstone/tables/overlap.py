@@ -1,4 +1,4 @@
-"""Overlap: what removing two sublayers together costs beside the sum of their single removals, and where.
+"""Overlap: removing two sublayers together compared with the sum of their single removals, by group of pairs.
 
 overlap_table(results)    # tables/overlap.csv: by cornerstones, kinds, depth and distance, a row per model and group
 """
@@ -15,11 +15,11 @@ from cornerstone.values.pairs import pair_excess, pair_groups
 from cornerstone.values.results import Results
 
 NOTE = (
-    "Pairs of sublayers removed together and one by one: drops of the score, means over pairs and tasks, all but the "
-    "first rows of pairs without a cornerstone. Above zero, the difference means that they can stand in for each "
-    "other; below zero that one is of no use without the other, or that nothing was left to lose. Depth is the third "
-    "of the model that the pair's middle is in. Surely more, less: on how many pair × task the difference is surely "
-    "above or below zero (Benjamini and Hochberg over a task's pairs, 5 %)."
+    "Pairs of sublayers removed together and separately: drops of the score, means over pairs and tasks. All rows but "
+    "the first are of pairs without a cornerstone. A difference above zero means that the two are redundant; below "
+    "zero, that one is of no use without the other, or that nothing was left to lose. Depth is the third of the model "
+    "that holds the pair's middle. Significantly more, less: on how many pairs × tasks the difference is above or "
+    "below zero (Benjamini and Hochberg over a task's pairs, 5 %)."
 )
 COLUMNS = "model by group pairs tasks joint single excess low high more less"
 
@@ -29,8 +29,8 @@ def overlap_table(results: Results) -> pd.DataFrame:
 
     by, group: see `pair_groups`. joint: drop of the score without both, mean over pairs and tasks; single: sum of the
     drops without each; excess = joint − single, minus the mean interaction, with its 95 % interval (paired over
-    documents, tasks independent). more, less: on how many pair × task the excess is surely above and below zero
-    (`sure` of the interactions).
+    documents, tasks independent). more, less: on how many pairs × tasks the excess is significantly above and below
+    zero (`sure` of the interactions).
     """
     rows = []
     for model in results.models:
@@ -42,13 +42,13 @@ def overlap_table(results: Results) -> pd.DataFrame:
             of_group = signs[signs.index.isin(pairs)]
             about = {"model": model, "by": by, "group": group, "pairs": len(pairs), "tasks": len(of_tasks)}
             costs = {"joint": joint, "single": single, "excess": joint - single, "low": low, "high": high}
-            surely = {"more": int((of_group < 0).sum()), "less": int((of_group > 0).sum())}
-            rows.append(about | costs | surely)
+            significant = {"more": int((of_group < 0).sum()), "less": int((of_group > 0).sum())}
+            rows.append(about | costs | significant)
     return pd.DataFrame(rows, columns=COLUMNS.split())
 
 
 def _signs(interactions: pd.DataFrame) -> pd.Series:
-    """1, −1, or 0 where it is not sure, by pair: one for each task."""
+    """The sign of each significant interaction, 0 of the others, by pair: one for each task."""
     pairs = pd.MultiIndex.from_frame(interactions[["first", "second"]])
     return pd.Series(np.where(interactions["sure"], np.sign(interactions["interaction"]), 0), pairs)
 
@@ -62,11 +62,11 @@ def overlap_sections(table: pd.DataFrame, view: View) -> list[Section]:
             "Pairs": row.group,
             "Number": row.pairs,
             unit.difference_heading("Together"): unit.text(row.joint),
-            unit.difference_heading("Sum one by one"): unit.text(row.single),
+            unit.difference_heading("Sum of separate"): unit.text(row.single),
             unit.difference_heading("Difference"): unit.text(row.excess),
             "95 % interval": unit.interval(row.low, row.high),
-            "Surely more": row.more,
-            "Surely less": row.less,
+            "Significantly more": row.more,
+            "Significantly less": row.less,
         }
         for row in table.itertuples()
     ]
@@ -76,7 +76,7 @@ def overlap_sections(table: pd.DataFrame, view: View) -> list[Section]:
 TABLES.register(
     Table(
         name="overlap",
-        about="pairs removed together against one by one: with and without a cornerstone, by kinds, depth "
+        about="pairs removed together compared with separately: with and without a cornerstone, by kind, depth "
         "and distance",
         make=overlap_table,
         sections=overlap_sections,

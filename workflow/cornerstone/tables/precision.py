@@ -1,4 +1,4 @@
-"""How many documents are enough: how wide the intervals are, and what narrower ones take.
+"""How many documents are enough: how wide the intervals are, and what narrower ones need.
 
     precision_table(measured)        # a row per model, task and kind of number; `snakemake precision` prints it
 
@@ -25,24 +25,22 @@ from cornerstone.values.mixes import MIX, MIX_OF_ALL, RANKS, mix_rows
 from cornerstone.values.sample_sizes import documents_needed, documents_needed_of, half_widths
 
 NOTE = (
-    "Half-width of the 95 % interval of a sublayer's effect of removal, and of its value: the median over sublayers "
-    "and the widest now, and how many documents like these it takes until the widest is as narrow as said, with the "
-    "time for them on the devices that were used. In brackets: how many of the task's own documents, for what is said "
-    "of these alone. The keys documents and sample of the configuration set it."
+    "Half-widths of the 95 % intervals of sublayers' effects of removal, and of their values: the median over "
+    "sublayers, and the widest. Then how many documents like these are needed until the widest is as narrow as "
+    "stated, with the time to evaluate them on the devices used so far. In brackets: how many of the task's own "
+    "documents are needed for a statement about these alone. Set the number with documents or sample in the "
+    "configuration."
 )
-NONE_ENOUGH = (
-    "None: with so few coalitions of each document's own, all documents of the task leave more open."
-)
+NONE_ENOUGH = "None: with so few coalitions per document, even all documents of the task are not enough."
 MIX_NOTE = (
-    "What more documents, and more coalitions of each document's own, would buy. A mix is a number of documents × a "
-    "number of pairs of coalitions that each of them has. Goals: the widest 95 % interval of a value as narrow as "
-    "said, and the ranks of the three largest values known for sure, which such a mix then reaches four times out "
-    "of five. Both are as far as these documents tell, with chance in single values evened out. Work is that of the "
-    "whole mix, in times of all that was evaluated so far, single removals and windows included (max_removed: 1 "
-    "does without windows); what is evaluated already is not evaluated again. The cheapest mix has no more "
-    "documents than the task; the last column is the cheapest for what is said of the task's own documents alone. "
-    "An empty cell: it takes more documents than there are, or more than four times as many pairs, and that far is "
-    "not told."
+    "What more documents, and more coalitions of each document, would gain. A mix is a number of documents × a number "
+    "of pairs of coalitions per document. Goals: the widest 95 % interval of a value as narrow as stated, or the "
+    "ranks of the three largest values known. A mix reaches the latter four times out of five. Both are estimated "
+    "from these documents, with the noise in single values smoothed. Work is that of the whole mix, single removals "
+    "and windows included, as a multiple of all that was evaluated so far (max_removed: 1 omits the windows). What is "
+    "evaluated already is not evaluated again. The cheapest mix has no more documents than the task. The last column "
+    "is the cheapest mix for a statement about the task's own documents alone. An empty cell: it would take more "
+    "documents than there are, or more than four times as many pairs, which is beyond what can be predicted."
 )
 
 
@@ -61,7 +59,7 @@ def precision_table(measured: Sequence[DocumentNumbers]) -> pd.DataFrame:
     the sublayers, no more than the largest difference of two scores. For each of the score's half_widths, w in its
     unit, so that no sublayer's is wider: documents_{w}, of documents like these; own_{w}, of the split's own, for what
     is said of that split alone; seconds_{w}: what evaluating documents_{w} takes on the devices that were used so far
-    (NaN: not known). own_{w} of values with coalitions of each document's own is infinite where all are too few. Then
+    (NaN: not known). own_{w} of values with per-document coalitions is infinite where all are too few. Then
     the rows of `mix_rows`.
     """
     rows = [_row(numbers, *one) for numbers in measured for one in designs_of(numbers.estimator).items()]
@@ -155,7 +153,7 @@ def _mix_section(mixes: pd.DataFrame, view: View) -> Section:
         for row in of_each
     ]
     cheapest = [_cheapest(row, view.score) for row in of_all]
-    return Section("Documents, and coalitions of each", prose(MIX_NOTE, *cheapest), pd.DataFrame(rows))
+    return Section("Documents, and coalitions per document", prose(MIX_NOTE, *cheapest), pd.DataFrame(rows))
 
 
 def _goal(goal: str, score: Score) -> str:
@@ -188,7 +186,7 @@ def _cheapest(row: Mapping[str, float], score: Score) -> str:
     goal = _goal(row["goal"], score)
     where = " on all models and tasks" if row["number"] == MIX_OF_ALL else ""
     if pd.isna(row["cheapest_documents"]):
-        return f"For {goal}{where}: no mix."
+        return f"No mix reaches {goal}{where}."
     seconds = row["cheapest_seconds"]
     time = "" if pd.isna(seconds) else f", {duration(seconds)}"
     return (
@@ -200,8 +198,8 @@ def _cheapest(row: Mapping[str, float], score: Score) -> str:
 TABLES.register(
     Table(
         name="precision",
-        about="how wide the intervals are, and what narrower ones would take: documents, and pairs of coalitions of "
-        "each (`snakemake precision` prints it)",
+        about="how wide the intervals are, and what narrower ones need: documents, and pairs of coalitions per "
+        "document (`snakemake precision` prints it)",
         make=lambda results: precision_table(results.measured),
         sections=precision_sections,
         is_folded=False,

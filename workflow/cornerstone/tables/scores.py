@@ -54,10 +54,10 @@ def _constant_cell(row, score: Score) -> dict[str, str]:
 def _scores_note(score: Score) -> str:
     return prose(
         "Score of the full model, with the 95 % interval of a bootstrap over documents.",
-        "A model that collapsed may give one answer always: compare with the best constant answer, not with chance "
+        "A collapsed model may always give the same answer: compare with the best constant answer, not with chance "
         "alone."
         if score.is_accuracy
-        else "Chance is where all choices are alike.",
+        else "Chance is the score of equally likely choices.",
         on_lower_end(score),
     )
 
@@ -65,7 +65,7 @@ def _scores_note(score: Score) -> str:
 TABLES.register(
     Table(
         name="scores",
-        about="the full models",
+        about="the scores of the full models",
         make=lambda results: scores_table(results.ablation),
         sections=scores_sections,
         is_folded=False,
@@ -77,8 +77,9 @@ TABLES.register(
 def scores_side_by_side(agreement: pd.DataFrame) -> pd.DataFrame:
     """A row per model, task and score: what the full model has, and how its effects agree with the yardstick's.
 
-    full, low, high, chance: of the full model. lost: how many sublayers' removals surely cost some of it. unseen: how
-    many it shows no loss for though the yardstick surely fell; unseen_labels names them, the largest fall first.
+    full, low, high, chance: of the full model. lost: how many sublayers' removals lower it significantly. unseen: how
+    many it shows no loss for although the yardstick fell significantly; unseen_labels names them, the largest fall
+    first.
     rank_correlation: of all sublayers' effects with those on the yardstick; noise lowers it.
     """
     rows = [
@@ -143,9 +144,9 @@ def _names(labels: str) -> str:
 def _side_by_side_note() -> str:
     noun = yardstick().noun
     return (
-        "Every score of the same evaluation; the study's own is marked. Lost: without how many of the sublayers it "
-        "surely falls (Holm over sublayers, at 5 %). Unseen: of how many its interval tells no loss, though the "
-        f"{noun} surely falls: accuracies move only where an answer changes. The last column is Spearman's "
+        "Every score of the same evaluation; the study's own is marked. Lost: how many sublayers' removals lower it "
+        "significantly (Holm over sublayers, 5 %). Unseen: how many removals it shows no loss for although they lower "
+        f"the {noun} significantly: an accuracy changes only where an answer does. The last column is Spearman's "
         f"correlation of the effects of all single removals with those on the {noun}; noise lowers it."
     )
 
@@ -153,8 +154,7 @@ def _side_by_side_note() -> str:
 TABLES.register(
     Table(
         name="scores_side_by_side",
-        about="the full models in every score: how many sublayers' loss each shows, and which it does not "
-        "see",
+        about="the full models in every score: how many sublayers' losses each score shows, and which it misses",
         make=lambda results: scores_side_by_side(results.agreement),
         sections=side_by_side_sections,
         is_folded=True,

@@ -16,17 +16,17 @@ from cornerstone.values.published import Published
 from cornerstone.values.results import cornerstones
 
 NOTE = (
-    "The paper's Table 1. Share: what each task's own top sublayers hold of the positive values, mean over tasks. A "
-    "task without a positive value has no shares and is left out: Tasks says over how many the means are. The share "
-    "has no honest interval, as negative values are set to 0; noise alone is what it would be on average if every "
-    "value were zero and only the noise of having few documents were left. Cornerstones: what the same few "
-    "sublayers hold on every task. Signed share: of the sum with negative values counted, with its 95 % interval "
-    "(top sublayers held fixed, which are chosen on the same documents); left empty where that sum is not surely "
-    "above zero."
+    "The paper's Table 1. Share: what each task's own top sublayers hold of the sum of the positive values, mean over "
+    "tasks. A task without a positive value has no shares and is left out; Tasks says how many the means are over. "
+    "Shares have no valid interval, as negative values are set to 0. Null share: what the share would be on average "
+    "if every value were zero and only the noise of few documents were left. Cornerstones: what the same few "
+    "sublayers hold on every task. Signed share: of the sum with negative values counted, with its 95 % interval (top "
+    "sublayers held fixed; they are chosen on the same documents); empty where that sum is not significantly above "
+    "zero."
 )
 NOTE_BY_TASK = (
-    "The shares of Table 1 task by task, with each task's own top sublayers. Where no value is positive there are "
-    "none."
+    "The shares of Table 1 by task, with each task's own top sublayers. A task on which no value is positive has no "
+    "shares."
 )
 
 PARTS = ("top_share", "other_share", "noise_share", "cornerstone_share", "signed_share", "low", "high")
@@ -38,7 +38,7 @@ def shares_by_task_table(values: pd.DataFrame, top_k: int) -> pd.DataFrame:
     top_share: share of the task's own top_k sublayers, named in top; other_share: of all others; noise_share: what
     noise alone would give the top_k; cornerstone_share: of the model's cornerstones, the same on every task;
     signed_share, low, high: of the task's top_k in the signed sum, with its 95 % interval (empty where that sum is not
-    surely above zero). All of them, and top, are empty where no value is positive.
+    significantly above zero). All of them, and top, are empty where no value is positive.
     """
     named = cornerstones(values, top_k)
     return pd.DataFrame(
@@ -153,7 +153,7 @@ def shares_by_task_sections(table: pd.DataFrame, view: View) -> list[Section]:
 
 def _share_columns(row) -> dict[str, str]:
     return {
-        "Noise alone %": percent(row.noise_share),
+        "Null share %": percent(row.noise_share),
         "Cornerstones %": percent(row.cornerstone_share),
         "Signed share %": percent(row.signed_share),
         "95 % interval": POINTS.interval(row.low, row.high),
@@ -163,8 +163,7 @@ def _share_columns(row) -> dict[str, str]:
 TABLES.register(
     Table(
         name="shares",
-        about="Table 1 of the paper: the share of the top `top_k` sublayers, beside what noise alone would "
-        "give",
+        about="Table 1 of the paper: the share of the top `top_k` sublayers, beside the null share",
         make=lambda results: shares_table(results.values, results.top_k, results.published),
         sections=shares_sections,
         is_folded=False,

@@ -1,4 +1,4 @@
-"""Every sublayer's value and effect of removal, and what is said of some of them in words.
+"""The tables of every sublayer: its value, and its effect of removal.
 
 The rows of tables/values.csv and tables/ablation.csv are those of values/*/*.csv and ablation/*/*.csv.
 """
@@ -16,15 +16,15 @@ from cornerstone.values.titles import Titles
 VALUES_NOTE = "Each sublayer's value, with its 95 % interval."
 STABILITY_NOTE = (
     "In how many of the resampled sets of documents a sublayer is among the configuration's top_k largest positive "
-    "values. This is stability, not confidence: how steadily these documents name it, no probability that it truly "
-    "is among the largest."
+    "values. This is stability, not confidence: how often these documents name it, not a probability that it truly is "
+    "among the largest."
 )
 STATES_NOTE = (
-    "Collapsed: surely guessing, that is, within the configuration's collapse_margin of chance or of the best constant "
-    "answer. Above: surely more than this margin above both. Below: surely more than this margin below both. Undecided "
-    "is all else, and with few documents nearly everything near guessing. Paired tests of equivalence and of "
-    "superiority, Holm over the sublayers of a model on a task, 2.5 % to a side. Sublayers without which all scores "
-    "stay above are left out."
+    "Collapsed: within the configuration's collapse_margin of chance or of the best constant answer, by an equivalence "
+    "test. Above: significantly more than this margin above both. Below: significantly more than this margin below "
+    "both. Undecided: everything else, which with few documents is nearly everything near guessing. Paired tests of "
+    "equivalence and of superiority, Holm over the sublayers of a model on a task, 2.5 % on each side. Sublayers "
+    "without which all scores stay above are left out."
 )
 
 
@@ -59,8 +59,12 @@ def _numbers(table: pd.DataFrame, column: str, what: str, note: str, view: View)
 
 
 def _effects_note(score: Score) -> str:
-    note = "Full score less the score without this sublayer, with its paired 95 % interval"
-    return f"{note}; where no answer changed it is ± 3 / documents." if score.is_accuracy else f"{note}."
+    note = "Full score minus the score without this sublayer, with its paired 95 % interval"
+    return (
+        f"{note}; where no answer changed, the interval is ± 3 / documents."
+        if score.is_accuracy
+        else f"{note}."
+    )
 
 
 def _stability(rows: pd.DataFrame, titles: Titles) -> Section:
@@ -73,10 +77,12 @@ def _stability(rows: pd.DataFrame, titles: Titles) -> Section:
 
 
 def _states(rows: pd.DataFrame, titles: Titles) -> Section:
-    """A model's sublayers without which some task's score is not surely above guessing."""
+    """A model's sublayers without which some task's score is not significantly above guessing."""
     fallen = rows["sublayer"].isin(rows["sublayer"][rows["state"] != ABOVE])
     text = _by_sublayer(rows.assign(cell=rows["state"])[fallen], titles)
-    none = pd.DataFrame({"Sublayer": ["Without any one of them all scores stay surely above guessing."]})
+    none = pd.DataFrame(
+        {"Sublayer": ["All scores stay significantly above guessing without any one of them."]}
+    )
     title = f"{titles.model(rows['model'].iloc[0])}: what is left without a sublayer"
     return Section(title, STATES_NOTE, text if fallen.any() else none)
 

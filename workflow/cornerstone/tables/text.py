@@ -42,6 +42,6 @@ def on_lower_end(score: Score) -> str:
     if score.is_bounded:
         return ""
     return (
-        f"The {score.noun} has no lower end: a few documents that are very surely wrong may weigh as much as all "
+        f"The {score.noun} has no lower end: a few documents with confidently wrong answers may outweigh all "
         "others."
     )

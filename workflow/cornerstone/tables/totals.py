@@ -1,4 +1,4 @@
-"""Totals: attention against FFN or MoE, and the thirds of the model: sums of the sublayers' values and effects.
+"""Totals: values and effects summed over kinds of sublayers and over thirds of the model.
 
 totals_table(results)    # tables/totals.csv, a row per model, task and part of the model
 """
@@ -20,9 +20,8 @@ from cornerstone.values.titles import MEAN
 
 NOTE = (
     "Sums over the sublayers of a part of the model, with 95 % intervals: paired bootstrap over documents, tasks "
-    "independent. The difference is attention (with other mixers of tokens) less the others. Values count what a "
-    "sublayer does beside others that are removed, too; effects are of its removal alone. Depth is in thirds of the "
-    "blocks."
+    "independent. The difference is attention (with other token mixers) minus the others. A value also counts what a "
+    "sublayer does when others are removed; an effect is of its removal alone. Depth is in thirds of the blocks."
 )
 DIFFERENCE = "difference"
 
@@ -31,8 +30,8 @@ def totals_table(results: Results) -> pd.DataFrame:
     """A row per model, task (and MEAN, where there are several) and part: by, part, sublayers, value, …, effect, ….
 
     by, part: see `parts_of`. value, effect: sum over the part's sublayers, with 95 % intervals value_low, …,
-    effect_high: paired bootstrap over documents, tasks independent. A value counts how a sublayer does beside others
-    that are removed, an effect alone.
+    effect_high: paired bootstrap over documents, tasks independent. A value counts what a sublayer does when others
+    are removed too, an effect what it does alone.
     """
     rows = []
     for model in results.models:
@@ -103,13 +102,13 @@ def totals_sections(table: pd.DataFrame, view: View) -> list[Section]:
         }
         for row in table.itertuples()
     ]
-    return [Section("Attention against FFN or MoE, and by depth", NOTE, pd.DataFrame(rows))]
+    return [Section("Attention compared with FFN or MoE, and by depth", NOTE, pd.DataFrame(rows))]
 
 
 TABLES.register(
     Table(
         name="totals",
-        about="sums of values and effects: attention against FFN or MoE, and by depth",
+        about="sums of values and effects: attention compared with FFN or MoE, and by depth",
         make=totals_table,
         sections=totals_sections,
         is_folded=True,

@@ -31,12 +31,12 @@ def audit_tables() -> list[Table]:
 
 
 def corrected_tables() -> list[Table]:
-    """Those of estimates held against corrected values."""
+    """Those of estimates compared with corrected values."""
     return [table for table in TABLES if table.of_corrected]
 
 
 def own_tables() -> list[Table]:
-    """Those from coalitions of each document's own."""
+    """Those from per-document coalitions."""
     return [table for table in TABLES if table.of_own]
 
 

@@ -4,7 +4,7 @@ evaluations/{model}/{task}/ablation.parquet + documents/{task}.parquet
     -> agreement/{model}/{task}.csv, a row per score × sublayer
 
 The log-probability moves before any answer does, so it is the yardstick: a sublayer is unseen by another score
-where that one shows nothing lost, but the log-probability surely fell.
+where that one shows no loss, but the log-probability fell significantly.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def agreement_table(scores: Sequence[Scores], labels: Sequence[str], chosen: str
 
     scores: of the same documents, one of them the yardstick. chosen: whether it is the metric of the study. full,
     full_low, full_high, chance: of the full model. effect = full − score without the sublayer, with its paired interval
-    low, high. lost: the effect is surely above zero, among all sublayers (Holm). unseen: the interval reaches zero,
+    low, high. lost: the effect is significantly above zero (Holm over sublayers). unseen: the interval reaches zero,
     and by the yardstick the sublayer is lost. documents: how many.
     """
     table = pd.concat([_effects(each, labels) for each in scores], ignore_index=True)

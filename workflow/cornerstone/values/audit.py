@@ -5,7 +5,7 @@ evaluations/{model}/{task}/exact.parquet + documents/{task}.parquet
        audit_positions/{model}/{task}.csv  a row per score × estimator × sublayer, at the paper's budget
 
 Design and estimator are held apart: each estimator runs on coalitions that all documents share, and, where its form
-allows, on coalitions of each document's own (`Arm`). All have as much work as the paper's windows, or multiples of it;
+allows, on per-document coalitions (`Arm`). All have as much work as the paper's windows, or multiples of it;
 estimators on shared coalitions also run with as many coalitions as the windows have, as in studies. Those that draw at
 random run with many seeds. The game is the mean score over these documents. So the audit measures the error of
 estimation alone; the intervals of the values cover the sampling of documents.
@@ -69,7 +69,7 @@ def measures(values: np.ndarray, exact: np.ndarray, top_k: int, scale: float = 0
 
 
 def _in_top(values: np.ndarray, top_k: int) -> np.ndarray:
-    """How likely each is one of the top_k largest, where lots are drawn among equal ones."""
+    """The probability that each is one of the top_k largest, with random order among equal ones."""
     bound = np.sort(values)[::-1][min(top_k, len(values)) - 1]
     above, equal = values > bound, values == bound
     return above + equal * (min(top_k, len(values)) - above.sum()) / equal.sum()
@@ -89,7 +89,8 @@ class Arm:
 
     @property
     def is_by_document(self) -> bool:
-        """Whether a run looks at each document alone: it takes long, and few seeds say as much as many of others."""
+        """Whether a run treats each document alone: it takes long, and few seeds are as informative as many of
+        others."""
         return self.coalitions == OWN or self.estimator.of_documents is not None
 
     @property
@@ -123,7 +124,7 @@ class Arm:
 
 
 def arms(estimators: Sequence[Estimator]) -> list[Arm]:
-    """All that each of these estimators can do."""
+    """All arms of these estimators."""
     found = []
     for estimator in estimators:
         if estimator.of_documents is None:
@@ -209,21 +210,23 @@ def audit(
     Raises CornerstoneError where a coalition is missing, and where shapiq is not installed.
     """
     evaluated, games = audited_games(evaluation, documents, score)
-    tables = {
-        output: lambda game: audit_table(game, max_removed, top_k, seeds).assign(unit=POINTS.in_files),
+    of_tables = {
+        output: lambda game: audit_table(game, max_removed, top_k, seeds),
         positions: lambda game: positions_table(game, evaluated.labels, max_removed, seeds),
     }
-    for path, table_of in tables.items():
-        table = _of_games(
-            games, table_of, evaluated.model, evaluated.task, len(evaluated.designs[0].documents)
-        )
-        write_csv(table, path)
+    documents_asked = len(evaluated.designs[0].documents)
+    tables = {
+        path: _of_games(games, table_of, evaluated.model, evaluated.task, documents_asked)
+        for path, table_of in of_tables.items()
+    }
+    write_csv(tables[output].assign(unit=POINTS.in_files), output)
+    write_csv(tables[positions], positions)
 
 
 def audited_games(
     evaluation: Path, documents: Path, score: str = "paper"
 ) -> tuple[EvaluatedTask, dict[str, Game]]:
-    """What was evaluated, and by metric the games of the study's score and of the yardstick.
+    """The evaluations, and the games of the study's score and of the yardstick, by metric.
 
     Raises CornerstoneError where a coalition is missing.
     """
@@ -244,7 +247,7 @@ def _of_games(
 
 
 def _usual(estimator: Estimator) -> Arm:
-    """As studies have it."""
+    """The arm of an estimator as studies use it."""
     return Arm(estimator, SHARED, NUMBER) if estimator.of_documents is None else Arm(estimator, OWN, WORK)
 
 

@@ -44,8 +44,8 @@ def audit_summary(audits: pd.DataFrame) -> pd.DataFrame:
 
 
 def usual(audits: pd.DataFrame) -> pd.DataFrame:
-    """Of each estimator the rows as studies have it: as many coalitions as the windows, which all documents share, or,
-    where it is made for coalitions of each document's own, these."""
+    """The rows of each estimator as studies use it: as many coalitions as the windows, which all documents share, or,
+    where it is made for per-document coalitions, these."""
     by_number = audits["same"] == NUMBER
     has_number = by_number.groupby(audits["estimator"]).transform("any")
     return audits[by_number | ~has_number & (audits["coalitions"] == OWN)]

@@ -1,4 +1,4 @@
-"""Estimates held against corrected values, at any depth: values that are right on average are the yardstick.
+"""Estimates compared with corrected values, at any depth: unbiased values are the yardstick.
 
 rows = corrected_rows(scored, ["windows", "leave_one_out"], max_removed=4)     # a row per estimator and sublayer
 judged_table(rows)                                                             # a row per estimator
@@ -53,7 +53,7 @@ def corrected_rows(
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """The values of one estimator beside corrected ones, of a model on a task; arrays of shape (sublayers,).
+    """The values of one estimator and the corrected ones, of a model on a task; arrays of shape (sublayers,).
 
     noise: draws of the corrected values' errors, (DRAWS, sublayers); those of two tasks are independent.
     """
@@ -75,7 +75,7 @@ def held(rows: pd.DataFrame) -> Held:
     """What `corrected_rows` says of one estimator on one model and task."""
     task, sd = rows["task"].iloc[0], rows["corrected_sd"].to_numpy()
     noise = np.random.default_rng(task_seed(task)).standard_normal((DRAWS, len(rows))) * sd
-    noise -= noise.mean(axis=1, keepdims=True)  # what there is to share out is known
+    noise -= noise.mean(axis=1, keepdims=True)  # v(all) − v(none) is known
     values, corrected = rows["value"].to_numpy(), rows["corrected"].to_numpy()
     return Held(tuple(rows["label"]), values, corrected, sd, noise)
 
@@ -119,7 +119,7 @@ def rank_correlation(one: Held) -> tuple[float, np.ndarray]:
 
 
 def _reliability(again: float) -> float:
-    """The correlation of noisy values with the true ones, by theirs with themselves once more as noisy.
+    """The correlation of noisy values with the true ones, from that of two equally noisy copies.
 
     With k the noise's variance over the true values' the two are 1 / √(1 + k) and √((1 + k) / (1 + 2k)).
     """

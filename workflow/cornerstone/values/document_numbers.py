@@ -79,7 +79,7 @@ class DocumentNumbers:
 
     @property
     def has_shares(self) -> bool:
-        """Whether a value is positive, so that there is something to share out."""
+        """Whether a value is positive, so that shares exist."""
         return bool((self.rounded(self.values.mean(axis=1)) > 0).any())
 
     def rounded(self, values: np.ndarray) -> np.ndarray:
@@ -130,7 +130,7 @@ def _drawing(estimator: str, study: ScoredTask, estimate: Estimate) -> PairVaria
 
 
 def common_documents(one: DocumentNumbers, other: DocumentNumbers) -> tuple[DocumentNumbers, DocumentNumbers]:
-    """Both, restricted to the documents that both were asked."""
+    """The numbers of two models, restricted to the documents that both were evaluated on."""
     shared = sorted(set(one.documents) & set(other.documents))
     return _only(one, shared), _only(other, shared)
 
@@ -155,7 +155,7 @@ def task_means(per_document: np.ndarray, task: str) -> np.ndarray:
 
 
 def task_seed(task: str) -> tuple[int, int]:
-    """Of draws that are independent of those on other tasks, and alike for every model."""
+    """A seed for draws that are independent between tasks and the same for every model."""
     return SEED, zlib.crc32(task.encode())
 
 

@@ -57,15 +57,13 @@ def estimated(name: str, study: ScoredTask, max_removed: int, edges: str = "both
     """
     estimator, n_sublayers = ESTIMATORS[name], len(study.labels)
     if not estimator.is_choosable:
-        raise CornerstoneError(f"{estimator.title} is an estimator of the audit alone: choose another")
+        raise CornerstoneError(f"{estimator.title} is an estimator of the audit only: choose another")
     if estimator.of_documents is None:
         settings, scores = Settings(max_removed, edges), study.scores
         means = partial(_mean_scores, scores)
         return linear_estimate(scores, estimator.fit(means, n_sublayers, settings))
     if study.games is None:
-        raise CornerstoneError(
-            f"{name} needs coalitions of each document's own: evaluate {estimator.designs[0]}"
-        )
+        raise CornerstoneError(f"{name} needs per-document coalitions: evaluate {estimator.designs[0]}")
     found = estimator.of_documents(study.games)
     pairs = np.full(n_sublayers, study.games.sides.shape[0] * study.games.sides.shape[1])
     these_sd = np.sqrt((found.by_pair**2).sum(axis=(0, 1)))
@@ -73,7 +71,7 @@ def estimated(name: str, study: ScoredTask, max_removed: int, edges: str = "both
 
 
 def linear_estimate(scores: Scores, estimator: LinearEstimator) -> Estimate:
-    """That of weights of coalitions that all documents share."""
+    """The estimate of a linear estimator, on coalitions that all documents share."""
     return Estimate(document_values(scores, estimator), estimator.samples, estimator.sd)
 
 
@@ -92,8 +90,8 @@ def value_table(scores: Scores, labels: Sequence[str], estimate: Estimate, top_k
     low, high: 95 % interval of the value over documents; where each document has coalitions of its own, of the Shapley
     value of all documents like these. these_low, these_high: of the Shapley value of exactly these documents, empty
     where that is not known. share: of the positive values (the paper's). rank: 1 is the largest value; rank_low,
-    rank_high: between which ranks it surely is, all sublayers together. noise_share: what noise alone would give that
-    rank. Where no value is positive there is nothing to share out: share and noise_share are not numbers.
+    rank_high: the interval of its rank, simultaneous over the sublayers. noise_share: the null share of that
+    rank. Where no value is positive there are no shares: share and noise_share are not numbers.
     top_k_stability: how often the sublayer is among the top_k positive values of resampled documents; stability, not
     confidence. For the signed shares see
     `signed_shares`. unseen_sd: how far the coalitions that were not evaluated may move the value, a standard
@@ -130,7 +128,7 @@ def value_table(scores: Scores, labels: Sequence[str], estimate: Estimate, top_k
 
 
 def _efficiency_gap(scores: Scores, estimate: Estimate) -> float:
-    """Not a number where the model without any sublayer was not evaluated."""
+    """The efficiency gap; NaN where the model without any sublayer was not evaluated."""
     if estimate.gap is not None:
         return estimate.gap
     none = tuple(range(len(estimate.per_document)))

@@ -19,7 +19,7 @@ from cornerstone.values.score_matrix import Scores
 
 
 def exact_games(of_metrics: Sequence[Scores]) -> dict[str, Game]:
-    """By metric the games of scores of the same documents, which tell of each other's documents."""
+    """Metric -> the game of its scores, with the other scores as covariates of the documents."""
     games = {scores.metric: exact_game(scores) for scores in of_metrics}
     known = [_known_by_place(game.documents) for game in games.values()]
     covariates = np.concatenate(known, axis=1)

@@ -1,9 +1,9 @@
-"""Interaction indices: how much more two sublayers are worth together than one by one, whatever else may be there.
+"""Shapley interaction indices: how much more two sublayers are worth together than separately, on average.
 
 index_table(read_scores([ablation, kernel_pairs], documents, "paper"))      # a row per pair
 
 The interaction of `interactions` is of two sublayers next to all others. Their Shapley interaction index is the mean of
-the same difference over all sets of others, from coalitions of each document's own.
+the same difference over all sets of others, from per-document coalitions.
 """
 
 from __future__ import annotations

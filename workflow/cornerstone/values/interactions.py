@@ -1,4 +1,4 @@
-"""Interactions: whether two sublayers removed together cost more or less than the two removed one by one.
+"""Interactions: whether removing two sublayers together costs more or less than removing each alone.
 
 evaluations/{model}/{task}/{design}.parquet + documents/{task}.parquet
     -> interactions/{model}/{task}.csv, a row per pair that was removed alone together

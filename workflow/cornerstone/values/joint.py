@@ -1,4 +1,4 @@
-"""Joint removals: what removing a run of sublayers together costs, beside the sum of their single removals.
+"""Joint removals: the effect of removing a run of sublayers together, and the sum of their single removals.
 
 evaluations/{model}/{task}/{ablation,windows}.parquet + documents/{task}.parquet
     -> joint/{model}/{task}.csv, a row per window

@@ -1,6 +1,6 @@
-"""Mixes of documents and pairs: what more documents, and more coalitions of each document's own, would buy.
+"""Mixes of documents and pairs: what more documents, and more per-document coalitions, would buy.
 
-    rows = mix_rows(measured)      # of each model and task with coalitions of its documents' own, and of all together
+    rows = mix_rows(measured)      # of each model and task with per-document coalitions, and of all together
 
 The variance of a value over documents is (between + within(P)) / D with D documents of P pairs each: what lies between
 the documents, and what comes from drawing the pairs (`pair_variances`). A document takes the work of what every study
@@ -68,14 +68,14 @@ class Choices:
         return len(self.numbers.documents) * self.work[self.now]
 
     def needed(self, goal: str | float) -> np.ndarray:
-        """How many documents like these a goal takes, float64 (choices,); infinite where nobody knows.
+        """How many documents like these a goal needs, float64 (choices,); infinite where that cannot be predicted.
 
         goal: RANKS, or the half-width of the widest interval of a value.
         """
         return self._possible(np.maximum(self._needed(goal).max(axis=1), FEWEST_DOCUMENTS))
 
     def needed_of_own(self, goal: str | float) -> np.ndarray:
-        """How many of the task's own, for what is said of these alone; infinite where all are too few, or not known."""
+        """How many of the task's own documents a statement about these alone needs; infinite where all are too few."""
         available = self.numbers.available
         if not available:
             return np.full(len(self.pairs), np.inf)
@@ -111,7 +111,7 @@ class Choices:
 
 
 def choices(numbers: DocumentNumbers, pairs: np.ndarray) -> Choices:
-    """Those of these numbers of pairs, ascending, the one that was evaluated among them."""
+    """The choices with these numbers of pairs, ascending, among them the number that was evaluated."""
     n, drawing, count = len(numbers.labels), numbers.drawing, len(numbers.documents)
     own = np.array([work_of_pairs(n, int(each)) for each in pairs])
     fixed = least_evaluations(ablation(n), n) + least_evaluations(numbers.windows, n)
@@ -151,7 +151,7 @@ def mix_rows(measured: Sequence[DocumentNumbers]) -> list[dict[str, float | str]
 
 
 def _numbers_of_pairs(measured: Sequence[DocumentNumbers]) -> np.ndarray:
-    """Those that are tried, from few to many: a larger step where there are more."""
+    """The numbers of pairs to try, from few to many, in growing steps."""
     given = [numbers.drawing.pairs for numbers in measured]
     most = [min(FARTHEST * numbers.drawing.pairs, most_pairs(len(numbers.labels))) for numbers in measured]
     found, last = {*given, *most}, float(min(FEWEST_PAIRS, *most))

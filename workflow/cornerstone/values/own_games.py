@@ -1,4 +1,4 @@
-"""Pairs of coalitions of each document's own, put together from an evaluation's rows.
+"""Per-document pairs of coalitions, put together from an evaluation's rows.
 
 games = games_of_pairs(masks, scores, [shared_scores], [scores])
 """

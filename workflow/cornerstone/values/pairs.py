@@ -19,7 +19,7 @@ THIRDS = ("first third", "middle third", "last third")
 
 
 def pair_groups(results: Results, model: str) -> Mapping[tuple[str, str], Sequence[Removed]]:
-    """`groups_of` the model's pairs that are in its table of interactions and were measured on all its tasks."""
+    """`groups_of` the model's pairs that are in its table of interactions and were evaluated on all its tasks."""
     of_tasks, rows = results.of_model(model), results.interactions[results.interactions["model"] == model]
     measured = set.intersection(*(set(numbers.pairs) for numbers in of_tasks))
     pairs = measured & set(rows[["first", "second"]].itertuples(index=False, name=None))

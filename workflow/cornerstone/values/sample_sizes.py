@@ -1,4 +1,4 @@
-"""How wide the intervals of means over documents are, and how many documents narrower ones take.
+"""How wide the intervals of means over documents are, and how many documents narrower ones need.
 
 A half-width is that of the 95 % interval of a sublayer's effect or value, 1.96 · √(s² + 2 c² / n) / √n, where s is
 the standard deviation over documents and c the change on a made-up document (see `resampling`).

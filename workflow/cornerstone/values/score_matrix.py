@@ -66,13 +66,13 @@ def score_matrix(choices: ChoiceTable, metric: str) -> np.ndarray:
 
 
 def _check_range(score: Score, matrix: np.ndarray, documents: Sequence[int]) -> None:
-    """Intervals are cut to a score's range, so a wrong one would make them wrong in silence."""
+    """Check scores against their range: intervals are cut to it, so a wrong range would silently spoil them."""
     low, high = score.range
     beyond = np.argwhere((matrix < low - ROUNDING) | (matrix > high + ROUNDING))
     if len(beyond):
         row, column = beyond[0]
         raise CornerstoneError(
-            f"the score {score.name} gives document {documents[column]} {matrix[row, column]:g}, and its range is "
+            f"the score {score.name} gives document {documents[column]} {matrix[row, column]:g}, but its range is "
             f"{low:g} to {high:g}: correct the score, or its range"
         )
 

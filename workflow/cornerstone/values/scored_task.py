@@ -50,7 +50,7 @@ class EvaluatedTask:
 class ScoredTask:
     """The scores of one model on one task, with the labels of the model's sublayers in execution order.
 
-    games:     of the coalitions that each document has of its own; None without such a design.
+    games:     of the per-document coalitions; None without such a design.
     available: documents of the task's scored split; 0 where it is not known.
     seconds:   that evaluating each design took.
     """
@@ -116,7 +116,7 @@ def score_task(evaluated: EvaluatedTask, score: str) -> ScoredTask:
 
 
 def _games(evaluated: EvaluatedTask, metric: str, scores: Scores) -> DocumentGames:
-    """What estimators take of coalitions of each document's own. The yardstick tells more of the documents."""
+    """The per-document games for estimators, with the yardstick's scores as further covariates of the documents."""
     if evaluated.own.documents != scores.documents:
         raise CornerstoneError(
             "two designs were evaluated on different documents: evaluate both again with one document limit"
@@ -167,7 +167,9 @@ def own_choice_table(table: pd.DataFrame, documents: Sequence[Document]) -> Choi
     own = own[np.arange(len(asked))[:, None], again.T]
     real = np.arange(filled.shape[2]) < counts[:, None]
     if len(table) != (each * counts).sum() or np.isnan(filled[:, real]).any():
-        raise CornerstoneError("the evaluation has log-likelihoods that are missing, doubled or not a number")
+        raise CornerstoneError(
+            "the evaluation has log-likelihoods that are missing, duplicated or not a number"
+        )
     filled[:, ~real] = -np.inf
     return ChoiceTable((), *_of_documents(asked, filled), own=own)
 
@@ -210,7 +212,7 @@ def _places_of(
     place = np.searchsorted([document.index for document in documents], table["document"].to_numpy())
     choice = table["choice"].to_numpy()
     if (choice < 0).any() or (choice >= counts[place]).any():
-        raise CornerstoneError("the evaluation holds choices that its documents have not: evaluate again")
+        raise CornerstoneError("the evaluation holds choices that its documents do not have: evaluate again")
     return place, choice, counts
 
 
@@ -228,7 +230,7 @@ def _loglikelihoods(table: pd.DataFrame, documents: list[Document]) -> tuple[tup
     if len(table) != len(removed) * counts.sum() or np.isnan(filled[:, real]).any():
         raise CornerstoneError(
             f"the evaluation has {len(table)} rows, {len(removed) * counts.sum()} numbers are needed "
-            f"({len(removed)} coalitions × {counts.sum()} choices): rows are missing, doubled or not a number"
+            f"({len(removed)} coalitions × {counts.sum()} choices): rows are missing, duplicated or not a number"
         )
     filled[:, ~real] = -np.inf
     return tuple(parse_removed(str(text)) for text in removed), filled

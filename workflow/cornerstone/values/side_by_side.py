@@ -71,8 +71,8 @@ def on_shared(evaluated: EvaluatedTask, unshared: Unshared) -> EvaluatedTask:
         return evaluated
     if not set(evaluated.designs[0].documents) - set(unwanted):
         raise CornerstoneError(
-            f"no document of {evaluated.task} that {evaluated.model} was asked can be scored by every model, so the "
-            "tables have nothing to compare: leave out the task or a model"
+            f"no document of {evaluated.task} that {evaluated.model} is evaluated on can be scored by every model, so "
+            "the tables have nothing to compare: leave out the task or a model"
         )
     own = None if evaluated.own is None else _without(evaluated.own, unwanted)
     return replace(evaluated, designs=tuple(_without(each, unwanted) for each in evaluated.designs), own=own)

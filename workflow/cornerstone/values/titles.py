@@ -1,4 +1,4 @@
-"""How models and tasks are called in print."""
+"""The titles of models and tasks in figures, tables and the report."""
 
 from __future__ import annotations
 

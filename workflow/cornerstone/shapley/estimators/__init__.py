@@ -24,9 +24,9 @@ from cornerstone.system.registry import LAST, Registry
 
 SHARED, OWN = "shared", "own"
 """Whose coalitions are evaluated: the same for all documents, or each document's own."""
-EXACT, NEARLY, ON_AVERAGE = "exact", "nearly exact", "right on average"
+EXACT, NEARLY, ON_AVERAGE = "exact", "nearly exact", "unbiased"
 YARDSTICK = "mixed_effects"
-"""The estimator that others are held against where no exact values are known."""
+"""The estimator that others are compared with where no exact values are known."""
 MeanScores = Callable[[Sequence[Removed]], np.ndarray]
 """From coalitions that were evaluated to their scores, float64 of shape (coalitions,): means over documents."""
 
@@ -45,22 +45,22 @@ class Settings:
 
 
 Fit = Callable[[MeanScores, int, Settings], LinearEstimator]
-"""From scores, the number of sublayers and settings to the weights. Most do not look at the scores."""
+"""Scores, number of sublayers and settings -> the weights of the coalitions. Most do not use the scores."""
 OfDocuments = Callable[[DocumentGames], Corrected]
-"""From the scores of coalitions that each document has of its own to values of documents that are right on average."""
+"""Scores of per-document coalitions -> unbiased values of the documents."""
 Audited = Callable[[Game, int, int], np.ndarray]
-"""From a game, a budget of coalitions and a seed to values, float64 of shape (sublayers,)."""
+"""Game, budget of coalitions and seed -> values, float64 of shape (sublayers,)."""
 
 
 @dataclass(frozen=True)
 class Words:
     """Texts on an estimator that a configuration can name; {edge} and {max_removed} stand for the settings.
 
-    choice:  what it is, for the schema's and the README's lists: "from random orders of removal".
+    choice:  what it is, for the schema's list and that of docs/estimators.md: "from random orders of removal".
     method:  how the value is found, after "The value of a sublayer …".
     source:  where values come from, for captions: "Values from random orders of removal".
-    caution: what to keep in mind of such values: sentences.
-    interval: what an interval of a value holds: a sentence.
+    caution: the limits of such values: sentences.
+    interval: what the interval of a value covers: a sentence.
     few_documents: what gives the values where there are fewer documents than the estimator's fewest_documents.
     """
 
@@ -68,7 +68,7 @@ class Words:
     method: str
     source: str
     caution: str
-    interval: str = "An interval is about all documents like these, and takes the removals as they were made."
+    interval: str = "An interval is for all documents like these, and for the removals that were made."
     few_documents: str = ""
 
 
@@ -171,7 +171,7 @@ def choosable() -> list[Estimator]:
 
 
 def audited() -> list[Estimator]:
-    """The estimators that the audit holds against exact values."""
+    """The estimators that the audit compares with exact values."""
     return [estimator for estimator in ESTIMATORS if estimator.audited is not None]
 
 

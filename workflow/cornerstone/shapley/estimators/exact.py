@@ -31,8 +31,8 @@ ESTIMATORS.register(
             choice="from all 2^N coalitions, for models of at most 16 sublayers",
             method="is its Shapley value, from the scores of all coalitions of sublayers",
             source="Values from all coalitions",
-            caution="The values are the Shapley values themselves, of the scores on these documents. They sum to what "
-            "the whole model scores beyond the one without sublayers.",
+            caution="The values are the exact Shapley values of the mean score on these documents. They sum to v(all) "
+            "− v(none).",
         ),
         is_exact=True,
         is_random=False,

@@ -47,14 +47,13 @@ ESTIMATORS.register(
         designs=("informative",),
         fit=fit,
         words=Words(
-            choice="as many coalitions as the windows, chosen to tell most about the values; what all others would "
-            "score is learnt from these",
-            method="estimates its Shapley value: a Gaussian process tells from the scores of coalitions that were "
-            "chosen beforehand what all others would have. The table of values also has how far those may move it",
-            source="Values that a Gaussian process learnt from chosen coalitions",
-            caution="The values rest on few coalitions and on what these say of all others: they estimate Shapley "
-            "values, and the column unseen_sd has how far the others may move each. They sum to what the whole model "
-            "scores beyond the one without sublayers.",
+            choice="from as many coalitions as the windows, chosen to be most informative; a Gaussian process predicts "
+            "the scores of all others",
+            method="estimates its Shapley value: a Gaussian process predicts the scores of all coalitions from those "
+            "of coalitions that were chosen beforehand. The table of values also has the uncertainty that this leaves",
+            source="Values by a Gaussian process from chosen coalitions",
+            caution="The values are estimates from few coalitions and from predictions of all others. The column "
+            "unseen_sd has the standard deviation that the predictions leave in each. They sum to v(all) − v(none).",
         ),
         audited=process_values,
         chooses=_drawn,

@@ -1,4 +1,4 @@
-"""kernel_regression: an additive game is fitted to pairs of coalitions of each document's own (see the module
+"""kernel_regression: an additive game is fitted to per-document pairs of coalitions (see the module
 `shapley.kernel_regression`)."""
 
 from __future__ import annotations
@@ -13,15 +13,14 @@ ESTIMATORS.register(
         designs=("kernel_pairs",),
         of_documents=kernel_regression,
         words=Words(
-            choice="from coalitions of each document's own; an additive game is fitted to all of them",
+            choice="from per-document coalitions; an additive game is fitted to all of them",
             method="estimates its Shapley value: an additive game is fitted to the scores of random coalitions and "
-            "their complements, which each document has of its own, under the weights of the Shapley kernel",
-            source="Values by kernel regression on coalitions of each document's own",
-            caution="The values are nearly unbiased estimates of Shapley values, and their intervals hold the errors "
-            "of drawing coalitions and of drawing documents. They sum to what the whole model scores beyond the one "
-            "without sublayers.",
-            interval="An interval of a value holds the Shapley value of all documents like these; that of these "
-            "documents alone is in the columns these_low and these_high. Other intervals take the removals as they "
+            "their complements, different ones for each document, with the weights of the Shapley kernel",
+            source="Values by kernel regression on per-document coalitions",
+            caution="The values are nearly unbiased estimates of Shapley values. Their intervals include the errors of "
+            "drawing coalitions and of drawing documents. They sum to v(all) − v(none).",
+            interval="The interval of a value covers the Shapley value for all documents like these; that for exactly "
+            "these documents is in the columns these_low and these_high. Other intervals are for the removals that "
             "were made.",
         ),
         audited=on_pairs(kernel_regression),

@@ -27,14 +27,14 @@ ESTIMATORS.register(
         title="leave one out",
         fit=lambda _, n_sublayers, settings: leave_one_out_estimator(n_sublayers),
         words=Words(
-            choice="what each sublayer's removal alone costs",
+            choice="the effect of removing each sublayer alone",
             method="is the effect of removing it alone: how much the score falls when all others stay",
             source="Values are the effects of single removals",
-            caution="The values are effects of single removals. They equal Shapley values where effects add up; what "
-            "two sublayers do for each other counts twice or not at all, and they need not sum to the score.",
+            caution="The values are effects of single removals. They equal Shapley values only where effects are "
+            "additive: interactions of two sublayers count twice or not at all. They need not sum to v(all) − v(none).",
         ),
         audited=leave_one_out_values,
-        never_exact="it looks at single removals, however many coalitions there may be",
+        never_exact="it uses single removals only, whatever the budget",
         samples=lambda n_sublayers, max_removed: leave_one_out_estimator(n_sublayers).samples,
         is_random=False,
         look=Look("#000000", ":", "+"),

@@ -1,5 +1,7 @@
-"""mixed_effects: a model of the documents' games, corrected to be right on average, from pairs of coalitions of each
-document's own (see the module `shapley.mixed_effects`)."""
+"""mixed_effects: unbiased values from per-document coalitions and a corrected model of the documents' games.
+
+See the module `shapley.mixed_effects`.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +16,17 @@ ESTIMATORS.register(
         designs=("kernel_pairs",),
         of_documents=mixed_effects,
         words=Words(
-            choice="from coalitions of each document's own; what a document's other coalitions would score is learnt "
-            "from all documents, and corrected by leaving coalitions out",
-            method="estimates its Shapley value: each document has random coalitions and their complements of its own, "
-            "a model of all documents tells what its other coalitions would score, and what the model misses of "
-            "coalitions that were left out corrects it",
-            source="Corrected values from coalitions of each document's own",
-            caution="The values are unbiased estimates of Shapley values, whatever the model of the documents misses, "
-            "and their intervals hold the errors of drawing coalitions and of drawing documents. They sum to what the "
-            "whole model scores beyond the one without sublayers.",
-            interval="An interval of a value holds the Shapley value of all documents like these; that of these "
-            "documents alone is in the columns these_low and these_high. Other intervals take the removals as they "
+            choice="from per-document coalitions; a model of all documents predicts the scores of the others, and is "
+            "corrected by leaving coalitions out: unbiased",
+            method="estimates its Shapley value: each document has its own random coalitions and their complements. A "
+            "model of all documents predicts the scores of its other coalitions, and the prediction is corrected by "
+            "its errors on coalitions that were left out",
+            source="Corrected values from per-document coalitions",
+            caution="The values are unbiased estimates of Shapley values, even if the model of the documents is wrong. "
+            "Their intervals include the errors of drawing coalitions and of drawing documents. They sum to v(all) − "
+            "v(none).",
+            interval="The interval of a value covers the Shapley value for all documents like these; that for exactly "
+            "these documents is in the columns these_low and these_high. Other intervals are for the removals that "
             "were made.",
             few_documents="kernel regression on the same coalitions, without a model of the documents",
         ),

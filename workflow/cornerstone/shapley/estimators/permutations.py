@@ -63,8 +63,8 @@ ESTIMATORS.register(
             method="estimates its Shapley value: the mean of how much the score falls when it is its turn, as "
             "sublayers are removed one after another in random orders",
             source="Values from random orders of removal",
-            caution="The values average over few orders of removal. They estimate Shapley values; as the "
-            "last order is cut off, they need not sum to the score.",
+            caution="The values average over few orders of removal. They estimate Shapley values. As the last order is "
+            "truncated, they need not sum to v(all) − v(none).",
         ),
         audited=permutation_values,
         order=30,

@@ -41,7 +41,7 @@ ESTIMATORS.register(
         name="truncated_permutations",
         title="truncated permutations",
         audited=truncated_permutation_values,
-        never_exact="what is left when an order ends is nobody's",
+        never_exact="the score that is left when an order ends is assigned to no sublayer",
         additive=NEARLY,
         order=50,
     )

@@ -74,11 +74,11 @@ ESTIMATORS.register(
             method="estimates its Shapley value: the mean of how much the score falls when it is removed from the full "
             "model, and when it is removed beside every run whose {edge} sublayer it is",
             source="Values from runs of at most {max_removed} removed sublayers",
-            caution="The values rest on removing few, neighbouring sublayers. They equal Shapley values where "
-            "effects add up, and otherwise estimate them; they need not sum to the score.",
+            caution="The values come from removing few, neighbouring sublayers. They equal Shapley values where "
+            "effects are additive, and are biased otherwise. They need not sum to v(all) − v(none).",
         ),
         audited=window_values,
-        never_exact="they look at few coalitions, however many there may be",
+        never_exact="they use few coalitions, whatever the budget",
         audited_as=lambda settings: "windows_first" if settings.edges == "first" else "windows",
         samples=lambda n_sublayers, max_removed: window_estimator(n_sublayers, max_removed).samples,
         parts=_sizes,
@@ -92,7 +92,7 @@ ESTIMATORS.register(
         name="windows_first",
         title="windows (first edge)",
         audited=partial(window_values, edges="first"),
-        never_exact="they look at few coalitions, however many there may be",
+        never_exact="they use few coalitions, whatever the budget",
         samples=lambda n_sublayers, max_removed: window_estimator(n_sublayers, max_removed, "first").samples,
         is_random=False,
         order=20,
