@@ -28,6 +28,7 @@ STAY_LOCAL = {
     "accept_documents",
     "estimate",
     "overview",
+    "watch",
     "precision",
 }
 TRIGGERS = ("--rerun-triggers", "mtime", "params", "input", "software-env")

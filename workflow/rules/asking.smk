@@ -67,21 +67,3 @@ rule precision:
         "Look how precise the study is"
     script:
         "../scripts/ask.py"
-
-
-# What is on the disk that no study uses any more, and what would remove it.
-rule stale:
-    log:
-        "<logs>/stale.log",
-    localrule: True
-    conda:
-        "../../envs/documents.yaml"
-    params:
-        question="stale",
-        study=study,
-        files=list(map(str, workflow.configfiles)),
-        extensions=list(study.extensions),
-    message:
-        "Look what no study uses any more"
-    script:
-        "../scripts/ask.py"

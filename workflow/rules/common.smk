@@ -53,7 +53,8 @@ def refusing():
 
 def asked_of_module():
     """The command line where it asks a question of this module and nothing else: other targets are not this study's."""
-    taken = filter(workflow.modifier.avail_rulename, QUESTIONS)  # `use rule` may leave them out
+    # `use rule` may leave some out, and a module has no `stale`.
+    taken = filter(workflow.modifier.avail_rulename, QUESTIONS - {"stale"})
     questions = {workflow.modifier.modify_rulename(question): question for question in taken}
     if not IS_DRIVER or not questions.keys() & set(sys.argv):
         return []
@@ -68,7 +69,7 @@ with refusing():
     asked = asked_of_module() if IS_MODULE else sys.argv[1:]
     study = configured_study(config, asked, is_driver=IS_DRIVER)
     if IS_DRIVER:
-        if answer_question(study, asked, [] if IS_MODULE else workflow.configfiles):
+        if answer_question(study, asked, workflow.configfiles):
             sys.exit(0)
         if not IS_MODULE:
             explain_lock(asked)
