@@ -16,9 +16,12 @@ import pytest
 import yaml
 
 from installed import install
+from pages import commands
 from tiny_study import CLONED, REPOSITORY
 
-PAGE = (REPOSITORY / "docs" / "module.md").read_text(encoding="utf-8")
+PAGE_PATH = REPOSITORY / "docs" / "module.md"
+PAGE = PAGE_PATH.read_text(encoding="utf-8")
+PLANS = [command for command in commands([PAGE_PATH]) if command.startswith("snakemake ")]
 DEMO = yaml.safe_load((REPOSITORY / "config" / "demo.yaml").read_text(encoding="utf-8"))
 N_DOCUMENTS = 6
 STAY_LOCAL = {
@@ -164,6 +167,13 @@ def test_a_question_is_answered_by_the_name_of_its_rule(tmp_path):
     assert "Demo Llama" in said and "Building DAG" not in said
     said = snakemake(folder, "cornerstone_overview", "results/most_important.txt", "--dry-run")
     assert {"cornerstone_overview", "most_important"} < planned(said).keys()
+
+
+@pytest.mark.study
+@pytest.mark.parametrize("command", PLANS)
+def test_each_command_of_the_page_plans_jobs(command, tmp_path):
+    said = snakemake(second_workflow(tmp_path / "second"), *command.split()[1:], "--dry-run")
+    assert planned(said)["total"] >= 1
 
 
 @pytest.mark.study

@@ -22,6 +22,8 @@ from pages import PAGES, REPOSITORY, blocks, commands
 MOST_LINES = 200
 """Of the README."""
 QUESTIONS = ("snakemake estimate", "snakemake overview", "snakemake precision")
+OF_MODULE = commands([REPOSITORY / "docs" / "module.md"])
+"""test_module.py tries them, in a workflow that has such a module."""
 STUDIES = ("study.yaml", "pythia.yaml", "mine.yaml")
 
 
@@ -35,6 +37,8 @@ def kind_of(command: str) -> str:
         return "question"
     if command.startswith("snakemake ") and "--dry-run" in command:
         return "dry run"
+    if command in OF_MODULE:
+        return "module"
     return "study" if command.endswith(STUDIES) else ""
 
 
