@@ -189,7 +189,7 @@ def of_designs(path):
     return expand(path, design=study.shared_designs, allow_missing=True)
 
 
-def settings_of(designs):
+def design_settings(designs):
     """Those of each design by name, as Snakemake compares them: to it a tuple would be another parameter than a list."""
     return {design: plain_settings(study.design_settings(design)) for design in designs}
 

@@ -87,7 +87,7 @@ rule evaluate:
         dtype=lambda wildcards: study.model(wildcards.model).dtype,
         limit=lambda wildcards: study.document_limit(wildcards.model, wildcards.task),
         allow_remote_code=lambda wildcards: study.model(wildcards.model).allow_remote_code,
-        designs=settings_of(study.shared_designs),
+        designs=design_settings(study.shared_designs),
         engine_version=ENGINE_VERSION,
         extensions=own_files(study.shared_designs),
     message:
@@ -114,7 +114,7 @@ use rule evaluate as evaluate_exact with:
         dtype=lambda wildcards: study.model(wildcards.model).dtype,
         limit=lambda wildcards: study.document_limit(wildcards.model, wildcards.task),
         allow_remote_code=lambda wildcards: study.model(wildcards.model).allow_remote_code,
-        designs=settings_of(["exact"]),
+        designs=design_settings(["exact"]),
         engine_version=ENGINE_VERSION,
         extensions=[],
     message:
