@@ -8,9 +8,12 @@ import pandas as pd
 import pytest
 
 from cornerstone.claims import CLAIMS
+from cornerstone.figures import QUESTIONS, figure_of
+from cornerstone.scores import SCORES
 from cornerstone.system.errors import CornerstoneError
-from cornerstone.tables.written import study_tables
-from study_on_disk import MODELS, report_of
+from cornerstone.tables import TABLES, View
+from cornerstone.tables.written import read_table, study_tables
+from study_on_disk import TITLES, report_of
 
 
 class Reader(HTMLParser):
@@ -29,7 +32,7 @@ class Reader(HTMLParser):
         assert self.open.pop() == tag
 
 
-def read(page):
+def elements(page):
     reader = Reader()
     reader.feed(page)
     assert reader.open == []
@@ -43,17 +46,30 @@ def seen(page):
 
 def test_the_report_is_one_file_that_loads_nothing(page):
     assert page.startswith("<!doctype html>\n") and page.endswith("</html>\n")
-    for tag, attributes in read(page):
-        assert tag not in ("script", "link", "iframe", "object")
+    for tag, attributes in elements(page):
+        assert tag not in ("link", "iframe", "object")
         assert attributes.get("src", "data:").startswith("data:")
-        assert "href" not in attributes
+        assert attributes.get("href", "#").startswith("#")
     assert "@import" not in page and "url(" not in page
+    assert "fetch(" not in page and "XMLHttpRequest" not in page
+
+
+def test_the_libraries_on_the_page_come_with_their_licences(page):
+    assert "https://github.com/tofsjonas/sortable" in page and "This is free and unencumbered software" in page
+
+
+def test_links_lead_to_sections_of_the_page(page):
+    found = elements(page)
+    targets = {attributes["id"] for _, attributes in found if "id" in attributes}
+    links = {attributes["href"][1:] for tag, attributes in found if tag == "a"}
+    assert links and links <= targets
 
 
 def test_every_figure_is_embedded_with_a_caption_and_words_for_those_who_cannot_see_it(page, study):
     _, paths = study
-    images = [attributes for tag, attributes in read(page) if tag == "img"]
-    assert len(images) == len(paths["figures"]) == page.count("<figcaption>")
+    images = [attributes for tag, attributes in elements(page) if tag == "img"]
+    drawn = [path for path in paths["figures"] if not figure_of(path.stem)[0].on_page]
+    assert len(images) == len(drawn) == page.count("<figcaption>")
     assert all(len(image["alt"]) > 40 for image in images)
     assert {image["src"].split(";")[0] for image in images} == {"data:image/svg+xml", "data:image/png"}
     assert "40 documents a task, scored by acc or acc_norm" in page
@@ -61,24 +77,41 @@ def test_every_figure_is_embedded_with_a_caption_and_words_for_those_who_cannot_
 
 def test_every_table_is_there_with_its_numbers(page, study):
     folder, _ = study
-    assert (
-        page.count("<table>") == (len(study_tables()) - 3) + 4 * len(MODELS) + 4
-    )  # the claims are no table there
+    laid_out = [TABLES[table.name] for table in study_tables() if table.sections is not None]
+    view = View(TITLES, SCORES["paper"])
+    sections = [s for table in laid_out for s in table.sections(read_table(folder / f"{table.name}.csv"), view)]
+    titles = [section.title for section in sections if section.title != "Claims"]
+    assert [title for title in titles if html.escape(title) not in page] == []
+    others = 1 + 4  # the models in numbers; provenance
+    assert page.count('<table class="sortable n-last">') == len(sections) - 1 + others  # claims have their own
     scores = pd.read_csv(folder / "scores.csv")
     assert f"{100 * scores['full'].iloc[0]:.1f}" in page
 
 
-def test_the_report_reads_answer_then_figures_and_tables_then_method(page):
+def test_the_report_reads_answer_trust_claims_figures_tables_method_provenance(page):
     heads = re.findall(r"<h2>(.*?)</h2>", page)
     assert heads == [
         "In numbers",
+        "How far to trust it",
         "What this says of the paper's claims",
         "Figures",
         "Tables",
         "How it was measured",
-        "What to keep in mind",
         "Where the numbers come from",
     ]
+    assert page.index('<table class="stack') < page.index("<h2>In numbers</h2>")
+
+
+def test_figures_are_grouped_by_the_question_that_they_answer(page, study):
+    _, paths = study
+    figures = page[page.index("<h2>Figures</h2>") : page.index("<h2>Tables</h2>")]
+    drawn = {figure_of(path.stem)[0] for path in paths["figures"]}
+    asked = [question for question in QUESTIONS if any(f.category == question and not f.on_page for f in drawn)]
+    assert re.findall(r"<h3>(.*?)</h3>", figures) == asked
+    for group, question in zip(figures.split("<h3>")[1:], asked, strict=True):
+        titles = re.findall(r"<figcaption><strong>(.*?)</strong>", group)
+        expected = {f.title.split(" {model}")[0] for f in drawn if f.category == question}
+        assert titles and all(any(title.startswith(known) for known in expected) for title in titles)
 
 
 def test_every_claim_has_its_verdict_and_its_reasons_before_the_figures(page, study):
@@ -112,9 +145,11 @@ def test_the_provenance_names_versions_digests_times_and_configuration(page):
 
 
 def test_lines_do_not_break_within_a_percentage_or_a_sublayers_name(page):
-    paragraphs = "".join(re.findall(r'<p(?: class="lead")?>(.*?)</p>', page.split("<h2>How it")[0]))
-    assert "\N{NO-BREAK SPACE}%" in paragraphs and "MoE\N{NO-BREAK SPACE}0" in paragraphs
-    assert " %" not in paragraphs and not re.search(r"(Attn|FFN|MoE) \d", paragraphs)
+    claims = page[page.index('<section id="claims">') : page.index('<section id="figures">')]
+    paragraphs = "".join(re.findall(r"<p>(.*?)</p>", claims))
+    first = page[page.index('<div class="words">') : page.index('<div class="stacks"')]
+    assert "\N{NO-BREAK SPACE}%" in paragraphs and "MoE\N{NO-BREAK SPACE}0" in first
+    assert " %" not in paragraphs and not re.search(r"(Attn|FFN|MoE) \d", paragraphs + first)
 
 
 def test_titles_are_escaped(page):

@@ -6,11 +6,9 @@ from dataclasses import replace
 from math import inf
 
 import pytest
+from reading import leads, told
 
 import synthetic
-from cornerstone.report.findings import summary
-from cornerstone.report.methods import cautions, method
-from cornerstone.report.opening import answer, claims_in_short, trust
 from cornerstone.scores import SCORES
 from cornerstone.scores.unit import NO_UNIT, Unit
 from judged_games import registering
@@ -43,31 +41,29 @@ def contents(request):
 
 
 def test_every_sentence_is_in_the_scores_unit_and_none_of_answers(contents):
-    (text,) = summary(contents)
-    told = [
-        text,
-        *answer(contents),
-        trust(contents),
-        claims_in_short(contents),
-        *method(contents),
-        *cautions(contents),
-    ]
     unit = contents.unit.of_differences
-    for sentence in told:
-        assert (
-            "nan" not in sentence and "  " not in sentence and " )" not in sentence and " ." not in sentence
-        )
-        assert "points" not in sentence and "guessing is tested" not in sentence
-        assert unit == "nats" or "nats" not in sentence
-    assert f"{unit} whole (2 tasks). The largest".lstrip() in text
-    assert re.search(rf"lowers the score by \d\.\d+{f' {unit}' if unit else ''} \(", text)
-    assert contents.score.method in method(contents)[0]
+    for section in ("opening", "atlas", "numbers", "trust", "claims", "method"):
+        words = told(section, contents)
+        assert not re.search(r"\bnan\b| [).]|\(\)", words), (section, words)
+        assert "guessing is tested" not in words.replace("whether a model guesses is tested", "")
+        assert unit == "nats" or "nats" not in words, (section, words)
+        assert section == "trust" or "points" not in words, (section, words)  # the tables are of the score too
+    assert contents.score.method in told("method", contents)
+    assert len(leads(contents)) == 3
+
+
+def test_headings_and_cells_are_in_the_scores_unit(contents):
+    unit = contents.unit
+    numbers, atlas = told("numbers", contents), told("atlas", contents)
+    assert unit.difference_heading("Drop without a cornerstone") in numbers
+    assert unit.difference_heading("Value") + ":" in atlas
+    assert "Top 3 hold %" in numbers and "guess" not in atlas
 
 
 def test_what_is_said_of_guessing_is_right_for_the_score(contents):
-    (note,) = (note for note in cautions(contents) if "no proof of guessing" in note)
-    noun = contents.score.noun
+    noun, words = contents.score.noun, told("trust", contents)
+    assert "no proof of guessing" in words and "no proof of guessing. Nor is" not in words
     if contents.score.is_bounded:
-        assert note.startswith(f"The {noun} does not count right answers.") and "lower end" not in note
+        assert f"The {noun} does not count right answers." in words and "lower end" not in words
     else:
-        assert note.startswith(f"The {noun} has no lower end.")
+        assert f"The {noun} has no lower end." in words

@@ -8,16 +8,9 @@ import pytest
 
 import study_on_disk
 from cornerstone.report.page import report_html
+from screens import DESKTOP, SIZES, WITH_FIGURES
 from sized_studies import sized_contents
 
-DESKTOP, PHONE = (1280, 900), (390, 844)
-SIZES = {
-    f"{sublayers} sublayers, {models} models, {tasks} tasks": (sublayers, models, tasks)
-    for sublayers in (12, 160)
-    for models in (1, 5)
-    for tasks in (1, 6)
-}
-WITH_FIGURES = "a study with its figures"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import DESKTOP, PHONE, SIZES, WITH_FIGURES
+from screens import DESKTOP, PHONE, SIZES, WITH_FIGURES
 
 pytestmark = pytest.mark.screens
 
