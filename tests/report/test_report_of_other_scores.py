@@ -47,7 +47,7 @@ def test_every_sentence_is_in_the_scores_unit_and_none_of_answers(contents):
         assert not re.search(r"\bnan\b| [).]|\(\)", words), (section, words)
         assert "guessing is tested" not in words.replace("whether a model guesses is tested", "")
         assert unit == "nats" or "nats" not in words, (section, words)
-        assert section == "trust" or "points" not in words, (section, words)  # the tables are of the score too
+        assert section == "claims" or "points" not in words, (section, words)  # shares are in points there
     assert contents.score.method in told("method", contents)
     assert len(leads(contents)) == 3
 

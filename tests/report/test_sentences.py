@@ -69,7 +69,7 @@ def test_every_section_of_an_odd_study_is_in_correct_english(name):
 def test_three_sentences_open_the_report(name):
     matters, trust, claims = leads(odd(name))
     assert matters.startswith("What matters. ") and trust.startswith("How far to trust it. ")
-    assert claims.startswith("The paper's claims. ")
+    assert claims.startswith("The paper's claims (Zhang, Dong and Kawaguchi, 2024). Of 8, ")
     assert all(lead.endswith(".") for lead in (matters, trust, claims))
 
 
@@ -95,7 +95,10 @@ def test_firm_cornerstones_are_those_that_resampled_documents_name_again():
     assert "All 3 are firm" in leads(stable(1.0, 0.99, 0.95))[1]
     some = leads(stable(1.0, 0.6, 0.949))[1]
     assert "1 of these 3 is firm" in some and "Not firm: FFN 0 (60 %), Attn 1 (95 %)." in some
-    assert "It is not firm, that is, named again" in leads(stable(0.5))[1]
+    assert (
+        "It is not firm, as fewer than 95 % of resampled sets of documents name it again"
+        in leads(stable(0.5))[1]
+    )
     none = leads(stable(0.5, 0.4, 0.3, 0.6, 0.7))[1]
     assert "None of them is firm" in none
     assert "Attn 1 (30 %), FFN 0 (40 %), Attn 0 (50 %); 2 more in 60 % or more." in none
@@ -154,7 +157,9 @@ def test_what_the_audit_says_is_on_the_first_screen_and_its_tables_are_folded(st
     page = report_of(folder, paths, tables=tables, audits=[folder / "audit_mix.csv"])
     words = read(page)
     assert "with exact ones their rank correlation is 0.61 (1 would be the same order)" in words
-    assert "the estimator in use (windows) orders the sublayers of Mix (1 game: model, task and score)" in words
+    assert (
+        "the estimator in use (windows) orders the sublayers of Mix (1 game: model, task and score)" in words
+    )
     assert "Gaussian process is the best of all 3 audited at this budget (0.87)." in words
     title = "Estimators held against exact values, with as many coalitions as the windows"
     assert f"<details><summary>{title}</summary>" in page

@@ -30,10 +30,10 @@ window.looks = (() => {
     Math.min(a.right, b.right) - Math.max(a.left, b.left) > SLACK &&
     Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > SLACK;
 
-  // Letters are lower than their line's box: only the middle of it counts.
+  // Letters are lower than their line's box: only the middle of it counts, of words that stand upright too.
   const middle = (box) => {
-    const cut = (box.width < box.height ? 0 : 0.2) * box.height;
-    return { left: box.left, right: box.right, top: box.top + cut, bottom: box.bottom - cut };
+    const [across, along] = box.width < box.height ? [0.2 * box.width, 0] : [0, 0.2 * box.height];
+    return { left: box.left + across, right: box.right - across, top: box.top + along, bottom: box.bottom - along };
   };
 
   const overlapping = () => {

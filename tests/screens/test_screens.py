@@ -44,7 +44,7 @@ def test_nothing_overlaps_or_is_cut_off_and_the_console_is_silent(opened, study,
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("study", [SMALL, WITH_FIGURES, "160 sublayers, 1 models, 6 tasks"])
+@pytest.mark.parametrize("study", [SMALL, WITH_FIGURES, "160 sublayers, 1 model, 6 tasks"])
 def test_contrast_and_markup_are_accessible(opened, study, scheme):
     page = opened(study, color_scheme=scheme)
     page.evaluate("for (const details of document.querySelectorAll('details')) details.open = true")
@@ -122,7 +122,10 @@ def test_the_atlas_is_walked_by_keys(opened):
 
 
 def test_without_scripts_the_same_words_are_there_and_the_largest_cells_are_stops_of_the_tab_key(opened):
-    words = [opened(WITH_FIGURES, java_script_enabled=script).locator("main").inner_text() for script in (True, False)]
+    words = [
+        opened(WITH_FIGURES, java_script_enabled=script).locator("main").inner_text()
+        for script in (True, False)
+    ]
     assert words[0] == words[1]
     page = opened(WITH_FIGURES, java_script_enabled=False)
     assert page.locator("td[tabindex='0']").count() == page.locator("td.framed").count() > 0
@@ -137,12 +140,14 @@ def test_tables_are_sorted_by_their_numbers(opened):
         heading.click() if press == "click" else heading.press("Enter")
         page.wait_for_timeout(100)
         sorted_by = heading.get_attribute("aria-sort")
-        column = [float(text.replace("−", "-")) for text in table.locator(f"tbody {numbers}").all_inner_texts()]
+        column = [
+            float(text.replace("−", "-")) for text in table.locator(f"tbody {numbers}").all_inner_texts()
+        ]
         assert column == sorted(column, reverse=sorted_by == "descending") and len(set(column)) > 1
 
 
 BROKEN = {
-    "overlapping()": ".words { line-height: 0.5 !important } .words .lead { margin: -0.5rem 0 !important }",
+    "overlapping()": ".words .lead { margin-top: -1.2rem !important }",
     "clipped()": ".words .lead { white-space: nowrap; overflow: hidden }",
     "cut(1016)": "table { white-space: nowrap; min-width: 2000px }",
 }

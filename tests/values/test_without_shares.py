@@ -173,7 +173,9 @@ def test_the_report_says_it(results, nothing):
     assert "named again" not in opening
     assert numbers_table(contents)["Top 3 hold %"].item() == NONE
     assert "no cornerstones" in section_html("atlas", contents)
-    assert not re.search(r"\bnan\b", "".join(section_html(name, contents) for name in ("opening", "atlas", "numbers", "trust")))
+    assert not re.search(
+        r"\bnan\b", "".join(section_html(name, contents) for name in ("opening", "atlas", "numbers", "trust"))
+    )
 
 
 def test_figures_say_it_in_words(results, nothing, tmp_path):

@@ -28,12 +28,16 @@ TALLEST = (
     470  # pixels, like every length here: the deepest model, where rows need not be lower than the lowest
 )
 ROW = (4, 40)
-SHORT, BROAD = 300, 560  # the legend stands under an atlas lower than this and as wide as this, else beside it
+SHORT, BROAD = (
+    300,
+    560,
+)  # the legend stands under an atlas lower than this and as wide as this, else beside it
 NUMBERED = 14  # rows as high as this are numbered each, and have room for a number in each cell
 APART = 40  # between the numbers of blocks, where not every one has one
 AXIS = 26
 BETWEEN = 16
 CELL = (7, 46)
+HEADING = 42  # the narrowest name of a kind
 ONE_TASK = 96  # the widest cell of a study of one task
 DEEP = 4  # from this level on, ink is white on a light page and black on a dark one
 WHITE, BLACK = "#ffffff", "#111111"
@@ -177,7 +181,7 @@ def _shown(
         stable=tuple((label, float(named[label])) for label in stack.named),
         sublayers=stack.cells["label"].nunique(),
         wide=AXIS + widest * stack.width,
-        narrow=AXIS + CELL[0] * stack.width,
+        narrow=AXIS + max(CELL[0] * stack.width, HEADING * len(stack.columns)),
     )
 
 

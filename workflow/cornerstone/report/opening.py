@@ -73,6 +73,11 @@ class Opening:
         return sorted((n for n in self.named if not n.is_firm), key=lambda named: named.stability)
 
     @property
+    def all_found(self) -> bool:
+        """Whether no model has fewer cornerstones than there may be."""
+        return all(len(answer.named) >= self.top_k for answer in self.answers)
+
+    @property
     def claims(self) -> int:
         return sum(number for _, number in self.verdicts)
 

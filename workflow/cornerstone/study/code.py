@@ -108,4 +108,6 @@ def _texts_beside(files: Iterable[Path]) -> set[Path]:
 @cache
 def _texts_in(folder: Path) -> tuple[Path, ...]:
     ours = LIBRARY in folder.parents
-    return tuple(text for ending in ("*.j2", "*.css", "*.js") for text in folder.rglob(ending)) if ours else ()
+    return (
+        tuple(text for ending in ("*.j2", "*.css", "*.js") for text in folder.rglob(ending)) if ours else ()
+    )
