@@ -1,20 +1,20 @@
-"""The report holds every figure, table and origin in one file that loads nothing."""
+"""The report holds every figure, table and origin in one file that loads nothing, in the order of readers' questions."""
 
 import html
 import re
 from html.parser import HTMLParser
+from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
 
 from cornerstone.claims import CLAIMS
-from cornerstone.figures import QUESTIONS, figure_of
-from cornerstone.report.page import unbroken
-from cornerstone.scores import SCORES
+from cornerstone.figures import QUESTIONS, TOGETHER
+from cornerstone.report.page import sort_key
 from cornerstone.system.errors import CornerstoneError
-from cornerstone.tables import TABLES, View
-from cornerstone.tables.written import read_table, study_tables
-from study_on_disk import TITLES, report_of
+from cornerstone.tables.written import study_tables
+from study_on_disk import MODELS, report_of
 
 
 class Reader(HTMLParser):
@@ -33,7 +33,7 @@ class Reader(HTMLParser):
         assert self.open.pop() == tag
 
 
-def elements(page):
+def read(page):
     reader = Reader()
     reader.feed(page)
     assert reader.open == []
@@ -45,58 +45,87 @@ def seen(page):
     return html.unescape(page).replace("\N{NO-BREAK SPACE}", " ")
 
 
+def part(page, name):
+    """A section of the page by its id."""
+    return page.split(f'<section id="{name}">')[1].split("</section>")[0]
+
+
 def test_the_report_is_one_file_that_loads_nothing(page):
     assert page.startswith("<!doctype html>\n") and page.endswith("</html>\n")
-    for tag, attributes in elements(page):
+    for tag, attributes in read(page):
         assert tag not in ("link", "iframe", "object")
         assert attributes.get("src", "data:").startswith("data:")
         assert attributes.get("href", "#").startswith("#")
-    around = re.sub(r'src="data:[^"]*"', "", page)  # figures refer to parts of their own
-    assert "@import" not in around and "url(" not in around
-    assert "fetch(" not in page and "XMLHttpRequest" not in page
-
-
-def test_the_libraries_on_the_page_come_with_their_licences(page):
+    own = re.sub(r'src="data:[^"]*"', "", page)  # figures refer to their own parts
     assert (
-        "https://github.com/tofsjonas/sortable" in page and "This is free and unencumbered software" in page
+        "@import" not in own
+        and "url(" not in own
+        and "http" not in re.sub(r"<!--.*?-->", "", own, flags=re.DOTALL)
     )
+    assert "This is free and unencumbered software released into the public domain." in page  # of sortable
 
 
-def test_links_lead_to_sections_of_the_page(page):
-    found = elements(page)
-    targets = {attributes["id"] for _, attributes in found if "id" in attributes}
-    links = {attributes["href"][1:] for tag, attributes in found if tag == "a"}
-    assert links and links <= targets
+def test_every_link_leads_to_a_section(page):
+    links = {attributes["href"][1:] for _, attributes in read(page) if "href" in attributes}
+    assert links and links <= {attributes.get("id") for _, attributes in read(page)}
 
 
 def test_every_figure_is_embedded_with_a_caption_and_words_for_those_who_cannot_see_it(page, study):
     _, paths = study
-    images = [attributes for tag, attributes in elements(page) if tag == "img"]
-    drawn = [path for path in paths["figures"] if not figure_of(path.stem)[0].on_page]
-    assert len(images) == len(drawn) == page.count("<figcaption>")
+    images = [attributes for tag, attributes in read(page) if tag == "img"]
+    drawn_by_the_page = [path for path in paths["figures"] if path.stem.startswith("atlas")]
+    assert len(drawn_by_the_page) == 1 + len(MODELS)
+    assert len(images) == len(paths["figures"]) - len(drawn_by_the_page) == page.count("<figcaption>")
     assert all(len(image["alt"]) > 40 for image in images)
-    assert {re.split("[;,]", image["src"])[0] for image in images} == {"data:image/svg+xml", "data:image/png"}
+    media = {image["src"].split(",")[0] for image in images}
+    assert media == {"data:image/svg+xml", "data:image/png;base64"}
     assert "40 documents a task, scored by acc or acc_norm" in page
 
 
-def test_every_table_is_there_with_its_numbers(page, study):
-    folder, _ = study
-    laid_out = [TABLES[table.name] for table in study_tables() if table.sections is not None]
-    view = View(TITLES, SCORES["paper"])
-    sections = [
-        s for table in laid_out for s in table.sections(read_table(folder / f"{table.name}.csv"), view)
+def test_an_embedded_svg_is_the_file(page, study):
+    _, paths = study
+    images = [attributes for tag, attributes in read(page) if tag == "img"]
+    (totals,) = [path for path in paths["figures"] if path.stem == "totals_all"]
+    (image,) = [image for image in images if image["alt"].startswith("Attention against")]
+    held = unquote(image["src"].split(",", 1)[1])
+    assert held.split() == totals.read_text().split()
+    ElementTree.fromstring(held)
+
+
+def test_figures_stand_under_the_questions_that_they_answer(page):
+    figures = part(page, "figures")
+    assert re.findall("<h3>(.*?)</h3>", figures) == [*QUESTIONS]
+    together = figures.split(f"<h3>{TOGETHER}</h3>")[1].split("<h3>")[0]
+    assert re.findall("<figcaption><strong>(.*?)</strong>", together) == [
+        "Interactions of Small &amp; &lt;Beautiful&gt;.",
+        "Interactions of Mix.",
     ]
-    titles = [section.title for section in sections if section.title != "The paper's claims"]
-    assert [title for title in titles if html.escape(title) not in page] == []
-    others = 1 + 4  # the models in numbers; provenance
-    assert (
-        page.count('<table class="sortable n-last">') == len(sections) - 1 + others
-    )  # claims have their own
+
+
+def test_every_table_is_there_with_its_numbers_and_can_be_sorted(page, study):
+    folder, _ = study
+    stacks = page.count('<table class="stack')
+    assert stacks == len(MODELS)
+    # Values and effects have two of each model; four are of origins, and one is of the numbers.
+    assert page.count("<table") - stacks == (len(study_tables()) - 2) + 4 * len(MODELS) + 4 + 1
+    assert len(re.findall(r'<table class="(?:claims )?sortable', page)) == page.count("<table") - stacks
     scores = pd.read_csv(folder / "scores.csv")
     assert f"{100 * scores['full'].iloc[0]:.1f}" in page
 
 
-def test_the_report_reads_answer_trust_claims_figures_tables_method_provenance(page):
+def test_numbers_are_sorted_by_their_size():
+    assert sort_key("−1.5 (−2.0 – −1.0)") == "-1.5" and sort_key("12.3 (11.0 – 13.4)") == "12.3"
+    assert sort_key("1,240") == "1240" and sort_key("45.0 to 85.0") == "45.0" and sort_key("2 of 3") == "2"
+    assert sort_key("12.3") == "" and sort_key(12) == "" and sort_key("") == "" and sort_key("none") == ""
+
+
+def test_the_report_reads_answer_then_trust_claims_figures_tables_method_and_origin(page):
+    assert (
+        page.index("<h1>")
+        < page.index('class="lead"')
+        < page.index('<table class="stack')
+        < page.index("<h2>")
+    )
     heads = re.findall(r"<h2>(.*?)</h2>", page)
     assert heads == [
         "In numbers",
@@ -107,34 +136,18 @@ def test_the_report_reads_answer_trust_claims_figures_tables_method_provenance(p
         "How it was measured",
         "Where the numbers come from",
     ]
-    assert page.index('<table class="stack') < page.index("<h2>In numbers</h2>")
 
 
-def test_figures_are_grouped_by_the_question_that_they_answer(page, study):
-    _, paths = study
-    figures = page[page.index("<h2>Figures</h2>") : page.index("<h2>Tables</h2>")]
-    drawn = {figure_of(path.stem)[0] for path in paths["figures"]}
-    asked = [
-        question for question in QUESTIONS if any(f.category == question and not f.on_page for f in drawn)
-    ]
-    assert re.findall(r"<h3>(.*?)</h3>", figures) == asked
-    for group, question in zip(figures.split("<h3>")[1:], asked, strict=True):
-        titles = re.findall(r"<figcaption><strong>(.*?)</strong>", group)
-        expected = {f.title.split(" {model}")[0] for f in drawn if f.category == question}
-        assert titles and all(any(title.startswith(known) for known in expected) for title in titles)
-
-
-def test_every_claim_has_its_verdict_and_its_reasons_before_the_figures(page, study):
+def test_every_claim_has_its_verdict_in_a_row_and_its_reasons_folded(page, study):
     folder, _ = study
     claims = pd.read_csv(folder / "claims.csv", dtype=str)
-    shown = seen(page[: page.index("<h2>Figures</h2>")])
+    shown = seen(part(page, "claims"))
     assert set(CLAIMS.names) < set(claims["claim"])
-    for row in claims.itertuples():
-        assert row.finding in shown
-        assert row.claim not in CLAIMS.names or f"{row.claim}. {row.statement}" in shown
+    for row in claims[claims["claim"] != "all"].itertuples():
+        assert f"{row.claim}. {row.statement}</td>" in shown
+    assert all(finding in shown for finding in claims["finding"])
     verdicts = re.findall(r'<span class="verdict [a-z-]+">([a-z ]+)</span>', shown)
-    first = claims.drop_duplicates("claim")
-    assert verdicts == first["verdict"][first["claim"].isin(CLAIMS.names)].tolist()
+    assert verdicts == claims.query("claim != 'all'").drop_duplicates("claim")["verdict"].tolist()
 
 
 def test_a_study_of_few_documents_decides_nothing(page):
@@ -156,10 +169,11 @@ def test_the_provenance_names_versions_digests_times_and_configuration(page):
 
 
 def test_lines_do_not_break_within_a_percentage_or_a_sublayers_name(page):
-    first = page[page.index('<div class="words">') : page.index('<div class="stacks"')]
-    assert "&nbsp;%)" in first and "MoE\N{NO-BREAK SPACE}0" in first
-    assert not re.search(r"(Attn|FFN|MoE) \d", first)
-    assert unbroken("top 12 % of Attn 3 and MoE 4") == "top 12\xa0% of Attn\xa03 and MoE\xa04"
+    first = page.split('<section id="numbers">')[0]
+    leads = re.findall(r'<p class="lead">(.*?)</p>', first, re.DOTALL)
+    paragraphs = "".join([*leads, *re.findall("<p>(.*?)</p>", part(page, "claims"))])
+    assert "\N{NO-BREAK SPACE}%" in paragraphs and "MoE\N{NO-BREAK SPACE}0" in paragraphs
+    assert " %" not in paragraphs and not re.search(r"(Attn|FFN|MoE) \d", paragraphs)
 
 
 def test_titles_are_escaped(page):

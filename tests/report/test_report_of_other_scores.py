@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import inf
 
 import pytest
-from reading import leads, told
+from section_text import WORDS, said
 
 import synthetic
 from cornerstone.scores import SCORES
@@ -42,28 +42,34 @@ def contents(request):
 
 def test_every_sentence_is_in_the_scores_unit_and_none_of_answers(contents):
     unit = contents.unit.of_differences
-    for section in ("opening", "atlas", "numbers", "trust", "claims", "method"):
-        words = told(section, contents)
-        assert not re.search(r"\bnan\b| [).]|\(\)", words), (section, words)
-        assert "guessing is tested" not in words.replace("whether a model guesses is tested", "")
-        assert unit == "nats" or "nats" not in words, (section, words)
-        assert section == "claims" or "points" not in words, (section, words)  # shares are in points there
-    assert contents.score.method in told("method", contents)
-    assert len(leads(contents)) == 3
+    for section in WORDS:
+        text = said(section, contents)
+        assert "nan" not in re.split(r"\W+", text) and " ." not in text and "()" not in text
+        assert "points" not in text.replace("points of accuracy", "") and "guessing is tested" not in text
+        assert unit == "nats" or "nats" not in text
+    numbers = said("numbers", contents)
+    assert unit_heading("Drop without a cornerstone", unit) in numbers
+    assert re.search(r" \d\.\d+ \(−?\d\.\d+ – \d\.\d+\)", numbers)
+    assert contents.score.method in said("method", contents)
+    assert "clearly above chance" not in said("opening", contents) + said("trust", contents)
 
 
-def test_headings_and_cells_are_in_the_scores_unit(contents):
-    unit = contents.unit
-    numbers, atlas = told("numbers", contents), told("atlas", contents)
-    assert unit.difference_heading("Drop without a cornerstone") in numbers
-    assert unit.difference_heading("Value") + ":" in atlas
-    assert "Top 3 hold %" in numbers and "guess" not in atlas
+def unit_heading(title, unit):
+    return f"{title} ({unit})" if unit else f"{title} Drop without"
 
 
 def test_what_is_said_of_guessing_is_right_for_the_score(contents):
-    noun, words = contents.score.noun, told("trust", contents)
-    assert "no proof of guessing" in words and "no proof of guessing. Nor is" not in words
+    text, noun = said("trust", contents), contents.score.noun
+    assert text.count("no proof of guessing") == 1
     if contents.score.is_bounded:
-        assert f"The {noun} does not count right answers." in words and "lower end" not in words
+        assert f"The {noun} does not count right answers." in text and "lower end" not in text
     else:
-        assert f"The {noun} has no lower end." in words
+        assert f"The {noun} has no lower end." in text
+
+
+def test_the_atlas_tells_of_values_in_the_scores_unit_and_of_no_guessing(contents):
+    text = said("atlas", contents)
+    assert f"Colour is the value, in {contents.unit.of_values}: how much" in text
+    assert "guess" not in text
+    unit = contents.unit.of_differences
+    assert re.search(rf"Attn 0, PIQA Value{re.escape(f' ({unit})' if unit else '')}: −?\d+\.\d+ \(", text)

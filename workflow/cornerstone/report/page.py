@@ -25,7 +25,7 @@ from cornerstone.report.contents import Contents
 from cornerstone.report.numbers import numbers_table
 from cornerstone.report.opening import opening_of
 from cornerstone.report.pictures import files_on_page, groups_of
-from cornerstone.report.trust import differ_in_size, near_guessing, nearness, unseen
+from cornerstone.report.trust import differ_in_size, near_guessing, nearness, unseen, without_shares
 from cornerstone.scores import yardstick
 from cornerstone.scores.unit import percent
 from cornerstone.shapley.estimators import ESTIMATORS
@@ -73,6 +73,7 @@ def _trust(contents: Contents) -> dict[str, Any]:
         "nearness": nearness(contents),
         "near_guessing": near_guessing(contents),
         "pairs": len(contents.tables["scores"]),
+        "without_shares": without_shares(contents),
         "unseen": unseen(contents),
         "yardstick": yardstick(),
         "differ_in_size": differ_in_size(contents),
@@ -134,7 +135,7 @@ def _sections_of(contents: Contents, name: str) -> list[Section]:
 
 
 def unbroken(text: str) -> str:
-    """With unbroken spaces, so that no line ends within "12 %" or "Attn 0"."""
+    """A text or piece of the page with unbroken spaces, so that no line ends within "12 %" or "Attn 0"."""
     return re.sub(r" (?=%)|(?<=\bAttn) (?=\d)|(?<=\b(?:FFN|MoE)) (?=\d)", "\N{NO-BREAK SPACE}", text)
 
 

@@ -69,6 +69,16 @@ def near_guessing(contents: Contents) -> list[tuple[str, str]]:
     return [(contents.titles.model(row.model), contents.titles.task(row.task)) for row in near.itertuples()]
 
 
+def without_shares(contents: Contents) -> list[tuple[str, list[str]]]:
+    """Titles of each model that has tasks on which no value is positive, with these tasks."""
+    rows = contents.tables["shares_by_task"]
+    empty = rows[rows["top_share"].isna()]
+    return [
+        (contents.titles.model(model), [contents.titles.task(task) for task in of["task"]])
+        for model, of in empty.groupby("model", sort=False)
+    ]
+
+
 def unseen(contents: Contents) -> list[Unseen]:
     """A model each; none where the study's score is the yardstick itself."""
     rows = contents.tables["scores_side_by_side"]
