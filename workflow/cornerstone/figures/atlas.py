@@ -47,6 +47,7 @@ SMALL = 6.5  # points
 NUMBER = 0.12  # the height of a block's number
 APART = 0.3  # of two numbers, where not every block has one
 SWATCH = (0.26, 0.11)
+HINTED = 1.06  # small text on a screen is so much wider than it is measured
 HATCH = "/////"
 FRAME = {"fill": False, "edgecolor": "#111111", "linewidth": 0.9, "zorder": 4}
 FRAMES = {True: "-", False: (0, (1.6, 1.0))}
@@ -108,7 +109,7 @@ def _grid_of(stacks: list[Stack]) -> Grid:
     cell = float(np.clip(widest, *CELL))
     several = any(len(stack.tasks) > 1 for stack in stacks)
     names = (
-        max(style.text_width(name, SMALL) for stack in stacks for name in stack.tasks) + 0.08
+        HINTED * max(style.text_width(name, SMALL) for stack in stacks for name in stack.tasks) + 0.08
         if several
         else 0
     )
@@ -129,8 +130,8 @@ def _head_texts(stack: Stack, width: float) -> tuple[list[str], list[str]]:
     named = ", ".join(name.replace(" ", "\N{NO-BREAK SPACE}") for name in stack.named) or "no cornerstones"
     room = max(width, 1.2)
     return (
-        style.wrapped(title, room, style.FONT, "bold").splitlines(),
-        style.wrapped(named, room, SMALL).splitlines(),
+        style.wrapped(title, room / HINTED, style.FONT, "bold").splitlines(),
+        style.wrapped(named, room / HINTED, SMALL).splitlines(),
     )
 
 
@@ -199,7 +200,7 @@ def _legend_texts(unit: Unit, top_k: int, width: float) -> list[str]:
         f"{largest} of its task, in at least 95 % of resampled sets of documents",
         f"{largest} of its task, in fewer",
     )
-    return [style.wrapped(text, width - 2 * EDGE - SWATCH[0] - 0.08, SMALL) for text in texts]
+    return [style.wrapped(text, (width - 2 * EDGE - SWATCH[0] - 0.08) / HINTED, SMALL) for text in texts]
 
 
 def _draw_legend(axes: Axes, scale: Scale, unit: Unit, texts: list[str], top: float, lowest: int) -> None:
