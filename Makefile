@@ -7,6 +7,7 @@
 # make test-hub           the whole study from a fresh clone, against a hub on loopback
 # make test-slurm         on a real SLURM, brought up where there is root on Debian
 # make test-slurm-smoke   of these a small study by the literal command
+# make test-screens       the report on a wide screen, on a phone and on paper, in headless Chromium
 # make bench              the speed against lm-eval and against the machine's limit
 # make bench-streaming    the speed of streamed weights against that of resident ones
 # make bench-scaling      how the cost grows with blocks, coalitions and documents
@@ -30,7 +31,7 @@ RUN := $(VENV)/bin/python -m
 NEWER ?= python3.14 python3.13 python3.12
 CURRENT := .venv-current
 
-.PHONY: demo test test-slow test-families test-environments test-study test-hub test-slurm test-slurm-smoke bench bench-streaming bench-scaling bench-own bench-values bench-accuracy bench-own-coverage bench-indices bench-products bench-coverage bench-real-shapes audit-current lint pages environment dev-environment current-environment
+.PHONY: demo test test-slow test-families test-environments test-study test-hub test-slurm test-slurm-smoke test-screens bench bench-streaming bench-scaling bench-own bench-values bench-accuracy bench-own-coverage bench-indices bench-products bench-coverage bench-real-shapes audit-current lint pages environment dev-environment current-environment
 
 demo: environment
 	@$(RUN) snakemake all --configfile config/demo.yaml
@@ -65,6 +66,9 @@ test-slurm: dev-environment
 
 test-slurm-smoke: dev-environment
 	@$(RUN) pytest -q -m slurm -k small_study tests/workflow/test_slurm.py
+
+test-screens: dev-environment
+	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m screens tests/screens
 
 bench: dev-environment
 	@$(VENV)/bin/python benchmarks/speed.py

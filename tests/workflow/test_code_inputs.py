@@ -84,8 +84,14 @@ def test_every_job_of_the_arithmetic_has_what_it_imports_among_its_inputs(finish
     missing = {job["output"][0]: imported(finished, job) - set(job["code"]) for job in arithmetic}
     assert not {output: sorted(files) for output, files in missing.items() if files}
     (report,) = [job for job in arithmetic if job["rule"] == "report"]
-    beside = {f"workflow/cornerstone/report/{name}" for name in ("report.html.j2", "report.css")}
-    assert beside <= set(report["code"])
+    names = (
+        "report.html.j2",
+        "report.css",
+        "report.js",
+        "sections/opening.html.j2",
+        "vendor/sortable/sortable.min.js",
+    )
+    assert {f"workflow/cornerstone/report/{name}" for name in names} <= set(report["code"])
 
 
 def test_an_edited_figure_is_drawn_again_alone(study):
