@@ -118,7 +118,7 @@ ESTIMATORS.register(
 FIGURE = '''
 """stems: one model's values as stems, a panel a task."""
 
-from cornerstone.figures import FIGURES, Figure, Scope
+from cornerstone.figures import FIGURES, WHAT_MATTERS, Figure, Scope
 from cornerstone.scores import SCORES
 
 
@@ -147,7 +147,7 @@ FIGURES.register(
         make=make_stems,
         title="Stems of {model}",
         caption=lambda context: f"Stems in {context.score.unit.of_values}. {context.values_from}.",
-        category="Values",
+        category=WHAT_MATTERS,
         order=65,
     )
 )

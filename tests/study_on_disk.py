@@ -129,7 +129,7 @@ def write_figures(folder, paths):
     drawn = []
     for stem, (figure, model) in figures_of([*MODELS], exact=[], with_pairs=[*MODELS]).items():
         source = figure.reads.split("/")[0]
-        files = [folder / "totals.csv"] if source == "tables" else paths.get(source, [])
+        files = [folder / Path(figure.reads).name] if source == "tables" else paths.get(source, [])
         of_model = [path for path in files if path.name.startswith(f"{model}_" if model else "")]
         rows = read_rows(of_model) if of_model else None
         drawn.append(folder / f"{stem}.{'png' if figure.name == 'values' else 'svg'}")

@@ -28,6 +28,14 @@ from cornerstone.values.titles import Titles
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure
 
+WHAT_MATTERS = "What matters"
+HOW_SURELY = "How surely"
+TOGETHER = "What it does together with others"
+BY_TASK = "On which task it differs"
+METHOD = "What removing a sublayer is"
+QUESTIONS = (WHAT_MATTERS, HOW_SURELY, TOGETHER, BY_TASK, METHOD)
+"""What figures answer, in the order of the reports. A user's own figure may have a question of its own."""
+
 NO_PAIRS = "no two sublayers are removed together: give max_removed or pair_distance 2 or more"
 
 
@@ -84,7 +92,8 @@ class Figure:
     make:        from the rows of those files, titles and the settings by name to the drawing.
     title:       "Shares of {model}".
     caption:     what the figure shows, in sentences.
-    category:    under which Snakemake's report has it.
+    category:    the question that it answers: one of QUESTIONS, under which both reports have it.
+    on_page:     whether the report's page draws the same itself, so that it does not show the file.
     order:       its place in reports.
 
     Raises CornerstoneError for a name with an underscore that a model's name would follow.
@@ -100,6 +109,7 @@ class Figure:
     title: str
     caption: Callable[[Context], str]
     category: str
+    on_page: bool = False
     order: float = LAST
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cornerstone.drawing import style
 from cornerstone.drawing.panels import Panels, task_panels
-from cornerstone.figures import FIGURES, Context, Figure, Scope
+from cornerstone.figures import BY_TASK, FIGURES, Context, Figure, Scope
 from cornerstone.models.kinds import KINDS
 from cornerstone.scores import SCORES
 from cornerstone.statistics.collapse import ABOVE, BELOW, COLLAPSED, UNDECIDED
@@ -112,7 +112,7 @@ FIGURES.register(
         make=make_ablation,
         title="Ablation of {model}",
         caption=_caption,
-        category="Ablation",
+        category=BY_TASK,
         order=50,
     )
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cornerstone.drawing import style
-from cornerstone.figures import FIGURES, Context, Figure, Scope
+from cornerstone.figures import FIGURES, METHOD, Context, Figure, Scope
 from cornerstone.models.kinds import KINDS
 from cornerstone.values.titles import Titles
 
@@ -118,7 +118,7 @@ FIGURES.register(
         make=make_scheme,
         title="What removing a sublayer is",
         caption=_caption,
-        category="Ablation",
+        category=METHOD,
         order=10,
     )
 )

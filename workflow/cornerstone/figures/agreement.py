@@ -13,7 +13,7 @@ import pandas as pd
 from cornerstone.drawing import style
 from cornerstone.drawing.captions import spread
 from cornerstone.drawing.panels import Panels, titled_panels
-from cornerstone.figures import FIGURES, Context, Figure, Scope
+from cornerstone.figures import FIGURES, HOW_SURELY, Context, Figure, Scope
 from cornerstone.models.kinds import KINDS
 from cornerstone.scores import SCORES, yardstick
 from cornerstone.statistics.ranks import spearman
@@ -164,7 +164,7 @@ FIGURES.register(
         make=make_agreement,
         title="Two scores of {model}",
         caption=_caption,
-        category="Scores",
+        category=HOW_SURELY,
         order=70,
     )
 )

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cornerstone.drawing import style
 from cornerstone.drawing.panels import Panels, titled_panels
-from cornerstone.figures import FIGURES, Context, Figure, Scope
+from cornerstone.figures import FIGURES, HOW_SURELY, Context, Figure, Scope
 from cornerstone.scores import yardstick
 from cornerstone.shapley.estimators import Estimator, audited
 from cornerstone.values.audit_summary import usual
@@ -103,7 +103,7 @@ FIGURES.register(
         make=make_audit,
         title="Estimators on {model}",
         caption=_caption,
-        category="Audit",
+        category=HOW_SURELY,
         order=90,
     )
 )

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.drawing import style
-from cornerstone.figures import FIGURES, Context, Figure, Scope
+from cornerstone.figures import BY_TASK, FIGURES, Context, Figure, Scope
 from cornerstone.system.text import listed
 from cornerstone.values.titles import Titles
 
@@ -137,7 +137,7 @@ FIGURES.register(
         make=make_concentration,
         title="Concentration of {model}",
         caption=_caption,
-        category="Shares",
+        category=BY_TASK,
         order=45,
     )
 )

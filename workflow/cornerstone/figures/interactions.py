@@ -17,7 +17,7 @@ import pandas as pd
 
 from cornerstone.drawing import style
 from cornerstone.drawing.panels import Panels, number_blocks, titled_panels
-from cornerstone.figures import FIGURES, Context, Figure, Scope
+from cornerstone.figures import FIGURES, TOGETHER, Context, Figure, Scope
 from cornerstone.scores import SCORES
 from cornerstone.scores.unit import Unit
 from cornerstone.values.titles import Titles
@@ -245,7 +245,7 @@ FIGURES.register(
         make=make_interactions,
         title="Interactions of {model}",
         caption=_caption,
-        category="Interactions",
+        category=TOGETHER,
         order=80,
     )
 )

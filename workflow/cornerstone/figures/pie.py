@@ -33,7 +33,7 @@ from cornerstone.drawing.pie_grid import (
     height_of,
     under_of,
 )
-from cornerstone.figures import FIGURES, Context, Figure, Scope
+from cornerstone.figures import BY_TASK, FIGURES, WHAT_MATTERS, Context, Figure, Scope
 from cornerstone.models.kinds import KINDS
 from cornerstone.values.titles import Titles
 
@@ -148,7 +148,6 @@ SHARES = {
     "needs_pairs": False,
     "settings": ("top_k",),
     "make": make_pies,
-    "category": "Shares",
 }
 FIGURES.register(
     Figure(
@@ -157,6 +156,7 @@ FIGURES.register(
         scope=Scope.STUDY,
         title="Shares of all models",
         caption=lambda context: _caption(context, ". Rows are models, columns tasks."),
+        category=WHAT_MATTERS,
         order=20,
         **SHARES,
     )
@@ -168,6 +168,7 @@ FIGURES.register(
         scope=Scope.MODEL,
         title="Shares of {model}",
         caption=lambda context: _caption(context, f"{context.measured}."),
+        category=BY_TASK,
         order=40,
         **SHARES,
     )

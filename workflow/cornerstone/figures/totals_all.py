@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from cornerstone.drawing import style
-from cornerstone.figures import FIGURES, Context, Figure, Scope
+from cornerstone.figures import FIGURES, WHAT_MATTERS, Context, Figure, Scope
 from cornerstone.models.kinds import KINDS
 from cornerstone.scores import SCORES
 from cornerstone.scores.unit import Unit
@@ -121,7 +121,7 @@ FIGURES.register(
         make=make_totals,
         title="Attention against FFN or MoE, and depth",
         caption=_caption,
-        category="Values",
+        category=WHAT_MATTERS,
         order=30,
     )
 )

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cornerstone.drawing import style
 from cornerstone.drawing.panels import Panels, task_panels
-from cornerstone.figures import FIGURES, Context, Figure, Scope
+from cornerstone.figures import FIGURES, HOW_SURELY, Context, Figure, Scope
 from cornerstone.models.kinds import KINDS
 from cornerstone.scores import SCORES
 from cornerstone.values.titles import Titles
@@ -66,7 +66,7 @@ FIGURES.register(
         make=make_values,
         title="Values of {model}",
         caption=_caption,
-        category="Values",
+        category=HOW_SURELY,
         order=60,
     )
 )

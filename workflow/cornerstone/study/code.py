@@ -101,11 +101,12 @@ def _files_of(name: str) -> tuple[Path, ...]:
 
 
 def _texts_beside(files: Iterable[Path]) -> set[Path]:
-    """Templates and styles in the packages of these files."""
+    """Templates, styles and scripts in the packages of these files, and in folders within them."""
     return {text for folder in {file.parent for file in files} for text in _texts_in(folder)}
 
 
 @cache
 def _texts_in(folder: Path) -> tuple[Path, ...]:
     ours = LIBRARY in folder.parents
-    return tuple(text for ending in ("*.j2", "*.css") for text in folder.glob(ending)) if ours else ()
+    endings = ("*.j2", "*.css", "*.js")
+    return tuple(text for ending in endings for text in folder.rglob(ending)) if ours else ()
