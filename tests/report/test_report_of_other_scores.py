@@ -6,11 +6,9 @@ from dataclasses import replace
 from math import inf
 
 import pytest
+from section_text import WORDS, said
 
 import synthetic
-from cornerstone.report.findings import summary
-from cornerstone.report.methods import cautions, method
-from cornerstone.report.opening import answer, claims_in_short, trust
 from cornerstone.scores import SCORES
 from cornerstone.scores.unit import NO_UNIT, Unit
 from judged_games import registering
@@ -43,31 +41,35 @@ def contents(request):
 
 
 def test_every_sentence_is_in_the_scores_unit_and_none_of_answers(contents):
-    (text,) = summary(contents)
-    told = [
-        text,
-        *answer(contents),
-        trust(contents),
-        claims_in_short(contents),
-        *method(contents),
-        *cautions(contents),
-    ]
     unit = contents.unit.of_differences
-    for sentence in told:
-        assert (
-            "nan" not in sentence and "  " not in sentence and " )" not in sentence and " ." not in sentence
-        )
-        assert "points" not in sentence and "guessing is tested" not in sentence
-        assert unit == "nats" or "nats" not in sentence
-    assert f"{unit} whole (2 tasks). The largest".lstrip() in text
-    assert re.search(rf"lowers the score by \d\.\d+{f' {unit}' if unit else ''} \(", text)
-    assert contents.score.method in method(contents)[0]
+    for section in WORDS:
+        text = said(section, contents)
+        assert "nan" not in re.split(r"\W+", text) and " ." not in text and "()" not in text
+        assert "points" not in text.replace("points of accuracy", "") and "guessing is tested" not in text
+        assert unit == "nats" or "nats" not in text
+    numbers = said("numbers", contents)
+    assert unit_heading("Drop without a cornerstone", unit) in numbers
+    assert re.search(r" \d\.\d+ \(−?\d\.\d+ – \d\.\d+\)", numbers)
+    assert contents.score.method in said("method", contents)
+    assert "clearly above chance" not in said("opening", contents) + said("trust", contents)
+
+
+def unit_heading(title, unit):
+    return f"{title} ({unit})" if unit else f"{title} Drop without"
 
 
 def test_what_is_said_of_guessing_is_right_for_the_score(contents):
-    (note,) = (note for note in cautions(contents) if "no proof of guessing" in note)
-    noun = contents.score.noun
+    text, noun = said("trust", contents), contents.score.noun
+    assert text.count("no proof of guessing") == 1
     if contents.score.is_bounded:
-        assert note.startswith(f"The {noun} does not count right answers.") and "lower end" not in note
+        assert f"The {noun} does not count right answers." in text and "lower end" not in text
     else:
-        assert note.startswith(f"The {noun} has no lower end.")
+        assert f"The {noun} has no lower end." in text
+
+
+def test_the_atlas_tells_of_values_in_the_scores_unit_and_of_no_guessing(contents):
+    text = said("atlas", contents)
+    assert f"Colour is the value, in {contents.unit.of_values}: how much" in text
+    assert "guess" not in text
+    unit = contents.unit.of_differences
+    assert re.search(rf"Attn 0, PIQA Value{re.escape(f' ({unit})' if unit else '')}: −?\d+\.\d+ \(", text)

@@ -1,57 +1,54 @@
-"""What the report says in sentences is made from the data, in correct English."""
+"""What the report says in sentences after its first screen is made from the data, in correct English."""
 
-import re
 from dataclasses import replace
 
 import pandas as pd
 import pytest
+from section_text import plain, said
 
 import synthetic
-from cornerstone.report.findings import _change, _near_chance, summary
-from cornerstone.report.methods import cautions, method
-from cornerstone.report.opening import trust
+from cornerstone.claims import CLAIMS
 from cornerstone.scores import SCORES
-from cornerstone.scores.unit import POINTS
 from cornerstone.shapley.estimators import choosable
 from cornerstone.tables.audit import Audits
 from cornerstone.tables.written import audit_tables, write_tables
-from study_on_disk import MODELS, TITLES, contents_of, report_of
+from study_on_disk import TITLES, contents_of, report_of
+
+KNOCK = [0.9, 0.8, 0.1, 0.1, 0.1, 0.1]
+SIZES = pd.DataFrame({"model": ["mix"], "sublayers": [8], "documents": [40], "top_share": [0.5]})
 
 
-def lead_of(page):
-    return re.findall(r'<p class="lead">(.*?)</p>', page.replace("\N{NO-BREAK SPACE}", " "))
+@pytest.fixture(scope="module")
+def one():
+    """One model, one task, one cornerstone."""
+    game = synthetic.known_task(KNOCK, n_documents=100)
+    return contents_of(synthetic.all_tables(synthetic.results([game], top_k=1)), score="acc", top_k=1)
 
 
-def test_the_first_words_are_made_from_the_data(page, study):
-    folder, _ = study
-    shares = pd.read_csv(folder / "shares.csv")
-    mean = shares[shares["model"] == "mix"].iloc[0]
-    cornerstones = pd.read_csv(folder / "cornerstones.csv").query("model == 'mix'")
-    lead = lead_of(page)
-    assert len(lead) == len(MODELS) + 2
-    values = pd.read_csv(folder / "values.csv").query("model == 'mix' and rank <= 3")
-    for row in cornerstones[cornerstones["ours"]].itertuples():
-        on = int((values["label"] == row.label).sum())
-        words = (
-            f"{row.label} (among the largest on {'all 2' if on == 2 else f'{on} of 2'} tasks, named again in "
-        )
-        assert f"{words}{100 * row.top_k_stability:.0f} %" in lead[1]
-    assert "not how near the estimates are to exact Shapley values" in lead[2]
-    assert lead[3].endswith("claims 1, 2, 3, 4, 5, 6a, 6b and 7 cannot be decided.")
-    plain = page.replace("\N{NO-BREAK SPACE}", " ")
-    numbers = plain[plain.index("<h2>In numbers</h2>") : plain.index("<h2>What this says")]
-    assert f"hold {100 * mean['top_share']:.1f} % on average" in numbers
-    assert all(label in numbers for label in cornerstones["label"])
+def with_table(contents, name, table):
+    return replace(contents, tables={**contents.tables, name: table})
+
+
+def judged(contents, verdict, *cases):
+    """Contents whose first claim has this verdict, by cases of these verdicts."""
+    claims = pd.DataFrame(
+        [
+            ("1", "A claim.", verdict, "small", "It is so."),
+            ("all", "Not counted.", "left out", "mix", "Mix on PIQA."),
+        ],
+        columns=["claim", "statement", "verdict", "model", "finding"],
+    )
+    evidence = pd.DataFrame({"claim": "1", "verdict": cases})
+    return with_table(with_table(contents, "claims", claims), "evidence", evidence)
 
 
 @pytest.mark.parametrize("estimator", [estimator.name for estimator in choosable()])
-def test_cautions_are_of_the_estimator_in_use(estimator):
-    tables = {"shares_by_task": pd.DataFrame({"model": ["mix"], "sublayers": [8], "documents": [40]})}
-    contents = contents_of(tables, estimator=estimator)
-    assert any("neighbouring" in note for note in cautions(contents)) == (estimator == "windows")
+def test_cautions_are_of_the_estimator_in_use(one, estimator):
+    of_it = replace(one, config={**one.config, "estimator": estimator})
+    assert ("neighbouring sublayers. They equal" in said("trust", of_it)) == (estimator == "windows")
 
 
-def test_what_the_audit_says_opens_the_report_and_its_tables_are_folded(study):
+def test_what_the_audit_says_is_in_the_first_words_and_among_what_to_trust_and_its_tables_are_folded(study):
     folder, paths = study
     rows = [
         {"estimator": name, "ours": name != "SVARM", "multiple": 1, "evaluations": 11, "spearman": rank}
@@ -64,31 +61,32 @@ def test_what_the_audit_says_opens_the_report_and_its_tables_are_folded(study):
     write_tables(audit_tables(), Audits(audit, audit, TITLES, SCORES["acc"]), folder)
     tables = [*paths["tables"], *[folder / f"{table.name}.csv" for table in audit_tables()]]
     page = report_of(folder, paths, tables=tables, audits=[folder / "audit_mix.csv"])
-    lead = lead_of(page)
+    text = plain(page.split("<main>")[1])
+    assert "with exact ones their rank correlation is 0.61 (1 would be the same order)." in text
     assert (
-        "the estimator in use (windows) orders the sublayers of Mix (1 game: model, task and score)"
-        in lead[2]
-    )
-    assert "rank correlation of 0.61 with exact values; 1 would be the same order" in lead[2]
-    assert "Gaussian process is the best of all 3 audited at this budget (0.87)." in lead[2]
+        "the estimator in use (windows) orders the sublayers of Mix (1 game: model, task and score) with a rank "
+        "correlation of 0.61 with exact values; 1 would be the same order"
+    ) in text
+    assert "Gaussian process is the best of all 3 audited at this budget (0.87)." in text
     assert (
-        "<summary>Estimators held against exact values, with as many coalitions as the windows</summary>"
+        "<details><summary>Estimators held against exact values, with as many coalitions as the windows</summary>"
         in page
     )
 
 
-def test_what_exact_and_corrected_values_say_stands_side_by_side():
+def test_what_exact_and_corrected_values_say_stands_side_by_side(one):
     known = {"estimator": "windows", "ours": True, "multiple": 1, "evaluations": 11, "spearman": 0.61}
     known |= dict.fromkeys(("kendall", "top_overlap", "share_error", "efficiency_bias", "error", "work"), 0.5)
     known |= {"coalitions": "shared", "same": "number"}
     audit = pd.DataFrame([known]).assign(model="mix", task="piqa", score="acc")
     near = {"model": "mix", "task": "piqa", "estimator": "windows", "spearman": 0.64, "error": 0.2}
-    tables = {"corrected": pd.DataFrame([near])}
-    both = trust(replace(contents_of(tables), audits=audit))
+    corrected = with_table(one, "corrected", pd.DataFrame([near]))
+    both = said("trust", replace(corrected, audits=audit))
     assert "with a rank correlation of 0.61 with exact values" in both
     assert "Held against corrected values" in both and "rank correlation 0.64, error 20.0 %" in both
-    assert "corrected values" not in trust(replace(contents_of({}), audits=audit))
-    assert "exact values;" not in trust(contents_of(tables))
+    assert "corrected values" not in said("trust", replace(one, audits=audit))
+    assert "exact values;" not in said("trust", corrected)
+    assert "not how near the estimates are to exact Shapley values" in said("trust", one)
 
 
 @pytest.mark.parametrize(
@@ -97,40 +95,71 @@ def test_what_exact_and_corrected_values_say_stands_side_by_side():
 )
 def test_values_of_few_documents_are_said_to_be_of_another_estimator(estimator, documents, is_told):
     sizes = pd.DataFrame({"model": "mix", "sublayers": 8, "documents": documents})
-    contents = contents_of({"shares_by_task": sizes}, estimator=estimator)
     told = (
         "On tasks with fewer than 40 documents the values of mixed effects are those of kernel regression on the same "
         "coalitions, without a model of the documents. Its share is"
     )
-    assert any(told in paragraph for paragraph in method(contents)) == is_told
+    text = said("method", contents_of({"shares_by_task": sizes}, estimator=estimator))
+    assert (told in text) == is_told and "Its share is its part of the sum" in text
 
 
-def test_models_near_chance_are_said_to_be_and_signs_of_drops_become_words():
-    scores = pd.DataFrame({"full_low": [0.6, 0.4], "chance": [0.5, 0.5]})
-    assert _near_chance(scores) == ", on 1 of them not clearly above chance, where values say little"
-    assert _near_chance(scores.iloc[1:]) == ", not clearly above chance there, where values say little"
-    assert _near_chance(scores.assign(full_low=0.4)).startswith(", on none of them clearly above chance")
-    assert _near_chance(scores.iloc[:1]) == ""
-    drops = pd.Series({"other_drop": 0.012, "other_low": -0.001, "other_high": 0.02})
-    assert _change(drops, "other", POINTS) == "lowers the score by 1.2 points (−0.1 – 2.0)"
-    assert _change(-drops.set_axis(["other_drop", "other_high", "other_low"]), "other", POINTS) == (
-        "raises the score by 1.2 points (−0.1 – 2.0)"
+def test_models_near_chance_are_named(one):
+    scores = pd.DataFrame(
+        {"model": ["mix", "mix"], "task": ["boolq", "piqa"], "chance": 0.5, "full_low": [0.6, 0.4]}
     )
-
-
-def test_one_model_and_one_task_are_told_in_correct_english():
-    game = synthetic.known_task([0.9, 0.8, 0.1, 0.1, 0.1, 0.1], n_documents=100)
-    tables = synthetic.all_tables(synthetic.results([game], top_k=1))
-    (text,) = summary(contents_of(tables))
-    assert text.startswith("Small & <Beautiful> has 6 sublayers and scores ") and "% whole (1 task)." in text
-    assert "The largest share of value is that of " in text and "The top 1 holds " in text
-    assert "Removing it lowers the score by " in text
-    sums = re.search(
-        r"The values of all attention sublayers sum to (\S+) points, those of all FFN sublayers to (\S+): "
-        r"a difference of (\S+) \(.* – .*\)\.",
-        text,
+    assert (
+        "where the full model guesses"
+        not in said("trust", with_table(one, "scores", scores.iloc[:1])).lower()
     )
-    attention, ffn, difference = (float(number.replace("−", "-")) for number in sums.groups())
-    assert attention - ffn == pytest.approx(difference, abs=0.11)
-    assert re.search(r" Of 6 single removals, (none|\d) shows? no loss in the score while the log-prob", text)
-    assert "tasks" not in text
+    some = said("trust", with_table(one, "scores", scores))
+    assert "Not clearly above chance, so that values there say little: Mix on PIQA." in some
+    every = said("trust", with_table(one, "scores", scores.assign(full_low=0.4)))
+    assert "No model is clearly above chance on any task: the values say little." in every
+    alone = said("trust", with_table(one, "scores", scores.iloc[1:]))
+    assert "The model is not clearly above chance: the values say little." in alone
+
+
+def test_one_model_and_one_task_are_told_in_correct_english(one):
+    numbers, trust = said("numbers", one), said("trust", one)
+    assert "Top 1 holds %" in numbers and "Small & <Beautiful> 6 " in numbers
+    assert "attention " in numbers and ", FFN " in numbers
+    assert (
+        "Small & <Beautiful>: of 6 single removals, none shows no loss in the score while the log-prob"
+        in trust
+    )
+    assert "shares do not compare" not in trust
+
+
+def test_models_of_other_sizes_come_with_a_warning_not_to_compare_shares(one):
+    sizes = pd.concat([SIZES, SIZES.assign(model="small", sublayers=12)])
+    assert "their shares do not compare" in said("trust", with_table(one, "shares_by_task", sizes))
+
+
+@pytest.mark.parametrize(
+    ("cases", "line"),
+    [
+        ({"supported": 1}, "Its one number supports it"),
+        ({"supported": 2}, "Both numbers support it"),
+        ({"supported": 5}, "All 5 numbers support it"),
+        ({"contradicted": 2}, "Both numbers are against it"),
+        ({"not decidable": 3}, "All 3 numbers leave it open"),
+        ({"supported": 9, "contradicted": 1, "not decidable": 2},
+         "Of 12 numbers 9 support it, 1 is against it, 2 leave it open"),
+        ({"supported": 1, "not decidable": 1}, "Of 2 numbers 1 supports it, none is against it, 1 leaves it open"),
+    ],
+)  # fmt: skip
+def test_a_claim_has_one_line_on_the_numbers_behind_it(one, cases, line):
+    contents = judged(one, "supported", *[verdict for verdict, count in cases.items() for _ in range(count)])
+    assert f"1. A claim. supported {line} It is so." in said("claims", contents)
+
+
+def test_a_claim_that_nothing_can_test_has_the_reason_and_what_is_left_out_stands_below(one):
+    text = said("claims", judged(one, "not decidable"))
+    assert "1. A claim. not decidable It is so. Not counted for any claim Mix on PIQA." in text
+    assert "Not counted" not in said("claims", one)
+    assert all(f"{claim.name}. {claim.statement}" in said("claims", one) for claim in CLAIMS)
+
+
+def test_a_model_without_a_positive_value_has_no_share_in_numbers(one):
+    shares = one.tables["shares"].assign(tasks=0, top_share=None, noise_share=None)
+    assert "no positive value" in said("numbers", with_table(one, "shares", shares))

@@ -8,7 +8,7 @@ from of_six_tasks import IN_POINTS, as_the_papers
 
 import synthetic
 from cornerstone.report.contents import Contents
-from cornerstone.report.page import _sections
+from cornerstone.report.page import _tables
 from cornerstone.scores import SCORES
 from cornerstone.scores.unit import percent
 from cornerstone.study.resolve import resolve
@@ -80,9 +80,7 @@ def test_a_table_of_ones_own_is_written_known_and_in_the_report(results, tmp_pat
     )
     tables = {"own": read_table(tmp_path / "own.csv")}
     contents = Contents({"score": "acc"}, Titles(), (), tables, None, (), {}, {})
-    assert [(section.title, folded) for section, folded in _sections(contents)] == [
-        ("The largest", is_folded)
-    ]
+    assert [(section.title, folded) for section, folded in _tables(contents)] == [("The largest", is_folded)]
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """A task on which no value of a model is positive has no shares, and nothing counts it as if it had shares of zero."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -12,8 +13,7 @@ from cornerstone.claims.tested import Tested
 from cornerstone.claims.verdicts import NOT_DECIDABLE, SUPPORTED
 from cornerstone.drawing.pie_grid import cells_of
 from cornerstone.figures import FIGURES
-from cornerstone.report.findings import summary
-from cornerstone.report.opening import answer
+from cornerstone.report.page import section_html
 from cornerstone.shapley.estimators.windows import window_estimator
 from cornerstone.statistics.shares import shares, top_k_stability
 from cornerstone.tables import TABLES, View
@@ -164,13 +164,18 @@ def test_larger_models_are_compared_on_tasks_on_which_both_have_shares():
 
 def test_the_report_says_it(results, nothing):
     contents = contents_of(synthetic.all_tables(results))
-    (lead,), (text,) = answer(contents), summary(contents)
-    assert "On PIQA no value is positive" in lead and "on all 2 tasks" in lead
-    assert "averaged over the 2 tasks that have shares" in text
+    assert (
+        "No value of Small &amp; &lt;Beautiful&gt; is positive on PIQA: there are no shares, and means of shares "
+        "leave this out."
+    ) in section_html("trust", contents)
+    assert "No cornerstones" not in section_html("opening", contents)
     contents = contents_of(synthetic.all_tables(nothing))
-    (lead,), (text,) = answer(contents), summary(contents)
-    assert "none of 16 sublayers has a positive value on any task" in lead
-    assert "none is a cornerstone" in text and "nan" not in text + lead
+    assert (
+        "No cornerstones: no value of Small &amp; &lt;Beautiful&gt; is positive on any task."
+        in section_html("opening", contents)
+    )
+    for section in ("opening", "atlas", "numbers", "trust", "claims", "method"):
+        assert not re.search(r"\bnan\b", section_html(section, contents)), section
 
 
 def test_figures_say_it_in_words(results, nothing, tmp_path):

@@ -1,30 +1,44 @@
-"""The report's page: the template report.html.j2 filled from a study's contents.
+"""The report's page: the frame report.html.j2 around one template a section, filled from a study's contents.
 
-It holds no scripts and no links to other files, so it opens offline: figures and style are embedded.
+    report_html(contents)                    # the whole page
+    section_html("opening", contents)        # one of its sections
+
+The sentences are in sections/*.html.j2, a file a section. The page loads nothing: figures, style and scripts are in it,
+so it opens offline. It has no need of its scripts, which sort tables and move through the atlas by keys.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cornerstone.report import provenance
+from cornerstone.report.atlas import atlas_of, paints
+from cornerstone.report.claims import claims_of, left_out_of_claims
 from cornerstone.report.contents import Contents
-from cornerstone.report.findings import summary
-from cornerstone.report.methods import cautions, method
-from cornerstone.report.opening import answer, claims_in_short, trust
-from cornerstone.report.pictures import picture_of
+from cornerstone.report.numbers import numbers_table
+from cornerstone.report.opening import opening_of
+from cornerstone.report.pictures import files_on_page, groups_of
+from cornerstone.report.trust import differ_in_size, near_guessing, nearness, unseen, without_shares
+from cornerstone.scores import yardstick
+from cornerstone.scores.unit import percent
+from cornerstone.shapley.estimators import ESTIMATORS
+from cornerstone.system.text import counted, listed
 from cornerstone.tables import TABLES, Section, View
-from cornerstone.tables.claims import claim_text
+
+HERE = Path(__file__).parent
+SORTABLE = HERE / "vendor" / "sortable"
+IN_A_SECTION = ("claims", "cornerstones")
+"""Tables that stand in sections of their own subject, not among all tables."""
 
 TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent),
+    loader=FileSystemLoader(HERE),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
@@ -33,49 +47,81 @@ TEMPLATES = Environment(
 )
 
 
-@dataclass(frozen=True)
-class ShownClaim:
-    """A claim with its verdict, and what it rests on: a paragraph per model."""
-
-    text: str
-    verdict: str
-    findings: tuple[str, ...]
-
-
 def report_html(contents: Contents) -> str:
     """The whole page. Raises CornerstoneError for a figure that it cannot show."""
     return TEMPLATES.get_template("report.html.j2").render(
         models=[contents.titles.model(model) for model in contents.models],
-        opening=[*answer(contents), trust(contents), claims_in_short(contents)],
-        summary=summary(contents),
-        note_on_claims=_sections_of(contents, "claims")[0].note,
-        claims=_claims(contents.tables["claims"]),
-        pictures=[picture_of(contents, path) for path in contents.figures],
-        sections=list(_sections(contents)),
-        method=method(contents),
-        cautions=cautions(contents),
-        models_table=provenance.models_table(contents),
-        tasks_table=provenance.tasks_table(contents),
-        evaluating_took=provenance.evaluating_took(contents),
-        evaluations_table=provenance.evaluations_table(contents),
-        versions_table=provenance.versions_table(contents),
-        configuration=json.dumps(contents.config, indent=2, ensure_ascii=False),
+        sections={name: section_html(name, contents) for name in SECTIONS},
+        atlas=atlas_of(contents),
+        paints=paints(),
+        licence=(SORTABLE / "LICENSE").read_text(encoding="utf-8"),
+        scripts=[path.read_text(encoding="utf-8") for path in sorted(SORTABLE.glob("*.js"))],
     )
 
 
-def _claims(table: pd.DataFrame) -> list[ShownClaim]:
-    """The claims in the order of their table, which has a row per claim and model."""
-    shown = []
-    for _, rows in table.groupby("claim", sort=False):
-        first = next(rows.itertuples())
-        shown.append(ShownClaim(claim_text(first), first.verdict, tuple(rows["finding"])))
-    return shown
+def section_html(name: str, contents: Contents) -> str:
+    """One section of the page."""
+    template = TEMPLATES.get_template(f"sections/{name}.html.j2")
+    return template.render(
+        contents=contents, unit=contents.unit, score=contents.score, **SECTIONS[name](contents)
+    )
 
 
-def _sections(contents: Contents) -> Iterator[tuple[Section, bool]]:
-    """Every table but the claims, which stand further up, and whether it is folded until it is asked for."""
+def _trust(contents: Contents) -> dict[str, Any]:
+    return {
+        "cornerstones": _sections_of(contents, "cornerstones")[0],
+        "nearness": nearness(contents),
+        "near_guessing": near_guessing(contents),
+        "pairs": len(contents.tables["scores"]),
+        "without_shares": without_shares(contents),
+        "unseen": unseen(contents),
+        "yardstick": yardstick(),
+        "differ_in_size": differ_in_size(contents),
+    }
+
+
+def _claims(contents: Contents) -> dict[str, Any]:
+    return {
+        "claims": claims_of(contents),
+        "left_out": left_out_of_claims(contents),
+        "note": _sections_of(contents, "claims")[0].note,
+    }
+
+
+def _method(contents: Contents) -> dict[str, Any]:
+    documents = contents.tables["shares_by_task"]["documents"]
+    return {"on_few": ESTIMATORS[contents.config["estimator"]].on_few(documents)}
+
+
+def _provenance(contents: Contents) -> dict[str, Any]:
+    return {
+        "models": provenance.models_table(contents),
+        "tasks": provenance.tasks_table(contents),
+        "evaluating_took": provenance.evaluating_took(contents),
+        "evaluations": provenance.evaluations_table(contents),
+        "versions": provenance.versions_table(contents),
+        "configuration": json.dumps(contents.config, indent=2, ensure_ascii=False),
+    }
+
+
+SECTIONS: dict[str, Callable[[Contents], dict[str, Any]]] = {
+    "opening": lambda contents: {"opening": opening_of(contents)},
+    "atlas": lambda contents: {"atlas": atlas_of(contents), "files": files_on_page(contents)},
+    "numbers": lambda contents: {"numbers": numbers_table(contents)},
+    "trust": _trust,
+    "claims": _claims,
+    "figures": lambda contents: {"groups": groups_of(contents)},
+    "tables": lambda contents: {"tables": list(_tables(contents))},
+    "method": _method,
+    "provenance": _provenance,
+}
+"""By the name of its template, what a section is filled with besides the contents, in the order of the page."""
+
+
+def _tables(contents: Contents) -> Iterator[tuple[Section, bool]]:
+    """Every table but those in sections of their own, and whether it is folded until it is asked for."""
     for table in TABLES:
-        if table.name != "claims":
+        if table.name not in IN_A_SECTION:
             for section in _sections_of(contents, table.name):
                 yield section, table.is_folded
 
@@ -89,7 +135,7 @@ def _sections_of(contents: Contents, name: str) -> list[Section]:
 
 
 def unbroken(text: str) -> str:
-    """With unbroken spaces, so that no line ends within "12 %" or "Attn 0"."""
+    """A text or piece of the page with unbroken spaces, so that no line ends within "12 %" or "Attn 0"."""
     return re.sub(r" (?=%)|(?<=\bAttn) (?=\d)|(?<=\b(?:FFN|MoE)) (?=\d)", "\N{NO-BREAK SPACE}", text)
 
 
@@ -104,4 +150,21 @@ def _is_words(column: pd.Series) -> bool:
     return 2 * sum(re.fullmatch(r"[\d.,()–− -]+", cell) is None for cell in cells) > len(cells)
 
 
-TEMPLATES.filters |= {"unbroken": unbroken, "kinds": kinds}
+def sort_key(cell: object) -> str:
+    """The number that a cell begins with, as scripts read it: "-1.5" of "−1.5 (−2.0 – −1.0)"; "" without one.
+
+    Nothing where the cell's own text is that already.
+    """
+    found = re.match(r"[−-]?\d[\d,]*\.?\d*", str(cell))
+    key = found[0].replace(",", "").replace("−", "-") if found else ""
+    return "" if key == str(cell) else key
+
+
+TEMPLATES.filters |= {
+    "counted": counted,
+    "kinds": kinds,
+    "listed": listed,
+    "percent": percent,
+    "sort_key": sort_key,
+    "unbroken": unbroken,
+}

@@ -1,13 +1,14 @@
-"""The figures as the report embeds them."""
+"""The figures as the report embeds them, grouped by the question that they answer."""
 
 from __future__ import annotations
 
-import base64
 import re
+from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote_from_bytes
 
-from cornerstone.figures import Context, figure_of
+from cornerstone.figures import QUESTIONS, Context, Scope, figure_of
 from cornerstone.report.contents import Contents
 from cornerstone.system.errors import CornerstoneError
 
@@ -17,6 +18,9 @@ PNG_DPI = 200  # of figures.style
 POINTS = 72  # per inch
 DEFAULT_WIDTH = 7.2  # inches, of an SVG that does not say
 LARGEST, SMALLEST = 130, 74  # pixels on the screen for an inch of a figure
+HALF_A_PAGE = 560  # pixels: a figure that needs more has the page's width to itself
+NOT_QUOTED = " =:/;,.()-_!~*'[]{}@+?&|"
+"""Characters of an SVG that a data URL in an attribute may hold as they are, so that it stays short."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,8 @@ class Picture:
     """A figure that is shown larger where there is room, and scrolls where its words would get too small.
 
     source: its content as a data URL. files: names of the same figure's files in other formats, its own among them.
-    width, min_width: pixels on the screen.
+    width, min_width: pixels on the screen. is_wide: whether it has the page's width to itself; others, one of each
+    model, stand side by side.
     """
 
     source: str
@@ -33,18 +38,50 @@ class Picture:
     files: tuple[str, ...]
     width: int
     min_width: int
+    is_wide: bool
 
 
-def picture_of(contents: Contents, path: Path) -> Picture:
-    """A figure's file with its caption. Raises CornerstoneError unless it is an SVG or a PNG."""
+@dataclass(frozen=True)
+class Group:
+    """The figures that answer one question."""
+
+    question: str
+    pictures: tuple[Picture, ...]
+
+
+def groups_of(contents: Contents) -> list[Group]:
+    """The study's figures by their questions, those that come with the library first; without what the page draws.
+
+    Raises CornerstoneError for a figure that is no SVG or PNG.
+    """
+    of_questions: dict[str, list[Path]] = {}
+    for path in contents.figures:
+        figure, _ = figure_of(path.stem)
+        if not figure.on_page:
+            of_questions.setdefault(figure.category, []).append(path)
+    order = [*QUESTIONS, *of_questions]
+    return [
+        Group(question, tuple(_picture_of(contents, path) for path in paths))
+        for question, paths in sorted(of_questions.items(), key=lambda entry: order.index(entry[0]))
+    ]
+
+
+def files_on_page(contents: Contents) -> tuple[str, ...]:
+    """Names of the files of figures that the page draws itself."""
+    paths = [path for path in contents.figures if figure_of(path.stem)[0].on_page]
+    return tuple(path.with_suffix(".pdf").name for path in paths)
+
+
+def _picture_of(contents: Contents, path: Path) -> Picture:
     media_type = MEDIA_TYPES.get(path.suffix)
     if media_type is None:
         raise CornerstoneError(f"the report cannot show {path}: give its .svg or .png")
     content = path.read_bytes()
     title, text = _caption(contents, path.stem)
     inches = _inches_wide(content, path.suffix)
+    figure, _ = figure_of(path.stem)
     return Picture(
-        source=f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}",
+        source=_data_url(content, media_type),
         title=title,
         caption=text,
         files=tuple(
@@ -52,7 +89,16 @@ def picture_of(contents: Contents, path: Path) -> Picture:
         ),
         width=round(LARGEST * inches),
         min_width=round(SMALLEST * inches),
+        is_wide=figure.scope is Scope.STUDY or len(contents.models) == 1 or SMALLEST * inches > HALF_A_PAGE,
     )
+
+
+def _data_url(content: bytes, media_type: str) -> str:
+    """SVG as text, which takes less room than base64."""
+    if media_type.startswith("image/svg"):
+        text = re.sub(rb"\s*\n\s*", b" ", content)
+        return f"data:{media_type},{quote_from_bytes(text, safe=NOT_QUOTED)}"
+    return f"data:{media_type};base64,{b64encode(content).decode('ascii')}"
 
 
 def _caption(contents: Contents, stem: str) -> tuple[str, str]:

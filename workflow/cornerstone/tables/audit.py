@@ -124,19 +124,35 @@ def games_sections(audits: pd.DataFrame, view: View) -> list[Section]:
     return [Section("Rank correlation with exact values, game by game", GAMES_NOTE, pd.DataFrame(rows))]
 
 
-def audit_finding(audits: pd.DataFrame, estimator: str, edges: str, score: str, titles: Titles) -> str:
-    """How near the configured estimator's ranks are to exact ones, on the audited models and in the study's score."""
+def audited_rank(audits: pd.DataFrame, estimator: str, edges: str, score: str) -> float | None:
+    """The configured estimator's mean rank correlation with exact values; None where it is not audited."""
+    summary, name = _summary_in_use(audits, score), _audited_as(estimator, edges)
+    rank = summary["spearman"].get(name)
+    return None if rank is None or pd.isna(rank) else float(rank)
+
+
+def _summary_in_use(audits: pd.DataFrame, score: str) -> pd.DataFrame:
+    """By estimator, as studies have them at the paper's budget, and in the study's score."""
     beside = yardstick().name
     audits = usual(audits)
     own_score = audits["score"] == beside if score == beside else audits["score"] != beside
-    summary = audit_summary(audits[(audits["multiple"] == 1) & own_score]).set_index("estimator")
+    return audit_summary(audits[(audits["multiple"] == 1) & own_score]).set_index("estimator")
+
+
+def _audited_as(estimator: str, edges: str) -> str:
+    return ESTIMATORS[ESTIMATORS[estimator].audited_name(Settings(1, edges))].title
+
+
+def audit_finding(audits: pd.DataFrame, estimator: str, edges: str, score: str, titles: Titles) -> str:
+    """How near the configured estimator's ranks are to exact ones, on the audited models and in the study's score."""
+    summary = _summary_in_use(audits, score)
     best = summary["spearman"].fillna(-1).idxmax()
     if ESTIMATORS[estimator].is_exact:
         return (
             "Values are exact: from all coalitions of sublayers. Of estimates at the paper's budget, "
             f"{best} comes nearest to their order here (rank correlation {_two_digits(summary.loc[best, 'spearman'])})."
         )
-    name = ESTIMATORS[ESTIMATORS[estimator].audited_name(Settings(1, edges))].title
+    name = _audited_as(estimator, edges)
     if name not in summary.index:
         return (
             f"How far to trust the order: the estimator in use ({name}) is not audited; {best} comes nearest to exact "

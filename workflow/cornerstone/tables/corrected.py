@@ -58,6 +58,12 @@ def corrected_sections(table: pd.DataFrame, view: View) -> list[Section]:
     return [Section("Estimators held against corrected values", note, pd.DataFrame(text))]
 
 
+def corrected_rank(table: pd.DataFrame, estimator: str) -> float | None:
+    """The mean rank correlation of the estimator of this title with corrected values; None where there is none."""
+    known = table["spearman"][table["estimator"] == estimator].dropna()
+    return None if known.empty else float(known.mean())
+
+
 def corrected_finding(table: pd.DataFrame, estimator: str, titles: Titles) -> str:
     """How near the estimator of this title comes on the study's own models, and what each kind of value is for."""
     parts = []
