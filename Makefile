@@ -4,6 +4,7 @@
 # make test-families      every family that transformers knows, against plain transformers (docs/families.md)
 # make test-environments  each rule in its own environment, made from its YAML alone
 # make test-study         studies with one model, against a hub on loopback; small benchmarks
+# make test-screens       the report in headless Chromium: wide, on a phone, dark, on paper (skips without a Chromium)
 # make test-hub           the whole study from a fresh clone, against a hub on loopback
 # make test-slurm         on a real SLURM, brought up where there is root on Debian
 # make test-slurm-smoke   of these a small study by the literal command
@@ -30,7 +31,7 @@ RUN := $(VENV)/bin/python -m
 NEWER ?= python3.14 python3.13 python3.12
 CURRENT := .venv-current
 
-.PHONY: demo test test-slow test-families test-environments test-study test-hub test-slurm test-slurm-smoke bench bench-streaming bench-scaling bench-own bench-values bench-accuracy bench-own-coverage bench-indices bench-products bench-coverage bench-real-shapes audit-current lint pages environment dev-environment current-environment
+.PHONY: demo test test-slow test-families test-environments test-study test-screens test-hub test-slurm test-slurm-smoke bench bench-streaming bench-scaling bench-own bench-values bench-accuracy bench-own-coverage bench-indices bench-products bench-coverage bench-real-shapes audit-current lint pages environment dev-environment current-environment
 
 demo: environment
 	@$(RUN) snakemake all --configfile config/demo.yaml
@@ -56,6 +57,9 @@ test-environments: dev-environment
 
 test-study: dev-environment
 	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m "study and not slow" -n 2 --dist loadfile
+
+test-screens: dev-environment
+	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m screens tests/screens
 
 test-hub: dev-environment
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/python tests/study_on_hub.py
