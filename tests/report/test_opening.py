@@ -96,7 +96,7 @@ def test_fewer_cornerstones_than_asked_for_are_not_called_so_many():
          "Not firm: FFN 0 (61 %). The values"),
         ((1, 0.5, 0.4), "1 of these 3 is firm: named again in at least 95 % of resampled sets of documents. "
          "Not firm: FFN 0 (40 %), Attn 0 (50 %). The values"),
-        ((0.9, 0.5, 0.4), "None of them is firm, as fewer than 95 % of resampled sets of documents name it "
+        ((0.9, 0.5, 0.4), "None of them is firm, as fewer than 95 % of resampled sets of documents name them "
          "again: FFN 0 (40 %), Attn 0 (50 %), Attn 2 (90 %). The values"),
     ],
 )  # fmt: skip
