@@ -4,10 +4,10 @@
 # make test-families      every family that transformers knows, against plain transformers (docs/families.md)
 # make test-environments  each rule in its own environment, made from its YAML alone
 # make test-study         studies with one model, against a hub on loopback; small benchmarks
+# make test-screens       the report in headless Chromium: wide, on a phone, dark, on paper (skips without a Chromium)
 # make test-hub           the whole study from a fresh clone, against a hub on loopback
 # make test-slurm         on a real SLURM, brought up where there is root on Debian
 # make test-slurm-smoke   of these a small study by the literal command
-# make test-screens       the report on a wide screen, on a phone and on paper, in headless Chromium
 # make bench              the speed against lm-eval and against the machine's limit
 # make bench-streaming    the speed of streamed weights against that of resident ones
 # make bench-scaling      how the cost grows with blocks, coalitions and documents
@@ -58,6 +58,9 @@ test-environments: dev-environment
 test-study: dev-environment
 	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m "study and not slow" -n 2 --dist loadfile
 
+test-screens: dev-environment
+	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m screens tests/screens
+
 test-hub: dev-environment
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/python tests/study_on_hub.py
 
@@ -66,9 +69,6 @@ test-slurm: dev-environment
 
 test-slurm-smoke: dev-environment
 	@$(RUN) pytest -q -m slurm -k small_study tests/workflow/test_slurm.py
-
-test-screens: dev-environment
-	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m screens tests/screens
 
 bench: dev-environment
 	@$(VENV)/bin/python benchmarks/speed.py

@@ -1,4 +1,4 @@
-"""The report holds every figure, table and origin in one file that loads nothing, in a reader's order."""
+"""The report holds every figure, table and origin in one file that loads nothing, in its readers' order."""
 
 import html
 import re

@@ -84,14 +84,15 @@ def test_every_job_of_the_arithmetic_has_what_it_imports_among_its_inputs(finish
     missing = {job["output"][0]: imported(finished, job) - set(job["code"]) for job in arithmetic}
     assert not {output: sorted(files) for output, files in missing.items() if files}
     (report,) = [job for job in arithmetic if job["rule"] == "report"]
-    names = (
+    texts = (
         "report.html.j2",
         "report.css",
         "report.js",
         "sections/opening.html.j2",
         "vendor/sortable/sortable.min.js",
     )
-    assert {f"workflow/cornerstone/report/{name}" for name in names} <= set(report["code"])
+    beside = {f"workflow/cornerstone/report/{name}" for name in texts}
+    assert beside <= set(report["code"])
 
 
 def test_an_edited_figure_is_drawn_again_alone(study):
@@ -104,7 +105,10 @@ def test_an_edited_figure_is_drawn_again_alone(study):
 def test_edited_arithmetic_reruns_its_job_and_what_follows(study):
     edit(study, "cornerstone/values/ablation.py")
     said = make(study, "all", "--dry-run")
-    assert drawn_in(said) == {"ablation_tiny", "agreement_tiny", "interactions_tiny", "totals_all"}
+    assert drawn_in(said) == {
+        *("ablation_tiny", "agreement_tiny", "interactions_tiny"),
+        *("atlas_all", "totals_all"),  # from tables
+    }
     jobs = planned(study, "all")
     assert jobs["removal_effects"] == jobs["tables"] == jobs["report"] == 1
     assert not {*NO_ARITHMETIC, "estimate_values", "audit_estimators"} & set(jobs)
@@ -112,8 +116,8 @@ def test_edited_arithmetic_reruns_its_job_and_what_follows(study):
 
 def test_an_edited_claim_is_judged_again_and_no_number_before_it_is_made_again(study):
     edit(study, "cornerstone/claims/little_loss.py")
-    assert drawn_in(make(study, "all", "--dry-run")) == {"totals_all"}  # from one of the tables
-    assert planned(study, "all") == {"tables": 1, "draw": 1, "report": 1, "all": 1, "total": 4}
+    assert drawn_in(make(study, "all", "--dry-run")) == {"atlas_all", "totals_all"}  # from tables
+    assert planned(study, "all") == {"tables": 1, "draw": 2, "report": 1, "all": 1, "total": 5}
 
 
 def test_no_edit_downloads_builds_or_evaluates_again(study):
