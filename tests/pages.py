@@ -34,3 +34,10 @@ def headings(page: Path) -> set[str]:
     """What links call a page's headings, as GitHub makes it."""
     titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def results_on_page(page: Path = REPOSITORY / "docs" / "results.md") -> list[re.Pattern]:
+    """The places of results that a page has in `code`: {model} is any name, a folder ends in "/" and holds anything."""
+    places = re.findall(r"`([^`\n]+)`", page.read_text(encoding="utf-8"))
+    patterns = (re.sub(r"\\{\w+\\}", "[^/]+", re.escape(place)) for place in places)
+    return [re.compile(pattern + (".+" if pattern.endswith("/") else "")) for pattern in patterns]

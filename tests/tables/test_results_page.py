@@ -31,7 +31,7 @@ from cornerstone.values.rows import read_rows
 from cornerstone.values.score_matrix import Scores
 from cornerstone.values.scored_task import ScoredTask
 from cornerstone.values.titles import Titles
-from pages import REPOSITORY
+from pages import REPOSITORY, results_on_page
 
 PAGE = (REPOSITORY / "docs" / "results.md").read_text(encoding="utf-8")
 N, DOCUMENTS, MAX_REMOVED = 5, 50, 2
@@ -165,9 +165,5 @@ def test_every_output_of_a_rule_is_on_the_page():
     assert {"values/{model}/{task}.csv", "figures/{figure}.pdf", "unscorable/{model}.json"} < outputs
     figures = {output for output in outputs if output.startswith("figures/")}
     assert figures == {f"figures/{{figure}}.{ending}" for ending in ("pdf", "png", "svg")}
-    on_page = [re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)) for path in re.findall(r"`([^`\n]+)`", PAGE)]
-    assert not [
-        output
-        for output in outputs - figures
-        if not any(re.fullmatch(pattern, output) for pattern in on_page)
-    ]
+    places = results_on_page()
+    assert not [one for one in outputs - figures if not any(place.fullmatch(one) for place in places)]

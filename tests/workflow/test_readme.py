@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from hub import DATA_SETS, PAPER_MODELS, Hub, client_environment, make_content
-from pages import PAGES, REPOSITORY, blocks, commands
+from pages import PAGES, REPOSITORY, blocks, commands, results_on_page
 
 MOST_LINES = 200
 """Of the README."""
@@ -124,6 +124,15 @@ def test_a_study_of_ones_own_ends_in_its_report(clone):
     assert (clone / "results" / "mine" / "report.html").is_file()
     assert (clone / "results" / "mine" / "figures" / "pie_mine.pdf").is_file()
     assert "How many documents are enough" in shell("snakemake precision --configfile study.yaml", clone)
+
+
+@pytest.mark.study
+def test_every_file_of_a_study_is_on_the_page_of_results(clone):
+    results = clone / "results" / "mine"
+    files = [path.relative_to(results).as_posix() for path in results.rglob("*") if path.is_file()]
+    places = results_on_page()
+    assert "report.html" in files  # of the study of the test before
+    assert not [file for file in files if not any(place.fullmatch(file) for place in places)]
 
 
 @pytest.mark.slow
