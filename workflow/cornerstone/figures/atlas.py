@@ -6,6 +6,7 @@ Striped cells may be zero; framed ones are among the largest of their task.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from cornerstone.drawing.atlas_grid import (
     step_of,
 )
 from cornerstone.figures import FIGURES, WHAT_MATTERS, Context, Figure, Scope
+from cornerstone.models.kinds import Kind
 from cornerstone.scores import SCORES
 from cornerstone.scores.unit import Unit
 from cornerstone.values.titles import Titles
@@ -34,20 +36,21 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as MplFigure
 
-AXIS = 0.26  # inches, like every length here: left of a stack, for the numbers of its blocks
-BETWEEN = 0.2  # two stacks
+AXIS = 0.24  # inches, like every length here: left of a stack, for the numbers of its blocks
+BETWEEN = 0.15  # two stacks
+TITLE = 0.95  # the narrowest stack, which has a title to hold
 GAP = 0.06  # two kinds of sublayers
 EDGE = 0.08
-CELL = (0.095, 0.3)  # the narrowest and the widest
+CELL = (0.078, 0.3)  # the narrowest and the widest
 ROW = (0.045, 0.2)  # the lowest and the highest
 TALLEST = 4.2  # the stack of the deepest model, where rows need not be lower than the lowest
 NARROWEST = 3.4  # a figure, which has its legend to hold
 LINE = 0.13  # of small text
 SMALL = 6.5  # points
+NAME = 0.8  # a task's name, of the width of its cells
 NUMBER = 0.12  # the height of a block's number
 APART = 0.3  # of two numbers, where not every block has one
 SWATCH = (0.26, 0.11)
-HINTED = 1.06  # small text on a screen is so much wider than it is measured
 HATCH = "/////"
 FRAME = {"fill": False, "edgecolor": "#111111", "linewidth": 0.9, "zorder": 4}
 FRAMES = {True: "-", False: (0, (1.6, 1.0))}
@@ -56,12 +59,13 @@ FRAMES = {True: "-", False: (0, (1.6, 1.0))}
 
 @dataclass(frozen=True)
 class Grid:
-    """Sizes that all stacks share. head: room above the cells. names: of it, for the tasks' names."""
+    """Sizes that all stacks share. head: room above the cells. names: of it, for the tasks' names; font: of these."""
 
     cell: float
     row: float
     head: float
     names: float
+    font: float
     lines: list[list[Stack]]
     width: float
 
@@ -95,6 +99,10 @@ def make_atlas(values: pd.DataFrame, titles: Titles, top_k: int) -> MplFigure:
 
 
 def _width_of(stack: Stack, cell: float) -> float:
+    return max(TITLE, _cells_wide(stack, cell))
+
+
+def _cells_wide(stack: Stack, cell: float) -> float:
     return AXIS + stack.width * cell + (len(stack.columns) - 1) * GAP
 
 
@@ -105,19 +113,22 @@ def _grid_of(stacks: list[Stack]) -> Grid:
         if lines[-1] and _least_width([*lines[-1], stack]) > style.WIDTH:
             lines.append([])
         lines[-1].append(stack)
-    widest = min((style.WIDTH - _least_width(line, 0)) / sum(stack.width for stack in line) for line in lines)
-    cell = float(np.clip(widest, *CELL))
+    cell = float(np.clip(min(map(_widest_cell, lines)), *CELL))
+    font = min(SMALL, NAME * cell * style.POINTS)
     several = any(len(stack.tasks) > 1 for stack in stacks)
-    names = (
-        HINTED * max(style.text_width(name, SMALL) for stack in stacks for name in stack.tasks) + 0.08
-        if several
-        else 0
-    )
+    longest = max(style.text_width(name, font) for stack in stacks for name in stack.tasks)
+    names = 1.04 * longest + 0.1 if several else 0.0
     texts = [_head_texts(stack, _width_of(stack, cell)) for stack in stacks]
     head = 0.04 + LINE + names + max(1.15 * LINE * len(title) + LINE * len(named) for title, named in texts)
     row = float(np.clip(TALLEST / max(len(stack.blocks) for stack in stacks), *ROW))
     widths = [sum(_width_of(s, cell) for s in line) + BETWEEN * (len(line) - 1) for line in lines]
-    return Grid(cell, row, head, names, lines, max(NARROWEST, *widths) + 2 * EDGE)
+    return Grid(cell, row, head, names, font, lines, max(NARROWEST, *widths) + 2 * EDGE)
+
+
+def _widest_cell(line: list[Stack]) -> float:
+    """With which the line fills the page's width."""
+    around = sum(_cells_wide(stack, 0) for stack in line) + BETWEEN * (len(line) - 1) + 2 * EDGE
+    return (style.WIDTH - around) / sum(stack.width for stack in line)
 
 
 def _least_width(line: list[Stack], cell: float = CELL[0]) -> float:
@@ -128,10 +139,9 @@ def _head_texts(stack: Stack, width: float) -> tuple[list[str], list[str]]:
     """Title and cornerstones in lines; one task's name stands with the title."""
     title = stack.title if len(stack.tasks) > 1 else f"{stack.title}, {stack.tasks[0]}"
     named = ", ".join(name.replace(" ", "\N{NO-BREAK SPACE}") for name in stack.named) or "no cornerstones"
-    room = max(width, 1.2)
     return (
-        style.wrapped(title, room / HINTED, style.FONT, "bold").splitlines(),
-        style.wrapped(named, room / HINTED, SMALL).splitlines(),
+        style.wrapped(title, width, style.FONT, "bold").splitlines(),
+        style.wrapped(named, width, SMALL).splitlines(),
     )
 
 
@@ -141,22 +151,31 @@ def _draw_stack(axes: Axes, stack: Stack, scale: Scale, grid: Grid, left: float,
     below = top + 1.15 * LINE * len(title)
     axes.text(left, below, "\n".join(named), fontsize=SMALL, va="top", linespacing=1.15, color=style.GREY)
     first = top + grid.head
+    wide = len(stack.tasks) * grid.cell
     for place, column in enumerate(stack.columns):
-        x = left + AXIS + place * (len(stack.tasks) * grid.cell + GAP)
+        x = left + AXIS + place * (wide + GAP)
+        _draw_heads(axes, column, stack.tasks, grid, x, first)
         _draw_cells(axes, stack.cells[stack.cells["column"] == place], stack, scale, grid, x, first)
-        middle = x + len(stack.tasks) * grid.cell / 2
-        text = {"ha": "center", "va": "bottom", "fontsize": SMALL}
-        axes.text(middle, first - grid.names - 0.04, heading_of(column), fontweight="bold", **text)
-        colour = {"color": column[0].colour, "linewidth": 1.5, "solid_capstyle": "butt"}
-        ends = [x + 0.01, x + len(stack.tasks) * grid.cell - 0.01]
-        axes.plot(ends, 2 * [first - grid.names - 0.025], **colour)
-        if grid.names:
-            for task, name in enumerate(stack.tasks):
-                axes.text(x + (task + 0.5) * grid.cell, first - 0.03, name, rotation=90, **text)
     step = 1 if grid.row >= NUMBER else step_of(len(stack.blocks), int(len(stack.blocks) * grid.row / APART))
     for row in range(0, len(stack.blocks), step):
         where = {"ha": "right", "va": "center", "fontsize": SMALL - 0.5, "color": style.GREY}
         axes.text(left + AXIS - 0.04, first + (row + 0.5) * grid.row, str(stack.blocks[row]), **where)
+
+
+def _draw_heads(
+    axes: Axes, column: Sequence[Kind], tasks: Sequence[str], grid: Grid, x: float, bottom: float
+) -> None:
+    """The name of a kind, with a line in its colour, and those of the tasks below it where there are several."""
+    wide, line = len(tasks) * grid.cell, bottom - grid.names - 0.025
+    text = {"ha": "center", "va": "bottom"}
+    axes.text(x + wide / 2, line - 0.015, heading_of(column), fontweight="bold", fontsize=SMALL, **text)
+    colour = {"color": column[0].colour, "linewidth": 1.5, "solid_capstyle": "butt"}
+    axes.plot([x + 0.01, x + wide - 0.01], [line, line], **colour)
+    if grid.names:
+        for task, name in enumerate(tasks):
+            axes.text(
+                x + (task + 0.5) * grid.cell, bottom - 0.03, name, rotation=90, fontsize=grid.font, **text
+            )
 
 
 def _draw_cells(
@@ -200,7 +219,7 @@ def _legend_texts(unit: Unit, top_k: int, width: float) -> list[str]:
         f"{largest} of its task, in at least 95 % of resampled sets of documents",
         f"{largest} of its task, in fewer",
     )
-    return [style.wrapped(text, (width - 2 * EDGE - SWATCH[0] - 0.08) / HINTED, SMALL) for text in texts]
+    return [style.wrapped(text, 0.96 * (width - 2 * EDGE - SWATCH[0] - 0.08), SMALL) for text in texts]
 
 
 def _draw_legend(axes: Axes, scale: Scale, unit: Unit, texts: list[str], top: float, lowest: int) -> None:
