@@ -15,7 +15,7 @@ from cornerstone.tables.written import audit_tables, write_tables
 from study_on_disk import TITLES, contents_of, report_of
 
 KNOCK = [0.9, 0.8, 0.1, 0.1, 0.1, 0.1]
-SIZES = pd.DataFrame({"model": ["mix"], "sublayers": [8], "documents": [40]})
+SIZES = pd.DataFrame({"model": ["mix"], "sublayers": [8], "documents": [40], "top_share": [0.5]})
 
 
 @pytest.fixture(scope="module")
