@@ -194,6 +194,7 @@ def _audited(
 
 
 def _tell_failed(arm: Arm, error: Exception) -> None:
+    error.__cause__ = None  # the stack of the process it was raised in
     print(f"left out: {arm.estimator.title}, {arm.coalitions} coalitions: {one_line(error)}", flush=True)
 
 
