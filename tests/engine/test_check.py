@@ -82,7 +82,7 @@ def test_a_family_that_is_wrong_on_plain_rows_too_is_refused(factor):
 
 def test_a_family_that_looks_at_later_tokens_is_refused():
     with pytest.raises(
-        CornerstoneError, match=r"Broken \(LlamaForCausalLM\) cannot be measured: it looks at tokens"
+        CornerstoneError, match=r"Broken \(LlamaForCausalLM\) cannot be measured: it attends to later tokens"
     ):
         evaluate(as_model(broken_network(future), "Broken"), encoded(PAIRS), [()])
 
