@@ -106,7 +106,7 @@ def test_edited_arithmetic_reruns_its_job_and_what_follows(study):
     edit(study, "cornerstone/values/ablation.py")
     said = make(study, "all", "--dry-run")
     assert drawn_in(said) == {
-        *("ablation_tiny", "agreement_tiny", "interactions_tiny"),
+        *("ablation_tiny", "agreement_tiny", "interactions_tiny", "atlas_tiny"),
         *("atlas_all", "totals_all"),  # from tables
     }
     jobs = planned(study, "all")

@@ -34,7 +34,7 @@ def study(tmp_path) -> Path:
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., subprocess.Popen]]:
+def start(study: Path) -> Iterator[Callable[..., subprocess.Popen]]:
     """Starts Snakemake on the study; what still runs at the end of the test is killed."""
     drivers = []
 

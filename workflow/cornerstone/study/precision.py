@@ -25,7 +25,7 @@ def print_precision(study: StudyConfig) -> None:
             "no model has all evaluations of a task yet: begin with few documents (documents: 50), and ask again"
         )
     for section in TABLES["precision"].sections(table, View(Titles(**study.titles), SCORES[study.score])):
-        print(f"{section.table.to_string(index=False)}\n\n{section.note}\n", flush=True)
+        print(f"{section.title}\n\n{section.table.to_string(index=False)}\n\n{section.note}\n", flush=True)
 
 
 def precision_so_far(study: StudyConfig) -> pd.DataFrame:
