@@ -2,16 +2,20 @@
 
 contents = sized_contents(sublayers=160, models=5, tasks=6)
 page = report_html(contents)
+page = report_html(with_figures(papers_contents(), folder))    # of the size of the paper's study
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 import synthetic
+from cornerstone.figures import figures_of
 from cornerstone.report.contents import Contents
 from cornerstone.values.titles import Titles
 
@@ -55,6 +59,43 @@ def sized_contents(*, sublayers: int, models: int, tasks: int, **config) -> Cont
         tables[table] = pd.concat(rows, ignore_index=True)
     tables["values"] = with_some_firm(tables["values"])
     return Contents({**CONFIG, **config}, TITLES, (), tables, None, (), {}, {})
+
+
+def papers_contents() -> Contents:
+    """A study of the paper's size: three models of 64, 160 and 64 sublayers on six tasks."""
+    contents = sized_contents(sublayers=64, models=3, tasks=6)
+    deeper = sized_contents(sublayers=160, models=3, tasks=6)
+    tables = {
+        name: pd.concat(
+            [(deeper if model == "llama3_70b" else contents).rows(name, model) for model in contents.models],
+            ignore_index=True,
+        )
+        for name in ("values", "ablation")
+    }
+    return replace(contents, tables={**contents.tables, **tables})
+
+
+def with_figures(contents: Contents, folder: Path) -> Contents:
+    """The same with every figure of such a study, as SVG files in this folder."""
+    sizes = contents.tables["values"].groupby("model", sort=False)["label"].nunique()
+    tasks = list(contents.tables["values"]["task"].unique())
+    rows = {
+        **{name: contents.tables[name] for name in ("values", "ablation")},
+        "agreement": pd.concat(
+            [synthetic.agreement_rows(model, size, tasks) for model, size in sizes.items()]
+        ),
+        "interactions": pd.concat(
+            [synthetic.interaction_rows(model, size, 1, tasks) for model, size in sizes.items()]
+        ),
+    }
+    settings, files = {"top_k": CONFIG["top_k"], "score": CONFIG["score"]}, []
+    for stem, (figure, model) in figures_of([*sizes.index], exact=[], with_pairs=[*sizes.index]).items():
+        kind = figure.reads.split("/")[0]
+        read = contents.tables[Path(figure.reads).stem] if kind == "tables" else rows.get(kind)
+        of_model = read if read is None or not model else read[read["model"] == model]
+        files.append(folder / f"{stem}.svg")
+        figure.draw(of_model, files[-1], TITLES, **{name: settings[name] for name in figure.settings})
+    return replace(contents, figures=tuple(files))
 
 
 def with_some_firm(values: pd.DataFrame) -> pd.DataFrame:

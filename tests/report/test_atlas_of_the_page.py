@@ -64,10 +64,10 @@ def test_the_effect_and_what_is_left_are_those_of_the_same_sublayer():
     cells = Cells(section_html("atlas", contents)).cells
     ablation = contents.tables["ablation"].set_index("label")
     ends = {
-        "above": "surely above guessing",
+        "above": "significantly above guessing",
         "undecided": "guesses is undecided",
-        "collapsed": "guesses: collapsed",
-        "below": "surely below guessing",
+        "collapsed": "it guesses: collapsed",
+        "below": "significantly below guessing",
     }
     for _, words in cells:
         row = ablation.loc[re.search(r"(\w+ \d+), ", words)[1]]

@@ -149,7 +149,7 @@ def test_how_near_the_values_are_to_exact_ones_is_said_as_far_as_it_is_known():
     )
     for estimator, words in (
         ("exact", "The values are exact Shapley values of these documents."),
-        ("mixed_effects", "The values are right on average, and their intervals hold the error of drawing"),
+        ("mixed_effects", "The values are unbiased, and their intervals cover the error of drawing"),
     ):
         of_it = replace(contents, config={**contents.config, "estimator": estimator})
         assert words in said("opening", of_it)

@@ -12,6 +12,7 @@ import pytest
 from cornerstone.claims import CLAIMS
 from cornerstone.figures import QUESTIONS, TOGETHER
 from cornerstone.report.page import sort_key
+from cornerstone.report.pictures import _data_url
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.tables.written import study_tables
 from study_on_disk import MODELS, report_of
@@ -82,14 +83,32 @@ def test_every_figure_is_embedded_with_a_caption_and_words_for_those_who_cannot_
     assert "40 documents a task, scored by acc or acc_norm" in page
 
 
-def test_an_embedded_svg_is_the_file(page, study):
+def test_an_embedded_svg_is_the_file_but_for_digits_that_nobody_sees(page, study):
     _, paths = study
     images = [attributes for tag, attributes in read(page) if tag == "img"]
     (totals,) = [path for path in paths["figures"] if path.stem == "totals_all"]
     (image,) = [image for image in images if image["alt"].startswith("Attention against")]
-    held = unquote(image["src"].split(",", 1)[1])
-    assert held.split() == totals.read_text().split()
-    ElementTree.fromstring(held)
+    held = list(ElementTree.fromstring(unquote(image["src"].split(",", 1)[1])).iter())
+    drawn = list(ElementTree.fromstring(totals.read_text()).iter())
+    number = re.compile(r"-?\d+\.\d+")
+    for one, other in zip(held, drawn, strict=True):
+        assert one.tag == other.tag and one.attrib.keys() == other.attrib.keys()
+        for text, exact in zip(one.attrib.values(), other.attrib.values(), strict=True):
+            assert number.sub("0", text).split() == number.sub("0", exact).split()
+            pairs = zip(number.findall(text), number.findall(exact), strict=True)
+            assert all(abs(float(short) - float(long)) < 0.01 for short, long in pairs)
+
+
+def test_pictures_stay_whole_whatever_is_written_in_them(tmp_path):
+    picture = '<svg xmlns="http://www.w3.org/2000/svg" width="72pt"><text x="1.23456">{}</text></svg>'
+    for words in ("a &amp; b", "it's", "100 % # <tspan/>", "&lt;b&gt;"):
+        content = picture.format(words).encode()
+        page = f'<img src="{_data_url(content, "image/svg+xml")}">'
+        ((_, attributes),) = read(page)
+        held = ElementTree.fromstring(unquote(attributes["src"].split(",", 1)[1]))
+        whole = ElementTree.fromstring(content)
+        assert "".join(held.itertext()) == "".join(whole.itertext())
+        assert held[0].get("x") == "1.23"
 
 
 def test_figures_stand_under_the_questions_that_they_answer(page):

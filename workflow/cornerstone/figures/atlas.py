@@ -215,7 +215,7 @@ def _legend_texts(unit: Unit, top_k: int, width: float) -> list[str]:
     """What stripes and frames mean, each in as many lines as it needs beside its mark."""
     largest = "the largest" if top_k == 1 else f"among the {top_k} largest"
     texts = (
-        "its 95 % interval holds zero",
+        "its 95 % interval includes zero",
         f"{largest} of its task, in at least 95 % of resampled sets of documents",
         f"{largest} of its task, in fewer",
     )
@@ -259,7 +259,7 @@ def _caption(context: Context) -> str:
     return (
         f"A row a block, the first on top; its sublayers side by side, a column a task. Colour is the value in {unit}: "
         "purple where the score is lower without the sublayer, orange where it is higher, on one scale for all models "
-        "and tasks whose steps double. Striped: the 95 % interval holds zero. Framed: among the largest of its task, "
+        "and tasks whose steps double. Striped: the 95 % interval includes zero. Framed: among a task's largest, "
         f"dashed where fewer than 95 % of the resampled sets of documents say so. {context.values_from}"
         f"{context.measured}."
     )

@@ -19,8 +19,10 @@ POINTS = 72  # per inch
 DEFAULT_WIDTH = 7.2  # inches, of an SVG that does not say
 LARGEST, SMALLEST = 130, 74  # pixels on the screen for an inch of a figure
 HALF_A_PAGE = 560  # pixels: a figure that needs more has the page's width to itself
-NOT_QUOTED = " =:/;,.()-_!~*'[]{}@+?&|"
-"""Characters of an SVG that a data URL in an attribute may hold as they are, so that it stays short."""
+COORDINATES = re.compile(rb'\b(?:d|x|y|x1|x2|y1|y2)="[^"]*"')
+"""Of paths and places in an SVG."""
+NOT_QUOTED = " =:/;,.()-_!~*'[]{}@+?|<>"
+"""Characters of an SVG that a data URL between double quotes may hold as they are, so that it stays short."""
 
 
 @dataclass(frozen=True)
@@ -93,12 +95,23 @@ def _picture_of(contents: Contents, path: Path) -> Picture:
     )
 
 
+def _shortened(coordinates: re.Match[bytes]) -> bytes:
+    """With two decimals: hundredths of a point. What scales them is no coordinate and keeps its digits."""
+    return re.sub(rb"(\.\d\d)\d+", rb"\1", coordinates[0])
+
+
 def _data_url(content: bytes, media_type: str) -> str:
-    """SVG as text, which takes less room than base64."""
-    if media_type.startswith("image/svg"):
-        text = re.sub(rb"\s*\n\s*", b" ", content)
-        return f"data:{media_type},{quote_from_bytes(text, safe=NOT_QUOTED)}"
-    return f"data:{media_type};base64,{b64encode(content).decode('ascii')}"
+    """To stand between double quotes as it is.
+
+    An SVG is text, which takes less room than base64: without comments, and with no more digits than can be seen.
+    """
+    if not media_type.startswith("image/svg"):
+        return f"data:{media_type};base64,{b64encode(content).decode('ascii')}"
+    text = COORDINATES.sub(_shortened, re.sub(rb"<!--.*?-->", b"", content, flags=re.DOTALL))
+    if b"'" not in text:
+        text = text.replace(b'"', b"'")
+    one_line = re.sub(rb"\s+", b" ", text)
+    return f"data:{media_type},{quote_from_bytes(one_line, safe=NOT_QUOTED)}"
 
 
 def _caption(contents: Contents, stem: str) -> tuple[str, str]:

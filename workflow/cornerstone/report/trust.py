@@ -23,7 +23,7 @@ class Nearness:
     """How near the values are to exact Shapley values.
 
     kind: EXACT, UNBIASED, MEASURED or UNKNOWN. rank: of MEASURED values the rank correlation with `against`, values
-    that are exact or right on average. findings: what the tables say of it, a sentence or more each.
+    that are exact or unbiased. findings: what the tables say of it, a sentence or more each.
     """
 
     kind: str
@@ -34,7 +34,7 @@ class Nearness:
 
 @dataclass(frozen=True)
 class Unseen:
-    """Single removals of a model on its tasks that show no loss in the score while the yardstick surely falls."""
+    """Single removals of a model that show no loss in the score while the yardstick falls significantly."""
 
     model: str
     unseen: int
