@@ -188,7 +188,6 @@ def _audited(
         try:
             rows += [job.result() for job in of_games]
         except Exception as error:  # whatever a library raises
-            rows = [some for some in rows if some.empty or some["estimator"].iloc[0] != arm.estimator.title]
             _tell_failed(arm, error)
     return pd.concat(rows, ignore_index=True)
 

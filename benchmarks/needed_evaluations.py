@@ -262,9 +262,8 @@ def _of_pairs(
     games = with_own_pairs(game.table[:, places], pairs, seed, game.covariates[places])
     name = estimate.__name__ + PAIRS_ALONE * (not singles)
     counts = [len(own_coalitions(name, sides)) for sides in games.sides]
-    return estimate(games if singles else games.pairs_alone()).per_document.mean(axis=0), float(
-        np.mean(counts)
-    )
+    given = games if singles else games.pairs_alone()
+    return estimate(given).per_document.mean(axis=0), float(np.mean(counts))
 
 
 def _of_shared(

@@ -36,6 +36,7 @@ from cornerstone.shapley.mixed_effects import mixed_effects
 from cornerstone.statistics.ranks import spearman
 from cornerstone.statistics.resampling import Z_95
 from demo_games import DRAWN, Documents, demo_games, evaluate_everything
+from needed_evaluations import PAIRS_ALONE, own_coalitions
 
 LARGEST_WINDOW = 4
 APART = 0.02
@@ -78,7 +79,7 @@ def errors_of(game: Documents, seeds: int, budgets: Sequence[str]) -> list[dict[
                 pairs = BUDGETS[budget](n)
                 games = with_own_pairs(game.table[:, places], pairs, seed, game.covariates[places])
                 for estimate in (kernel_regression, mixed_effects):
-                    given = games.pairs_alone() if budget in ALONE else games
+                    given = games.pairs_alone() if budget.endswith(PAIRS_ALONE) else games
                     about_it = about | {"budget": budget, "estimator": estimate.__name__}
                     rows.append(about_it | _held(estimate, given, truth))
     return rows
@@ -105,10 +106,9 @@ OF_WINDOWS = "work of the windows"
 BUDGETS = {
     OF_WINDOWS: lambda n: pairs_of_same_work(n, LARGEST_WINDOW),
     "43 coalitions": _pairs_of_count,
-    "43 coalitions, pairs alone": _pairs_alone_of_count,
+    f"43 coalitions{PAIRS_ALONE}": _pairs_alone_of_count,
 }
 """How many pairs of a document, for so many sublayers."""
-ALONE = {budget for budget in BUDGETS if "alone" in budget}
 
 
 def _linear(estimator: LinearEstimator, table: np.ndarray) -> np.ndarray:
@@ -156,22 +156,9 @@ def _work(budget: str, estimator: str) -> float:
     """(state × sublayer) evaluations of a token, single removals included."""
     n = 12
     if estimator == "windows":
-        return _work_of_windows(n)
-    return _mean_work(n, BUDGETS[budget](n), alone=budget in ALONE)
-
-
-def _work_of_windows(n: int) -> float:
-    return least_evaluations([*ablation(n), *windows(n, LARGEST_WINDOW)], n)
-
-
-def _mean_work(n: int, pairs: int, *, alone: bool) -> float:
-    """Of some documents. alone: without every single removal; those among the pairs are evaluated like all."""
-    lists = []
-    for seed in range(20):
-        sides = document_pairs(n, pairs, (seed,))
-        singles = [(int(side.argmax()),) for side in sides if side.sum() == 1] if alone else ablation(n)
-        lists.append([(), *singles, *pair_coalitions(sides)])
-    return float(np.mean([least_evaluations(list(dict.fromkeys(one)), n) for one in lists]))
+        return least_evaluations([*ablation(n), *windows(n, LARGEST_WINDOW)], n)
+    sides = (document_pairs(n, BUDGETS[budget](n), (seed,)) for seed in range(20))
+    return float(np.mean([least_evaluations(own_coalitions(budget, own), n) for own in sides]))
 
 
 if __name__ == "__main__":
