@@ -1,5 +1,6 @@
 # The study that is configured, checked before anything runs, and the few functions that the rules share.
 
+import json
 import os
 import re
 from contextlib import contextmanager
@@ -164,12 +165,8 @@ def evaluate_threads(wildcards):
 def shard_notes(wildcards):
     """What says that a model's shards are evaluated, in each design."""
     shards = study.shards_of(wildcards.model)
-    note = "<results>/evaluations/{model}/{task}/{design}.shards/{shard}-of-{shards}.json"
-    return [
-        note.format(**wildcards, design=design, shard=number, shards=shards)
-        for design in study.shared_designs
-        for number in range(1, shards + 1)
-    ]
+    notes = of_designs("<results>/evaluations/{model}/{task}/{design}.shards/{shard}-of-{shards}.json")
+    return expand(notes, **wildcards, shard=range(1, shards + 1), shards=shards)
 
 
 def accepted(wildcards, designs):
@@ -190,13 +187,8 @@ def of_designs(path):
 
 
 def design_settings(designs):
-    """Those of each design by name, as Snakemake compares them: to it a tuple would be another parameter than a list."""
-    return {design: plain_settings(study.design_settings(design)) for design in designs}
-
-
-def plain_settings(settings):
-    pairs = settings.pair_distances
-    return asdict(settings) | {"pair_distances": pairs and list(pairs)}
+    """Those of each design by name, as lists where they are tuples: to Snakemake a tuple would be another parameter."""
+    return {design: json.loads(json.dumps(asdict(study.design_settings(design)))) for design in designs}
 
 
 def table_files(tables, ending):

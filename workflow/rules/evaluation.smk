@@ -110,12 +110,8 @@ use rule evaluate as evaluate_exact with:
         "<benchmarks>/evaluate_exact/{model}/{task}.tsv"
     wildcard_constraints:
         model=names(study.exact_models),
-    params:
-        dtype=lambda wildcards: study.model(wildcards.model).dtype,
-        limit=lambda wildcards: study.document_limit(wildcards.model, wildcards.task),
-        allow_remote_code=lambda wildcards: study.model(wildcards.model).allow_remote_code,
+    params:  # the others are those of evaluate
         designs=design_settings(["exact"]),
-        engine_version=ENGINE_VERSION,
         extensions=[],
     message:
         "Evaluate all coalitions of {wildcards.model} on {wildcards.task} (progress: {log})"

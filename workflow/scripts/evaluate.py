@@ -23,7 +23,7 @@ def main(snakemake):
         cache(load_encoder), find_unscorable, encode_documents, cache(load_model), evaluate, ENGINE_VERSION
     )
     for design, settings in snakemake.params.designs.items():
-        distances = settings["pair_distances"]
+        distances = settings["pair_distances"] and tuple(settings["pair_distances"])
         of_design = [Path(note) for note in notes if Path(note).parent.name == f"{design}.shards"]
         job = EvaluationJob(
             manifest=Path(snakemake.input.manifest),
@@ -32,10 +32,7 @@ def main(snakemake):
             model=asked.model,
             task=asked.task,
             design=design,
-            max_removed=settings["max_removed"],
-            pair_distances=distances and tuple(distances),
-            document_pairs=settings["document_pairs"],
-            seed=settings["seed"],
+            **settings | {"pair_distances": distances},
             limit=snakemake.params.limit,
             skip_unscorable=snakemake.resources.unscorable == "skip",
             shard=(int(asked.shard), int(asked.shards)) if is_shard else None,
