@@ -18,6 +18,7 @@ import pandas as pd
 
 from cornerstone.models.kinds import KINDS, Kind
 from cornerstone.scores import SCORES, Score
+from cornerstone.scores.unit import Unit
 from cornerstone.statistics.resampling import LEVEL
 from cornerstone.values.results import cornerstones
 from cornerstone.values.titles import Titles
@@ -48,6 +49,13 @@ class Scale:
         """The level of each value, −LEVELS to LEVELS; int, of the same shape."""
         values = np.asarray(values, dtype=float)
         return (np.sign(values) * np.digitize(np.abs(values), self.edges)).astype(int)
+
+    def legend(self, values: pd.Series, unit: Unit) -> list[tuple[int, str]]:
+        """The levels from the lowest that occurs, or from that near zero, and the amount where each begins, in words:
+        seen from below, so of those up to zero where the next lower one begins. "" for the first."""
+        shown = range(min(self.levels(values).min(), 0), LEVELS + 1)
+        edges = (self.edges[level - 1] if level > 0 else -self.edges[-level] for level in shown[1:])
+        return list(zip(shown, ["", *(unit.exact(edge).replace("-", "−") for edge in edges)], strict=True))
 
 
 @dataclass(frozen=True)

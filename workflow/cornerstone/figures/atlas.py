@@ -81,7 +81,7 @@ def make_atlas(values: pd.DataFrame, titles: Titles, top_k: int) -> MplFigure:
     heights = [
         grid.head + max(len(stack.blocks) for stack in line) * grid.row + BETWEEN for line in grid.lines
     ]
-    legend = _legend_texts(unit, top_k, grid.width)
+    legend = _legend_texts(top_k, grid.width)
     foot = 0.5 + LINE * sum(text.count("\n") + 1 for text in legend) + 0.04 * len(legend)
     height = EDGE + sum(heights) + foot
     figure = style.new_figure(grid.width, height)
@@ -94,7 +94,7 @@ def make_atlas(values: pd.DataFrame, titles: Titles, top_k: int) -> MplFigure:
             _draw_stack(axes, stack, scale, grid, left, top)
             left += _width_of(stack, grid.cell) + BETWEEN
         top += of_line
-    _draw_legend(axes, scale, unit, legend, top, scale.levels(values["value"]).min())
+    _draw_legend(axes, scale.legend(values["value"], unit), unit, legend, top)
     return figure
 
 
@@ -211,7 +211,7 @@ def _stripe(axes: Axes, corners: list[tuple[float, float]], width: float, height
     axes.add_patch(PathPatch(Path.make_compound_path_from_polys(np.array(shapes)), **look))
 
 
-def _legend_texts(unit: Unit, top_k: int, width: float) -> list[str]:
+def _legend_texts(top_k: int, width: float) -> list[str]:
     """What stripes and frames mean, each in as many lines as it needs beside its mark."""
     largest = "the largest" if top_k == 1 else f"among the {top_k} largest"
     texts = (
@@ -222,21 +222,19 @@ def _legend_texts(unit: Unit, top_k: int, width: float) -> list[str]:
     return [style.wrapped(text, 0.96 * (width - 2 * EDGE - SWATCH[0] - 0.08), SMALL) for text in texts]
 
 
-def _draw_legend(axes: Axes, scale: Scale, unit: Unit, texts: list[str], top: float, lowest: int) -> None:
+def _draw_legend(axes: Axes, levels: list[tuple[int, str]], unit: Unit, texts: list[str], top: float) -> None:
+    """levels: with the amounts where they begin. texts: what the marks below them mean."""
     from matplotlib.patches import Rectangle
 
     wide, high = SWATCH
     small = {"fontsize": SMALL, "va": "center"}
     axes.text(EDGE, top, f"value ({unit.of_values})", **small)
     y = top + 0.1
-    shown = [*range(min(lowest, 0), LEVELS + 1)]
-    for place, level in enumerate(shown):
+    for place, (level, edge) in enumerate(levels):
         colour = {"facecolor": COLOURS[level + LEVELS], "edgecolor": "white", "linewidth": 0.5}
         axes.add_patch(Rectangle((EDGE + place * wide, y), wide, high, **colour))
-        if place:  # an edge is where a level begins, away from zero
-            edge = scale.edges[level - 1] if level > 0 else -scale.edges[-level]
-            number = unit.exact(edge).replace("-", "−")
-            axes.text(EDGE + place * wide, y + high + 0.07, number, ha="center", **small)
+        if edge:
+            axes.text(EDGE + place * wide, y + high + 0.07, edge, ha="center", **small)
     y += high + 0.2
     marks = (
         {"facecolor": "white", "edgecolor": POSITIVE[3], "hatch": HATCH, "linewidth": 0},

@@ -24,9 +24,7 @@ from cornerstone.drawing.atlas_grid import (
 from cornerstone.report.contents import Contents
 from cornerstone.scores.unit import Unit
 
-TALLEST = (
-    470  # pixels, like every length here: the deepest model, where rows need not be lower than the lowest
-)
+TALLEST = 470  # pixels, as all lengths here: the deepest model, where rows need not be lower than the lowest
 ROW = (4, 40)
 SHORT, BROAD = (
     300,
@@ -145,11 +143,10 @@ def atlas_of(contents: Contents) -> Atlas:
     row = min(ROW[1], max(ROW[0], TALLEST / max(len(stack.blocks) for stack in stacks)))
     is_written = row >= NUMBERED and sum(stack.width for stack in stacks) <= MOST_WRITTEN
     shown = tuple(_shown(contents, stack, scale, unit, row, is_written) for stack in stacks)
-    levels = scale.levels(values["value"])
     cells = pd.concat([stack.cells for stack in stacks])
     return Atlas(
         stacks=shown,
-        steps=_steps(scale, unit, int(levels.min())),
+        steps=tuple(Step(_look(level), edge) for level, edge in scale.legend(values["value"], unit)),
         row=row,
         top_k=top_k,
         has_stripes=bool((cells["may_be_zero"] & (scale.levels(cells["value"]) != 0)).any()),
@@ -217,13 +214,3 @@ def _marks(row) -> Sequence[str]:
 def _look(level: int) -> str:
     """ "p3" for the third level above zero, "n1" for the first below it, "zero"."""
     return f"{'p' if level > 0 else 'n'}{abs(level)}" if level else "zero"
-
-
-def _steps(scale: Scale, unit: Unit, lowest: int) -> tuple[Step, ...]:
-    shown = range(min(lowest, 0), LEVELS + 1)
-    return tuple(Step(_look(level), _edge(scale, unit, level) if level > shown[0] else "") for level in shown)
-
-
-def _edge(scale: Scale, unit: Unit, level: int) -> str:
-    """Where a level begins, seen from below: of those up to zero the amount at which the next lower one begins."""
-    return unit.exact(scale.edges[level - 1] if level > 0 else -scale.edges[-level]).replace("-", "−")

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from cornerstone.claims.verdicts import CONTRADICTED, NOT_DECIDABLE, SUPPORTED
 from cornerstone.report.contents import Contents
 from cornerstone.report.trust import Nearness, near_guessing, nearness
 from cornerstone.statistics.resampling import LEVEL
 
-GROUPS = ("supported", "contradicted", "not decidable")
+GROUPS = (SUPPORTED, CONTRADICTED, NOT_DECIDABLE)
 """Verdicts in the order in which they are told."""
 
 

@@ -23,7 +23,7 @@ from enum import StrEnum
 from pathlib import Path
 
 ENDINGS = ("Cornerstone: ", "failed: ", "stopped")
-"""What the last line of a job that did not succeed begins with; see workflow/scripts/logged.py."""
+"""What the last line of a job that did not succeed begins with; see cornerstone.system.logged."""
 SILENT_AFTER = 120.0
 """Seconds. Lines of progress come every ten; a model that is loaded is silent longer."""
 PAUSES = 3

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cornerstone.documents.document import read_documents
+from cornerstone.documents.document import check_documents_file
 from cornerstone.evaluations.identity import agrees, known_identity
 from cornerstone.evaluations.parts import foreign_parts, parts_folder
 from cornerstone.models.manifest import read_manifest
@@ -166,11 +166,9 @@ def _parts(studies: Sequence[StudyConfig]) -> Iterator[Unused]:
 
 
 def _identity(study: StudyConfig, model: str, task: str) -> dict[str, object]:
-    manifest, documents = (
-        read_manifest(study.manifest_path(model)),
-        read_documents(study.documents_path(task)),
-    )
-    return known_identity(manifest, dtype=study.model(model).dtype, task_version=documents.version)
+    manifest = read_manifest(study.manifest_path(model))
+    version = check_documents_file(study.documents_path(task))["version"]
+    return known_identity(manifest, dtype=study.model(model).dtype, task_version=version)
 
 
 def _entries(folder: Path) -> list[Path]:
