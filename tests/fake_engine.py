@@ -28,6 +28,7 @@ from cornerstone.evaluations.plan import Engine, EvaluationJob
 from cornerstone.models.manifest import write_manifest
 from cornerstone.shapley.coalitions import ForEach
 from cornerstone.system.errors import CornerstoneError
+from model_folders import write_model
 
 LABELS = ("Attn 0", "FFN 0", "Attn 1", "FFN 1", "Attn 2", "FFN 2")
 
@@ -153,6 +154,29 @@ def write_study(
     return EvaluationJob(
         folder / "tiny.json", folder / f"{task}.parquet", output, "tiny", task, "windows", max_removed=2
     )
+
+
+def write_study_in_results() -> dict[str, EvaluationJob]:
+    """Jobs of two designs of a study in the folder `results` of the working directory, none run yet.
+
+    Its manifest, its documents and the model (in the working directory) are there.
+    """
+    here = Path.cwd()
+    job = write_study(here)
+    for path in write_model(here / "model", blocks=len(LABELS) // 2).iterdir():
+        path.rename(here / path.name)
+    at = {
+        "manifest": Path("results/models/tiny.json"),
+        "documents": Path("results/documents/boolq.parquet"),
+    }
+    for name, path in at.items():
+        path.parent.mkdir(parents=True)
+        getattr(job, name).rename(path)
+    folder = Path("results/evaluations/tiny/boolq")
+    return {
+        design: replace(job, **at, design=design, output=folder / f"{design}.parquet")
+        for design in ("ablation", "windows")
+    }
 
 
 def die_while_writing(moment: str, time_to_live: int) -> None:

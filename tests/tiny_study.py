@@ -28,7 +28,9 @@ STUDY = {
 }
 
 
-def run(folder: Path, *arguments: str, succeeds: bool = True, **environment: str) -> str:
+def run(
+    folder: Path, *arguments: str, succeeds: bool = True, timeout: float = 300, **environment: str
+) -> str:
     """What `snakemake ARGUMENTS` in `folder` says, both streams together; checks how it ends."""
     finished = subprocess.run(
         [sys.executable, "-m", "snakemake", *arguments],
@@ -38,7 +40,7 @@ def run(folder: Path, *arguments: str, succeeds: bool = True, **environment: str
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
+        timeout=timeout,
     )
     assert (finished.returncode == 0) == succeeds, finished.stdout
     return finished.stdout
@@ -51,10 +53,14 @@ def make(folder: Path, *targets: str, **keywords) -> str:
 
 def planned(folder: Path, *targets: str) -> dict[str, int]:
     """How often each rule would run, by a dry run."""
-    table = make(folder, "--dry-run", *targets).split("Job stats:")
-    if len(table) == 1:
-        return {}
-    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table[1], re.MULTILINE)}
+    return jobs_in(make(folder, "--dry-run", *targets))
+
+
+def jobs_in(said: str) -> dict[str, int]:
+    """How often each rule would run, by what a dry run said."""
+    _, found, table = said.partition("Job stats:")
+    counts = re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE) if found else []
+    return {rule: int(count) for rule, count in counts}
 
 
 def configure(folder: Path, **changes) -> None:

@@ -4,18 +4,13 @@ import re
 from dataclasses import replace
 from functools import cache
 
-import pandas as pd
 import pytest
 from section_text import plain, said
 
 import synthetic
 from cornerstone.report.page import SECTIONS, section_html
-from cornerstone.scores import SCORES
-from cornerstone.shapley.estimators import choosable
-from cornerstone.tables.audit import Audits
-from cornerstone.tables.written import audit_tables, write_tables
 from sized_studies import sized_contents
-from study_on_disk import TITLES, contents_of, report_of
+from study_on_disk import contents_of
 
 STRONG, WEAK = [0.9, 0.9, 0.05, 0.9, 0.05, 0.05], [0.02] * 6
 IN_WORDS = [name for name in SECTIONS if name not in ("provenance", "tables")]
@@ -140,67 +135,6 @@ def test_single_removals_whose_loss_the_score_does_not_show_are_counted():
     words = f"of 6 single removals, {unseen or 'none'} {verb} no loss in the score while the log-probability"
     assert words in said("trust", odd("one task"))
     assert "What the score does not show" not in said("trust", odd("log-probabilities"))
-
-
-@pytest.mark.parametrize("estimator", [estimator.name for estimator in choosable()])
-def test_cautions_are_of_the_estimator_in_use(estimator):
-    contents = replace(odd("one task"), config={**odd("one task").config, "estimator": estimator})
-    assert ("neighbouring" in said("trust", contents)) == (estimator == "windows")
-
-
-def test_what_the_audit_says_is_on_the_first_screen_and_its_tables_are_folded(study):
-    folder, paths = study
-    rows = [
-        {"estimator": name, "ours": name != "SVARM", "multiple": 1, "evaluations": 11, "spearman": rank}
-        | {"coalitions": "shared", "same": "number"}
-        | dict.fromkeys(("kendall", "top_overlap", "share_error", "efficiency_bias", "error", "work"), 0.5)
-        for name, rank in (("windows", 0.61), ("Gaussian process", 0.87), ("SVARM", 0.4))
-    ]
-    audit = pd.DataFrame(rows).assign(model="mix", task="piqa", score="acc")
-    audit.to_csv(folder / "audit_mix.csv", index=False)
-    write_tables(audit_tables(), Audits(audit, audit, TITLES, SCORES["acc"]), folder)
-    tables = [*paths["tables"], *[folder / f"{table.name}.csv" for table in audit_tables()]]
-    page = report_of(folder, paths, tables=tables, audits=[folder / "audit_mix.csv"])
-    words = plain(page)
-    assert "with exact ones their rank correlation is 0.61 (1 would be the same order)" in words
-    assert (
-        "the estimator in use (windows) orders the sublayers of Mix (1 game: model, task and score)" in words
-    )
-    assert "Gaussian process is the best of all 3 audited at this budget (0.87)." in words
-    title = "Estimators held against exact values, with as many coalitions as the windows"
-    assert f"<details><summary>{title}</summary>" in page
-
-
-def test_what_exact_and_corrected_values_say_stands_side_by_side():
-    known = {"estimator": "windows", "ours": True, "multiple": 1, "evaluations": 11, "spearman": 0.61}
-    known |= dict.fromkeys(("kendall", "top_overlap", "share_error", "efficiency_bias", "error", "work"), 0.5)
-    known |= {"coalitions": "shared", "same": "number"}
-    audit = pd.DataFrame([known]).assign(model="mix", task="piqa", score="acc")
-    near = {"model": "mix", "task": "piqa", "estimator": "windows", "spearman": 0.64, "error": 0.2}
-    plain = odd("one task")
-    corrected = replace(plain, tables={**plain.tables, "corrected": pd.DataFrame([near])})
-    both = replace(corrected, audits=audit)
-    words = said("trust", both)
-    assert "with a rank correlation of 0.61 with exact values" in words
-    assert "Held against corrected values" in words and "rank correlation 0.64, error 20.0 %" in words
-    assert "with exact ones their rank correlation is 0.61" in leads(both)[1]
-    assert "with unbiased ones their rank correlation is 0.64" in leads(corrected)[1]
-    assert "Held against corrected values" not in said("trust", replace(plain, audits=audit))
-    assert "not measured" in leads(plain)[1] and "not how near the estimates are" in said("trust", plain)
-
-
-@pytest.mark.parametrize(
-    ("estimator", "documents", "is_told"),
-    [("mixed_effects", [200, 39], True), ("mixed_effects", [200, 40], False), ("windows", [39], False)],
-)
-def test_values_of_few_documents_are_said_to_be_of_another_estimator(estimator, documents, is_told):
-    sizes = pd.DataFrame({"model": "mix", "sublayers": 8, "documents": documents})
-    contents = contents_of({"shares_by_task": sizes}, estimator=estimator)
-    few = (
-        "On tasks with fewer than 40 documents the values of mixed effects are those of kernel regression on the same "
-        "coalitions, without a model of the documents. Its share is"
-    )
-    assert (few in said("method", contents)) == is_told
 
 
 def test_a_model_in_numbers_has_the_numbers_of_its_tables():

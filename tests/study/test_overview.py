@@ -11,8 +11,7 @@ from cornerstone.evaluations.job import run_evaluation_job
 from cornerstone.models.manifest import read_manifest
 from cornerstone.study.overview import print_overview, share_done
 from cornerstone.study.resolve import resolve
-from fake_engine import LABELS, FakeEngine, write_study
-from model_folders import write_model
+from fake_engine import LABELS, FakeEngine, write_study_in_results
 
 SINGLES, WINDOWS = 1 + len(LABELS), len(LABELS) - 1
 """Coalitions of the two designs, windows of two."""
@@ -22,21 +21,7 @@ SINGLES, WINDOWS = 1 + len(LABELS), len(LABELS) - 1
 def jobs(tmp_path, monkeypatch):
     """Jobs of both designs of a study in the folder `results`, none of them run yet."""
     monkeypatch.chdir(tmp_path)
-    job = write_study(tmp_path)
-    for path in write_model(tmp_path / "model", blocks=len(LABELS) // 2).iterdir():
-        path.rename(tmp_path / path.name)
-    at = {
-        "manifest": tmp_path / "results/models/tiny.json",
-        "documents": tmp_path / "results/documents/boolq.parquet",
-    }
-    for name, path in at.items():
-        path.parent.mkdir(parents=True)
-        getattr(job, name).rename(path)
-    folder = tmp_path / "results" / "evaluations" / "tiny" / "boolq"
-    return {
-        design: replace(job, **at, design=design, output=folder / f"{design}.parquet")
-        for design in ("ablation", "windows")
-    }
+    return write_study_in_results()
 
 
 def share(dtype="float32", **keys):

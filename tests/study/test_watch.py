@@ -21,8 +21,7 @@ from cornerstone.study.jobs import jobs_of
 from cornerstone.study.resolve import resolve
 from cornerstone.study.watch import page, watch
 from cornerstone.study.watched import Watcher
-from fake_engine import LABELS, FakeEngine, write_study
-from model_folders import write_model
+from fake_engine import LABELS, FakeEngine, write_study_in_results
 
 SINGLES, WINDOWS = 12 * (1 + len(LABELS)), 12 * (len(LABELS) - 1)
 """Pairs of the two designs on twelve documents, windows of two."""
@@ -34,20 +33,7 @@ EVALUATIONS = Path("results/evaluations/tiny/boolq")
 def jobs(tmp_path, monkeypatch):
     """Jobs of both designs of a study in the folder `results`, whose model and documents are there."""
     monkeypatch.chdir(tmp_path)
-    job = write_study(tmp_path)
-    for path in write_model(tmp_path / "model", blocks=len(LABELS) // 2).iterdir():
-        path.rename(tmp_path / path.name)
-    for path, place in (
-        (job.manifest, "results/models/tiny.json"),
-        (job.documents, "results/documents/boolq.parquet"),
-    ):
-        Path(place).parent.mkdir(parents=True)
-        path.rename(place)
-    at = {"manifest": Path("results/models/tiny.json"), "documents": Path("results/documents/boolq.parquet")}
-    return {
-        design: replace(job, **at, design=design, output=EVALUATIONS / f"{design}.parquet")
-        for design in ("ablation", "windows")
-    }
+    return write_study_in_results()
 
 
 def configured(**keys):

@@ -5,11 +5,9 @@ The second workflow takes the demo's settings, reduced to two models, two tasks 
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +15,7 @@ import yaml
 
 from installed import install
 from pages import commands
-from tiny_study import CLONED, REPOSITORY
+from tiny_study import CLONED, REPOSITORY, jobs_in, run
 
 PAGE_PATH = REPOSITORY / "docs" / "module.md"
 PAGE = PAGE_PATH.read_text(encoding="utf-8")
@@ -83,26 +81,9 @@ def from_repository(folder: Path, repository: Path, **changes) -> Path:
     return folder
 
 
-def snakemake(folder: Path, *arguments: str, succeeds: bool = True, **environment: str) -> str:
-    """What `snakemake ARGUMENTS` says there, both streams together, with one core and no profile."""
-    finished = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "1", *arguments],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=1200,
-    )
-    assert (finished.returncode == 0) == succeeds, finished.stdout
-    return finished.stdout
-
-
-def planned(said: str) -> dict[str, int]:
-    """How often each rule would run, by what a dry run said."""
-    table = said.split("Job stats:")[-1]
-    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+def snakemake(folder: Path, *arguments: str, **keywords) -> str:
+    """What `snakemake ARGUMENTS` says there with one core and no profile; see `run`."""
+    return run(folder, "--cores", "1", *arguments, timeout=1200, **keywords)
 
 
 def ours(said: str) -> list[str]:
@@ -128,7 +109,7 @@ rule estimate:
 
 def test_the_first_rule_stays_the_target_and_rules_that_are_local_stay_so(tmp_path):
     said = snakemake(second_workflow(tmp_path / "second", TELL_LOCAL_RULES), "--dry-run")
-    jobs = planned(said)
+    jobs = jobs_in(said)
     assert (jobs["all"], jobs["most_important"], jobs["cornerstone_tables"]) == (1, 1, 1)
     assert "cornerstone_all" not in jobs and "cornerstone_report" not in jobs
     (local,) = re.findall("^local: (.*)$", said, re.MULTILINE)
@@ -139,7 +120,7 @@ def test_a_figure_of_one_model_needs_no_job_of_another(tmp_path):
     folder = second_workflow(tmp_path / "second", shards={"mine": 2})
     said = snakemake(folder, "--dry-run", "results/cornerstone/figures/pie_mine.pdf")
     assert "neighbour" not in said
-    assert planned(said) == {
+    assert jobs_in(said) == {
         "cornerstone_download_model": 1,
         "cornerstone_build_documents": 2,
         "cornerstone_find_unscorable": 1,
@@ -156,7 +137,7 @@ def test_targets_of_the_other_workflow_are_its_own(tmp_path):
     """Even one called as a question of ours, that makes what might be a figure of a study of ours."""
     folder = second_workflow(tmp_path / "second", OF_THE_SAME_NAME)
     said = snakemake(folder, "--dry-run", "estimate", "results/figures/mine.pdf")
-    assert planned(said) == {"estimate": 1, "total": 1} and not ours(said)
+    assert jobs_in(said) == {"estimate": 1, "total": 1} and not ours(said)
     said = snakemake(folder, "--dry-run", "results/figures/pie_nobody.pdf", succeeds=False)
     assert "MissingRuleException" in said and not ours(said)
 
@@ -166,14 +147,14 @@ def test_a_question_is_answered_by_the_name_of_its_rule(tmp_path):
     said = snakemake(folder, "cornerstone_overview")
     assert "Demo Llama" in said and "Building DAG" not in said
     said = snakemake(folder, "cornerstone_overview", "results/most_important.txt", "--dry-run")
-    assert {"cornerstone_overview", "most_important"} < planned(said).keys()
+    assert {"cornerstone_overview", "most_important"} < jobs_in(said).keys()
 
 
 @pytest.mark.study
 @pytest.mark.parametrize("command", PLANS)
 def test_each_command_of_the_page_plans_jobs(command, tmp_path):
     said = snakemake(second_workflow(tmp_path / "second"), *command.split()[1:], "--dry-run")
-    assert planned(said)["total"] >= 1
+    assert jobs_in(said)["total"] >= 1
 
 
 @pytest.mark.study
@@ -194,7 +175,7 @@ def test_the_root_snakefile_is_the_same_module(tmp_path):
     said = snakemake(folder, "--dry-run")
     path = folder / "Snakefile"
     path.write_text(path.read_text().replace("/workflow/Snakefile", "/Snakefile"))
-    assert planned(snakemake(folder, "--dry-run")) == planned(said)
+    assert jobs_in(snakemake(folder, "--dry-run")) == jobs_in(said)
 
 
 def test_its_profile_is_cornerstones_with_the_names_of_renamed_rules():
@@ -273,7 +254,7 @@ def test_a_module_from_a_repository_needs_the_library_and_says_so_in_one_line(re
 def test_with_the_library_a_module_from_a_repository_plans_the_same(repository, tmp_path):
     folder = from_repository(tmp_path / "second", repository)
     said = snakemake(folder, "--dry-run", *TRIGGERS, PYTHONPATH=str(REPOSITORY / "workflow"))
-    assert planned(said) == planned(snakemake(second_workflow(tmp_path / "other"), "--dry-run"))
+    assert jobs_in(said) == jobs_in(snakemake(second_workflow(tmp_path / "other"), "--dry-run"))
 
 
 @pytest.mark.study
