@@ -120,7 +120,7 @@ def value_rows(
         frame["kind"] = frame["label"].str.split().str[0].str.lower()
         frame["value"], frame["low"], frame["high"] = value, value - 0.008, value + 0.008
         frame["share"], frame["samples"], frame["documents"] = positive / positive.sum(), 7, 300
-        frame["rank"], frame["noise_share"] = rank, (noise / noise.sum())[rank - 1]
+        frame["rank"], frame["null_share"] = rank, (noise / noise.sum())[rank - 1]
         frame["signed_share"] = value / value.sum()
         frame["signed_low"], frame["signed_high"] = frame["signed_share"] - 0.02, frame["signed_share"] + 0.02
         frame["top_k_stability"] = np.where(rank <= 3, 0.9, 0.3 / (n_sublayers - 3))

@@ -28,6 +28,6 @@ def check(outputs: list[dict]) -> None:
     """That they are a figure and four tables, the last with the statistic of the largest first."""
     assert sum("image/png" in output for output in outputs) == 1
     tables = [output["text/plain"] for output in outputs if "text/html" in output]
-    assert len(tables) == 4 and "noise_share" in tables[0]
+    assert len(tables) == 4 and "null_share" in tables[0]
     changed = [float(row.split()[-3]) for row in tables[-1].splitlines()[2:]]
     assert len(changed) == 5 and 1 >= changed[0] > 0 and changed == sorted(changed, reverse=True)

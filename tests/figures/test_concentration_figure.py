@@ -1,4 +1,4 @@
-"""The figure concentration: cumulative shares, a line a task, beside what noise alone gives."""
+"""The figure concentration: cumulative shares, a line a task, beside the null share."""
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ def value_rows(tasks, n_sublayers=12, positive=True):
                 "task": task,
                 "rank": np.arange(1, n_sublayers + 1),
                 "share": share,
-                "noise_share": np.linspace(2, 0, n_sublayers) / n_sublayers,
+                "null_share": np.linspace(2, 0, n_sublayers) / n_sublayers,
             }
         ).iloc[order]
         for task in tasks
@@ -42,7 +42,7 @@ def test_a_task_without_a_positive_value_has_no_line():
     figure = make_concentration(rows, PLAIN)
     assert len(lines_of(figure)) == 1
     names = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert names == ["by noise alone", "boolq"]
+    assert names == ["null share", "boolq"]
 
 
 @pytest.mark.parametrize("without", [["piqa"], [f"task_{n}" for n in range(12)]])

@@ -1,4 +1,4 @@
-"""Heat maps of pairs: each interaction in its cell, colours even around zero, dots on what is surely not zero."""
+"""Heat maps of pairs: each interaction in its cell, colours even around zero, dots on what is significant."""
 
 import numpy as np
 import pytest
@@ -59,7 +59,7 @@ def test_each_interaction_is_in_its_cell_in_points(drawn, distance, place):
     assert len(cells) == mirrored
 
 
-def test_dots_are_on_the_pairs_that_are_surely_not_zero_and_colours_are_even_around_zero(drawn):
+def test_dots_are_on_the_significant_pairs_and_colours_are_even_around_zero(drawn):
     rows = synthetic.interaction_rows("m", 12, 3, ["boolq"])
     figure, boxes = drawn(lambda: make_interactions(rows, PLAIN))
     axes = figure.axes[0]
@@ -70,7 +70,7 @@ def test_dots_are_on_the_pairs_that_are_surely_not_zero_and_colours_are_even_aro
     norm = axes.collections[0].norm
     assert norm.vmin == -norm.vmax and norm.vmax == pytest.approx(100 * rows["interaction"].abs().max())
     texts = {text.get_text() for text in boxes}
-    assert {"interaction (points)", "surely not zero", "−1", "0", "1", "10"} <= texts
+    assert {"interaction (points)", "significant (5 %)", "−1", "0", "1", "10"} <= texts
 
 
 def test_interactions_in_nats_have_their_own_scale(drawn):

@@ -38,7 +38,7 @@ def test_captions_of_neighbouring_slices_do_not_meet(drawn, shares):
     figure, boxes = drawn(lambda: make_pies(early_slices(160, shares), PLAIN))
     assert_tidy(figure, boxes)
     captions = [
-        text.get_text() for text in boxes if "%" in text.get_text() and "noise" not in text.get_text()
+        text.get_text() for text in boxes if "%" in text.get_text() and "null share" not in text.get_text()
     ]
     assert len(captions) == 4
     assert f"Attn 0\n{100 * shares[0]:.1f} %" in captions
@@ -55,14 +55,14 @@ def test_pies_of_models_and_tasks_are_tidy_at_160_sublayers_and_with_long_names(
 def test_under_each_pie_stands_what_the_top_hold_and_what_noise_alone_would_give(drawn):
     rows = synthetic.value_rows("m", 12, ["boolq"])
     rows = rows.assign(
-        share=[0.4, 0.3, 0.2, *[0.1 / 9] * 9], rank=range(1, 13), noise_share=[0.2, 0.1, 0.08] + [0.062] * 9
+        share=[0.4, 0.3, 0.2, *[0.1 / 9] * 9], rank=range(1, 13), null_share=[0.2, 0.1, 0.08] + [0.062] * 9
     )
     _, boxes = drawn(lambda: make_pies(rows, PLAIN))
-    assert "top 3 hold 90 %; noise alone 38 %" in {text.get_text().replace("\n", " ") for text in boxes}
+    assert "top 3 hold 90 %; null share 38 %" in {text.get_text().replace("\n", " ") for text in boxes}
     _, boxes = drawn(lambda: make_pies(rows, PLAIN, top_k=1))
-    assert "top 1 holds 40 %; noise alone 20 %" in {text.get_text().replace("\n", " ") for text in boxes}
+    assert "top 1 holds 40 %; null share 20 %" in {text.get_text().replace("\n", " ") for text in boxes}
     _, boxes = drawn(lambda: make_pies(rows.assign(share=0.0), PLAIN))
-    assert not any("noise" in text.get_text() for text in boxes)
+    assert not any("null share" in text.get_text() for text in boxes)
 
 
 def test_captions_keep_off_the_pies(drawn):

@@ -144,7 +144,7 @@ def test_a_model_in_numbers_has_the_numbers_of_its_tables():
     unit = contents.unit
     for words_of in (
         "Top 1 holds %",
-        f"{100 * shares['top_share']:.1f} {100 * shares['noise_share']:.1f}",
+        f"{100 * shares['top_share']:.1f} {100 * shares['null_share']:.1f}",
         unit.with_interval(drops["other_drop"], drops["other_low"], drops["other_high"]),
     ):
         assert words_of in words

@@ -164,5 +164,5 @@ def test_a_claim_that_nothing_can_test_has_the_reason_and_what_is_left_out_stand
 
 
 def test_a_model_without_a_positive_value_has_no_share_in_numbers(one):
-    shares = one.tables["shares"].assign(tasks=0, top_share=None, noise_share=None)
+    shares = one.tables["shares"].assign(tasks=0, top_share=None, null_share=None)
     assert "no positive value" in said("numbers", with_table(one, "shares", shares))

@@ -15,7 +15,7 @@ from cornerstone.shapley import coalitions as designs
 from cornerstone.shapley.estimators.exact import exact_estimator
 from cornerstone.shapley.estimators.windows import window_estimator
 from cornerstone.statistics.resampling import bootstrap, interval, resampled_means
-from cornerstone.statistics.shares import noise_shares, shares, signed_shares, top_k_stability
+from cornerstone.statistics.shares import null_shares, shares, signed_shares, top_k_stability
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.estimates import document_values, linear_estimate, value_table
 from cornerstone.values.score_matrix import Scores
@@ -199,7 +199,7 @@ def test_shares_set_negatives_to_zero_and_sum_to_one():
 def test_noise_alone_gives_the_largest_far_more_than_an_equal_share():
     rng = np.random.default_rng(0)
     nothing = rng.normal(size=(64, 300))
-    expected = noise_shares(resampled_means(nothing), nothing.mean(axis=1))
+    expected = null_shares(resampled_means(nothing), nothing.mean(axis=1))
     assert expected.sum() == pytest.approx(1)
     assert (np.diff(expected) <= 0).all()
     assert 0.20 < expected[:3].sum() < 0.28  # three equal shares of 64 would be 0.05
@@ -228,7 +228,7 @@ def test_a_model_that_never_changes_its_answers_has_values_of_exactly_zero():
         "acc", estimator.coalitions, (0, 1), np.ones((len(estimator.coalitions), 2)), np.ones(2), np.ones(2)
     )
     table = value_table(scores, synthetic.labels(10), linear_estimate(scores, estimator))
-    assert (table["value"] == 0).all() and table[["share", "noise_share"]].isna().all(axis=None)
+    assert (table["value"] == 0).all() and table[["share", "null_share"]].isna().all(axis=None)
 
 
 def test_the_value_table_has_a_row_per_sublayer_with_its_rank_and_interval():

@@ -73,7 +73,7 @@ def told_by(results):
 def test_its_values_are_there_and_its_shares_are_empty(results):
     rows = results.values[results.values["task"] == WITHOUT]
     assert (rows["value"] <= 0).all() and rows["rank"].min() == 1
-    assert rows[["share", "noise_share", "signed_share", "top_signed_share"]].isna().all(axis=None)
+    assert rows[["share", "null_share", "signed_share", "top_signed_share"]].isna().all(axis=None)
     others = results.values[results.values["task"] != WITHOUT]
     assert others.groupby("task")["share"].sum().to_numpy() == pytest.approx(1)
 
@@ -97,7 +97,7 @@ def test_means_leave_it_out_and_say_over_how_many_tasks_they_are(results, plain)
     same = [
         "top_share",
         "other_share",
-        "noise_share",
+        "null_share",
         "cornerstone_share",
         "signed_share",
         "low",

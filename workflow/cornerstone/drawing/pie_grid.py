@@ -73,13 +73,13 @@ def captions_of(rows: pd.DataFrame, captioned: int) -> tuple[Caption, ...]:
     return tuple(Caption(f"{label[i]}\n{100 * share[i]:.1f} %", middle[i]) for i in largest if share[i] > 0)
 
 
-def top_and_noise(rows: pd.DataFrame, top_k: int) -> str:
-    """ "top 3 hold 66 %; noise alone 12 %" of one pie; nothing of one without slices."""
+def top_and_null_share(rows: pd.DataFrame, top_k: int) -> str:
+    """ "top 3 hold 66 %; null share 12 %" of one pie; nothing of one without slices."""
     if not rows["share"].sum() > 0:
         return ""
     top = rows[rows["rank"] <= top_k]
     hold = "hold" if top_k > 1 else "holds"
-    return f"top {top_k} {hold} {100 * top['share'].sum():.0f} %; noise alone {100 * top['noise_share'].sum():.0f} %"
+    return f"top {top_k} {hold} {100 * top['share'].sum():.0f} %; null share {100 * top['null_share'].sum():.0f} %"
 
 
 def cells_of(values: pd.DataFrame, titles: Titles, top_k: int, captioned: int) -> list[Cell]:
@@ -92,7 +92,7 @@ def cells_of(values: pd.DataFrame, titles: Titles, top_k: int, captioned: int) -
             row, column = models.index(model), tasks.index(task)
         heading = titles.task(task) if row == 0 or len(models) == 1 else ""
         captions = captions_of(rows, captioned)
-        cells.append(Cell(row, column, heading, rows, captions, top_and_noise(rows, top_k)))
+        cells.append(Cell(row, column, heading, rows, captions, top_and_null_share(rows, top_k)))
     return cells
 
 

@@ -25,7 +25,7 @@ NONE = "No value is positive on any task:\nthere is nothing to share out."
 MOST_NAMED = 10  # tasks: of more, the lines are alike and the mean is named
 LINES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
-NOISE = {"color": "#BDBDBD", "alpha": 0.6, "linewidth": 1}  # a line where there is a single task
+NULL = {"color": "#BDBDBD", "alpha": 0.6, "linewidth": 1}  # a line where there is a single task
 
 
 def make_concentration(values: pd.DataFrame, titles: Titles) -> MplFigure:
@@ -37,7 +37,7 @@ def make_concentration(values: pd.DataFrame, titles: Titles) -> MplFigure:
     by_task = dict(list(values.groupby("task", sort=False)))
     there = {task: rows for task, rows in by_task.items() if (rows["share"] > 0).any()}
     held = {task: _cumulative(rows, "share") for task, rows in there.items()}
-    noise = np.array([_cumulative(rows, "noise_share") for rows in there.values()])
+    null = np.array([_cumulative(rows, "null_share") for rows in there.values()])
     entries = _entries(held, titles)
     without = _without_shares([titles.task(task) for task in by_task if task not in there] if there else [])
     columns = 2 if len(entries) > 3 else 1
@@ -54,8 +54,8 @@ def make_concentration(values: pd.DataFrame, titles: Titles) -> MplFigure:
         axes.text(0.5, 0.5, NONE, transform=axes.transAxes, ha="center", va="center", color=style.GREY)
         return figure
     ranks = np.arange(1, n_sublayers + 1)
-    name = "by noise alone" + (" (range over tasks)" if len(noise) > 1 else "")
-    band = axes.fill_between(ranks, *_range(noise), label=name, **NOISE)
+    name = "null share" + (" (range over tasks)" if len(null) > 1 else "")
+    band = axes.fill_between(ranks, *_range(null), label=name, **NULL)
     for shares, look in entries.values():
         axes.plot(ranks, 100 * shares, **look)
     handles = [band, *(_handle(name, look) for name, (_, look) in entries.items())]
@@ -78,9 +78,9 @@ def _cumulative(rows: pd.DataFrame, column: str) -> np.ndarray:
     return rows.sort_values("rank")[column].to_numpy().cumsum()
 
 
-def _range(noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _range(null: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The least and the most over tasks in percent, from shape (tasks, sublayers)."""
-    return 100 * noise.min(axis=0), 100 * noise.max(axis=0)
+    return 100 * null.min(axis=0), 100 * null.max(axis=0)
 
 
 def _entries(held: dict[str, np.ndarray], titles: Titles) -> dict[str, tuple[np.ndarray, dict]]:

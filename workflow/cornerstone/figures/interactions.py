@@ -5,7 +5,7 @@
     most of all pairs       a square a task: one of the pair along x, the other along y
 
 Colours are orange below zero, where two sublayers stand in for each other, and purple above; the scale is linear near
-zero and logarithmic beyond, and the same for all tasks. Dots mark the pairs that are surely not zero.
+zero and logarithmic beyond, and the same for all tasks. Dots mark the pairs that differ significantly from zero.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ def _finish(axes: Axes, labels: list[str], panels: Panels, tick_length: float | 
 
 
 def _mark(panels: Panels, axes: Axes, pairs: pd.DataFrame, n_sublayers: int) -> None:
-    """A dot in the middle of each cell that is surely not zero."""
+    """A dot in the middle of each cell that differs significantly from zero."""
     sure = pairs[pairs["sure"]]
     x = sure["x"] if "x" in sure else (sure["first"] + sure["second"]) / 2
     pitch = panels.width * style.POINTS / n_sublayers
@@ -207,7 +207,7 @@ def _colour_bar(figure: MplFigure, norm: AsinhNorm, unit: Unit) -> None:
         [(left + BAR[0] + 0.2) / width], [middle], markersize=2.6, transform=figure.transFigure, **DOT
     )
     figure.add_artist(dot)
-    figure.text((left + BAR[0] + 0.27) / width, middle, "surely not zero", ha="left", **beside)
+    figure.text((left + BAR[0] + 0.27) / width, middle, "significant (5 %)", ha="left", **beside)
 
 
 def _bar_ticks(norm: AsinhNorm, linear: float) -> list[float]:
@@ -230,7 +230,8 @@ def _caption(context: Context) -> str:
         "Two sublayers removed together, against one by one: v(−∅) − v(−i) − v(−j) + v(−{i, j}). Orange, below zero: "
         "together they cost more than the sum, so each stood in for the other. Purple, above zero: they cost less, "
         "because one is of no use without the other, or because nothing is left to lose. Colours are linear near zero "
-        "and logarithmic beyond. Dots: surely not zero (Benjamini and Hochberg over the pairs of a task, 5 %)."
+        "and logarithmic beyond. Dots: significantly different from zero (5 %, Benjamini and Hochberg over the pairs of "
+        "a task)."
     )
 
 

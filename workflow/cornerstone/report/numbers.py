@@ -29,7 +29,7 @@ def _row(contents: Contents, model: str) -> dict[str, str]:
         f"Top {top_k} hold %" if top_k > 1 else "Top 1 holds %": percent(shares["top_share"])
         if has_shares
         else NONE,
-        "Null share %": percent(shares["noise_share"]) if has_shares else "",
+        "Null share %": percent(shares["null_share"]) if has_shares else "",
         unit.difference_heading("Drop without a cornerstone"): _drop(drops, "cornerstone", unit),
         unit.difference_heading("Drop without another"): _drop(drops, "other", unit),
         **_kinds(contents.rows("totals", model), unit),

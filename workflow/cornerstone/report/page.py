@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from cornerstone.models.kinds import KINDS
 from cornerstone.report import provenance
 from cornerstone.report.atlas import atlas_of, paints
 from cornerstone.report.claims import claims_of, left_out_of_claims
@@ -34,6 +35,7 @@ from cornerstone.tables import TABLES, Section, View
 
 HERE = Path(__file__).parent
 SORTABLE = HERE / "vendor" / "sortable"
+UNBROKEN = re.compile(rf" %|\b({'|'.join(kind.label for kind in KINDS.values())}) (?=\d)")
 IN_A_SECTION = ("claims", "cornerstones")
 """Tables that stand in sections of their own subject, not among all tables."""
 
@@ -136,7 +138,7 @@ def _sections_of(contents: Contents, name: str) -> list[Section]:
 
 def unbroken(text: str) -> str:
     """A text or piece of the page with unbroken spaces, so that no line ends within "12 %" or "Attn 0"."""
-    return re.sub(r" (?=%)|(?<=\bAttn) (?=\d)|(?<=\b(?:FFN|MoE)) (?=\d)", "\N{NO-BREAK SPACE}", text)
+    return UNBROKEN.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
 
 
 def kinds(frame: pd.DataFrame) -> list[str]:

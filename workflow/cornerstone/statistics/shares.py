@@ -21,7 +21,7 @@ def mean_shares(of_tasks: np.ndarray) -> np.ndarray:
     return np.divide(total, n_tasks, out=np.full_like(total, np.nan), where=n_tasks > 0)
 
 
-def noise_shares(draws: np.ndarray, values: np.ndarray) -> np.ndarray:
+def null_shares(draws: np.ndarray, values: np.ndarray) -> np.ndarray:
     """The null share: the mean share of the 1st, 2nd, … largest sublayer if all values were noise, shape (players,).
 
     What the paper's share would be on average if every value were zero and only the noise of having finitely many

@@ -29,13 +29,13 @@ NOTE_BY_TASK = (
     "shares."
 )
 
-PARTS = ("top_share", "other_share", "noise_share", "cornerstone_share", "signed_share", "low", "high")
+PARTS = ("top_share", "other_share", "null_share", "cornerstone_share", "signed_share", "low", "high")
 
 
 def shares_by_task_table(values: pd.DataFrame, top_k: int) -> pd.DataFrame:
     """How concentrated the values are: a row per model and task.
 
-    top_share: share of the task's own top_k sublayers, named in top; other_share: of all others; noise_share: what
+    top_share: share of the task's own top_k sublayers, named in top; other_share: of all others; null_share: what
     noise alone would give the top_k; cornerstone_share: of the model's cornerstones, the same on every task;
     signed_share, low, high: of the task's top_k in the signed sum, with its 95 % interval (empty where that sum is not
     significantly above zero). All of them, and top, are empty where no value is positive.
@@ -72,7 +72,7 @@ def _shares_row(rows: pd.DataFrame, named: list[str], top_k: int) -> dict:
         parts = {
             "top_share": top["share"].sum(),
             "other_share": rows["share"].sum() - top["share"].sum(),
-            "noise_share": top["noise_share"].sum(),
+            "null_share": top["null_share"].sum(),
             "cornerstone_share": rows["share"][rows["label"].isin(named)].sum(),
             "signed_share": last["top_signed_share"],
             "low": last["top_signed_low"],
@@ -153,7 +153,7 @@ def shares_by_task_sections(table: pd.DataFrame, view: View) -> list[Section]:
 
 def _share_columns(row) -> dict[str, str]:
     return {
-        "Null share %": percent(row.noise_share),
+        "Null share %": percent(row.null_share),
         "Cornerstones %": percent(row.cornerstone_share),
         "Signed share %": percent(row.signed_share),
         "95 % interval": POINTS.interval(row.low, row.high),

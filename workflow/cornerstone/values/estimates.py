@@ -21,7 +21,7 @@ from cornerstone.shapley.kernel_regression import Corrected
 from cornerstone.shapley.linear import LinearEstimator
 from cornerstone.statistics.ranks import rank_intervals
 from cornerstone.statistics.resampling import Z_95, effect_interval, resampled_means
-from cornerstone.statistics.shares import noise_shares, shares, signed_shares, top_k_stability
+from cornerstone.statistics.shares import null_shares, shares, signed_shares, top_k_stability
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.rows import sublayer_columns, write_table
 from cornerstone.values.score_matrix import Scores, rows_of
@@ -90,8 +90,8 @@ def value_table(scores: Scores, labels: Sequence[str], estimate: Estimate, top_k
     low, high: 95 % interval of the value over documents; where each document has coalitions of its own, of the Shapley
     value of all documents like these. these_low, these_high: of the Shapley value of exactly these documents, empty
     where that is not known. share: of the positive values (the paper's). rank: 1 is the largest value; rank_low,
-    rank_high: the interval of its rank, simultaneous over the sublayers. noise_share: the null share of that
-    rank. Where no value is positive there are no shares: share and noise_share are not numbers.
+    rank_high: the interval of its rank, simultaneous over the sublayers. null_share: the null share of that
+    rank. Where no value is positive there are no shares: share and null_share are not numbers.
     top_k_stability: how often the sublayer is among the top_k positive values of resampled documents; stability, not
     confidence. For the signed shares see
     `signed_shares`. unseen_sd: how far the coalitions that were not evaluated may move the value, a standard
@@ -115,7 +115,7 @@ def value_table(scores: Scores, labels: Sequence[str], estimate: Estimate, top_k
         samples=estimate.samples,
         documents=len(scores.documents),
         rank=rank + 1,
-        noise_share=noise_shares(draws, values)[rank] if exists else np.nan,
+        null_share=null_shares(draws, values)[rank] if exists else np.nan,
         top_k_stability=top_k_stability(draws, top_k),
         unseen_sd=np.nan if estimate.unseen_sd is None else estimate.unseen_sd,
         these_low=np.maximum(values - these, -scores.reach),
