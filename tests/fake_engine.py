@@ -30,6 +30,8 @@ from cornerstone.shapley.coalitions import ForEach
 from cornerstone.system.errors import CornerstoneError
 from model_folders import write_model
 
+MOST_LIKELY = -3.0
+"""Nats above which a choice counts as the most likely continuation."""
 LABELS = ("Attn 0", "FFN 0", "Attn 1", "FFN 1", "Attn 2", "FFN 2")
 
 
@@ -95,7 +97,10 @@ class FakeEngine:
             numbers = [self._numbers(part, documents[p]) for p, part in block.items()]
             on_block(
                 SimpleNamespace(
-                    documents=list(block), coalitions=list(block.values()), loglikelihoods=numbers
+                    documents=list(block),
+                    coalitions=list(block.values()),
+                    loglikelihoods=numbers,
+                    greedy=[of_one > MOST_LIKELY for of_one in numbers],
                 )
             )
             self._note(sum(map(len, block.values())))

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from cornerstone.documents.document import Document, Request
+from cornerstone.documents.document import CHOICES, Document, Request
 from cornerstone.scores import measured_scores
 from cornerstone.shapley.coalitions import Removed, ablation, pairs, removed_text, windows
 from cornerstone.shapley.estimators.windows import window_estimator
@@ -29,13 +29,19 @@ METRICS = tuple(score.name for score in measured_scores(("acc", "acc_norm")))
 """Every score of a task that reports both accuracies."""
 
 
-def score_table(table: pd.DataFrame, documents: Sequence[Document], metric: str) -> Scores:
+def score_table(
+    table: pd.DataFrame, documents: Sequence[Document], metric: str, output_type: str = CHOICES
+) -> Scores:
     """A score of an evaluation's table."""
-    return scores_of(choice_table(table, documents), metric)
+    return scores_of(choice_table(table, documents, output_type), metric)
 
 
 def labels(n_sublayers: int, ffn: str = "FFN") -> tuple[str, ...]:
     return tuple(f"{('Attn', ffn)[sublayer % 2]} {sublayer // 2}" for sublayer in range(n_sublayers))
+
+
+MOST_LIKELY = -18.0
+"""Nats above which a synthetic choice counts as the most likely continuation."""
 
 
 def documents(n_documents: int, n_choices: int | Sequence[int] = 4, seed: int = 0) -> tuple[Document, ...]:
@@ -54,12 +60,12 @@ def documents(n_documents: int, n_choices: int | Sequence[int] = 4, seed: int = 
 def table(loglikelihoods: dict[Removed, list[np.ndarray]], indices: Sequence[int]) -> pd.DataFrame:
     """An evaluation's table from the log-likelihoods of each coalition, one array per document."""
     rows = [
-        (removed_text(removed), index, choice, value)
+        (removed_text(removed), index, choice, value, value > MOST_LIKELY)
         for removed, per_document in loglikelihoods.items()
         for index, values in zip(indices, per_document, strict=True)
         for choice, value in enumerate(values)
     ]
-    frame = pd.DataFrame(rows, columns=["removed", "document", "choice", "loglikelihood"])
+    frame = pd.DataFrame(rows, columns=["removed", "document", "choice", "loglikelihood", "greedy"])
     return frame.astype({"removed": "category", "document": "int32", "choice": "int16"})
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from cornerstone.claims import CLAIMS
+from cornerstone.documents.document import CHOICES, TARGET, TEXT
 from cornerstone.figures import FIGURES, Context
 from cornerstone.models.kinds import GROUPS, KINDS
 from cornerstone.scores import SCORES, measured_scores, yardstick
@@ -32,7 +33,7 @@ NO_TEXT = {("figures", "reads")}
 """Fields that may be empty: a drawing without data."""
 MAY_BE_IN_WORDS = {"edge", "max_removed"}
 
-CHOICES = ChoiceTable(
+OF_CHOICES = ChoiceTable(
     coalitions=((), (0,)),
     documents=(3, 5, 8),
     loglikelihoods=np.array(
@@ -44,8 +45,21 @@ CHOICES = ChoiceTable(
     n_choices=np.array([2, 2, 3]),
     lengths=np.array([[4.0, 6.0, 1.0], [5.0, 5.0, 1.0], [3.0, 2.0, 7.0]]),
     right=np.array([[True, False, False], [False, True, False], [False, False, True]]),
+    greedy=np.zeros((2, 3, 3), dtype=bool),
+    sizes=np.zeros((3, 2), dtype=int),
 )
 """Two coalitions and three documents, of two choices and of three."""
+OF_TARGETS = replace(
+    OF_CHOICES,
+    loglikelihoods=OF_CHOICES.loglikelihoods[:, :, :1],
+    n_choices=np.ones(3, dtype=int),
+    lengths=OF_CHOICES.lengths[:, :1],
+    right=np.ones((3, 1), dtype=bool),
+    greedy=np.array([[[True], [False], [True]], [[False], [False], [True]]]),
+    output_type=TARGET,
+)
+OF_TEXTS = replace(OF_TARGETS, sizes=np.array([[10, 50], [20, 110], [30, 140]]), output_type=TEXT)
+TABLES_OF = {table.output_type: table for table in (OF_CHOICES, OF_TARGETS, OF_TEXTS)}
 
 
 def entries():
@@ -89,26 +103,30 @@ def test_no_two_entries_are_called_the_same(registry, title):
 
 @pytest.mark.parametrize("score", SCORES, ids=SCORES.names)
 def test_a_score_is_of_every_coalition_and_document_and_so_is_guessing(score):
+    assert list(score.half_widths) == sorted(score.half_widths, reverse=True)
+    assert (score.constant is not None) == (score.is_accuracy and not score.stands_for)
     if score.stands_for:
-        assert score.of is None and score.chance is None
-        meant = [SCORES[name] for name in score.stands_for]
+        assert score.of is None and score.chance is None and not score.output_types
+        meant = [SCORES[name] for name in score.stands_for if CHOICES in SCORES[name].output_types]
         assert {(one.unit, one.noun, one.is_accuracy) for one in meant} == {
             (score.unit, score.noun, score.is_accuracy)
         }
         return
-    numbers, guessed = score.of(CHOICES), score.chance(CHOICES)
-    assert numbers.shape == (2, 3) and guessed.shape == (3,)
-    assert numbers.dtype == guessed.dtype == np.float64
-    assert np.isfinite(numbers).all() and np.isfinite(guessed).all()
-    assert (score.constant is not None) == score.is_accuracy
-    if score.is_accuracy:
-        assert score.constant(CHOICES).shape == (3,)
-        assert set(numbers.flat) <= {0.0, 1.0}
-    assert list(score.half_widths) == sorted(score.half_widths, reverse=True)
+    assert score.output_types
+    for output_type in score.output_types:
+        table = TABLES_OF[output_type]
+        numbers, guessed = score.of(table), score.chance(table)
+        assert numbers.shape == (2, 3) and guessed.shape == (3,)
+        assert numbers.dtype == guessed.dtype == np.float64
+        assert np.isfinite(numbers).all()
+        assert (np.isfinite(guessed) if output_type == CHOICES else np.isnan(guessed)).all()
+        if score.is_accuracy:
+            assert score.constant(table).shape == (3,)
+            assert set(numbers.flat) <= {0.0, 1.0}
 
 
 def test_a_task_has_the_scores_that_it_reports_and_those_of_every_task_in_order():
-    every = [score for score in SCORES if not score.stands_for]
+    every = [score for score in SCORES if CHOICES in score.output_types]
     assert measured_scores([score.name for score in every]) == every
     assert measured_scores(["acc"]) == [
         score for score in every if score.on_every_task or score.name == "acc"

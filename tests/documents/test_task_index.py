@@ -91,8 +91,8 @@ def test_an_unknown_name_is_told_with_the_nearest():
 def test_a_group_with_tasks_that_cannot_be_measured_names_them():
     message = refusal(expand_task, "super-glue-lm-eval-v1")
     assert message == (
-        "group super-glue-lm-eval-v1 is not supported: of its 8 tasks, 1 cannot be measured, by acc or acc_norm "
-        "of multiple choices: record (it scores by its own process_results); name the others one by one"
+        "group super-glue-lm-eval-v1 is not supported: of its 8 tasks, 1 cannot be measured: "
+        "record (it scores by its own process_results); name the others one by one"
     )
 
 

@@ -84,12 +84,12 @@ def evaluated(name, documents, coalitions):
 def table_of(documents, result):
     """The evaluation's table, a row per coalition, document and choice."""
     rows = [
-        (removed_text(removed), document.index, choice, float(number))
+        (removed_text(removed), document.index, choice, float(number), bool(greedy[place, choice]))
         for place, removed in enumerate(result.coalitions)
-        for document, numbers in zip(documents, result.loglikelihoods, strict=True)
+        for document, numbers, greedy in zip(documents, result.loglikelihoods, result.greedy, strict=True)
         for choice, number in enumerate(numbers[place])
     ]
-    return pd.DataFrame(rows, columns=["removed", "document", "choice", "loglikelihood"])
+    return pd.DataFrame(rows, columns=["removed", "document", "choice", "loglikelihood", "greedy"])
 
 
 def assert_agree(folder, name, task, documents, coalitions):

@@ -40,7 +40,7 @@ def prefixes(document):
 
 def assert_reads_its_request(rows, request, number):
     """Some row scores the request's targets, each after the tokens that stand before it."""
-    scored = [(row, one) for row in rows for one in row.scored if one.request == number]
+    scored = [(row, one) for row in rows for one in row.scored if one.choice == number]
     assert [one.target for _, one in scored] == list(request.targets)
     assert len({id(row) for row, _ in scored}) == 1
     for place, (row, one) in enumerate(scored):
@@ -116,7 +116,7 @@ def test_the_docstrings_example_shares_the_context():
     assert row.tokens == (the, cat, sat, ran)
     assert row.parents == (ROOT, 0, 1, 1)
     assert row.depths == (0, 1, 2, 2)
-    assert [(one.node, one.target, one.request) for one in row.scored] == [
+    assert [(one.node, one.target, one.choice) for one in row.scored] == [
         (1, sat, 0),
         (2, down, 0),
         (1, ran, 1),

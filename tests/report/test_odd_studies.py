@@ -92,12 +92,12 @@ def test_verdicts_are_counted_in_words():
 
 def test_firm_cornerstones_are_those_that_resampled_documents_name_again():
     assert "Both are firm" in leads(stable(1.0, 0.97))[1]
-    assert "It is firm: named again in at least 95 % of resampled" in leads(stable(1.0))[1]
+    assert "It is firm: chosen again in at least 95 % of bootstrap" in leads(stable(1.0))[1]
     assert "All 3 are firm" in leads(stable(1.0, 0.99, 0.95))[1]
     some = leads(stable(1.0, 0.6, 0.949))[1]
     assert "1 of these 3 is firm" in some and "Not firm: FFN 0 (60 %), Attn 1 (95 %)." in some
     assert (
-        "It is not firm, as fewer than 95 % of resampled sets of documents name it again"
+        "It is not firm, as it is chosen again in fewer than 95 % of bootstrap resamples of the documents"
         in leads(stable(0.5))[1]
     )
     none = leads(stable(0.5, 0.4, 0.3, 0.6, 0.7))[1]

@@ -39,7 +39,7 @@ def better_without(model="mix", tasks=("boolq", "piqa")):
 
 
 def with_stability(contents, *stabilities):
-    """Contents whose cornerstones are named again in these parts of the resamples."""
+    """Contents whose cornerstones are chosen again in these parts of the resamples."""
     cornerstones = contents.tables["cornerstones"].assign(top_k_stability=list(stabilities))
     return replace(contents, tables={**contents.tables, "cornerstones": cornerstones})
 
@@ -48,13 +48,13 @@ def test_the_answer_names_the_cornerstones_of_each_model():
     one = said("opening", a_study())
     assert "Mix, on 2 tasks" in one
     assert (
-        "The cornerstones, the 3 sublayers with the largest share of its value: Attn 2, Attn 0 and FFN 0."
-        in one
+        "The cornerstones, the 3 sublayers with the largest share of it in the mean over tasks: "
+        "Attn 2, Attn 0 and FFN 0." in one
     )
     both = said("opening", a_study({"mix": EARLY, "small": EARLY}))
     assert "Mix and Small & <Beautiful>, on 2 tasks" in both
     assert (
-        "the 3 sublayers with the largest share of each model's value: Attn 2, Attn 0 and FFN 0 in Mix; "
+        "the 3 sublayers with the largest share of it in the mean over tasks: Attn 2, Attn 0 and FFN 0 in Mix; "
         "Attn 2, Attn 0 and FFN 0 in Small & <Beautiful>. How far"
     ) in both
 
@@ -68,12 +68,14 @@ def test_one_task_is_named_and_one_cornerstone_is_one():
         tables={**contents.tables, "cornerstones": contents.tables["cornerstones"].iloc[:1]},
     )
     text = said("opening", alone)
-    assert "The cornerstone, the sublayer with the largest share of its value: Attn 2. How far" in text
-    assert "trust it. It is firm: named again in at least 95 % of resampled sets of documents." in text
+    assert "The cornerstone, the sublayer with the largest share of it: Attn 2. How far" in text
+    assert (
+        "trust it. It is firm: chosen again in at least 95 % of bootstrap resamples of the documents." in text
+    )
     loose = said("opening", with_stability(alone, 0.8))
     assert (
-        "It is not firm, as fewer than 95 % of resampled sets of documents name it again: Attn 2 (80 %)."
-        in loose
+        "It is not firm, as it is chosen again in fewer than 95 % of bootstrap resamples of the documents: "
+        "Attn 2 (80 %)." in loose
     )
 
 
@@ -82,22 +84,23 @@ def test_fewer_cornerstones_than_asked_for_are_not_called_so_many():
     tables = {**contents.tables, "cornerstones": contents.tables["cornerstones"].iloc[:2]}
     few = said("opening", replace(contents, tables=tables))
     assert (
-        "The cornerstones, up to 3 sublayers with the largest share of its value: Attn 2 and Attn 0. How"
-        in few
+        "The cornerstones, up to 3 sublayers with the largest share of it in the mean over tasks: "
+        "Attn 2 and Attn 0. How" in few
     )
-    assert "trust it. Both are firm: named again" in few
+    assert "trust it. Both are firm: chosen again" in few
 
 
 @pytest.mark.parametrize(
     ("stabilities", "words"),
     [
-        ((1, 0.95, 0.99), "All 3 are firm: named again in at least 95 % of resampled sets of documents. The values"),
-        ((1, 0.95, 0.614), "2 of these 3 are firm: named again in at least 95 % of resampled sets of documents. "
-         "Not firm: FFN 0 (61 %). The values"),
-        ((1, 0.5, 0.4), "1 of these 3 is firm: named again in at least 95 % of resampled sets of documents. "
-         "Not firm: FFN 0 (40 %), Attn 0 (50 %). The values"),
-        ((0.9, 0.5, 0.4), "None of them is firm, as fewer than 95 % of resampled sets of documents name them "
-         "again: FFN 0 (40 %), Attn 0 (50 %), Attn 2 (90 %). The values"),
+        ((1, 0.95, 0.99), "All 3 are firm: chosen again in at least 95 % of bootstrap resamples of the "
+         "documents. The values"),
+        ((1, 0.95, 0.614), "2 of these 3 are firm: chosen again in at least 95 % of bootstrap resamples of the "
+         "documents. Not firm: FFN 0 (61 %). The values"),
+        ((1, 0.5, 0.4), "1 of these 3 is firm: chosen again in at least 95 % of bootstrap resamples of the "
+         "documents. Not firm: FFN 0 (40 %), Attn 0 (50 %). The values"),
+        ((0.9, 0.5, 0.4), "None of them is firm, as they are chosen again in fewer than 95 % of bootstrap resamples "
+         "of the documents: FFN 0 (40 %), Attn 0 (50 %), Attn 2 (90 %). The values"),
     ],
 )  # fmt: skip
 def test_how_firm_they_are_is_said(stabilities, words):
@@ -141,14 +144,15 @@ def test_a_model_that_may_guess_is_said_to():
 
 def test_how_near_the_values_are_to_exact_ones_is_said_as_far_as_it_is_known():
     contents = a_study()
-    assert "how near they are to exact Shapley values was not measured" in said("opening", contents)
+    assert "how near they are to the exact ones was not measured" in said("opening", contents)
     near = {"model": "mix", "task": "piqa", "estimator": "windows", "spearman": 0.64, "error": 0.2}
     corrected = replace(contents, tables={**contents.tables, "corrected": pd.DataFrame([near])})
-    assert "with unbiased ones their rank correlation is 0.64 (1 would be the same order)." in said(
-        "opening", corrected
+    assert (
+        "the rank correlation of their order with that of slower, unbiased estimates is 0.64 (1: the same order)."
+        in said("opening", corrected)
     )
     for estimator, words in (
-        ("exact", "The values are exact Shapley values of these documents."),
+        ("exact", "The values are exact for these documents."),
         ("mixed_effects", "The values are unbiased, and their intervals cover the error of drawing"),
     ):
         of_it = replace(contents, config={**contents.config, "estimator": estimator})
@@ -158,7 +162,7 @@ def test_how_near_the_values_are_to_exact_ones_is_said_as_far_as_it_is_known():
 @pytest.mark.parametrize(
     ("verdicts", "words"),
     [
-        (["supported"] * 8, "Of 8, with these models and documents, 8 are supported."),
+        (["supported"] * 8, "Of 8, with this model and these documents, 8 are supported."),
         (["contradicted", *["supported"] * 7], "7 are supported and 1 is contradicted."),
         (["contradicted", "not decidable", *["supported"] * 6],
          "6 are supported, 1 is contradicted and 1 is not decidable."),
@@ -166,9 +170,14 @@ def test_how_near_the_values_are_to_exact_ones_is_said_as_far_as_it_is_known():
 )  # fmt: skip
 def test_the_claims_are_counted_by_verdict(verdicts, words):
     contents = a_study()
-    claims = pd.DataFrame({"claim": CLAIMS.names, "verdict": verdicts, "finding": ""})
+    statements = [claim.statement for claim in CLAIMS]
+    claims = pd.DataFrame(
+        {"claim": CLAIMS.names, "verdict": verdicts, "finding": "", "statement": statements}
+    )
     tables = {**contents.tables, "claims": pd.concat([claims, claims.iloc[:2]])}  # a row a model
-    assert said("opening", replace(contents, tables=tables)).endswith(words)
+    text = said("opening", replace(contents, tables=tables))
+    assert words in text
+    assert (f"Contradicted: {statements[0]}" in text) == ("contradicted" in verdicts)
 
 
 def test_the_first_words_of_a_whole_study_are_made_from_its_tables(page, study):
@@ -182,4 +191,4 @@ def test_the_first_words_of_a_whole_study_are_made_from_its_tables(page, study):
         cornerstones[cornerstones["top_k_stability"] < 0.95].nsmallest(3, "top_k_stability").itertuples()
     ):
         assert f"({100 * row.top_k_stability:.0f} %)" in text
-    assert text.endswith("Of 8, with these models and documents, 8 are not decidable.")
+    assert text.endswith("Of 8, with these models and these documents, 8 are not decidable.")

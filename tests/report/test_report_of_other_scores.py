@@ -69,7 +69,7 @@ def test_what_is_said_of_guessing_is_right_for_the_score(contents):
 
 def test_the_atlas_tells_of_values_in_the_scores_unit_and_of_no_guessing(contents):
     text = said("atlas", contents)
-    assert f"Colour is the value, in {contents.unit.of_values}: how much" in text
+    assert f"Colour is the value in {contents.unit.of_values}; each step doubles." in text
     assert "guess" not in text
     unit = contents.unit.of_differences
     assert re.search(rf"Attn 0, PIQA Value{re.escape(f' ({unit})' if unit else '')}: −?\d+\.\d+ \(", text)

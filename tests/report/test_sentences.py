@@ -63,7 +63,7 @@ def test_what_the_audit_says_is_in_the_first_words_and_among_what_to_trust_and_i
     tables = [*paths["tables"], *[folder / f"{table.name}.csv" for table in audit_tables()]]
     page = report_of(folder, paths, tables=tables, audits=[folder / "audit_mix.csv"])
     text = plain(page.split("<main>")[1])
-    assert "with exact ones their rank correlation is 0.61 (1 would be the same order)." in text
+    assert "their order with that of exact values is 0.61 (1: the same order)." in text
     assert (
         "the estimator in use (windows) orders the sublayers of Mix (1 game: model, task and score) with a rank "
         "correlation of 0.61 with exact values; 1 would be the same order"
@@ -83,7 +83,7 @@ def test_what_exact_and_corrected_values_say_stands_side_by_side(one):
     near = {"model": "mix", "task": "piqa", "estimator": "windows", "spearman": 0.64, "error": 0.2}
     corrected = with_table(one, "corrected", pd.DataFrame([near]))
     first = said("opening", replace(corrected, audits=audit))
-    assert "with exact ones their rank correlation is 0.61" in first
+    assert "their order with that of exact values is 0.61" in first
     both = said("trust", replace(corrected, audits=audit))
     assert "with a rank correlation of 0.61 with exact values" in both
     assert "Held against corrected values" in both and "rank correlation 0.64, error 20.0 %" in both

@@ -1,12 +1,14 @@
 """Scores are lm-eval's acc and acc_norm, for every coalition and document at once."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import synthetic
-from cornerstone.documents.document import Document, Request
-from cornerstone.scores import SCORES
+from cornerstone.documents.document import TARGET, TEXT, Document, Request
+from cornerstone.scores import SCORES, measured_scores, study_score
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.score_matrix import rows_of, scores_of, stack
 from cornerstone.values.scored_task import choice_table
@@ -195,7 +197,54 @@ def test_the_papers_score_is_acc_norm_where_the_task_has_it():
     assert SCORES["paper"].metric(("acc",)) == "acc"
     assert SCORES["acc"].metric(("acc", "acc_norm")) == "acc"
     with pytest.raises(CornerstoneError, match="boolq reports acc"):
-        SCORES["acc_norm"].metric(("acc",), "boolq")
+        SCORES["acc_norm"].metric(("acc",), task="boolq")
+
+
+def test_what_is_no_choice_has_the_scores_of_its_own():
+    perplexities = ("word_perplexity", "byte_perplexity", "bits_per_byte")
+    assert SCORES["paper"].metric(("acc", "perplexity"), TARGET) == "acc"
+    assert SCORES["paper"].metric(perplexities, TEXT) == "bits_per_byte"
+    assert [score.name for score in measured_scores(perplexities, TEXT)] == ["logprob", "bits_per_byte"]
+    assert [score.name for score in measured_scores(("acc", "perplexity"), TARGET)] == ["acc", "logprob"]
+    with pytest.raises(
+        CornerstoneError,
+        match="score is margin, but wikitext reports bits_per_byte: give score: paper or logprob or bits_per_byte",
+    ):
+        SCORES["margin"].metric(("bits_per_byte",), TEXT, "wikitext")
+
+
+def test_a_study_has_one_unit():
+    assert study_score("paper", ["acc", "acc_norm"]) is SCORES["paper"]
+    assert study_score("paper", ["bits_per_byte"]) is SCORES["bits_per_byte"]
+    assert study_score("logprob", ["logprob"]) is SCORES["logprob"]
+    with pytest.raises(
+        CornerstoneError, match="which means acc and bits_per_byte on the tasks of this study"
+    ):
+        study_score("paper", ["bits_per_byte", "acc"])
+
+
+def test_a_target_is_right_where_each_of_its_tokens_is_the_most_likely_one():
+    asked = [document(0, (4,), (0,)), document(1, (6,), (0,))]
+    table = synthetic.table({(): [np.array([-3.0]), np.array([-20.0])]}, [0, 1])
+    scores = score_table(table, asked, "acc", output_type=TARGET)
+    assert scores.matrix.tolist() == [[1.0, 0.0]]
+    assert np.isnan(scores.chance).all() and np.isnan(scores.constant).all()
+    assert score_table(table, asked, "logprob", output_type=TARGET).matrix.tolist() == [[-3.0, -20.0]]
+
+
+def test_texts_are_scored_by_a_divisor_that_is_the_same_for_all():
+    asked = [
+        replace(document(0, (9,), (0,)), words=2, bytes=10),
+        replace(document(1, (9,), (0,)), words=6, bytes=30),
+    ]
+    table = synthetic.table({(): [np.array([-8.0]), np.array([-40.0])]}, [0, 1])
+    scores = {
+        name: score_table(table, asked, name, output_type=TEXT) for name in ("bits_per_byte", "logprob")
+    }
+    assert scores["bits_per_byte"].matrix.mean() == pytest.approx(
+        -48 / np.log(2) / 40
+    )  # as lm-eval: sums divided
+    assert scores["logprob"].matrix.mean() == pytest.approx(-48 / 8)
 
 
 def test_log_probability_and_margin_are_there_on_every_task():
@@ -217,6 +266,7 @@ def test_the_largest_study_is_scored_in_seconds():
             "document": np.tile(np.repeat(np.arange(1838, dtype=np.int32), 2), n_coalitions),
             "choice": np.tile(np.array([0, 1], dtype=np.int16), n_coalitions * 1838),
             "loglikelihood": rng.normal(size=n_coalitions * 1838 * 2),
+            "greedy": False,
         }
     )
     scores = score_table(table, asked, "acc_norm")

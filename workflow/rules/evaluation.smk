@@ -21,6 +21,7 @@ rule find_unscorable:
     resources:
         mem_mb=8000,
         runtime=60,
+        score=study.score,  # not a param: it changes no result, a wrong one is refused
     params:
         limits=lambda wildcards: {
             task: study.document_limit(wildcards.model, task) for task in study.task_names

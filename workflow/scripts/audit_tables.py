@@ -6,17 +6,19 @@ from cornerstone.system.logged import run_logged
 
 
 def main(snakemake):
-    from cornerstone.scores import SCORES
+    from cornerstone.scores import study_score, yardstick
     from cornerstone.tables.audit import Audits
     from cornerstone.tables.written import audit_tables, write_tables
     from cornerstone.values.rows import read_rows
     from cornerstone.values.titles import Titles
 
+    games = read_rows([Path(path) for path in snakemake.input.audits])
+    own = games["score"][games["score"] != yardstick().name]
     audits = Audits(
-        games=read_rows([Path(path) for path in snakemake.input.audits]),
+        games=games,
         positions=read_rows([Path(path) for path in snakemake.input.positions]),
         titles=Titles(**snakemake.params.titles),
-        score=SCORES[snakemake.params.score],
+        score=study_score(snakemake.params.score, own if len(own) else games["score"]),
     )
     write_tables(audit_tables(), audits, Path(snakemake.output.csv[0]).parent)
 

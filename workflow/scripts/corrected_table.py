@@ -8,7 +8,7 @@ from cornerstone.system.logged import run_logged
 def main(snakemake):
     import pandas as pd
 
-    from cornerstone.scores import SCORES
+    from cornerstone.scores import study_score
     from cornerstone.tables.corrected import Judged
     from cornerstone.tables.written import corrected_tables, write_tables
     from cornerstone.values.corrected import corrected_rows
@@ -23,7 +23,8 @@ def main(snakemake):
         )
         for files, asked in by_model_and_task(evaluations, documents)
     ]
-    judged = Judged(pd.concat(rows, ignore_index=True), Titles(**params.titles), SCORES[params.score])
+    table = pd.concat(rows, ignore_index=True)
+    judged = Judged(table, Titles(**params.titles), study_score(params.score, table["score"]))
     write_tables(corrected_tables(), judged, Path(snakemake.output.csv[0]).parent)
 
 

@@ -8,7 +8,7 @@ from cornerstone.system.logged import run_logged
 def main(snakemake):
     import pandas as pd
 
-    from cornerstone.scores import SCORES
+    from cornerstone.scores import study_score
     from cornerstone.tables.interaction_indices import Indices
     from cornerstone.tables.written import own_tables, write_tables
     from cornerstone.values.interaction_indices import index_table
@@ -24,7 +24,8 @@ def main(snakemake):
         index_table(read_scores(files, documents[folder.name], params.score))
         for folder, files in designs.items()
     ]
-    indices = Indices(pd.concat(rows, ignore_index=True), Titles(**params.titles), SCORES[params.score])
+    table = pd.concat(rows, ignore_index=True)
+    indices = Indices(table, Titles(**params.titles), study_score(params.score, table["score"]))
     write_tables(own_tables(), indices, Path(snakemake.output.csv[0]).parent)
 
 

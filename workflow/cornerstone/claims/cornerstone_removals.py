@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from cornerstone.claims.phrases import ASK_AGAIN
 from cornerstone.claims.tested import Tested
 from cornerstone.claims.verdicts import Case
@@ -22,12 +24,16 @@ from cornerstone.values.document_numbers import score_draws
 
 
 def cornerstone_removals(tested: Tested, model: str, above: bool) -> list[Case]:
-    """A case per cornerstone and task: that the score without it is above guessing (`above`), or is guessing."""
-    tasks, margin = tested.tasks[model], tested.results.margin
+    """A case per cornerstone and task: that the score without it is above guessing (`above`), or is guessing.
+
+    None on tasks where nothing can be guessed.
+    """
+    tasks = [numbers for numbers in tested.tasks[model] if not np.isnan(numbers.chance).any()]
+    margin = tested.results.margin
     tests_of = [guessing_tests(n.full - n.effects, n.chance, n.constant, margin) for n in tasks]
     cases = []
     for label in tested.results.cornerstones[model]:
-        sublayer = tasks[0].labels.index(label)
+        sublayer = tested.tasks[model][0].labels.index(label)
         for numbers, tests in zip(tasks, tests_of, strict=True):
             left = numbers.full - numbers.effects[sublayer]
             p_values = (tests.above[sublayer], min(tests.collapsed[sublayer], tests.below[sublayer]))

@@ -66,7 +66,8 @@ CLAIMS.register(
         why_accuracy=why_accuracy,
         judge=judge,
         in_words=in_words,
-        nothing_to_test="The models that can be tested have no cornerstones.",
+        nothing_to_test="The models that can be tested have no cornerstones, or no task on which answers can be "
+        "guessed.",
         order=20,
     )
 )

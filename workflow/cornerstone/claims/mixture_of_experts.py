@@ -78,7 +78,8 @@ CLAIMS.register(
         why_accuracy=why_accuracy,
         judge=judge,
         in_words=in_words,
-        nothing_to_test="None of the models that can be tested has experts and cornerstones.",
+        nothing_to_test="None of the models that can be tested has experts, cornerstones, and a task on which answers "
+        "can be guessed.",
         order=50,
     )
 )

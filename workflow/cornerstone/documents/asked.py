@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from cornerstone.documents.answers import check_digits, gold_indices
-from cornerstone.documents.document import Document, Request
+from cornerstone.documents.document import CHOICES, TARGET, TEXT, Document, Request
 from cornerstone.documents.lm_task import instances_of
 from cornerstone.documents.loaded_task import LoadedTask
+from cornerstone.documents.supported_tasks import metrics_of
 from cornerstone.documents.task_fields import check_nulls, refusal, rules_of, trouble_of, trouble_of_choices
 from cornerstone.system.errors import CornerstoneError, one_line, shown
 
@@ -35,7 +36,8 @@ def documents_of(lm_task: LoadedTask, rows: Sequence[int]) -> tuple[tuple[Docume
         examples = enumerate(lm_task.sampler.df)
         notes += check_nulls(lm_task, examples, rules_of(lm_task.fewshot_cfg), lm_task.examples_place)
     documents = tuple(_document(lm_task, row, instances.get(row, [])) for row in rows)
-    check_digits(lm_task, asked)
+    if lm_task.OUTPUT_TYPE == CHOICES:
+        check_digits(lm_task, asked)
     return documents, notes
 
 
@@ -54,10 +56,56 @@ def _first_failure(lm_task: LoadedTask, rows: set[int], error: Exception) -> Cor
 
 
 def _document(lm_task: LoadedTask, index: int, instances: list[Any]) -> Document:
-    """One row's requests, gold indices and choice lengths, as lm-eval's process_results reads them."""
+    """One row's requests and what its scores need, as lm-eval's process_results reads them."""
     where = f"task {lm_task.config.task}: {lm_task.loaded.place}, row {index + 1}"
     if not instances:
         raise CornerstoneError(f"{where}: it has no choices, so there is nothing to score; give some")
+    of_type = {CHOICES: _with_choices, TARGET: _with_target, TEXT: _whole_text}
+    return of_type[lm_task.OUTPUT_TYPE](where, lm_task, index, instances)
+
+
+def _with_target(where: str, lm_task: LoadedTask, index: int, instances: list[Any]) -> Document:
+    request = Request(*instances[0].args)
+    if not isinstance(request.continuation, str) or not request.continuation:
+        raise CornerstoneError(f"{where}: its target is {shown(request.continuation)}; give a text")
+    _check_characters(where, [request])
+    return Document(index, (request,), (0,), (len(request.continuation),))
+
+
+def _whole_text(where: str, lm_task: LoadedTask, index: int, instances: list[Any]) -> Document:
+    (text,) = instances[0].args
+    if not isinstance(text, str) or not text:
+        raise CornerstoneError(f"{where}: its text is {shown(text)}; leave this row out, or give it a text")
+    request = Request("", text)
+    _check_characters(where, [request])
+    sizes = _sizes(where, lm_task, instances[0].doc)
+    words = sizes.get("word_perplexity") or lm_task.count_words(text)
+    size = sizes.get("bits_per_byte") or sizes.get("byte_perplexity") or lm_task.count_bytes(text)
+    return Document(index, (request,), (0,), (len(text),), words, size)
+
+
+def _sizes(where: str, lm_task: LoadedTask, row: Any) -> dict[str, int]:
+    """By metric, the words or bytes that its process_results divides a text's log-likelihood by."""
+    one, other = (lm_task.process_results(row, (number,)) for number in (-1.0, -2.0))
+    sizes = {}
+    for metric in metrics_of(lm_task.config.to_dict()):
+        first, second = one.get(metric), other.get(metric)
+        match first, second:
+            case ((-1.0, int(size)), (-2.0, int(again))) if size == again > 0:
+                sizes[metric] = size
+            case _:
+                raise CornerstoneError(
+                    f"{where}: its process_results gives {shown(first)} as {metric} where the log-likelihood is −1; "
+                    "give the log-likelihood and a whole number to divide it by"
+                )
+    if len({sizes[metric] for metric in ("byte_perplexity", "bits_per_byte") if metric in sizes}) > 1:
+        raise CornerstoneError(
+            f"{where}: its process_results counts different bytes for byte_perplexity and bits_per_byte; give both one"
+        )
+    return sizes
+
+
+def _with_choices(where: str, lm_task: LoadedTask, index: int, instances: list[Any]) -> Document:
     row = instances[0].doc
     choices = lm_task.doc_to_choice(row)
     if trouble := trouble_of_choices(choices):
@@ -92,6 +140,10 @@ def _check_requests(
             raise CornerstoneError(
                 f"{where}: choice {number} is empty, so there is nothing to score; write it out"
             )
+    _check_characters(where, requests)
+
+
+def _check_characters(where: str, requests: Sequence[Request]) -> None:
     for text in (text for request in requests for text in (request.context, request.continuation)):
         if half := HALF_CHARACTER.search(text):
             raise CornerstoneError(

@@ -1,4 +1,4 @@
-"""Documents: benchmark items as requests (context, continuation) with a gold choice, and their file.
+"""Documents: benchmark items as requests (context, continuation), and their file.
 
     write_documents(document_set, Path("results/documents/boolq.parquet"))
     read_documents(Path("results/documents/boolq.parquet")) == document_set
@@ -22,8 +22,10 @@ from cornerstone.system.errors import CornerstoneError
 
 DOCUMENTS_VERSION = 2
 """Raised by a change that makes other prompts of the same task: every study's documents are then made again."""
-FORMAT = 1
+FORMAT = 2
 """Number of the file's layout; a change that older readers misread raises it."""
+CHOICES, TARGET, TEXT = "multiple_choice", "loglikelihood", "loglikelihood_rolling"
+"""lm-eval's output types: choices to pick from, a target to continue with, a text that is scored as a whole."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +41,23 @@ class Document:
     """One benchmark item.
 
     index:          its row in the scored split.
-    requests:       one per choice, in the task's order.
+    requests:       one per choice, in the task's order; a target, or a text after no context, is the only one.
     gold:           indices of the choices that count as right (usually one).
     choice_lengths: characters of each choice, the divisor of acc_norm.
+    words, bytes:   of a text that is scored as a whole: the divisors of its perplexities, as the task counts them.
     """
 
     index: int
     requests: tuple[Request, ...]
     gold: tuple[int, ...]
     choice_lengths: tuple[int, ...]
+    words: int | None = None
+    bytes: int | None = None
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is a text that is scored as a whole, in as many windows as the model needs."""
+        return self.words is not None
 
 
 @dataclass(frozen=True)
@@ -57,7 +67,8 @@ class DocumentSet:
     task:    the name in the configuration.
     version: lm-eval's version of the task.
     split:   the scored split.
-    metrics: those of ("acc", "acc_norm") that the task reports.
+    output_type: lm-eval's: CHOICES, TARGET or TEXT.
+    metrics: those that the task reports and Cornerstone knows (`supported_tasks.METRICS`).
     digest:  sha256 (hex) over all prompts, gold indices and lengths.
     lm_eval_version, source: what built the prompts, and from which data; provenance only.
     available: documents of the scored split, before sample and limit; 0 where it is not known.
@@ -74,6 +85,7 @@ class DocumentSet:
     source: str = ""
     available: int = 0
     files: Mapping[str, str] = field(default_factory=dict, compare=False)
+    output_type: str = CHOICES
 
 
 def digest_documents(documents: Iterable[Document]) -> str:
@@ -100,7 +112,8 @@ def document_ids(documents: Iterable[Document]) -> dict[int, tuple[str, int]]:
 
 def _contents(document: Document) -> list[Any]:
     requests = [[request.context, request.continuation] for request in document.requests]
-    return [requests, document.gold, document.choice_lengths]
+    sizes = [document.words, document.bytes] if document.is_text else []
+    return [requests, document.gold, document.choice_lengths, *sizes]
 
 
 def _line(content: list[Any]) -> bytes:
@@ -110,14 +123,17 @@ def _line(content: list[Any]) -> bytes:
 def write_documents(document_set: DocumentSet, path: Path | str) -> None:
     """Write a parquet file, a row a request, its metadata under the key `cornerstone`.
 
-    Columns: document (int32), choice (int16), context, continuation (string), gold (bool),
-    choice_length (int32, characters). The file appears whole or not at all.
+    Columns: document (int32), choice (int16), context, continuation (string), gold (bool), choice_length (int32,
+    characters), words, bytes (int32, of a text that is scored as a whole). The file appears whole or not at all.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     rows = [
-        (document.index, choice, request.context, request.continuation, choice in document.gold, length)
+        (
+            *(document.index, choice, request.context, request.continuation),
+            *(choice in document.gold, length, document.words, document.bytes),
+        )
         for document in document_set.documents
         for choice, (request, length) in enumerate(
             zip(document.requests, document.choice_lengths, strict=True)
@@ -203,6 +219,8 @@ def _schema(pa: Any) -> Any:
             ("continuation", pa.string()),
             ("gold", pa.bool_()),
             ("choice_length", pa.int32()),
+            ("words", pa.int32()),
+            ("bytes", pa.int32()),
         ]
     )
 
@@ -214,6 +232,7 @@ def _metadata(document_set: DocumentSet) -> dict[str, Any]:
         "task": document_set.task,
         "version": document_set.version,
         "split": document_set.split,
+        "output_type": document_set.output_type,
         "metrics": document_set.metrics,
         "digest": document_set.digest,
         "lm_eval_version": document_set.lm_eval_version,
@@ -238,4 +257,6 @@ def _document(index: int, choices: list[dict[str, Any]]) -> Document:
         requests=tuple(Request(row["context"], row["continuation"]) for row in choices),
         gold=tuple(row["choice"] for row in choices if row["gold"]),
         choice_lengths=tuple(row["choice_length"] for row in choices),
+        words=choices[0]["words"],
+        bytes=choices[0]["bytes"],
     )

@@ -14,6 +14,7 @@ import datasets
 from lm_eval.defaults import DEFAULT_OTHER_SEED
 
 from cornerstone.documents.answers import gold_indices
+from cornerstone.documents.document import CHOICES
 from cornerstone.documents.loaded_task import LoadedTask
 from cornerstone.documents.task_data import TaskData, of_local_file
 from cornerstone.documents.task_fields import check_names, field_reason, refusal, rules_of, trouble_of
@@ -43,7 +44,7 @@ def make_lm_task(task: str, definition: Mapping[str, Any], loaded: TaskData, sho
         first = lm_task.task_docs[0] if getattr(lm_task, "features", None) else None
         if first and (trouble := trouble_of(lm_task, first, rules_of(lm_task.config))):
             raise refusal(lm_task, loaded.place, 0, trouble) from error
-        if first:
+        if first and lm_task.OUTPUT_TYPE == CHOICES:
             gold_indices(f"task {task}: {loaded.place}, row 1", lm_task, first, lm_task.doc_to_choice(first))
         raise CornerstoneError(
             f"task {task}: lm-eval cannot build a prompt from {loaded.place}, row 1 ({one_line(error)})"

@@ -1,45 +1,69 @@
-"""Which of lm-eval's tasks Cornerstone can measure, as their definitions tell: multiple choice, acc or acc_norm.
+"""Which of lm-eval's tasks Cornerstone can measure, as their definitions tell.
 
 unsupported_reason(config)    # None, or "it scores by its own process_results"
+
+Choices scored by acc or acc_norm, targets scored by acc or perplexity, and texts scored by their perplexities.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from cornerstone.documents.document import CHOICES, TARGET, TEXT
 from cornerstone.system.errors import CornerstoneError
 
-METRICS = ("acc", "acc_norm")
+METRICS = {
+    CHOICES: {"acc": "mean", "acc_norm": "mean"},
+    TARGET: {"acc": "mean", "perplexity": "perplexity"},
+    TEXT: {
+        "word_perplexity": "weighted_perplexity",
+        "byte_perplexity": "weighted_perplexity",
+        "bits_per_byte": "bits_per_byte",
+    },
+}
+"""By output type, the metrics that are supported, each with lm-eval's own way of averaging it over documents."""
+SUPPORTED = (
+    "choose a task of multiple choice scored by acc or acc_norm, of a target scored by acc or perplexity, or of whole "
+    "texts scored by perplexity"
+)
 
 
 def unsupported_reason(config: dict[str, Any]) -> str | None:
     """Why a task cannot be measured; None if it can. `config` may have its functions by name only."""
-    output_type = config.get("output_type", "generate_until")  # lm-eval's default
+    output_type = output_type_of(config)
     if "class" in config:
         return "it is a Python class of its own"
-    if output_type != "multiple_choice":
-        return f"it is not multiple choice (its output type is {output_type})"
-    if config.get("process_results") is not None:
+    if output_type not in METRICS:
+        return f"its output type is {output_type}"
+    if output_type != TEXT and config.get("process_results") is not None:
         return "it scores by its own process_results"
     if config.get("doc_to_image") is not None or config.get("doc_to_audio") is not None:
         return "it shows images or sounds"
-    if config.get("use_prompt") is not None or config.get("doc_to_choice") is None:
+    if output_type == CHOICES and (
+        config.get("use_prompt") is not None or config.get("doc_to_choice") is None
+    ):
         return "it does not list its choices"
     if not metrics_of(config):
-        named = [str(metric["metric"]) for metric in config["metric_list"]]
-        if set(named) & set(METRICS):
+        named = [str(metric["metric"]) for metric in config.get("metric_list") or []]
+        if set(named) & set(METRICS[output_type]):
             return f"it averages {', '.join(named)} in a way of its own"
-        return f"its only metrics are {', '.join(named)}"
+        return f"its only metrics are {', '.join(named)}" if named else "it names no metric"
     return None
 
 
+def output_type_of(config: dict[str, Any]) -> str:
+    """lm-eval's output type of a task."""
+    return config.get("output_type", "generate_until")  # lm-eval's default
+
+
 def metrics_of(config: dict[str, Any]) -> tuple[str, ...]:
-    """Those of METRICS that the task reports as a plain mean over documents."""
+    """The supported metrics that the task reports, averaged in lm-eval's own way."""
+    known = METRICS[output_type_of(config)]
     listed = config.get("metric_list")
-    if listed is None:  # lm-eval's default for multiple choice
-        return METRICS
-    means = [metric["metric"] for metric in listed if metric.get("aggregation", "mean") == "mean"]
-    return tuple(metric for metric in METRICS if metric in means)
+    if listed is None:  # lm-eval's defaults
+        return tuple(known)
+    own = {metric["metric"]: metric.get("aggregation", known.get(metric["metric"])) for metric in listed}
+    return tuple(metric for metric, usual in known.items() if own.get(metric) == usual)
 
 
 def scored_split(config: dict[str, Any]) -> str:

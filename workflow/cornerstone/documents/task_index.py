@@ -242,8 +242,8 @@ def _unsupported_members(group: str, refused: dict[str, str], count: int) -> str
     shown = [f"{task} ({reason})" for task, reason in sorted(refused.items())]
     more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
     return (
-        f"group {group} is not supported: of its {count} tasks, {len(refused)} cannot be measured, by acc or acc_norm "
-        f"of multiple choices: {'; '.join(shown[:5])}{more}; name the others one by one"
+        f"group {group} is not supported: of its {count} tasks, {len(refused)} cannot be measured: "
+        f"{'; '.join(shown[:5])}{more}; name the others one by one"
     )
 
 

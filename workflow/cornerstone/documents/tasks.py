@@ -4,8 +4,8 @@
     build_documents("boolq", data=Path("boolq.jsonl"))              # no network needed
     build_documents("mine", include_path=Path("my_tasks"))          # a YAML task of one's own
 
-Only multiple-choice tasks that lm-eval scores by acc or acc_norm are supported; everything else is refused
-by name. Only the document step imports lm_eval or datasets.
+What is supported is in `supported_tasks`; everything else is refused by name. Only the document step
+imports lm_eval or datasets.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ from cornerstone.documents.document import Document, DocumentSet, digest_documen
 from cornerstone.documents.lm_task import make_lm_task, runs_code
 from cornerstone.documents.seeded import as_in_simple_evaluate, has_torch, same_random_state
 from cornerstone.documents.supported_tasks import (
+    SUPPORTED,
     metrics_of,
     number_of_shots,
+    output_type_of,
     scored_split,
     unsupported_reason,
 )
@@ -90,6 +92,7 @@ def build_documents(
         task=name or task,
         version=built.version,
         split=scored_split(entry.cfg),
+        output_type=output_type_of(entry.cfg),
         metrics=metrics_of(entry.cfg),
         digest=digest_documents(built.documents),
         documents=built.documents,
@@ -117,9 +120,7 @@ def _supported(task: str, include_path: Path | str | None) -> Entry:
             f"{task} is a group of {len(members)} tasks: configure it as `group: {task}`, or name them ({shown})"
         )
     if reason := unsupported_reason(entry.cfg):
-        raise CornerstoneError(
-            f"task {task} is not supported: {reason}; choose a multiple-choice task scored by acc or acc_norm"
-        )
+        raise CornerstoneError(f"task {task} is not supported: {reason}; {SUPPORTED}")
     scored_split(entry.cfg)
     return entry
 

@@ -213,7 +213,7 @@ def _part(
     for number, row in enumerate(rows[place] for place in places):
         for scored in row.scored:
             place = positions.setdefault(number * length + scored.node, len(positions))
-            pairs.append((place, scored.target, requests.first[row.document] + scored.request))
+            pairs.append((place, scored.target, requests.first[row.document] + scored.choice))
     return Part(
         torch.tensor(places, dtype=torch.long, device=device),
         sum(len(rows[place].tokens) for place in places),

@@ -358,8 +358,8 @@ def _walked(decoder, kind, documents, tree, budget) -> list[dict[Removed, list[f
     starts = [0, *accumulate(document.n_choices for document in documents)]
     found: list[dict[Removed, list[float]]] = [{} for _ in documents]
     walk = Walk(decoder, _batches(decoder, documents, kind), tree, budget, Counts())
-    for leaves, loglikelihoods in walk.run():
-        for leaf, numbers in zip(leaves, loglikelihoods, strict=True):
+    for leaves, sums in walk.run():
+        for leaf, (numbers, _) in zip(leaves, sums, strict=True):
             for start, document, found_of in zip(starts[:-1], documents, found, strict=True):
                 found_of[tree.leaves[leaf]] = numbers[start : start + document.n_choices].tolist()
     return found

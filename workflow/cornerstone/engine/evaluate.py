@@ -55,11 +55,13 @@ class EvaluatedBlock:
     documents:      positions in the list of documents given to `evaluate`.
     coalitions:     of each document what was evaluated, by what it removes.
     loglikelihoods: one float64 array (coalitions, choices) per document, nats.
+    greedy:         bool, alike: whether each token of the choice is the most likely one.
     """
 
     documents: list[int]
     coalitions: list[list[Removed]]
     loglikelihoods: list[np.ndarray]
+    greedy: list[np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,13 @@ class EvaluationResult:
 
     coalitions:     in the order given, of all documents or of each.
     loglikelihoods: per document (coalitions, choices), float64, nats.
+    greedy:         per document (coalitions, choices), bool: whether each token of the choice is the most likely one.
     counts:         what the engine computed (see `_Evaluation.counted`).
     """
 
     coalitions: list[Removed] | ForEach
     loglikelihoods: list[np.ndarray]
+    greedy: list[np.ndarray]
     counts: dict[str, int | float | str]
 
 
@@ -113,7 +117,8 @@ def evaluate(
     asked = Asked(model, documents, coalitions)
     given = coalitions if isinstance(coalitions, ForEach) else list(dict.fromkeys(coalitions))
     if asked.widest is None or not documents:
-        return EvaluationResult(given, [np.empty((0, d.n_choices)) for d in documents], {})
+        nothing = [np.empty((0, d.n_choices)) for d in documents]
+        return EvaluationResult(given, nothing, [none.astype(bool) for none in nothing], {})
     if model.device.type == "cpu":
         keep_freed_memory()
     with ExitStack() as stack:
@@ -136,7 +141,7 @@ def evaluate(
         }
         if model.weights is not None:
             counts |= evaluation.compared(model.weights, time.monotonic() - checked)
-    return EvaluationResult(given, evaluation.loglikelihoods, counts)
+    return EvaluationResult(given, evaluation.loglikelihoods, evaluation.greedy, counts)
 
 
 class _Evaluation:
@@ -160,6 +165,7 @@ class _Evaluation:
         self.loglikelihoods = [
             np.full((count, d.n_choices), np.nan) for count, d in zip(asked.counts, documents, strict=True)
         ]
+        self.greedy = [np.zeros(numbers.shape, dtype=bool) for numbers in self.loglikelihoods]
         self.counts = Counts()
         self.batching = Batching(documents, kind, self.weights is not None, asked.mean_states())
         self.total = sum(n * tokens for n, tokens in zip(asked.least, self.batching.tokens, strict=True))
@@ -254,18 +260,19 @@ class _Evaluation:
     def _block(
         self, forest: Forest, trees: list[list[int]], leaves: list[int], sums: list[Tensor]
     ) -> EvaluatedBlock:
-        """Finished leaves by documents; `sums` are of the requests of each leaf's tree."""
+        """Finished leaves by documents; `sums` (2, requests of its tree) are those of each leaf (`_Lane.scored`)."""
         of_trees: dict[int, list[int]] = {}
         for place, leaf in enumerate(leaves):
             of_trees.setdefault(int(forest.tree[leaf]), []).append(place)
-        block = EvaluatedBlock([], [], [])
+        block = EvaluatedBlock([], [], [], [])
         for tree, places in of_trees.items():
             coalitions = [forest.leaves[leaves[place]] for place in places]
-            numbers = torch.stack([sums[place] for place in places]).cpu().numpy()
+            numbers, missed = torch.stack([sums[place] for place in places], dim=1).cpu().numpy()
             ends = np.cumsum([self.documents[position].n_choices for position in trees[tree]])
             block.documents.extend(trees[tree])
             block.coalitions.extend([coalitions] * len(trees[tree]))
             block.loglikelihoods.extend(np.split(numbers, ends[:-1], axis=1))
+            block.greedy.extend(np.split(missed == 0, ends[:-1], axis=1))
         return block
 
     def _report(self) -> None:
@@ -276,13 +283,14 @@ class _Evaluation:
     def _store(self, block: EvaluatedBlock) -> None:
         """Keep a block of results and hand it over."""
         places: dict[int, list[int]] = {}  # by the list of coalitions: documents of one tree have one
-        for position, coalitions, numbers in zip(
-            block.documents, block.coalitions, block.loglikelihoods, strict=True
+        for position, coalitions, numbers, greedy in zip(
+            block.documents, block.coalitions, block.loglikelihoods, block.greedy, strict=True
         ):
             self._refuse_non_finite(position, coalitions, numbers)
             if id(coalitions) not in places:
                 places[id(coalitions)] = self.asked.places(position, coalitions)
             self.loglikelihoods[position][places[id(coalitions)]] = numbers
+            self.greedy[position][places[id(coalitions)]] = greedy
         if self.on_block is not None:
             self.on_block(block)
 

@@ -62,9 +62,12 @@ def reference_loglikelihoods(
     removed: Removed,
     removal: Removal = REMOVALS["zero"],
 ) -> list[float]:
-    """Log-likelihood (nats) of each choice of a document, summed over its continuation's tokens."""
+    """Log-likelihood (nats) of each choice of a document, summed over its continuation's tokens; of a text in all."""
+    found = [0.0] * document.n_choices
     with sublayers_removed(model, removed, removal):
-        return [_loglikelihood(model, request) for request in document.requests]
+        for number, request in enumerate(document.requests):
+            found[document.choice(number)] += _loglikelihood(model, request)
+    return found
 
 
 def _loglikelihood(model: LanguageModel, request: EncodedRequest) -> float:

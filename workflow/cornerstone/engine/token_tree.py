@@ -20,11 +20,11 @@ ROOT = -1
 
 @dataclass(frozen=True)
 class Scored:
-    """One scored token: `target` is predicted at `node` of a row, for `request` of the document."""
+    """One scored token: `target` is predicted at `node` of a row, and adds to `choice` of the document."""
 
     node: int
     target: int
-    request: int
+    choice: int
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def tree_row(position: int, document: EncodedDocument, numbers: Sequence[int] | 
                 parents.append(parent)
                 depths.append(len(path))
             path.append(node)
-        scored += _scored_on(path, request, number)
+        scored += _scored_on(path, request, document.choice(number))
     return Row(position, tuple(tokens), tuple(parents), tuple(depths), tuple(scored))
 
 
@@ -119,7 +119,8 @@ def plain_rows(position: int, document: EncodedDocument, kind: RowKind = PLAIN) 
     by_length = sorted(enumerate(document.requests), key=lambda item: -len(item[1].tokens))
     held: list[Row] = []
     for number, request in by_length:
-        row = _path_row(position, request.tokens, _scored_on(range(len(request.tokens)), request, number))
+        scored = _scored_on(range(len(request.tokens)), request, document.choice(number))
+        row = _path_row(position, request.tokens, scored)
         for place, holder in enumerate(held):
             if holder.tokens[: len(row.tokens)] == row.tokens and kind.like(holder) == kind.like(row):
                 held[place] = replace(holder, scored=(*holder.scored, *row.scored))
@@ -134,10 +135,10 @@ def _path_row(position: int, tokens: tuple[int, ...], scored: Sequence[Scored]) 
     return Row(position, tokens, tuple(range(ROOT, length - 1)), tuple(range(length)), tuple(scored))
 
 
-def _scored_on(path: Sequence[int], request: EncodedRequest, number: int) -> list[Scored]:
+def _scored_on(path: Sequence[int], request: EncodedRequest, choice: int) -> list[Scored]:
     """The scored tokens of a request: its targets at the last nodes of its path."""
     nodes = path[len(path) - len(request.targets) :]
-    return [Scored(node, target, number) for node, target in zip(nodes, request.targets, strict=True)]
+    return [Scored(node, target, choice) for node, target in zip(nodes, request.targets, strict=True)]
 
 
 def rows_of(documents: Sequence[EncodedDocument], kind: RowKind) -> list[Row]:
@@ -148,9 +149,11 @@ def rows_of(documents: Sequence[EncodedDocument], kind: RowKind) -> list[Row]:
 
 
 def document_rows(position: int, document: EncodedDocument, kind: RowKind) -> list[Row]:
-    """The rows of one document."""
+    """The rows of one document; the windows of a text share no beginning, so that one row would only cost more."""
     if kind.name == "plain":
         return plain_rows(position, document, kind)
+    if document.is_text:
+        return [tree_row(position, document, [number]) for number in range(len(document.requests))]
     sides: dict[Hashable, list[int]] = {}
     for number, request in enumerate(document.requests):
         sides.setdefault(kind.side_of(len(request.tokens)), []).append(number)

@@ -55,7 +55,7 @@ class Walk:
         self.lanes = [_Lane(decoder, batch, forest, budget, counts, report) for batch in batches]
 
     def run(self) -> Iterator[tuple[list[int], list[Tensor]]]:
-        """Yield leaves and, of each, the log-likelihoods (requests of its tree), float64, as they complete."""
+        """Yield leaves and, of each, `_Lane.scored` (2, requests of its tree), as they complete."""
         if self.decoder.weights is not None:
             visits = walk_order(self.courses)
             self.decoder.weights.expect([*(visit.block for visit in visits), *([0] * self.again)])
@@ -86,10 +86,10 @@ class Walk:
         leaves = sorted({leaf for own in states for leaf in own})
         # Each request is answered by one batch; the others have 0 for it.
         sums = sum(
-            lane.loglikelihoods(leaves, [own.pop(leaf, None) for leaf in leaves])
+            lane.scored(leaves, [own.pop(leaf, None) for leaf in leaves])
             for lane, own in zip(self.lanes, states, strict=True)
         )
-        yield leaves, list(sums.split(self.lanes[0].requests_of(leaves)))
+        yield leaves, list(sums.split(self.lanes[0].requests_of(leaves), dim=1))
 
 
 class _Lane:
@@ -199,9 +199,12 @@ class _Lane:
         """How many requests each leaf has in all batches."""
         return [self.batch.requests[self.tree[leaf]] for leaf in leaves]
 
-    def loglikelihoods(self, leaves: Sequence[int], states: Sequence[Tensor | None]) -> Tensor:
-        """(requests of all leaves, one leaf after another) float64: sums of the scored tokens' log-probabilities."""
-        sums = torch.zeros(sum(self.requests_of(leaves)), dtype=torch.float64, device=self.decoder.device)
+    def scored(self, leaves: Sequence[int], states: Sequence[Tensor | None]) -> Tensor:
+        """(2, requests of all leaves, one leaf after another) float64, sums over the scored tokens of each request.
+
+        First of their log-probabilities, then of those that are not the most likely token.
+        """
+        sums = torch.zeros(2, sum(self.requests_of(leaves)), dtype=torch.float64, device=self.decoder.device)
         scored, place, target, request = [], [], [], []
         n_places = first = 0
         for leaf, state, requests in zip(leaves, states, self.requests_of(leaves), strict=True):
@@ -217,15 +220,16 @@ class _Lane:
         if not n_places:
             return sums
         scored, place, target = torch.cat(scored), torch.cat(place), torch.cat(target)
-        logprobs = [
-            self._logprobs(scored[start : start + self.budget.logit_rows], start, place, target)
+        of_tokens = [
+            self._of_tokens(scored[start : start + self.budget.logit_rows], start, place, target)
             for start in range(0, n_places, self.budget.logit_rows)
         ]
         self.counts.scored += n_places
-        return sums.index_add_(0, torch.cat(request), torch.cat(logprobs).double())
+        return sums.index_add_(1, torch.cat(request), torch.cat(of_tokens, dim=1).double())
 
-    def _logprobs(self, states: Tensor, start: int, place: Tensor, target: Tensor) -> Tensor:
-        """Log-probabilities (float32) of the targets at the given states: places start, start + 1, …"""
+    def _of_tokens(self, states: Tensor, start: int, place: Tensor, target: Tensor) -> Tensor:
+        """(2, targets) float32 of the targets at the given states, places start, start + 1, …: log-probabilities, and
+        1 where another token is the most likely one."""
         logits = self.decoder.tail(states)
         rows = self.budget.softmax_rows
         begins = range(0, len(states), rows)
@@ -233,9 +237,19 @@ class _Lane:
         bounds = torch.searchsorted(place, ends).tolist()
         found = []
         for begin, first, last in zip(begins, bounds, bounds[1:], strict=False):
-            logprobs = logits[begin : begin + rows].log_softmax(-1, dtype=torch.float32)
-            found.append(logprobs[place[first:last] - start - begin, target[first:last]])
-        return torch.cat(found)
+            some, at = logits[begin : begin + rows], place[first:last] - start - begin
+            of_targets = some.log_softmax(-1, dtype=torch.float32)[at, target[first:last]]
+            found.append(torch.stack([of_targets, _is_missed(some, at, target[first:last])]))
+        return torch.cat(found, dim=1)
+
+
+def _is_missed(logits: Tensor, place: Tensor, target: Tensor) -> Tensor:
+    """1 where a target is not the first of the largest logits at its place, which greedy decoding takes; else 0."""
+    missed = logits[place, target] < logits.amax(-1)[place]
+    # A maximum is found much faster than its place, which only few targets need: those as large as it.
+    equal = torch.nonzero(~missed).squeeze(1)
+    missed[equal] = logits[place[equal]].argmax(-1) != target[equal]
+    return missed.float()
 
 
 def _side_by_side(tensors: Sequence[Tensor]) -> Tensor:

@@ -1,7 +1,7 @@
 """Evaluations: tables of log-likelihoods. Every later step is arithmetic on them.
 
     evaluation = read_evaluation("results/evaluations/demo_llama/boolq/windows.parquet")
-    evaluation.table        # removed, document, choice, loglikelihood: a row each
+    evaluation.table        # removed, document, choice, loglikelihood, greedy: a row each
 
 A file is there whole or not at all, says what it is in its metadata, and is never trusted for its place
 alone: a truncated or foreign one is set aside (`rejected`), named in one line, and made again.
@@ -30,6 +30,7 @@ EVALUATION_SCHEMA = pa.schema(
         ("document", pa.int32()),
         ("choice", pa.int16()),
         ("loglikelihood", pa.float64()),
+        ("greedy", pa.bool_()),
     ]
 )
 
@@ -50,7 +51,8 @@ class Evaluation:
     design:     the named set of coalitions: ablation, windows.
     sublayers:  labels in execution order ("Attn 0", "FFN 0", …).
     table:      removed (categorical text, see `coalitions.removed_text`), document (index in the scored
-                split), choice, loglikelihood (nats); sorted by number removed, removed, document, choice.
+                split), choice, loglikelihood (nats), greedy (whether each token of the choice is the most likely one);
+                sorted by number removed, removed, document, choice.
     provenance: versions, device, times: how it was made, never a reason to make it again.
     identity:   see `identity.model_identity`.
     documents:  digest of the document set, how many of its documents were evaluated, and the indices of those that
@@ -105,6 +107,7 @@ def write_grid(grid: Grid, path: Path | str, evaluation: Evaluation) -> None:
         index_column(grid, rows),
         pa.array(rows.choice, pa.int16()),
         pa.array(rows.values),
+        pa.array(rows.greedy),
     ]
     metadata = {
         "kind": "evaluation",

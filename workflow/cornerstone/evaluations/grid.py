@@ -1,4 +1,4 @@
-"""An evaluation in memory: a cell for each coalition of each document, with a number for each choice.
+"""An evaluation in memory: a cell for each coalition of each document, with the log-likelihood of each choice.
 
                   document 0   document 1        document 2
     ()             -3.1 -4.0    -9.2 -8.8 -7.1    NaN  NaN      NaN: not evaluated yet
@@ -37,7 +37,8 @@ class Grid:
     """coalitions: all different ones, by size, then as tuples. documents: by index.
 
     row:      int32 (cells,): the coalition of each cell. position: int32 (cells,): its document.
-    values:   the numbers of all cells, nats.
+    values:   the log-likelihoods of all cells, nats.
+    greedy:   bool, alike: whether each token of the choice is the most likely one.
     saved:    bool (cells,): whether a cell's numbers are on the disk already.
     """
 
@@ -46,6 +47,7 @@ class Grid:
     row: np.ndarray
     position: np.ndarray
     values: np.ndarray
+    greedy: np.ndarray
     saved: np.ndarray
 
     @cached_property
@@ -96,7 +98,8 @@ def empty_grid(coalitions: Sequence[Removed] | ForEach, documents: Sequence[Docu
     position = np.repeat(np.arange(len(keys), dtype=np.int32), [len(own) for own in rows])
     numbers = sum(len(own) * key.n_choices for own, key in zip(rows, keys, strict=True))
     row = np.concatenate([*rows, np.zeros(0, dtype=np.int32)])
-    return Grid(different, keys, row, position, np.full(numbers, np.nan), np.zeros(len(row), dtype=bool))
+    values, greedy = np.full(numbers, np.nan), np.zeros(numbers, dtype=bool)
+    return Grid(different, keys, row, position, values, greedy, np.zeros(len(row), dtype=bool))
 
 
 def _sorted(coalitions: set[Removed]) -> tuple[Removed, ...]:
@@ -115,22 +118,24 @@ def add_block(
     documents: Sequence[int],
     coalitions: Sequence[Sequence[Removed]],
     loglikelihoods: Sequence[np.ndarray],
+    greedy: Sequence[np.ndarray],
 ) -> None:
-    """Put the engine's numbers in: of each document, by its index, coalitions and an array (coalitions, choices).
+    """Put the engine's numbers in: of each document, by its index, coalitions and two arrays (coalitions, choices).
 
     Raises CornerstoneError naming coalition and document for a number that is not finite, and then
     keeps nothing of the block.
     """
-    blocks = list(zip(documents, coalitions, loglikelihoods, strict=True))
-    for document, own, numbers in blocks:
+    blocks = list(zip(documents, coalitions, loglikelihoods, greedy, strict=True))
+    for document, own, numbers, _ in blocks:
         _check_finite(own, document, np.asarray(numbers))
     rows: dict[int, np.ndarray] = {}  # by the list of coalitions, which many documents share
-    for document, own, numbers in blocks:
+    for document, own, numbers, most_likely in blocks:
         if id(own) not in rows:
             rows[id(own)] = np.array([grid.row_of[tuple(coalition)] for coalition in own], dtype=np.int64)
         cells = grid.cells(rows[id(own)], grid.position_of[document])
         places = grid.offsets[cells][:, None] + np.arange(np.shape(numbers)[1])
         grid.values[places] = numbers
+        grid.greedy[places] = most_likely
 
 
 def _check_finite(coalitions: Sequence[Removed], document: int, numbers: np.ndarray) -> None:
@@ -161,13 +166,14 @@ def missing_pairs(grid: Grid) -> tuple[list[int], list[list[Removed]]]:
 class Rows:
     """Rows of a table, one a number: by coalition, then document, then choice.
 
-    coalition, position, choice: what each is of; values: nats, in the same order.
+    coalition, position, choice: what each is of; values: nats; greedy: bool, in the same order.
     """
 
     coalition: np.ndarray
     position: np.ndarray
     choice: np.ndarray
     values: np.ndarray
+    greedy: np.ndarray
 
 
 def rows_of_cells(grid: Grid, chosen: np.ndarray) -> Rows:
@@ -177,7 +183,8 @@ def rows_of_cells(grid: Grid, chosen: np.ndarray) -> Rows:
     counts = grid.n_choices[grid.position[cells]]
     of_row = np.repeat(cells, counts)
     choice = np.arange(len(of_row)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return Rows(grid.row[of_row], grid.position[of_row], choice, grid.values[grid.offsets[of_row] + choice])
+    place = grid.offsets[of_row] + choice
+    return Rows(grid.row[of_row], grid.position[of_row], choice, grid.values[place], grid.greedy[place])
 
 
 def removed_column(grid: Grid, rows: Rows) -> pa.DictionaryArray:

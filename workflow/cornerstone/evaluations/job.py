@@ -97,7 +97,7 @@ class _Keeper:
     def keep(self, indices: Sequence[int], block: Any) -> None:
         """Take in a block whose documents are positions in `indices`."""
         documents = [indices[position] for position in block.documents]
-        add_block(self.plan.grid, documents, block.coalitions, block.loglikelihoods)
+        add_block(self.plan.grid, documents, block.coalitions, block.loglikelihoods, block.greedy)
         now = time.monotonic()
         if (now - self.saved) + (now - self.before) > self.job.seconds_between_parts:
             self.save()

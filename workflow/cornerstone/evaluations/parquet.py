@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from cornerstone.system.durable_files import durable_file
 from cornerstone.system.errors import CornerstoneError
 
-FORMAT = 2
+FORMAT = 3
 METADATA_KEY = b"cornerstone"
 TEXT = pa.dictionary(pa.int32(), pa.string())
 

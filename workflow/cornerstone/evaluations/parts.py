@@ -4,7 +4,7 @@ Snakemake deletes a declared output when its job fails or runs again, so what wa
 beside it, in uniquely named Parquet files that are written once and never changed:
 
     windows.parquet.parts/
-        3f0c….parquet        rows (removed, document, digest, choice, loglikelihood) of one identity
+        3f0c….parquet        rows (removed, document, digest, choice, loglikelihood, greedy) of one identity
         91be….parquet
 
 A row counts only for its identity, coalition and encoded document, and doubled rows are dropped. So
@@ -45,6 +45,7 @@ PART_SCHEMA = pa.schema(
         ("digest", TEXT),
         ("choice", pa.int16()),
         ("loglikelihood", pa.float64()),
+        ("greedy", pa.bool_()),
     ]
 )
 
@@ -241,6 +242,7 @@ def _part_table(grid: Grid, cells: np.ndarray) -> pa.Table:
         pa.DictionaryArray.from_arrays(pa.array(rows.position, pa.int32()), digests),
         pa.array(rows.choice, pa.int16()),
         pa.array(rows.values),
+        pa.array(rows.greedy),
     ]
     return pa.table(arrays, schema=PART_SCHEMA)
 
@@ -262,6 +264,7 @@ def _fill(grid: Grid, table: pa.Table) -> None:
     wanted[wanted] &= choice[wanted] < grid.n_choices[grid.position[cells[wanted]]]
     places = grid.offsets[cells[wanted]] + choice[wanted]
     grid.values[places] = table["loglikelihood"].to_numpy()[wanted]
+    grid.greedy[places] = table["greedy"].to_numpy()[wanted]
 
 
 def _cells(grid: Grid, table: pa.Table, position_of: Callable[[int, str], int]) -> np.ndarray:

@@ -35,9 +35,16 @@ def make_ablation(effects: pd.DataFrame, titles: Titles) -> MplFigure:
     model (or left it below guessing), hollow where that is undecided.
     """
     score = SCORES[effects["score"].iloc[0]]
-    if not score.is_accuracy:  # a mean near that of guessing does not say that a model guesses
+    guessable = effects["chance"].notna()
+    if (
+        not score.is_accuracy or not guessable.all()
+    ):  # a mean near that of guessing does not say that a model guesses
         effects = effects.assign(state=ABOVE)
-    handles = [*style.kind_handles(effects["kind"]), *_states(effects["state"]), *_baselines()]
+    handles = [
+        *style.kind_handles(effects["kind"]),
+        *_states(effects["state"]),
+        *_baselines(with_chance=guessable.any()),
+    ]
     y_name = (
         f"score after removal ({score.unit.of_scores})" if score.unit.of_scores else "score after removal"
     )
@@ -84,8 +91,9 @@ def _states(states: pd.Series) -> list[Line2D]:
     ]
 
 
-def _baselines() -> list[Line2D]:
-    return [style.legend_line("full model", **FULL), style.legend_line("chance", **CHANCE)]
+def _baselines(with_chance: bool) -> list[Line2D]:
+    full = style.legend_line("full model", **FULL)
+    return [full, style.legend_line("chance", **CHANCE)] if with_chance else [full]
 
 
 def _caption(context: Context) -> str:

@@ -165,12 +165,12 @@ def _draw_stack(axes: Axes, stack: Stack, scale: Scale, grid: Grid, left: float,
 def _draw_heads(
     axes: Axes, column: Sequence[Kind], tasks: Sequence[str], grid: Grid, x: float, bottom: float
 ) -> None:
-    """The name of a kind, with a line in its colour, and those of the tasks below it where there are several."""
+    """The name of a kind, with a line, and those of the tasks below it where there are several."""
     wide, line = len(tasks) * grid.cell, bottom - grid.names - 0.025
     text = {"ha": "center", "va": "bottom"}
     axes.text(x + wide / 2, line - 0.015, heading_of(column), fontweight="bold", fontsize=SMALL, **text)
-    colour = {"color": column[0].colour, "linewidth": 1.5, "solid_capstyle": "butt"}
-    axes.plot([x + 0.01, x + wide - 0.01], [line, line], **colour)
+    grey = {"color": style.GREY, "linewidth": 0.5, "solid_capstyle": "butt"}
+    axes.plot([x + 0.01, x + wide - 0.01], [line, line], **grey)
     if grid.names:
         for task, name in enumerate(tasks):
             axes.text(
@@ -216,7 +216,7 @@ def _legend_texts(top_k: int, width: float) -> list[str]:
     largest = "the largest" if top_k == 1 else f"among the {top_k} largest"
     texts = (
         "its 95 % interval includes zero",
-        f"{largest} of its task, in at least 95 % of resampled sets of documents",
+        f"{largest} of its task, in at least 95 % of bootstrap resamples of the documents",
         f"{largest} of its task, in fewer",
     )
     return [style.wrapped(text, 0.96 * (width - 2 * EDGE - SWATCH[0] - 0.08), SMALL) for text in texts]
@@ -258,7 +258,7 @@ def _caption(context: Context) -> str:
         f"A row a block, the first on top; its sublayers side by side, a column a task. Colour is the value in {unit}: "
         "purple where the score is lower without the sublayer, orange where it is higher, on one scale for all models "
         "and tasks whose steps double. Striped: the 95 % interval includes zero. Framed: among a task's largest, "
-        f"dashed where fewer than 95 % of the resampled sets of documents say so. {context.values_from}"
+        f"dashed where fewer than 95 % of the bootstrap resamples say so. {context.values_from}"
         f"{context.measured}."
     )
 

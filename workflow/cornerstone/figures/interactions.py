@@ -230,8 +230,8 @@ def _caption(context: Context) -> str:
         "Two sublayers removed together, against one by one: v(−∅) − v(−i) − v(−j) + v(−{i, j}). Orange, below zero: "
         "together they cost more than the sum, so each stood in for the other. Purple, above zero: they cost less, "
         "because one is of no use without the other, or because nothing is left to lose. Colours are linear near zero "
-        "and logarithmic beyond. Dots: significantly different from zero (5 %, Benjamini and Hochberg over the pairs of "
-        "a task)."
+        "and logarithmic beyond. Dots: significantly different from zero (5 %, Benjamini and Hochberg over the pairs "
+        "of a task)."
     )
 
 

@@ -14,27 +14,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cornerstone.documents.document import Document, Request
 from cornerstone.documents.unscorable import Unscorable
+from cornerstone.loading.transformers_says import refuse_remote_code, warnings_in_lines, why
 from cornerstone.models.folder import check_folder_code
-from cornerstone.system.errors import CornerstoneError, joined_lines, one_line, shown
-
-log = logging.getLogger(__name__)
+from cornerstone.system.errors import CornerstoneError, one_line, shown
 
 # What lm-eval assumes where neither config nor tokenizer names a length (HFLM._DEFAULT_MAX_LENGTH),
 # and the number that transformers writes for "no limit".
 DEFAULT_MAX_LENGTH = 2048
 UNLIMITED_LENGTH = 1000000000000000019884624838656
-REPORT = "LOAD REPORT"
-"""What transformers calls its table of missing and unexpected tensors, over which we decide ourselves."""
 MOST_REFUSED = 12
 """Choices that one error names."""
 
@@ -49,17 +43,26 @@ class EncodedRequest:
 
 @dataclass(frozen=True)
 class EncodedDocument:
-    """A document in tokens. `digest` (sha256, hex) covers tokens, targets, gold and choice lengths."""
+    """A document in tokens. `digest` (sha256, hex) covers them, gold and choice lengths, of a text its words and bytes.
+
+    is_text: whether the requests are windows over one text, whose log-likelihoods add up to one number.
+    """
 
     index: int
     requests: tuple[EncodedRequest, ...]
     gold: tuple[int, ...]
     choice_lengths: tuple[int, ...]
     digest: str
+    is_text: bool = False
 
     @property
     def n_choices(self) -> int:
-        return len(self.requests)
+        """How many log-likelihoods it has."""
+        return 1 if self.is_text else len(self.requests)
+
+    def choice(self, request: int) -> int:
+        """To which of its log-likelihoods a request adds."""
+        return 0 if self.is_text else request
 
     @property
     def n_tokens(self) -> int:
@@ -136,46 +139,6 @@ def load_encoder(folder: Path, config: Any = None, *, allow_remote_code: bool | 
         ) from error
 
 
-@contextmanager
-def warnings_in_lines(folder: Path) -> Iterator[list[str]]:
-    """While active, collect each warning of transformers as a line in the list; the lines are logged at the end.
-
-    Its table of missing and unexpected tensors is none of them: what it tells is decided on its own.
-    """
-    library = logging.getLogger("transformers")
-    handlers, level, passes_on, said = library.handlers[:], library.level, library.propagate, []
-
-    def keep(text: str) -> None:
-        if REPORT not in text and (line := joined_lines(text)) not in said:
-            said.append(line)
-
-    class Keeping(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            keep(record.getMessage())
-
-    library.handlers = [Keeping(logging.WARNING)]
-    library.setLevel(min(level or logging.WARNING, logging.WARNING))
-    library.propagate = False  # transformers passes its own on where the environment says CI
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("default", UserWarning)
-            yield said
-    finally:
-        library.handlers = handlers
-        library.setLevel(level)
-        library.propagate = passes_on
-        for one in caught:
-            if issubclass(one.category, UserWarning):
-                keep(str(one.message))
-        for line in said:
-            log.warning("transformers says of %s: %s", folder, line)
-
-
-def why(error: Exception, said: Sequence[str]) -> str:
-    """An exception of transformers in one line, with its earlier warnings: they often have the reason."""
-    return "; ".join([one_line(error), *said])
-
-
 def _ill_tokenizer_files(folder: Path) -> str:
     """Which of the tokenizer's files are not JSON, in words; transformers does not say."""
     ill = []
@@ -185,16 +148,6 @@ def _ill_tokenizer_files(folder: Path) -> str:
         except (OSError, ValueError, RecursionError):
             ill.append(path.name)
     return f"; {' and '.join(ill)} there is no JSON" if ill else ""
-
-
-def refuse_remote_code(error: Exception, folder: Path | str) -> None:
-    """Raise CornerstoneError where transformers failed because the model brings code that it may not run."""
-    if "trust_remote_code" in str(error):
-        raise CornerstoneError(
-            f"{folder} needs Python code that comes with the model, which is not run without permission: if you "
-            "trust whoever wrote it, give this model `allow_remote_code: true` in the "
-            "configuration and pin its revision to a commit"
-        ) from error
 
 
 def max_input_length(config: Any, tokenizer: Any) -> int:
@@ -242,9 +195,9 @@ def find_unscorable(encoder: Encoder, documents: Sequence[Document]) -> list[Uns
     """
     encoded, ill = _encode(encoder, documents)
     ill += [
-        Unscorable(document.index, choice, reason)
+        Unscorable(document.index, document.choice(number), reason)
         for document in encoded
-        for choice, request in enumerate(document.requests)
+        for number, request in enumerate(document.requests)
         if (reason := _beyond_vocabulary(encoder, request))
     ]
     place = {document.index: place for place, document in enumerate(documents)}
@@ -266,23 +219,53 @@ def _encode(
     encoder: Encoder, documents: Sequence[Document]
 ) -> tuple[list[EncodedDocument], list[Unscorable]]:
     """The documents whose choices can all be encoded, and the choices that cannot."""
-    texts = {t for d in documents for r in d.requests for t in _texts_needed(r)}
+    texts = {t for d in documents for r in d.requests for t in _texts_needed(d, r)}
     tokens_of = _tokenize(encoder, texts)
     encoded, ill = [], []
     for document in documents:
         requests: list[EncodedRequest] = []
+        sound = True
         for choice, request in enumerate(document.requests):
             try:
-                requests.append(_encode_request(encoder, tokens_of, request))
+                if document.is_text:
+                    requests += _windows(encoder, tokens_of, request.continuation)
+                else:
+                    requests.append(_encode_request(encoder, tokens_of, request))
             except _UnscorableRequest as error:
                 ill.append(Unscorable(document.index, choice, str(error)))
-        if len(requests) == len(document.requests):
+                sound = False
+        if sound:
             encoded.append(_encoded_document(document, tuple(requests)))
     return encoded, ill
 
 
-def _texts_needed(request: Request) -> tuple[tuple[str, bool], ...]:
+def _windows(encoder: Encoder, tokens_of: Tokens, text: str) -> list[EncodedRequest]:
+    """A text as lm-eval cuts it (`utils.get_rolling_token_windows`): each token is a target once.
+
+    The first window begins with the prefix token; each other one is as long as the model takes, and the tokens before
+    its targets are context. Raises _UnscorableRequest.
+    """
+    prefix, longest = prefix_token(encoder.tokenizer), encoder.max_length
+    tokens = _known_tokens(tokens_of, text, True)
+    if prefix is None:
+        raise _UnscorableRequest(
+            f"the tokenizer has neither a BOS nor an EOS token for {shown(text)} to begin with"
+        )
+    if not tokens:
+        raise _UnscorableRequest(f"the text {shown(text)} has no tokens")
+    whole = [prefix, *tokens]
+    windows = []
+    for begin in range(0, len(tokens), longest):
+        end = min(begin + longest, len(tokens))
+        inputs, targets = whole[max(0, end - longest) : end], tokens[begin:end]
+        windows.append(EncodedRequest(tuple(inputs), tuple(targets)))
+    return windows
+
+
+def _texts_needed(document: Document, request: Request) -> tuple[tuple[str, bool], ...]:
     """The (text, with special tokens) pairs whose tokens a request is made of."""
+    if document.is_text:
+        return ((request.continuation, True),)
     if request.context == "":
         return ((request.continuation, False),)
     context, continuation = _move_trailing_spaces(request.context, request.continuation)
@@ -337,8 +320,10 @@ def _known_tokens(tokens_of: Tokens, text: str, special: bool) -> list[int]:
 
 def _encoded_document(document: Document, requests: tuple[EncodedRequest, ...]) -> EncodedDocument:
     content = [[r.tokens, r.targets] for r in requests], document.gold, document.choice_lengths
-    digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
-    return EncodedDocument(document.index, requests, document.gold, document.choice_lengths, digest)
+    sizes = ([document.words, document.bytes],) if document.is_text else ()
+    digest = hashlib.sha256(json.dumps((*content, *sizes)).encode()).hexdigest()
+    fields = document.index, requests, document.gold, document.choice_lengths, digest
+    return EncodedDocument(*fields, is_text=document.is_text)
 
 
 def _encode_request(encoder: Encoder, tokens_of: Tokens, request: Request) -> EncodedRequest:

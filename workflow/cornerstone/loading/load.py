@@ -20,11 +20,12 @@ from torch import nn
 
 from cornerstone.loading.checkpoint import blocks_left_out, missing_tensors
 from cornerstone.loading.devices import choose_placement, pick_device
-from cornerstone.loading.encoding import Encoder, load_encoder, refuse_remote_code, warnings_in_lines, why
+from cornerstone.loading.encoding import Encoder, load_encoder
 from cornerstone.loading.memory import free_memory
 from cornerstone.loading.refusals import Refusal, own_code
 from cornerstone.loading.streaming import StreamedWeights, refuse_too_large
 from cornerstone.loading.sublayers import Block, Sublayer, find_blocks, first_parameter, text_config
+from cornerstone.loading.transformers_says import refuse_remote_code, warnings_in_lines, why
 from cornerstone.models.folder import check_model_folder, read_model_config
 from cornerstone.models.weights import (
     INTEGERS,

@@ -71,13 +71,13 @@ Cells = tuple[ShownCell | None, ...]
 class ShownStack:
     """A model: rows of cells by kind, None where a block has no such sublayer; sizes in pixels.
 
-    headings: (name, colour) over the cells of each kind.
+    headings: over the cells of each kind.
     numbers: of the blocks, "" where none is written. stable: by cornerstone how often resampled documents name it.
     """
 
     title: str
     tasks: tuple[str, ...]
-    headings: tuple[tuple[str, str], ...]
+    headings: tuple[str, ...]
     numbers: tuple[str, ...]
     blocks: tuple[int, ...]
     rows: tuple[tuple[Cells, ...], ...]
@@ -171,7 +171,7 @@ def _shown(
     return ShownStack(
         title=stack.title,
         tasks=stack.tasks,
-        headings=tuple((heading_of(column), column[0].colour) for column in stack.columns),
+        headings=tuple(map(heading_of, stack.columns)),
         numbers=tuple("" if place % step else str(block) for place, block in enumerate(stack.blocks)),
         blocks=stack.blocks,
         rows=_rows(contents, stack, scale, unit, is_written),

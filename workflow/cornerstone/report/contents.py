@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from cornerstone.documents.document import DocumentSet
-from cornerstone.scores import SCORES, Score
+from cornerstone.scores import Score, study_score
 from cornerstone.scores.unit import Unit
 from cornerstone.shapley.estimators import ESTIMATORS, Settings, Words
 from cornerstone.values.titles import Titles
@@ -41,7 +41,8 @@ class Contents:
 
     @property
     def score(self) -> Score:
-        return SCORES[self.config["score"]]
+        values = self.tables.get("values")
+        return study_score(self.config["score"], () if values is None else values["score"])
 
     @property
     def unit(self) -> Unit:

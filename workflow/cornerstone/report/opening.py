@@ -48,7 +48,7 @@ class Opening:
     guessing, pairs: how many models × tasks are not clearly better than guessing, of how many; none for scores that
                 cannot tell.
     nearness:   of the estimates to exact values.
-    verdicts:   (verdict, number of claims), those that occur.
+    verdicts:   (verdict, number of claims), those that occur. contradicted: the statements that are.
     """
 
     answers: tuple[Answer, ...]
@@ -59,6 +59,7 @@ class Opening:
     pairs: int
     nearness: Nearness
     verdicts: tuple[tuple[str, int], ...]
+    contradicted: tuple[str, ...]
 
     @property
     def named(self) -> list[Named]:
@@ -94,6 +95,7 @@ def opening_of(contents: Contents) -> Opening:
         pairs=len(scores),
         nearness=nearness(contents),
         verdicts=_verdicts(contents),
+        contradicted=_contradicted(contents),
     )
 
 
@@ -112,3 +114,8 @@ def _verdicts(contents: Contents) -> tuple[tuple[str, int], ...]:
     claims = contents.tables["claims"].drop_duplicates("claim")
     counts = Counter(claims["verdict"])
     return tuple((verdict, counts[verdict]) for verdict in GROUPS if counts[verdict])
+
+
+def _contradicted(contents: Contents) -> tuple[str, ...]:
+    claims = contents.tables["claims"].drop_duplicates("claim")
+    return tuple(claims["statement"][claims["verdict"] == CONTRADICTED])

@@ -46,11 +46,11 @@ def nearness(contents: Contents) -> Nearness:
     if contents.audits is not None:
         of_study = contents.audits, estimator, contents.config["edges"], contents.config["score"]
         found.append(audit_finding(*of_study, contents.titles))
-        ranks.append((audited_rank(*of_study), "exact ones"))
+        ranks.append((audited_rank(*of_study), "exact values"))
     if "corrected" in contents.tables:
         own = ESTIMATORS[ESTIMATORS[estimator].audited_name(contents.settings)].title
         found.append(corrected_finding(contents.tables["corrected"], own, contents.titles))
-        ranks.append((corrected_rank(contents.tables["corrected"], own), "unbiased ones"))
+        ranks.append((corrected_rank(contents.tables["corrected"], own), "slower, unbiased estimates"))
     findings = tuple(filter(None, found))
     if ESTIMATORS[estimator].is_exact:
         return Nearness(EXACT, findings=findings)

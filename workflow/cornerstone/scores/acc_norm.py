@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from cornerstone.documents.document import CHOICES
 from cornerstone.scores import SCORES
 from cornerstone.scores.acc import ACC
 from cornerstone.scores.choices import ChoiceTable, answers_right
@@ -23,6 +24,7 @@ SCORES.register(
         name="acc_norm",
         counts="1 if the choice of the largest log-likelihood per character is right",
         of=right_per_character,
+        output_types=(CHOICES,),
         order=20,
     )
 )

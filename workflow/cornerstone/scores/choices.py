@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cornerstone.documents.document import CHOICES
 from cornerstone.shapley.coalitions import Removed, listed_sublayers
 from cornerstone.system.errors import CornerstoneError
 
@@ -26,6 +27,9 @@ class ChoiceTable:
     n_choices:      int, shape (documents,).
     lengths:        float64, shape (documents, most choices): characters of each choice; 1 beyond its own.
     right:          bool, shape (documents, most choices): the gold choices.
+    greedy:         bool, of the shape of the log-likelihoods: whether each token of the choice is the most likely one.
+    output_type:    lm-eval's, of the task: a target or a whole text is the only choice of its document.
+    sizes:          int, shape (documents, 2): words and bytes of whole texts; 0 for others.
     """
 
     coalitions: tuple[Removed, ...]
@@ -34,6 +38,9 @@ class ChoiceTable:
     n_choices: np.ndarray
     lengths: np.ndarray
     right: np.ndarray
+    greedy: np.ndarray
+    sizes: np.ndarray
+    output_type: str = CHOICES
     own: np.ndarray | None = None
 
     def removed(self, row: int, document: int) -> Removed:
@@ -46,7 +53,9 @@ class ChoiceTable:
 
     @property
     def guessed(self) -> np.ndarray:
-        """The probability that a random choice is right, shape (documents,)."""
+        """The probability that a random choice is right, shape (documents,); not a number where there is no choice."""
+        if self.output_type != CHOICES:
+            return np.full(len(self.documents), np.nan)
         return self.right.sum(axis=1) / self.n_choices
 
 
@@ -60,7 +69,12 @@ def answers_right(choices: ChoiceTable, measure: np.ndarray) -> np.ndarray:
 
 
 def best_constant(choices: ChoiceTable) -> np.ndarray:
-    """1 where the choice that is right most often ("yes" on BoolQ) is right, else 0: shape (documents,)."""
+    """1 where the choice that is right most often ("yes" on BoolQ) is right, else 0: shape (documents,).
+
+    Not a number where there is no choice.
+    """
+    if choices.output_type != CHOICES:
+        return np.full(len(choices.documents), np.nan)
     return choices.right[:, choices.right.mean(axis=0).argmax()].astype(np.float64)
 
 

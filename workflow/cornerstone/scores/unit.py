@@ -80,6 +80,14 @@ POINTS = Unit(
     of_fractions="fraction",
 )
 NATS = Unit(of_scores="nats", of_differences="nats", of_values="nats", factor=1, digits=3, small=0.05)
+BITS = Unit(
+    of_scores="bits per byte",
+    of_differences="bits per byte",
+    of_values="bits per byte",
+    factor=1,
+    digits=3,
+    small=0.01,
+)
 NO_UNIT = Unit(of_scores="", of_differences="", of_values="score", factor=1, digits=3, small=0.01)
 CORRELATION = Unit(
     of_scores="",

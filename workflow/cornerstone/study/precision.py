@@ -5,31 +5,32 @@ print_precision(study)
 
 from __future__ import annotations
 
-import pandas as pd
-
-from cornerstone.scores import SCORES
+from cornerstone.scores import study_score
 from cornerstone.study.config import StudyConfig
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.tables import TABLES, View
 from cornerstone.tables.precision import designs_of, precision_table
-from cornerstone.values.document_numbers import document_numbers
+from cornerstone.values.document_numbers import DocumentNumbers, document_numbers
 from cornerstone.values.scored_task import read_scores
 from cornerstone.values.titles import Titles
 
 
 def print_precision(study: StudyConfig) -> None:
     """Print the tables of precision of what is finished, with their notes. Raises CornerstoneError where nothing is."""
-    table = precision_so_far(study)
-    if table.empty:
+    measured = measured_so_far(study)
+    if not measured:
         raise CornerstoneError(
             "no model has all evaluations of a task yet: begin with few documents (documents: 50), and ask again"
         )
-    for section in TABLES["precision"].sections(table, View(Titles(**study.titles), SCORES[study.score])):
+    score = study_score(study.score, [numbers.metric for numbers in measured])
+    for section in TABLES["precision"].sections(
+        precision_table(measured), View(Titles(**study.titles), score)
+    ):
         print(f"{section.title}\n\n{section.table.to_string(index=False)}\n\n{section.note}\n", flush=True)
 
 
-def precision_so_far(study: StudyConfig) -> pd.DataFrame:
-    """`precision_table` of the models and tasks whose evaluations are finished."""
+def measured_so_far(study: StudyConfig) -> list[DocumentNumbers]:
+    """The models and tasks whose evaluations are finished."""
     measured = []
     for model in study.model_names:
         for task in study.task_names:
@@ -41,4 +42,4 @@ def precision_so_far(study: StudyConfig) -> pd.DataFrame:
                     scored, max_removed=study.max_removed, edges=study.edges, estimator=study.estimator
                 )
                 measured.append(numbers)
-    return precision_table(measured)
+    return measured

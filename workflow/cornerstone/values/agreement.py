@@ -67,7 +67,7 @@ def compared_with(rows: pd.DataFrame) -> str:
     if chosen != yardstick().name:
         return chosen
     usual = next(score for score in SCORES if score.stands_for)
-    return usual.metric(tuple(rows["score"]))
+    return next(name for name in usual.stands_for if (rows["score"] == name).any())
 
 
 def compared_scores(evaluated: EvaluatedTask, score: str) -> pd.DataFrame:
@@ -75,8 +75,9 @@ def compared_scores(evaluated: EvaluatedTask, score: str) -> pd.DataFrame:
 
     `score` is the configuration's. Raises CornerstoneError where a removal or the metric is missing.
     """
-    chosen = SCORES[score].metric(evaluated.metrics, evaluated.task)
-    scores = [score_task(evaluated, each.name).scores for each in measured_scores(evaluated.metrics)]
+    chosen = evaluated.metric(score)
+    measured = measured_scores(evaluated.metrics, evaluated.output_type)
+    scores = [score_task(evaluated, each.name).scores for each in measured]
     table = agreement_table(scores, evaluated.labels, chosen)
     return named(table, model=evaluated.model, task=evaluated.task)
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cornerstone.scores import SCORES, yardstick
+from cornerstone.scores import yardstick
 from cornerstone.scores.unit import POINTS
 from cornerstone.shapley.coalition_tree import least_evaluations, most_within
 from cornerstone.shapley.coalitions import paper_budget
@@ -231,7 +231,7 @@ def audited_games(
     Raises CornerstoneError where a coalition is missing.
     """
     evaluated = read_choices([evaluation], documents)
-    chosen = SCORES[score].metric(evaluated.metrics, evaluated.task)
+    chosen = evaluated.metric(score)
     metrics = dict.fromkeys((chosen, yardstick().name))
     return evaluated, exact_games([score_task(evaluated, metric).scores for metric in metrics])
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cornerstone.documents.document import Document, read_documents
+from cornerstone.documents.document import CHOICES, Document, read_documents
 from cornerstone.evaluations.rejected import read_or_set_aside
 from cornerstone.scores import SCORES, yardstick
 from cornerstone.scores.choices import ChoiceTable
@@ -30,7 +30,7 @@ class EvaluatedTask:
     """The evaluations of one model on one task, one of `designs` each, to take any score from.
 
     labels:    of the model's sublayers in execution order.
-    metrics:   those that lm-eval reports of the task.
+    metrics, output_type: of the task, as lm-eval has them.
     own:       of the design in which each document has its own coalitions; None without such a design.
     available: documents of the task's scored split; 0 where it is not known.
     seconds:   that evaluating each design took.
@@ -44,6 +44,14 @@ class EvaluatedTask:
     own: ChoiceTable | None = None
     available: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def output_type(self) -> str:
+        return self.designs[0].output_type
+
+    def metric(self, score: str) -> str:
+        """The score that the configuration's means here. Raises CornerstoneError where the task has none."""
+        return SCORES[score].metric(self.metrics, self.output_type, self.task)
 
 
 @dataclass(frozen=True)
@@ -89,12 +97,13 @@ def read_choices(evaluations: Sequence[Path], documents: Path) -> EvaluatedTask:
         )
     own = [evaluation for evaluation in read if DESIGNS[evaluation.design].for_each is not None]
     shared = [evaluation for evaluation in read if evaluation not in own]
+    asked = document_set.documents, document_set.output_type
     some = [evaluation for evaluation in shared if len(evaluation.table)]  # max_removed: 1 has no windows
     return EvaluatedTask(
         *of.pop(),
         metrics=document_set.metrics,
-        designs=tuple(choice_table(each.table, document_set.documents) for each in some or shared),
-        own=next((own_choice_table(each.table, document_set.documents) for each in own), None),
+        designs=tuple(choice_table(each.table, *asked) for each in some or shared),
+        own=next((own_choice_table(each.table, *asked) for each in own), None),
         available=document_set.available,
         seconds={each.design: each.provenance.get("work_seconds", np.nan) for each in read},
     )
@@ -102,7 +111,7 @@ def read_choices(evaluations: Sequence[Path], documents: Path) -> EvaluatedTask:
 
 def score_task(evaluated: EvaluatedTask, score: str) -> ScoredTask:
     """The scores that the configuration's `score` means. Raises CornerstoneError where the task has no such score."""
-    metric = SCORES[score].metric(evaluated.metrics, evaluated.task)
+    metric = evaluated.metric(score)
     scores = stack([scores_of(choices, metric) for choices in evaluated.designs])
     return ScoredTask(
         evaluated.model,
@@ -132,19 +141,23 @@ def read_scores(evaluations: Sequence[Path], documents: Path, score: str) -> Sco
     return score_task(read_choices(evaluations, documents), score)
 
 
-def choice_table(table: pd.DataFrame, documents: Sequence[Document]) -> ChoiceTable:
-    """The log-likelihoods of an evaluation's table (columns removed, document, choice, loglikelihood; any order).
+def choice_table(
+    table: pd.DataFrame, documents: Sequence[Document], output_type: str = CHOICES
+) -> ChoiceTable:
+    """An evaluation's table (columns removed, document, choice, loglikelihood, greedy; any order) as arrays.
 
     The table may hold fewer documents than `documents` (a document limit): they are joined on
     Document.index. Raises CornerstoneError where a row is missing, doubled or of another document set,
     and where a log-likelihood is not a number.
     """
     asked = _documents_of(table, documents)
-    coalitions, loglikelihoods = _loglikelihoods(table, asked)
-    return ChoiceTable(coalitions, *_of_documents(asked, loglikelihoods))
+    coalitions, loglikelihoods, greedy = _arrays(table, asked)
+    return _choice_table(coalitions, asked, loglikelihoods, greedy, output_type)
 
 
-def own_choice_table(table: pd.DataFrame, documents: Sequence[Document]) -> ChoiceTable:
+def own_choice_table(
+    table: pd.DataFrame, documents: Sequence[Document], output_type: str = CHOICES
+) -> ChoiceTable:
     """`choice_table` where each document has coalitions of its own: a row is one of these.
 
     A document that has fewer than another has its last one, the largest, as often as is needed. Raises CornerstoneError
@@ -160,10 +173,10 @@ def own_choice_table(table: pd.DataFrame, documents: Sequence[Document]) -> Choi
     row = np.arange(len(pairs)) - (np.cumsum(each) - each)[of_pair]
     own = np.zeros((len(asked), int(each.max()), masks.shape[1]), dtype=bool)
     own[of_pair, row] = masks[by_size][pairs % len(masks)]
-    filled = np.full((own.shape[1], len(asked), int(counts.max())), np.nan)
-    filled[row[pair], document, choice] = table["loglikelihood"].to_numpy()
+    places = row[pair], document, choice
+    filled, greedy = _filled(table, (own.shape[1], len(asked), int(counts.max())), places)
     again = np.minimum(np.arange(own.shape[1])[:, None], each - 1)
-    filled = filled[again, np.arange(len(asked))]
+    filled, greedy = filled[again, np.arange(len(asked))], greedy[again, np.arange(len(asked))]
     own = own[np.arange(len(asked))[:, None], again.T]
     real = np.arange(filled.shape[2]) < counts[:, None]
     if len(table) != (each * counts).sum() or np.isnan(filled[:, real]).any():
@@ -171,7 +184,7 @@ def own_choice_table(table: pd.DataFrame, documents: Sequence[Document]) -> Choi
             "the evaluation has log-likelihoods that are missing, duplicated or not a number"
         )
     filled[:, ~real] = -np.inf
-    return ChoiceTable((), *_of_documents(asked, filled), own=own)
+    return _choice_table((), asked, filled, greedy, output_type, own)
 
 
 def _masks(texts: Sequence[str]) -> np.ndarray:
@@ -183,15 +196,36 @@ def _masks(texts: Sequence[str]) -> np.ndarray:
     return masks
 
 
-def _of_documents(asked: list[Document], loglikelihoods: np.ndarray) -> tuple:
-    """The fields of a `ChoiceTable` after the first."""
-    return (
-        tuple(document.index for document in asked),
-        loglikelihoods,
-        np.array([len(document.requests) for document in asked]),
-        _padded([document.choice_lengths for document in asked], fill=1.0),
-        _right(asked),
+def _choice_table(
+    coalitions: tuple[Removed, ...],
+    asked: list[Document],
+    loglikelihoods: np.ndarray,
+    greedy: np.ndarray,
+    output_type: str,
+    own: np.ndarray | None = None,
+) -> ChoiceTable:
+    return ChoiceTable(
+        coalitions=coalitions,
+        documents=tuple(document.index for document in asked),
+        loglikelihoods=loglikelihoods,
+        n_choices=np.array([len(document.requests) for document in asked]),
+        lengths=_padded([document.choice_lengths for document in asked], fill=1.0),
+        right=_right(asked),
+        greedy=greedy,
+        sizes=np.array([(document.words or 0, document.bytes or 0) for document in asked]),
+        output_type=output_type,
+        own=own,
     )
+
+
+def _filled(
+    table: pd.DataFrame, shape: tuple[int, ...], places: tuple[np.ndarray, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The log-likelihoods and what is greedy as arrays of this shape; NaN and False where there is no row."""
+    loglikelihoods, greedy = np.full(shape, np.nan), np.zeros(shape, dtype=bool)
+    loglikelihoods[places] = table["loglikelihood"].to_numpy()
+    greedy[places] = table["greedy"].to_numpy()
+    return loglikelihoods, greedy
 
 
 def _documents_of(table: pd.DataFrame, documents: Sequence[Document]) -> list[Document]:
@@ -216,16 +250,17 @@ def _places_of(
     return place, choice, counts
 
 
-def _loglikelihoods(table: pd.DataFrame, documents: list[Document]) -> tuple[tuple[Removed, ...], np.ndarray]:
-    """The coalitions, and log-likelihoods of shape (coalitions, documents, most choices).
+def _arrays(
+    table: pd.DataFrame, documents: list[Document]
+) -> tuple[tuple[Removed, ...], np.ndarray, np.ndarray]:
+    """The coalitions, log-likelihoods of shape (coalitions, documents, most choices), and what is greedy.
 
     Documents with fewer choices are padded with minus infinity, which no argmax picks.
     """
     code, removed = pd.factorize(table["removed"])
     document, choice, counts = _places_of(table, documents)
     shape = (len(removed), len(documents), int(counts.max()))
-    filled = np.full(shape, np.nan)
-    filled[code, document, choice] = table["loglikelihood"].to_numpy()
+    filled, greedy = _filled(table, shape, (code, document, choice))
     real = np.arange(shape[2]) < counts[:, None]
     if len(table) != len(removed) * counts.sum() or np.isnan(filled[:, real]).any():
         raise CornerstoneError(
@@ -233,7 +268,7 @@ def _loglikelihoods(table: pd.DataFrame, documents: list[Document]) -> tuple[tup
             f"({len(removed)} coalitions × {counts.sum()} choices): rows are missing, duplicated or not a number"
         )
     filled[:, ~real] = -np.inf
-    return tuple(parse_removed(str(text)) for text in removed), filled
+    return tuple(parse_removed(str(text)) for text in removed), filled, greedy
 
 
 def _right(documents: list[Document]) -> np.ndarray:
