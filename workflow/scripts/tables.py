@@ -11,7 +11,7 @@ ROWS = ("values", "ablation", "joint", "agreement", "interactions")
 def main(snakemake):
     from cornerstone.tables.written import study_tables, write_tables
     from cornerstone.values.published import Published
-    from cornerstone.values.results import Results, read_measured
+    from cornerstone.values.results import Results, read_measured, read_perplexities
     from cornerstone.values.rows import read_rows
     from cornerstone.values.scored_task import by_model_and_task
     from cornerstone.values.side_by_side import TableSettings, shared_rows, unshared_documents
@@ -39,6 +39,7 @@ def main(snakemake):
     results = Results(
         **shared_rows(rows, files, asked, unshared, TableSettings(**settings)),
         measured=measured,
+        perplexities=read_perplexities(files, asked, unshared),
         top_k=params.top_k,
         margin=params.margin,
         published=Published(params.paper, params.ids, params.lm_eval_tasks, params.score),

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cornerstone.claims.phrases import ASK_AGAIN
+from cornerstone.claims.phrases import ask_again
 from cornerstone.claims.tested import Tested
 from cornerstone.claims.verdicts import Case
 from cornerstone.scores import Score
@@ -57,9 +57,11 @@ def cornerstone_removals(tested: Tested, model: str, above: bool) -> list[Case]:
 
 def why_accuracy(score: Score) -> str:
     """Why only an accuracy can show that a model guesses, in words."""
+    if not score.is_of_choices:
+        return "Guessing is tested with accuracies alone. Nothing is guessed where whole texts are scored."
     return (
         f"Guessing is tested with accuracies alone. The mean {score.noun} may be below that of guessing while most "
-        f"answers are right, because a few are far off. {ASK_AGAIN}"
+        f"answers are right, because a few are far off.{ask_again(score)}"
     )
 
 

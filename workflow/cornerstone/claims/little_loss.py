@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cornerstone.claims import CLAIMS, Claim
-from cornerstone.claims.phrases import ASK_AGAIN, in_percent
+from cornerstone.claims.phrases import ask_again, in_percent
 from cornerstone.claims.tested import Tested
 from cornerstone.claims.verdicts import CONTRADICTED, Case, Finding, in_every
 from cornerstone.scores import Score
@@ -82,7 +82,7 @@ def _cost(number: int) -> str:
 def why_accuracy(score: Score) -> str:
     return (
         f"Little means less than {percent(LITTLE, 0)} points of accuracy here. For the {score.noun} there is no such "
-        f"bound. {ASK_AGAIN}"
+        f"bound.{ask_again(score)}"
     )
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cornerstone.claims.verdicts import Case
+from cornerstone.scores import Score
 from cornerstone.scores.unit import POINTS
 from cornerstone.statistics.resampling import interval
 
-ASK_AGAIN = "Use an accuracy as the score: that needs no new evaluation."
+
+def ask_again(score: Score) -> str:
+    """What to do where an accuracy is needed; nothing where there is none."""
+    return " Use an accuracy as the score: that needs no new evaluation." if score.is_of_choices else ""
 
 
 def in_percent(case: Case) -> str:

@@ -76,6 +76,11 @@ class Score:
         return isfinite(self.range[0])
 
     @property
+    def is_of_choices(self) -> bool:
+        """Whether a task can have it on which answers are chosen, and may be guessed."""
+        return bool(self.stands_for) or CHOICES in self.output_types
+
+    @property
     def reach(self) -> float:
         """The largest difference of two scores: effects and values lie within −reach to reach."""
         return self.range[1] - self.range[0]

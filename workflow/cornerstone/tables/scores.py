@@ -35,12 +35,13 @@ def scores_sections(table: pd.DataFrame, view: View) -> list[Section]:
             "Documents": row.documents,
             unit.score_heading("Full model"): unit.text(row.full),
             "95 % interval": unit.interval(row.full_low, row.full_high),
-            unit.score_heading("Chance"): unit.text(row.chance),
+            **({} if pd.isna(row.chance) else {unit.score_heading("Chance"): unit.text(row.chance)}),
             **_constant_cell(row, view.score),
         }
         for row in table.itertuples()
     ]
-    return [Section("Scores of the full models", _scores_note(view.score), pd.DataFrame(rows))]
+    frame = pd.DataFrame(rows).fillna("")  # tasks where nothing can be guessed, beside others
+    return [Section("Scores of the full models", _scores_note(view.score), frame)]
 
 
 def _constant_cell(row, score: Score) -> dict[str, str]:
@@ -57,7 +58,9 @@ def _scores_note(score: Score) -> str:
         "A collapsed model may always give the same answer: compare with the best constant answer, not with chance "
         "alone."
         if score.is_accuracy
-        else "Chance is the score of equally likely choices.",
+        else "Chance is the score of equally likely choices."
+        if score.is_of_choices
+        else "",
         on_lower_end(score),
     )
 

@@ -41,7 +41,4 @@ def on_lower_end(score: Score) -> str:
     """A warning for a score without a lower end; nothing for others."""
     if score.is_bounded:
         return ""
-    return (
-        f"The {score.noun} has no lower end: a few documents with confidently wrong answers may outweigh all "
-        "others."
-    )
+    return f"The {score.noun} has no lower end: a few documents may outweigh all others."

@@ -15,9 +15,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cornerstone.documents.document import check_documents_file
 from cornerstone.scores import SCORES, Score
 from cornerstone.statistics.shares import mean_shares, shares, top_k_stability
 from cornerstone.values.document_numbers import DocumentNumbers, document_numbers, task_draws, task_means
+from cornerstone.values.perplexities import COLUMNS, DIVISORS, perplexity_rows
 from cornerstone.values.published import Published
 from cornerstone.values.scored_task import read_choices, score_task
 from cornerstone.values.side_by_side import Unshared, on_shared
@@ -35,6 +37,7 @@ class Results:
     published: the paper's numbers, where they concern this study; what its models and tasks are.
     titles:    how sentences in tables call models and tasks.
     corrected: the rows of `corrected.corrected_rows` of every model and task; None where there are none.
+    perplexities: those of `perplexities.perplexity_rows` of every model and task; no rows where there are none.
     """
 
     values: pd.DataFrame
@@ -48,6 +51,7 @@ class Results:
     published: Published = field(default_factory=Published)
     titles: Titles = field(default_factory=Titles)
     corrected: pd.DataFrame | None = None
+    perplexities: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COLUMNS))
 
     @property
     def models(self) -> list[str]:
@@ -100,6 +104,18 @@ def read_measured(
         )
         for files, asked in zip(evaluations, documents, strict=True)
     )
+
+
+def read_perplexities(
+    evaluations: Sequence[Sequence[Path]], documents: Sequence[Path], unshared: Unshared | None = None
+) -> pd.DataFrame:
+    """`perplexity_rows` of each model and task that has any: evaluations[i] of its designs, documents[i]."""
+    tables = [
+        perplexity_rows(on_shared(read_choices(files, asked), unshared or {}))
+        for files, asked in zip(evaluations, documents, strict=True)
+        if set(check_documents_file(asked)["metrics"]) & set(DIVISORS)
+    ]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
 
 
 def cornerstones(values: pd.DataFrame, top_k: int) -> dict[str, list[str]]:

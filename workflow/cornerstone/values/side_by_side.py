@@ -87,6 +87,8 @@ def _without(choices: ChoiceTable, documents: Collection[int]) -> ChoiceTable:
         n_choices=choices.n_choices[kept],
         lengths=choices.lengths[kept],
         right=choices.right[kept],
+        greedy=choices.greedy[:, kept],
+        sizes=choices.sizes[kept],
         own=None if choices.own is None else choices.own[kept],
     )
 

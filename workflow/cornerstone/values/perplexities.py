@@ -1,0 +1,77 @@
+"""Perplexities of targets and whole texts, as lm-eval reports them: of the full model and without each sublayer.
+
+    perplexity_rows(evaluated)          # a row per metric and removal; none of a task of choices
+
+A perplexity is a ratio of sums, raised to a power, and no mean over documents: no game can be made of it, so it has
+effects and no Shapley values. The scores logprob and bits_per_byte are its logarithms with a fixed divisor.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from cornerstone.models.kinds import kind_of
+from cornerstone.scores.choices import ChoiceTable
+from cornerstone.shapley.coalitions import ablation
+from cornerstone.statistics.resampling import bootstrap, interval, resampled_means
+from cornerstone.values.rows import named
+from cornerstone.values.scored_task import EvaluatedTask
+
+DIVISORS = {"perplexity": None, "word_perplexity": 0, "byte_perplexity": 1, "bits_per_byte": 1}
+"""By metric the column of `ChoiceTable.sizes` whose sum divides the sum of the log-likelihoods; None: the documents."""
+FULL = "full model"
+COLUMNS = (
+    *("model", "task", "metric", "label", "kind", "value", "low", "high"),
+    *("increase", "increase_low", "increase_high", "documents", "unit"),
+)
+
+
+def perplexity_rows(evaluated: EvaluatedTask) -> pd.DataFrame:
+    """The COLUMNS, a row per metric that the task reports, of the full model and without each sublayer.
+
+    value: lm-eval's metric, with the 95 % interval low, high of a bootstrap over documents. increase: over the full
+    model's, with its paired interval. The divisors are resampled with their documents.
+    """
+    metrics = [metric for metric in evaluated.metrics if metric in DIVISORS]
+    single = ablation(len(evaluated.labels))
+    choices = next(each for each in evaluated.designs if set(single) <= set(each.coalitions))
+    tables = [_of_metric(choices, evaluated.labels, metric) for metric in metrics]
+    if not tables:
+        return pd.DataFrame(columns=COLUMNS)
+    table = pd.concat(tables, ignore_index=True)
+    return named(table, model=evaluated.model, task=evaluated.task)[list(COLUMNS)]
+
+
+def _of_metric(choices: ChoiceTable, labels: tuple[str, ...], metric: str) -> pd.DataFrame:
+    rows = {removed: row for row, removed in enumerate(choices.coalitions)}
+    asked = choices.loglikelihoods[[rows[removed] for removed in ablation(len(labels))], :, 0]
+    column = DIVISORS[metric]
+    divisors = np.ones(len(choices.documents)) if column is None else choices.sizes[:, column].astype(float)
+    full, values = (
+        _power(metric, asked[0].sum() / divisors.sum()),
+        _power(metric, asked.sum(axis=1) / divisors.sum()),
+    )
+    draws = _power(metric, bootstrap(asked) / resampled_means(divisors[None]))
+    low, high = interval(draws)
+    more_low, more_high = interval(draws[1:] - draws[:1])
+    return pd.DataFrame(
+        {
+            "metric": metric,
+            "label": [FULL, *labels],
+            "kind": ["", *(kind_of(label).name for label in labels)],
+            "value": values,
+            "low": low,
+            "high": high,
+            "increase": [np.nan, *(values[1:] - full)],
+            "increase_low": [np.nan, *more_low],
+            "increase_high": [np.nan, *more_high],
+            "documents": len(choices.documents),
+            "unit": "bits per byte" if metric == "bits_per_byte" else "perplexity",
+        }
+    )
+
+
+def _power(metric: str, loglikelihood: np.ndarray) -> np.ndarray:
+    """The metric from log-likelihoods (nats) per target, word or byte."""
+    return -loglikelihood / np.log(2) if metric == "bits_per_byte" else np.exp(-loglikelihood)
