@@ -15,7 +15,9 @@ def test_experts_that_stay_above_guessing_support_claim_5_and_dense_models_say_n
     assert verdict("5", [1.0, *NOTHING[:5]], SIX, ffn="MoE", **keys) == CONTRADICTED
     dense = one_model([0.5, *NOTHING[:5]], SIX, **keys)
     assert CLAIMS["5"].finding(dense).verdict == NOT_DECIDABLE
-    assert texts(dense)["5"] == "None of the models that can be tested has experts and cornerstones."
+    assert texts(dense)["5"] == (
+        "None of the models that can be tested has experts, cornerstones, and a task on which answers can be guessed."
+    )
 
 
 @pytest.mark.parametrize(("falling", "expected"), [(1, SUPPORTED), (2, CONTRADICTED)])

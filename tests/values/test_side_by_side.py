@@ -112,7 +112,7 @@ def test_every_table_is_that_of_models_that_were_asked_nothing_else(skipped, ali
     for table in study_tables():
         ours, theirs = (pd.read_csv(tmp_path / name / f"{table.name}.csv") for name in ("ours", "theirs"))
         pd.testing.assert_frame_equal(ours, theirs, check_exact=False, rtol=1e-8)
-        if "documents" in ours and "task" in ours:
+        if "documents" in ours and "task" in ours and len(ours):
             assert set(ours.loc[ours["task"] == "boolq", "documents"]) == {27}, table.name
 
 

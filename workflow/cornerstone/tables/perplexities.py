@@ -13,10 +13,9 @@ from cornerstone.values.perplexities import FULL
 MOST_NAMED = 5
 """Of the sublayers without which a metric is worst."""
 NOTE = (
-    "lm-eval's metrics; less is better. In brackets the 95 % interval of a bootstrap over documents, in which the words "
-    "or bytes that divide are resampled too. A perplexity is no mean over documents, so it has effects of single "
-    "removals and no Shapley values; tables/perplexities.csv has those of every sublayer, with the increase over the "
-    "full model."
+    "lm-eval's metrics; less is better. In brackets the 95 % interval of a bootstrap over documents, in which the "
+    "words or bytes that divide are resampled too. A perplexity is no mean over documents, so it has effects of single "
+    "removals and no Shapley values; tables/perplexities.csv has the effect of each."
 )
 
 

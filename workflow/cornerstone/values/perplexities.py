@@ -14,7 +14,7 @@ import pandas as pd
 from cornerstone.models.kinds import kind_of
 from cornerstone.scores.choices import ChoiceTable
 from cornerstone.shapley.coalitions import ablation
-from cornerstone.statistics.resampling import bootstrap, interval, resampled_means
+from cornerstone.statistics.resampling import interval, made_up, resampled_means
 from cornerstone.values.rows import named
 from cornerstone.values.scored_task import EvaluatedTask
 
@@ -52,9 +52,10 @@ def _of_metric(choices: ChoiceTable, labels: tuple[str, ...], metric: str) -> pd
         _power(metric, asked[0].sum() / divisors.sum()),
         _power(metric, asked.sum(axis=1) / divisors.sum()),
     )
-    draws = _power(metric, bootstrap(asked) / resampled_means(divisors[None]))
-    low, high = interval(draws)
-    more_low, more_high = interval(draws[1:] - draws[:1])
+    low, high = interval(_power(metric, _ratio_draws(asked, divisors)))
+    of_full = _ratio_draws(asked[:1], divisors)
+    without = of_full + _ratio_draws(asked[1:] - asked[:1], divisors)
+    more_low, more_high = interval(_power(metric, without) - _power(metric, of_full))
     return pd.DataFrame(
         {
             "metric": metric,
@@ -75,3 +76,14 @@ def _of_metric(choices: ChoiceTable, labels: tuple[str, ...], metric: str) -> pd
 def _power(metric: str, loglikelihood: np.ndarray) -> np.ndarray:
     """The metric from log-likelihoods (nats) per target, word or byte."""
     return -loglikelihood / np.log(2) if metric == "bits_per_byte" else np.exp(-loglikelihood)
+
+
+def _ratio_draws(numbers: np.ndarray, divisors: np.ndarray) -> np.ndarray:
+    """Draws of each row's sum by the sum of the divisors, shape (rows, resamples), over documents with their divisors.
+
+    numbers: (rows, documents). As of other means, two made-up documents are added (see `resampling`); of a ratio, what
+    a document shows is how far it is from the ratio of all.
+    """
+    ratios = numbers.sum(axis=1, keepdims=True) / divisors.sum()
+    drawn = resampled_means(numbers) / resampled_means(divisors[None])
+    return drawn + made_up(numbers - ratios * divisors) / divisors.mean()
