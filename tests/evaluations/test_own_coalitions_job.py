@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cornerstone.documents.document import digest_documents, document_ids, read_documents
+from cornerstone.documents.document import digest_documents, document_ids, read_documents, write_documents
 from cornerstone.evaluations.evaluation import read_evaluation
 from cornerstone.evaluations.parts import parts_folder
 from cornerstone.evaluations.parts import saved_pairs as pairs_in_parts
@@ -16,6 +16,8 @@ from cornerstone.values.score_matrix import Scores
 from cornerstone.values.scored_task import own_choice_table
 from fake_engine import LABELS, loglikelihood, write_study
 from fake_jobs import run, saved_pairs
+
+SHOTS = "Question: what is one and one? Answer: two. Question: what is two and two? Answer: four."
 
 
 @pytest.fixture
@@ -140,3 +142,23 @@ def test_pairs_are_put_together_from_a_documents_rows(job):
 
 def is_smaller(removed, n):
     return len(removed) * 2 == n and 0 not in removed
+
+
+def test_documents_that_begin_alike_have_their_coalitions_together(job):
+    whole = read_documents(job.documents)
+    items = tuple(
+        replace(one, requests=tuple(replace(r, context=f"{SHOTS} {r.context}") for r in one.requests))
+        for one in whole.documents
+    )
+    write_documents(replace(whole, documents=items, digest=digest_documents(items)), job.documents)
+    job = replace(job, documents_per_draw=5)
+    asked = run(job).asked
+    evaluation = read_evaluation(job.output)
+    together = evaluation.documents["drawn_together"]
+    assert sorted(index for group in together for index in group) == list(range(12))
+    assert max(map(len, together)) == 5
+    of = {index: {removed for removed, asked_of in asked if asked_of == index} for index in range(12)}
+    for group in together:
+        assert all(of[index] == of[group[0]] for index in group)
+    assert len({frozenset(of[group[0]]) for group in together}) == len(together)
+    assert run(replace(job, limit=7)).asked == []  # the first ones go together as before

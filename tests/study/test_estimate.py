@@ -14,7 +14,7 @@ from cornerstone.loading.load import load_model
 from cornerstone.models.facts import ModelFacts, facts_from_folder
 from cornerstone.shapley.coalition_tree import least_evaluations
 from cornerstone.shapley.coalitions import ablation, windows
-from cornerstone.study.estimate import _tokens, estimate_need
+from cornerstone.study.estimate import Tokens, _tokens, estimate_need
 from cornerstone.system.errors import CornerstoneError
 from flops import head_flops, sublayer_flops
 from hub import Hub, client_environment, make_content
@@ -91,8 +91,8 @@ def test_operations_are_the_least_work_of_both_designs_and_the_heads_logits():
         disk_bytes=1,
         missing_bytes=1,
     )
-    tokens = {"one": (10.0, 3.0), "two": (5.0, 1.0)}
-    need = estimate_need(facts, "bfloat16", [ablation(4), windows(4, 2)], tokens)
+    tokens = Tokens(10.0, 3.0) + Tokens(5.0, 1.0)
+    need = estimate_need(facts, "bfloat16", [(ablation(4), tokens), (windows(4, 2), tokens)])
     least = least_evaluations(ablation(4), 4) + least_evaluations(windows(4, 2), 4)
     assert need.operations == least * 2 * 100 * 15 + (5 + 3) * 2 * 8 * 30 * 4  # each coalition's own logits
     assert (need.coalitions, need.weight_bytes, need.state_bytes) == (5 + 3, 1000, 5 * 8 * 2)
@@ -105,10 +105,17 @@ def test_of_local_documents_the_scored_tokens_are_counted():
     size = expected_size("piqa", data=data, limit=20)
     assert size.choices == sum(len(f" {row['sol1']} {row['sol2']}") for row in rows) / 20
     assert size.characters > size.choices
-    assert _tokens(30, size) == (30 * size.characters / 4, 30 * size.choices / 4)
-    assert _tokens(30, TaskSize(20, 400.0)) == (3000, 1500)  # where nobody has counted
+    assert _tokens(30, size, together=1) == Tokens(30 * size.characters / 4, 30 * size.choices / 4)
+    assert _tokens(30, TaskSize(20, 400.0)) == Tokens(3000, 1500)  # where nobody has counted
 
 
 def test_a_study_without_a_known_task_needs_no_operations():
     facts = ModelFacts(4, 8, 30, 500, 400.0, 1, 1)
-    assert estimate_need(facts, "float32", [ablation(4)], {}).operations == 0
+    assert estimate_need(facts, "float32", [(ablation(4), Tokens(0, 0))]).operations == 0
+
+
+def test_what_documents_share_is_counted_once_for_those_that_go_together():
+    size = TaskSize(60, 700.0, 20.0, shared=600.0, sharing=60.0)
+    assert _tokens(60, size).in_rows == pytest.approx((60 * 100 + 600) / 4)
+    assert _tokens(60, size, together=1).in_rows == 60 * 700 / 4
+    assert _tokens(60, size, together=4).in_rows == pytest.approx((60 * 100 + 15 * 600) / 4)

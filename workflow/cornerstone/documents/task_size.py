@@ -14,6 +14,7 @@ import datasets
 
 from cornerstone.documents.data_set import data_set_arguments, load_builder, on_the_hub
 from cornerstone.documents.document import Document
+from cornerstone.documents.prefixes import shared_prefixes
 from cornerstone.documents.supported_tasks import number_of_shots, scored_split
 from cornerstone.documents.tasks import build_documents, supported_definition
 
@@ -25,11 +26,15 @@ class TaskSize:
     documents:  how many are evaluated.
     characters: of one document's prompt and choices, on average.
     choices:    the characters of its choices alone, which are scored.
+    shared:     the characters with which others begin too, on average over all documents.
+    sharing:    how many documents begin alike, on average over those that do; 1 where none do.
     """
 
     documents: int | None
     characters: float | None
     choices: float | None = None
+    shared: float = 0.0
+    sharing: float = 1.0
 
 
 def expected_size(
@@ -65,7 +70,10 @@ def expected_size(
     documents = min(count for count in (split.num_examples, sample, limit) if count is not None)
     texts = 1 + number_of_shots(definition, shots)
     characters = split.num_bytes / split.num_examples * texts if split.num_bytes else None
-    return TaskSize(documents, characters)
+    fixed = (definition.get("fewshot_config") or {}).get("sampler") == "first_n"
+    if characters is None or not fixed or texts == 1:
+        return TaskSize(documents, characters)
+    return TaskSize(documents, characters, shared=characters * (texts - 1) / texts, sharing=documents)
 
 
 def _split_on_card(task: str, definition: Mapping[str, Any]) -> datasets.SplitInfo | None:
@@ -76,7 +84,14 @@ def _split_on_card(task: str, definition: Mapping[str, Any]) -> datasets.SplitIn
 
 def _size_of(documents: tuple[Document, ...]) -> TaskSize:
     totals = (sum(map(count, documents)) / len(documents) for count in (_characters, _of_choices))
-    return TaskSize(len(documents), *totals)
+    prefixes = shared_prefixes(documents)
+    alike = sum(len(prefix.documents) for prefix in prefixes)
+    return TaskSize(
+        len(documents),
+        *totals,
+        shared=sum(len(prefix.documents) * prefix.characters for prefix in prefixes) / len(documents),
+        sharing=alike / len(prefixes) if prefixes else 1.0,
+    )
 
 
 def _characters(document: Document) -> int:

@@ -57,7 +57,7 @@ class Evaluation:
     identity:   see `identity.model_identity`.
     documents:  digest of the document set, how many of its documents were evaluated, and the indices of those that
                 were left out because the model's tokenizer cannot score them (left_out; not there where there are
-                none).
+                none), and of those that have their coalitions together (drawn_together, where any do).
     """
 
     model: str

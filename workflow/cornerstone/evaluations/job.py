@@ -128,6 +128,7 @@ def _write_output(job: EvaluationJob, plan: Plan, provenance: dict[str, Any]) ->
             "count": len(documents),
             "of": len(plan.task.documents),
             **left_out,
+            **({"drawn_together": plan.together} if plan.together else {}),
         },
     )
     write_grid(plan.grid, job.output, evaluation)

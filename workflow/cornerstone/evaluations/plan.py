@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cornerstone.documents.document import DocumentSet, digest_documents, document_ids, read_documents
+from cornerstone.documents.document import DocumentSet, digest_documents, read_documents
+from cornerstone.documents.prefixes import draw_ids, drawn_together
 from cornerstone.evaluations.grid import DocumentKey, Grid, empty_grid, evaluated
 from cornerstone.evaluations.identity import model_identity
 from cornerstone.evaluations.parts import Parts, parts_folder
@@ -36,7 +37,8 @@ class EvaluationJob:
     manifest, documents, output: files of the study.
     max_removed:           of the design `windows`, and those with as many coalitions.
     pair_distances:        (nearest, farthest) of the design `pairs`.
-    document_pairs, seed:  of the designs in which each document has coalitions of its own; see `DesignSettings`.
+    document_pairs, seed, documents_per_draw: of the designs in which each document has coalitions of its own; see
+                           `DesignSettings`.
     limit:                 only the first so many documents; None for all.
     skip_unscorable:       whether documents that the model cannot score are left out; else they are refused.
     shard, note:           (number from 1, of how many): only these documents; then `note` is written in the
@@ -58,6 +60,7 @@ class EvaluationJob:
     pair_distances: tuple[int, int] | None = None
     document_pairs: int | None = None
     seed: int | None = None
+    documents_per_draw: int = 1
     limit: int | None = None
     skip_unscorable: bool = False
     shard: tuple[int, int] | None = None
@@ -72,7 +75,9 @@ class EvaluationJob:
 
     @property
     def design_settings(self) -> DesignSettings:
-        return DesignSettings(self.max_removed, self.pair_distances, self.document_pairs, self.seed)
+        return DesignSettings(
+            self.max_removed, self.pair_distances, self.document_pairs, self.seed, self.documents_per_draw
+        )
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,7 @@ class Plan:
     grid:    with what is evaluated already.
     model:   None where nothing needs it.
     left_out: indices of the documents that the model's tokenizer cannot score, ascending.
+    together: indices of the documents that have the same coalitions, where each would have its own.
     """
 
     parts: Parts
@@ -111,6 +117,7 @@ class Plan:
     grid: Grid
     model: Any
     left_out: tuple[int, ...] = ()
+    together: tuple[tuple[int, ...], ...] = ()
 
 
 def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
@@ -146,7 +153,7 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
     if job.design == "exact":
         check_exact_rows(len(sublayers), sum(len(d.requests) for d in documents))
     keys = [DocumentKey(d.index, d.digest, d.n_choices) for d in encoded.values()]
-    ids = document_ids(asked)
+    ids = draw_ids(asked, job.documents_per_draw)
     coalitions = coalitions_of(
         job.design, len(sublayers), job.design_settings, [ids[key.index] for key in keys]
     )
@@ -156,7 +163,13 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
         say(_start_line(job, len(sublayers), len(encoded), count_pairs(grid)))
         model = None if evaluated(grid).all() else _load(job, engine, folder)
     prompts = {encoded[d.index].digest: digest_documents([d]) for d in task.documents if d.index in encoded}
-    return Plan(parts, task, encoded, prompts, grid, model, tuple(sorted(left_out)))
+    together = ()
+    if job.documents_per_draw > 1:
+        together = tuple(
+            tuple(asked[position].index for position in group)
+            for group in drawn_together(asked, job.documents_per_draw)
+        )
+    return Plan(parts, task, encoded, prompts, grid, model, tuple(sorted(left_out)), together)
 
 
 def _load(job: EvaluationJob, engine: Engine, folder: Path) -> Any:

@@ -38,16 +38,18 @@ class DesignSettings:
     pair_distances: (nearest, farthest) of the pairs that are removed.
     document_pairs: pairs of coalitions per document; None for as much work as those windows.
     seed:           with which per-document coalitions are drawn.
+    documents_per_draw: how many documents that begin alike have the same of these.
     """
 
     max_removed: int | None = None
     pair_distances: tuple[int, int] | None = None
     document_pairs: int | None = None
     seed: int | None = None
+    documents_per_draw: int = 1
 
 
 DocumentId = tuple[str, int]
-"""A document's digest, and how many documents of that digest stand before it."""
+"""What a document's coalitions are drawn from: a digest, and how many documents of that digest stand before it."""
 
 
 @dataclass(frozen=True, kw_only=True)

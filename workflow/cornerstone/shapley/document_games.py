@@ -12,6 +12,7 @@ taken over all pairs of a size:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -87,6 +88,18 @@ class DocumentGames:
         """The games of the chosen documents (bool or indices)."""
         arrays = ("full", "bare", "without", "sides", "without_side", "only_side", "covariates")
         return DocumentGames(*(getattr(self, name)[chosen] for name in arrays))
+
+    def of_units(self, units: Sequence[Sequence[int]]) -> DocumentGames:
+        """The games of units of documents that have the same coalitions, by their places, each in one unit.
+
+        A unit's scores are its documents' sums, scaled so that the mean over units is that over documents.
+        """
+        sums = np.zeros((len(units), self.n_documents))
+        for row, places in zip(sums, units, strict=True):
+            row[list(places)] = len(units) / self.n_documents
+        names = ("full", "bare", "without", "without_side", "only_side", "covariates")
+        summed = {name: sums @ getattr(self, name) for name in names}
+        return DocumentGames(**summed, sides=self.sides[[places[0] for places in units]])
 
     def pairs_alone(self) -> DocumentGames:
         """As if single removals were evaluated in pairs alone, like all other coalitions."""

@@ -100,6 +100,7 @@ class StudyConfig:
     max_removed: int
     pair_distance: int
     document_pairs: int | None
+    documents_per_draw: int
     edges: str
     estimator: str
     exact: tuple[str, ...]
@@ -272,6 +273,7 @@ class StudyConfig:
             self.pair_distances_of(design),
             self.document_pairs if DESIGNS[design].for_each else None,
             self.seed if "seed" in DESIGNS[design].needs else None,
+            self.documents_per_draw if DESIGNS[design].for_each else 1,
         )
 
     def coalitions_of(self, design: str, n_sublayers: int) -> list[Removed]:

@@ -1,7 +1,8 @@
 """What a study will need, before anything large is downloaded: `snakemake estimate` prints it.
 
     print_estimate(study)
-    need = estimate_need(facts, "bfloat16", [ablation(64), windows(64, 4)], tokens={"boolq": (300 * 140, 300 * 2)})
+    tokens = Tokens(in_rows=300 * 140, scored=300 * 2)
+    need = estimate_need(facts, "bfloat16", [(ablation(64), tokens), (windows(64, 4), tokens)])
 
 Operations count the sublayers' weight products of the least work that any exact method does (the coalition
 tree), and the head's logits of every coalition's scored tokens; norms and attention scores come on top, some
@@ -13,6 +14,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 import pandas as pd
@@ -22,12 +24,20 @@ from cornerstone.documents.task_size import TaskSize, expected_size
 from cornerstone.models.facts import ModelFacts, facts_from_folder, facts_from_hub
 from cornerstone.shapley.coalition_tree import least_evaluations
 from cornerstone.shapley.coalitions import Removed
+from cornerstone.shapley.designs import DESIGNS
 from cornerstone.study.config import ModelConfig, StudyConfig
 from cornerstone.system.errors import CornerstoneError
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 CHARACTERS_PER_TOKEN = 4.0
 """Of English text, roughly, for vocabularies of 32,000 and more."""
+DRAWS = (1, 4, 16)
+"""Choices of documents_per_draw that are compared."""
+ON_DRAWS = (
+    "Documents that begin alike share the computation of what they share: all of them where all have the same "
+    "coalitions, and documents_per_draw of them where coalitions are per document. These are then one unit of the "
+    "sample: intervals are wider than with as many documents that have coalitions of their own."
+)
 SCORED_PART = 0.5
 """Of a document's tokens are its choices', where nobody has counted: 0.01 of BoolQ's to 0.8 of PIQA's."""
 
@@ -53,12 +63,28 @@ class Need:
 
 
 @dataclass(frozen=True)
+class Tokens:
+    """Of all documents. in_rows: in token trees, what documents share counted once; scored: whose logits are needed."""
+
+    in_rows: float
+    scored: float
+
+    def __add__(self, other: Tokens) -> Tokens:
+        return Tokens(self.in_rows + other.in_rows, self.scored + other.scored)
+
+
+@dataclass(frozen=True)
 class Estimate:
-    """Of one model. documents: how many it is asked, over all tasks."""
+    """Of one model.
+
+    documents: how many it is asked, over all tasks. by_draw: the operations of per-document coalitions by
+    documents_per_draw, where documents begin alike; else nothing.
+    """
 
     facts: ModelFacts
     need: Need
     documents: int
+    by_draw: Mapping[int, float]
 
 
 def print_estimate(study: StudyConfig) -> None:
@@ -77,6 +103,9 @@ def print_estimate(study: StudyConfig) -> None:
         print(_aligned(_task_rows(study, sizes)))
     if estimates:
         print(_aligned(_model_rows(study, estimates)))
+        if draws := _draw_rows(study, estimates):
+            print(_aligned(pd.DataFrame(draws)))
+            print(ON_DRAWS + "\n")
         print("\n".join(_notes(study, estimates)), flush=True)
     if troubles:
         raise CornerstoneError("not in the estimate: " + "; ".join(troubles))
@@ -114,19 +143,35 @@ def _estimate(
             else facts_from_folder(model.folder)
         )
         documents = {name: _asked(study, model.name, name, size) for name, size in sizes.items()}
-        tokens = {name: _tokens(documents[name], size) for name, size in sizes.items()}
-        designs = [study.coalitions_of(design, facts.sublayers) for design in study.designs_of(model.name)]
-        need = estimate_need(facts, model.dtype, designs, tokens)
+
+        def tokens(together: float) -> Tokens:
+            of_tasks = (_tokens(documents[name], size, together) for name, size in sizes.items())
+            return sum(of_tasks, Tokens(0, 0))
+
+        names = study.designs_of(model.name)
+        coalitions = {design: study.coalitions_of(design, facts.sublayers) for design in names}
+        own = [design for design in names if DESIGNS[design].for_each is not None]
+        per_draw = {design: study.documents_per_draw if design in own else inf for design in names}
+        need = estimate_need(facts, model.dtype, [(coalitions[d], tokens(per_draw[d])) for d in names])
+        by_draw = {}
+        if own and any(size.shared for size in sizes.values()):
+            for draw in sorted({*DRAWS, study.documents_per_draw}):
+                asked = [(coalitions[design], tokens(draw)) for design in own]
+                by_draw[draw] = estimate_need(facts, model.dtype, asked).operations
     except CornerstoneError as error:
         troubles.append(f"models.{model.name}: {error}")
         return None
-    return Estimate(facts, need, sum(documents.values()))
+    return Estimate(facts, need, sum(documents.values()), by_draw)
 
 
-def _tokens(documents: int, size: TaskSize) -> tuple[float, float]:
-    """The tokens of so many documents: all of them, and those that are scored."""
+def _tokens(documents: int, size: TaskSize, together: float = inf) -> Tokens:
+    """The tokens of so many documents, of which up to `together` that begin alike share the computation of that."""
     scored = SCORED_PART * size.characters if size.choices is None else size.choices
-    return documents * size.characters / CHARACTERS_PER_TOKEN, documents * scored / CHARACTERS_PER_TOKEN
+    repeated = size.shared * (1 - 1 / min(together, size.sharing))
+    return Tokens(
+        documents * (size.characters - repeated) / CHARACTERS_PER_TOKEN,
+        documents * scored / CHARACTERS_PER_TOKEN,
+    )
 
 
 def _asked(study: StudyConfig, model: str, task: str, size: TaskSize) -> int:
@@ -134,26 +179,19 @@ def _asked(study: StudyConfig, model: str, task: str, size: TaskSize) -> int:
     return size.documents if limit is None else min(limit, size.documents)
 
 
-def estimate_need(
-    facts: ModelFacts,
-    dtype: str,
-    designs: Sequence[Sequence[Removed]],
-    tokens: Mapping[str, tuple[float, float]],
-) -> Need:
-    """What evaluating the coalitions of these designs takes on so many tokens.
-
-    tokens: by task, all in token-tree rows, and those of them whose logits are worked out.
-    """
-    in_rows, scored = (sum(counts[kind] for counts in tokens.values()) for kind in (0, 1))
-    evaluations = sum(least_evaluations(design, facts.sublayers) for design in designs)
+def estimate_need(facts: ModelFacts, dtype: str, designs: Sequence[tuple[Sequence[Removed], Tokens]]) -> Need:
+    """What evaluating the coalitions of these designs takes, each on its tokens."""
     per_evaluation = 2.0 * facts.active_numbers / facts.sublayers
-    coalitions = sum(map(len, designs))
+    per_logits = 2.0 * facts.vocabulary * facts.width
     return Need(
-        coalitions=coalitions,
+        coalitions=sum(len(coalitions) for coalitions, _ in designs),
         weight_bytes=facts.numbers * BYTES[dtype],
-        state_bytes=max(map(len, designs)) * facts.width * BYTES[dtype],
-        operations=evaluations * per_evaluation * in_rows
-        + coalitions * 2.0 * facts.vocabulary * facts.width * scored,
+        state_bytes=max(len(coalitions) for coalitions, _ in designs) * facts.width * BYTES[dtype],
+        operations=sum(
+            least_evaluations(coalitions, facts.sublayers) * per_evaluation * tokens.in_rows
+            + len(coalitions) * per_logits * tokens.scored
+            for coalitions, tokens in designs
+        ),
     )
 
 
@@ -188,6 +226,16 @@ def _model_rows(study: StudyConfig, estimates: Mapping[str, Estimate]) -> pd.Dat
             for name, estimate in estimates.items()
         ]
     )
+
+
+def _draw_rows(study: StudyConfig, estimates: Mapping[str, Estimate]) -> list[dict[str, str]]:
+    """The operations of per-document coalitions by documents_per_draw, of models whose documents begin alike."""
+    return [
+        {"Per-document coalitions, operations": study.model(name).title}
+        | {f"with documents_per_draw: {draw}": f"{operations:.1e}" for draw, operations in by_draw.items()}
+        for name, estimate in estimates.items()
+        if (by_draw := estimate.by_draw)
+    ]
 
 
 def _aligned(table: pd.DataFrame) -> str:

@@ -15,7 +15,8 @@ from typing import Any
 
 import pandas as pd
 
-from cornerstone.documents.document import Document, digest_documents, document_ids, read_documents
+from cornerstone.documents.document import Document, digest_documents, read_documents
+from cornerstone.documents.prefixes import draw_ids
 from cornerstone.documents.unscorable import read_unscorable
 from cornerstone.evaluations.evaluation import read_evaluation_metadata
 from cornerstone.evaluations.identity import agrees, known_identity
@@ -85,7 +86,6 @@ def pairs_by_design(study: StudyConfig, model: str, task: str) -> dict[str, Pair
     except CornerstoneError:
         return None
     documents = _scorable(study, model, task, document_set.documents)
-    ids = document_ids(document_set.documents)
     prompts = {document.index: digest_documents([document]) for document in documents}
     known = known_identity(manifest, dtype=study.model(model).dtype, task_version=document_set.version)
 
@@ -101,8 +101,10 @@ def pairs_by_design(study: StudyConfig, model: str, task: str) -> dict[str, Pair
         if _is_whole(output, known, document_set.digest, rows):
             done = wanted
         else:
-            of_these = [ids[document.index] for document in documents]
-            asked = coalitions_of(design, sublayers, study.design_settings(design), of_these)
+            settings = study.design_settings(design)
+            limited = document_set.documents[: study.document_limit(model, task)]
+            ids = draw_ids(limited, settings.documents_per_draw)
+            asked = coalitions_of(design, sublayers, settings, [ids[one.index] for one in documents])
             done = saved_pairs(parts, is_ours, asked, prompts)
         work = work_in(parts, is_ours)
         pairs[design] = Pairs(done, wanted, work.seconds / work.pairs if work.pairs else None)

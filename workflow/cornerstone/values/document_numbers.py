@@ -36,7 +36,8 @@ class DocumentNumbers:
     documents: Document.index of each.
     full:      shape (documents,): the full model's score.
     effects:   shape (sublayers, documents): full − score without the sublayer.
-    values:    shape (sublayers, documents): the values' estimates; their mean is the value.
+    values:    shape (sublayers, documents): the values' estimates; their mean is the value. Where documents have their
+               coalitions together, shape (sublayers, units): of each unit.
     windows:   the runs of consecutive sublayers that were removed together.
     joint:     shape (windows, documents): full − score without the window.
     single:    shape (windows, documents): sum of the effects of its sublayers.
@@ -49,7 +50,7 @@ class DocumentNumbers:
     pairs:     of sublayers that were removed together, by any design.
     interactions: shape (pairs, documents): see `interactions`.
     drawing:   what drawing each document's own coalitions adds to the variances of its values (`value_contrasts`); None
-               where documents share theirs, and of some of the documents.
+               where documents share theirs, all or some together, and of some of the documents.
     """
 
     model: str
@@ -123,14 +124,17 @@ def document_numbers(
 
 
 def _drawing(estimator: str, study: ScoredTask, estimate: Estimate) -> PairVariances | None:
-    if estimate.corrected is None:
+    if estimate.corrected is None or estimate.per_document.shape[1] != len(study.scores.documents):
         return None
     contrasts = value_contrasts(estimate.per_document.mean(axis=1))
     return pair_variances(ESTIMATORS[estimator].of_documents, study.games, estimate.corrected, contrasts)
 
 
 def common_documents(one: DocumentNumbers, other: DocumentNumbers) -> tuple[DocumentNumbers, DocumentNumbers]:
-    """The numbers of two models, restricted to the documents that both were evaluated on."""
+    """The numbers of two models, restricted to the documents that both were evaluated on.
+
+    Values of units of documents are not restricted: where the documents differ, so may a unit's.
+    """
     shared = sorted(set(one.documents) & set(other.documents))
     return _only(one, shared), _only(other, shared)
 
@@ -160,9 +164,13 @@ def task_seed(task: str) -> tuple[int, int]:
 
 
 def _only(numbers: DocumentNumbers, documents: Sequence[int]) -> DocumentNumbers:
+    if list(documents) == list(numbers.documents):
+        return numbers
     column = {document: i for i, document in enumerate(numbers.documents)}
     columns = [column[document] for document in documents]
-    arrays = ("full", "effects", "values", "joint", "single", "chance", "constant", "interactions")
+    arrays = ["full", "effects", "joint", "single", "chance", "constant", "interactions"]
+    if numbers.values.shape[1] == len(numbers.documents):
+        arrays.append("values")
     return replace(
         numbers,
         documents=tuple(documents),

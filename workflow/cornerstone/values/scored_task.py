@@ -32,6 +32,7 @@ class EvaluatedTask:
     labels:    of the model's sublayers in execution order.
     metrics, output_type: of the task, as lm-eval has them.
     own:       of the design in which each document has its own coalitions; None without such a design.
+    units:     indices of the documents that have these together; none where each has its own.
     available: documents of the task's scored split; 0 where it is not known.
     seconds:   that evaluating each design took.
     """
@@ -42,6 +43,7 @@ class EvaluatedTask:
     metrics: tuple[str, ...]
     designs: tuple[ChoiceTable, ...]
     own: ChoiceTable | None = None
+    units: tuple[tuple[int, ...], ...] = ()
     available: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
 
@@ -104,6 +106,7 @@ def read_choices(evaluations: Sequence[Path], documents: Path) -> EvaluatedTask:
         metrics=document_set.metrics,
         designs=tuple(choice_table(each.table, *asked) for each in some or shared),
         own=next((own_choice_table(each.table, *asked) for each in own), None),
+        units=next((tuple(map(tuple, each.documents.get("drawn_together", ()))) for each in own), ()),
         available=document_set.available,
         seconds={each.design: each.provenance.get("work_seconds", np.nan) for each in read},
     )
@@ -133,7 +136,15 @@ def _games(evaluated: EvaluatedTask, metric: str, scores: Scores) -> DocumentGam
     measures = dict.fromkeys((metric, yardstick().name))
     known = [stack([scores_of(choices, measure) for choices in evaluated.designs]) for measure in measures]
     own = {measure: score_matrix(evaluated.own, measure) for measure in measures}
-    return games_of_pairs(evaluated.own.own, own[metric].T, known, [own[measure].T for measure in measures])
+    games = games_of_pairs(evaluated.own.own, own[metric].T, known, [own[measure].T for measure in measures])
+    return games.of_units(_places(evaluated.units, scores.documents)) if evaluated.units else games
+
+
+def _places(units: Iterable[tuple[int, ...]], documents: Sequence[int]) -> list[list[int]]:
+    """The units by the places of their documents among these, without those that are not there."""
+    place = {index: place for place, index in enumerate(documents)}
+    places = [[place[index] for index in unit if index in place] for unit in units]
+    return [unit for unit in places if unit]
 
 
 def read_scores(evaluations: Sequence[Path], documents: Path, score: str) -> ScoredTask:
