@@ -76,9 +76,9 @@ def planned_stream(
         rest = rest[sum(map(len, groups[-1])) :]
     budgets = [batching.budget_for(group, budget, tree) for group in groups]
     one_row = np.ones(1, dtype=int)
-    order = {one: walk_order([Course(tree, one_row, one.max_states)]) for one in set(budgets)}
+    order = {one: walk_order(Course(tree, one_row, one.max_states)) for one in set(budgets)}
     walks = [order[one] for one in budgets]
-    tokens = [sum(map(batching.tokens_of, group)) for group in groups]
+    tokens = [sum(bundle.tokens for batch in group for bundle in batch) for group in groups]
     states = max(
         state_bytes(model, tree, one, sum(map(batching.padded, group)))
         for one, group in zip(budgets, groups, strict=True)
@@ -86,7 +86,7 @@ def planned_stream(
     resident = weights.outside_bytes + weights.blocks_bytes
     working = working_bytes(model, budget.chunk_tokens)
     return StreamPlan(
-        documents=max(sum(map(len, group)) for group in groups),
+        documents=max(sum(len(bundle.positions) for batch in group for bundle in batch) for group in groups),
         groups=len(groups),
         passes=sum(loaded_bytes(walk, weights.sizes) for walk in walks) / sum(weights.sizes),
         peak_bytes=weights.program_bytes + resident + states + working,
