@@ -241,7 +241,7 @@ def _pace_of_reference(model: LanguageModel, sample: Sample) -> float:
     document = sample.documents[0]
     started = time.monotonic()
     reference_loglikelihoods(model, document, ())
-    tokens = sum(len(request.tokens) for request in document.requests)
+    tokens = sum(map(len, {request.tokens for request in document.requests}))
     return (time.monotonic() - started) / (tokens * len(model.sublayers))
 
 

@@ -2,13 +2,13 @@
 
 extreme_documents(documents)                     # run under all of the check's coalitions
 documents_at_lengths(documents, numbers)         # run with the full model: both sides of each number
-sharing_documents(bundles)                       # of those that share prefixes
-sharing_at_lengths(bundles, numbers)
+sharing_documents(bundles, known)                # of those that share prefixes, besides the known ones
+sharing_at_lengths(bundles, numbers, known)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -72,29 +72,32 @@ def _ends(row: Row) -> Iterator[int]:
     return (1 + row.depths[node] for node in range(len(row.tokens)) if node not in inner)
 
 
-def sharing_documents(bundles: Iterable[Bundle]) -> list[int]:
-    """Positions of documents that share the longest prefix, and the most prefixes one after another, beside one that
-    shares some of these."""
+def sharing_documents(bundles: Iterable[Bundle], known: Collection[int]) -> list[int]:
+    """Documents that share the longest prefix, the most prefixes one after another, and some of the latter.
+
+    known: positions of documents that are checked in any case. Gives those of others that are needed besides, so that
+    two hang on each of these prefixes.
+    """
     rows = _hanging(bundles)
     deepest = max(rows, key=lambda row: row.prefix.depth)
     nested = max(rows, key=lambda row: len(row.prefixes))
     beside = [r for r in rows if r.prefixes[0] is nested.prefixes[0] and r.prefix is not nested.prefix]
-    chosen = [*_ends_on(rows, deepest.prefix), *_ends_on(rows, nested.prefix), *beside[:1]]
-    return list(dict.fromkeys(row.document for row in chosen))
+    return _two_on_each([row.prefix for row in (deepest, nested, *beside[:1])], rows, known)
 
 
-def sharing_at_lengths(bundles: Iterable[Bundle], numbers: Iterable[int]) -> list[int]:
-    """Positions of documents on prefixes whose ends are nearest below, at and above each number, and of documents that
-    lie on both sides of it."""
+def sharing_at_lengths(
+    bundles: Iterable[Bundle], numbers: Iterable[int], known: Collection[int]
+) -> list[int]:
+    """As `sharing_documents`, of prefixes that end nearest below, at and above each number, and that end below it though
+    their rows end above."""
     rows = sorted(_hanging(bundles), key=lambda row: row.prefix.depth)
     chosen: list[Row] = []
     for number in numbers:
         below = [row for row in rows if row.prefix.depth < number]
         beyond = [row for row in rows if row.prefix.depth >= number]
         across = [row for row in below if row.depth > number]
-        for row in (*below[-1:], *beyond[:1], *across[-1:]):
-            chosen += _ends_on(rows, row.prefix)
-    return list(dict.fromkeys(row.document for row in chosen))
+        chosen += [*below[-1:], *beyond[:1], *across[-1:]]
+    return _two_on_each([row.prefix for row in chosen], rows, known)
 
 
 def _hanging(bundles: Iterable[Bundle]) -> list[Row]:
@@ -102,10 +105,16 @@ def _hanging(bundles: Iterable[Bundle]) -> list[Row]:
     return [row for bundle in bundles for row in bundle.rows if row.prefix is not None and row.scored]
 
 
-def _ends_on(rows: Iterable[Row], prefix: Row) -> list[Row]:
-    """The longest and the shortest of the rows on a prefix, directly or on others that hang on it."""
-    on_it = [row for row in rows if any(one is prefix for one in row.prefixes)]
-    return [max(on_it, key=lambda row: len(row.tokens)), min(on_it, key=lambda row: len(row.tokens))]
+def _two_on_each(prefixes: Iterable[Row], rows: Iterable[Row], known: Collection[int]) -> list[int]:
+    """Of each prefix on which fewer than two known documents hang, the documents with the longest and shortest rows."""
+    chosen: dict[int, None] = {}
+    for prefix in prefixes:
+        on_it = sorted(
+            (row for row in rows if any(one is prefix for one in row.prefixes)), key=lambda r: len(r.tokens)
+        )
+        if len({row.document for row in on_it if row.document in known}) < 2:
+            chosen |= dict.fromkeys([on_it[-1].document, on_it[0].document])
+    return list(chosen)
 
 
 def numbers_between(config: Any, shortest: int, longest: int) -> list[int]:

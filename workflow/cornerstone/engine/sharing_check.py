@@ -93,19 +93,19 @@ def _compare_sharing(
 ) -> Comparison:
     """Compare on the sample's documents and on those that share most, and with the full model on those whose prefixes
     end on both sides of a number in the config."""
-    known = {document.index: wanted for document, wanted in zip(sample.documents, sample.wanted, strict=True)}
+    compared = {document.index for document in sample.documents}
+    known = {position for position, document in enumerate(documents) if document.index in compared}
 
     def extended(positions: Sequence[int], coalitions: list[Removed]) -> Sample:
-        chosen = [documents[position] for position in positions]
-        new = reference_sample(model, decoder, [one for one in chosen if one.index not in known], coalitions)
+        chosen = [documents[position] for position in positions if position not in known]
+        new = reference_sample(model, decoder, chosen, coalitions)
         wanted = [by_coalition[: len(coalitions)] for by_coalition in sample.wanted]
         return Sample(sample.documents + new.documents, coalitions, wanted + new.wanted)
 
     shortest = min(prefix.depth for bundle in bundles for prefix in bundle.prefixes)
     longest = max(row.depth for bundle in bundles for row in bundle.rows)
     numbers = numbers_between(text_config(model.network), shortest, longest)
-    samples = [
-        extended(sharing_documents(bundles), sample.coalitions),
-        extended(sharing_at_lengths(bundles, numbers), sample.coalitions[:1]),
-    ]
+    samples = [extended(sharing_documents(bundles, known), sample.coalitions)]
+    if besides := sharing_at_lengths(bundles, numbers, known):
+        samples.append(extended(besides, sample.coalitions[:1]))
     return max((compare(model, decoder, sharing, one) for one in samples), key=lambda one: one.excess)
