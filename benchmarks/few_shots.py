@@ -5,8 +5,8 @@
 
 Documents are like MMLU's with five shots: about 600 tokens that all share, about 80 of their own, and four choices of
 one token. A random Llama evaluates them under single removals and windows. lm-eval (HFLM as in speed.py, at its best
-batch size) is timed on a sample of the coalitions and scaled up: it does the same work for each. Prints a table, and as the
-last line one JSON object.
+batch size) is timed on a sample of the coalitions and scaled up: it does the same work for each. Prints a table, and as
+the last line one JSON object.
 """
 
 from __future__ import annotations

@@ -39,14 +39,13 @@ from cornerstone.engine.check import choose_rows
 from cornerstone.engine.comparison import non_finite
 from cornerstone.engine.decoder import Decoder
 from cornerstone.engine.shared_prefixes import Bundle
-from cornerstone.engine.stream_plan import StreamPlan, load_seconds, planned_stream
+from cornerstone.engine.stream_plan import StreamPlan, compared, load_seconds, planned_stream
 from cornerstone.engine.token_tree import RowKind
 from cornerstone.engine.walk import Counts, Walk
 from cornerstone.loading.encoding import EncodedDocument
 from cornerstone.loading.load import LanguageModel
 from cornerstone.loading.memory import keep_freed_memory
 from cornerstone.loading.refusals import own_code
-from cornerstone.loading.streaming import StreamedWeights
 from cornerstone.shapley.coalition_tree import Forest
 from cornerstone.shapley.coalitions import ForEach, Removed
 from cornerstone.system.errors import CornerstoneError
@@ -146,7 +145,10 @@ def evaluate(
             "engine_seconds": time.monotonic() - checked,
         }
         if model.weights is not None:
-            counts |= evaluation.compared(model.weights, time.monotonic() - checked)
+            seconds = time.monotonic() - checked
+            counts |= compared(
+                evaluation.plan, model.weights, evaluation.most_documents, evaluation.groups, seconds
+            )
     return EvaluationResult(given, evaluation.loglikelihoods, counts)
 
 
@@ -347,30 +349,6 @@ class _Evaluation:
             limit = max(limit, LEAST_PASSES * sum(load_seconds(self.weights)))
         tokens = int(limit / (seconds_per_evaluation * self.per_token))
         self.budget = self.largest.within(tokens, self.batching.longest, len(self.asked.widest.leaves))
-
-    def compared(self, weights: StreamedWeights, seconds: float) -> dict[str, float | str]:
-        """What streaming took, in numbers, and beside the plan in the log."""
-        happened = StreamPlan(
-            documents=self.most_documents,
-            groups=self.groups,
-            passes=weights.bytes_loaded / sum(weights.sizes),
-            peak_bytes=weights.peak_bytes,
-            weight_bytes=0,
-            state_bytes=0,
-            waiting=weights.waited,
-            computing=seconds - weights.waited,
-        )
-        log.info("happened: %s", happened)
-        return {
-            "placement": "streamed",
-            "weight_passes": happened.passes,
-            "planned_weight_passes": self.plan.passes,
-            "weight_bytes_read": weights.bytes_read,
-            "waiting_seconds": happened.waiting,
-            "planned_waiting_seconds": self.plan.waiting,
-            "planned_computing_seconds": self.plan.computing,
-            "largest_group": happened.documents,
-        }
 
     def counted(self) -> dict[str, int | float | str]:
         """What was computed, in numbers.

@@ -88,8 +88,8 @@ def sharing_documents(bundles: Iterable[Bundle], known: Collection[int]) -> list
 def sharing_at_lengths(
     bundles: Iterable[Bundle], numbers: Iterable[int], known: Collection[int]
 ) -> list[int]:
-    """As `sharing_documents`, of prefixes that end nearest below, at and above each number, and that end below it though
-    their rows end above."""
+    """As `sharing_documents`, of the prefixes that end nearest below, at and above each number, and of one that ends
+    below it though its rows end above."""
     rows = sorted(_hanging(bundles), key=lambda row: row.prefix.depth)
     chosen: list[Row] = []
     for number in numbers:

@@ -93,8 +93,8 @@ def _compare_sharing(
 ) -> Comparison:
     """Compare on the sample's documents and on those that share most, and with the full model on those whose prefixes
     end on both sides of a number in the config."""
-    compared = {document.index for document in sample.documents}
-    known = {position for position, document in enumerate(documents) if document.index in compared}
+    compared = {id(document) for document in sample.documents}
+    known = {position for position, document in enumerate(documents) if id(document) in compared}
 
     def extended(positions: Sequence[int], coalitions: list[Removed]) -> Sample:
         chosen = [documents[position] for position in positions if position not in known]
