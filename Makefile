@@ -9,6 +9,7 @@
 # make test-slurm         on a real SLURM, brought up where there is root on Debian
 # make test-slurm-smoke   of these a small study by the literal command
 # make bench              the speed against lm-eval and against the machine's limit
+# make bench-few-shots     the speed on documents that share five shots, against lm-eval
 # make bench-streaming    the speed of streamed weights against that of resident ones
 # make bench-scaling      how the cost grows with blocks, coalitions and documents
 # make bench-own          the rate of per-document coalitions against a design that all share
@@ -31,7 +32,7 @@ RUN := $(VENV)/bin/python -m
 NEWER ?= python3.14 python3.13 python3.12
 CURRENT := .venv-current
 
-.PHONY: demo test test-slow test-families test-environments test-study test-hub test-slurm test-slurm-smoke test-screens bench bench-streaming bench-scaling bench-own bench-values bench-accuracy bench-own-coverage bench-indices bench-products bench-coverage bench-real-shapes audit-current lint pages environment dev-environment current-environment
+.PHONY: demo test test-slow test-families test-environments test-study test-hub test-slurm test-slurm-smoke test-screens bench bench-few-shots bench-streaming bench-scaling bench-own bench-values bench-accuracy bench-own-coverage bench-indices bench-products bench-coverage bench-real-shapes audit-current lint pages environment dev-environment current-environment
 
 demo: environment
 	@$(RUN) snakemake all --configfile config/demo.yaml
@@ -72,6 +73,9 @@ test-slurm-smoke: dev-environment
 
 bench: dev-environment
 	@$(VENV)/bin/python benchmarks/speed.py
+
+bench-few-shots: dev-environment
+	@$(VENV)/bin/python benchmarks/few_shots.py
 
 bench-streaming: dev-environment
 	@$(VENV)/bin/python benchmarks/streaming.py

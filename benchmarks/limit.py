@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 
 from cornerstone.engine.evaluate import EvaluationResult
-from cornerstone.engine.token_tree import tree_row
+from cornerstone.engine.shared_prefixes import bundles_of
+from cornerstone.engine.token_tree import TREE, document_rows
 from cornerstone.loading.encoding import EncodedDocument
 from cornerstone.loading.load import DTYPES, LanguageModel
 from cornerstone.shapley.coalitions import Removed
@@ -50,9 +52,14 @@ def operations_of(
     coalitions: Sequence[Removed],
     result: EvaluationResult,
 ) -> float:
-    """Operations that the engine needed, padding not counted: sublayers, attention over ancestors, head."""
+    """Operations that the engine needed, padding not counted: sublayers, attention over ancestors, head.
+
+    What documents share of prefixes counts once where the engine shared any.
+    """
     states = states_per_sublayer(coalitions, len(model.sublayers))
-    rows = [tree_row(0, document) for document in documents]
+    kind = replace(TREE, shares=result.counts["prefix_tokens"] > 0)
+    alone = [document_rows(position, document, kind) for position, document in enumerate(documents)]
+    rows = [row for bundle in bundles_of(alone, [None] * len(alone), kind) for row in bundle.rows]
     tokens = sum(len(row.tokens) for row in rows)
     attended = sum(depth + 1 for row in rows for depth in row.depths)
     total = result.counts["logits"] * head_flops(model)

@@ -68,7 +68,7 @@ def documents_of(kind: str, count: int, folder: Path | None) -> tuple[list[Docum
 
 
 def _generated(kind: Kind, count: int, rng: random.Random) -> list[Document]:
-    words = [_word(rng) for _ in range(4000)]
+    words = [word(rng) for _ in range(4000)]
 
     def text(length: tuple[float, float]) -> str:
         number = max(1, round(rng.gauss(*length)))
@@ -90,7 +90,8 @@ def _generated(kind: Kind, count: int, rng: random.Random) -> list[Document]:
     return [document(index) for index in range(count)]
 
 
-def _word(rng: random.Random) -> str:
+def word(rng: random.Random) -> str:
+    """A made-up word."""
     return "".join(rng.choice("bdfgklmnprstvz") + rng.choice("aeiou") for _ in range(rng.randint(1, 4)))
 
 

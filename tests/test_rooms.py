@@ -24,7 +24,7 @@ LIBRARIES = {
     "documents": {"datasets", "huggingface_hub", "jinja2", "lm_eval", "numpy", "pyarrow"},
     "models": {"filelock", "huggingface_hub", "tqdm"},
     "loading": {"torch", "transformers"},
-    "engine": {"numpy", "torch"},
+    "engine": {"numpy", "torch", "transformers"},
     "evaluations": {"numpy", "pyarrow"},
     "scores": {"numpy"},
     "values": {"numpy", "pandas"},

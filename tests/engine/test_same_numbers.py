@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from cornerstone.engine.check import TOLERANCES
+from cornerstone.engine.comparison import TOLERANCES
 from cornerstone.engine.evaluate import evaluate
 from cornerstone.engine.reference import reference_loglikelihoods
 from cornerstone.engine.walk import Walk

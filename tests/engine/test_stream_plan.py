@@ -52,7 +52,7 @@ def visits(*evaluations):
 @given(coalitions, st.integers(1, 20))
 def test_subtrees_are_the_same_compute_with_more_visits(some, most):
     tree = coalition_tree(some, BLOCKS)
-    order = walk_order([Course(tree, ONE_ROW, most)])
+    order = walk_order(Course(tree, ONE_ROW, most))
     assert sum(visit.evaluations for visit in order) == least_evaluations(some, N_SUBLAYERS)
     assert {visit.block for visit in order} == {0, 1, 2}
     if most >= len(set(some)):
@@ -61,7 +61,7 @@ def test_subtrees_are_the_same_compute_with_more_visits(some, most):
 
 def test_a_walk_by_subtrees_comes_back_to_the_later_blocks():
     tree = coalition_tree(ablation(N_SUBLAYERS), BLOCKS)
-    order = [visit.block for visit in walk_order([Course(tree, ONE_ROW, 3)])]
+    order = [visit.block for visit in walk_order(Course(tree, ONE_ROW, 3))]
     assert order[:3] == [0, 1, 2]
     assert order.count(0) == 1 and order.count(2) >= 3
 

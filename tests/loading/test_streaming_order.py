@@ -74,7 +74,7 @@ def test_the_next_block_is_read_while_one_computes(folder, monkeypatch):
 def test_the_order_is_known_before_the_walk_and_so_is_each_visits_work(folder, coalitions, most):
     model = resident(folder)
     tree = coalition_tree(coalitions, BLOCKS)
-    visits = walk_order([Course(tree, np.ones(1, int), most)])
+    visits = walk_order(Course(tree, np.ones(1, int), most))
     seen = []
 
     class Recorded(Decoder):
@@ -89,7 +89,7 @@ def test_the_order_is_known_before_the_walk_and_so_is_each_visits_work(folder, c
 
     counts = Counts()
     with torch.inference_mode(), Recorded(model.network, model.blocks) as decoder:
-        requests = Requests.of({0: DOCUMENTS[0].n_choices}, one_tree=True)
+        requests = Requests.of({0: DOCUMENTS[0].n_choices}, [[0]])
         batch = make_batch(decoder, rows_of(DOCUMENTS[:1], TREE), requests, (None,) * 3)
         seen.clear()
         list(Walk(decoder, [batch], tree, Budget(9999, 9999, 9999, most, 999), counts).run())

@@ -11,7 +11,6 @@ from cornerstone.shapley.coalition_tree import (
     Course,
     coalition_forest,
     coalition_tree,
-    joint_groups,
     least_evaluations,
     walk_order,
 )
@@ -135,7 +134,7 @@ def test_groups_partition_the_states_within_the_limit(game, rows, data, most):
     course = Course(forest, rows, most)
     number = data.draw(st.integers(0, len(blocks) - 1))
     states = [state for state in forest.states(number).tolist() if rows[forest.tree[state]]]
-    groups = course.groups(number, states)
+    groups = course.groups(number, states)[::-1]
     assert [state for group in groups for state in group] == states
 
     def leaving(group):
@@ -148,17 +147,39 @@ def test_groups_partition_the_states_within_the_limit(game, rows, data, most):
         assert leaving([*group, after[0]]) > most
 
 
-@given(games(), ROWS, ROWS, st.integers(1, 12))
-def test_batches_side_by_side_do_all_their_work_in_one_order(game, first, second, most):
+@given(games(), ROWS, st.integers(1, 12))
+def test_a_walk_by_subtrees_does_all_the_work(game, rows, most):
     blocks, trees = game
     forest = coalition_forest(trees, blocks)
-    courses = [Course(forest, np.array(rows[: len(trees)]), most) for rows in (first, second)]
-    visits = walk_order(courses)
-    rows = sum(course.rows for course in courses)
+    rows = np.array(rows[: len(trees)])
+    visits = walk_order(Course(forest, rows, most))
     of_trees = [least_evaluations(tree, blocks[-1][-1] + 1) for tree in trees]
     assert sum(visit.evaluations for visit in visits) == int(rows @ np.array(of_trees))
-    together = joint_groups(courses, 0, [course.beginning() for course in courses])
-    assert len(together) >= 1 and all(len(group) == 2 for group in together)
+
+
+def test_the_subtree_of_the_full_model_waits_for_the_others():
+    """Else each state that leaves it waits, as long as it goes on: nearly all would be alive at once."""
+    n = 32
+    blocks = [(2 * place, 2 * place + 1) for place in range(n // 2)]
+    tree = coalition_tree([*ablation(n), *windows(n, 4)], blocks)
+    course = Course(tree, np.ones(1, int), 1)
+
+    def most_alive(block, states, waiting):
+        most = waiting + len(states)
+        for number in range(block, len(blocks)):
+            groups = course.groups(number, states)
+            if len(groups) > 1:
+                left = len(states)
+                for group in groups:
+                    left -= len(group)
+                    most = max(most, most_alive(number, group, waiting + left))
+                return most
+            states = [step.child for step in tree.steps_from(number, states)]
+            most = max(most, waiting + len(states))
+        return most
+
+    assert len(tree.leaves) == 123
+    assert most_alive(0, course.beginning(), 0) <= 12
 
 
 def test_a_tree_of_160_sublayers_is_small_and_made_at_once():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
+from hashlib import blake2b
 
 from cornerstone.engine.budget import peak_states
 from cornerstone.loading.encoding import EncodedDocument
@@ -22,6 +23,7 @@ class Asked:
 
     one_tree: whether all documents have the same.
     least:    of each document, the evaluations that a token of it takes at least (`least_evaluations`).
+    designs:  of each document, a digest of its coalitions, equal where these are.
     widest:   the coalition tree of most live states, which stands for all where memory is planned.
 
     A document's own coalitions are asked for again where they are needed, so that a sequence that draws them on demand
@@ -43,6 +45,7 @@ class Asked:
             )
         self.counts = [0] * len(documents)
         self.least = [0] * len(documents)
+        self.designs = [b""] * len(documents)
         self.widest: Forest | None = None
         for position in range(min(1, len(documents)) if self.one_tree else len(documents)):
             self._look_at(position, model)
@@ -54,6 +57,8 @@ class Asked:
         self.counts[position] = len(coalitions)
         if not coalitions:
             return
+        if not self.one_tree:
+            self.designs[position] = blake2b(repr(coalitions).encode(), digest_size=16).digest()
         _check_coalitions(model, coalitions)
         tree = coalition_forest([coalitions], self.blocks)
         self.least[position] = tree.least_evaluations()
@@ -97,7 +102,7 @@ class Asked:
 
         done: of each document what it has; where all share a tree, of all the same.
         """
-        trees = [list(positions)] if self.one_tree else [[position] for position in positions]
+        trees = self._trees(positions, done)
         if self.one_tree and not any(done.values()):
             return self.widest, trees
         left = []
@@ -105,6 +110,15 @@ class Asked:
             has = done.get(first, ())
             left.append([coalition for coalition in self.of(first) if coalition not in has])
         return coalition_forest(left, self.blocks), trees
+
+    def _trees(self, positions: Sequence[int], done: Mapping[int, Collection[Removed]]) -> list[list[int]]:
+        """The documents that need the same."""
+        if self.one_tree:
+            return [list(positions)]
+        trees: dict[tuple, list[int]] = {}
+        for position in positions:
+            trees.setdefault((self.designs[position], frozenset(done.get(position, ()))), []).append(position)
+        return list(trees.values())
 
 
 def _places(coalitions: Sequence[Removed]) -> dict[Removed, int]:

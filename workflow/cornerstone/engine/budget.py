@@ -19,6 +19,9 @@ CHUNK_TOKENS = {"cpu": 1024, "mps": 8192, "cuda": 32768}
 # stay near a CPU's caches.
 LOGIT_BYTES = {"cpu": 64 << 20, "mps": 256 << 20, "cuda": 1 << 30}
 SOFTMAX_PART = 1 / 4
+# Documents that share a prefix go together with at least so many states alive, and are cut where the memory has no
+# room for that.
+FEWEST_STATES = 4
 # More memory than this gains nothing on a CPU, and jobs run side by side there.
 CPU_CEILING = 2 << 30
 
@@ -113,11 +116,8 @@ def first_budget(
     """
     config = text_config(model.network)
     device = model.device.type
-    bytes_per_number = first_parameter(model.network).element_size()
     chunk_tokens = CHUNK_TOKENS[device]
-    per_state = config.hidden_size * bytes_per_number
-    working = min(working_bytes(model, chunk_tokens), memory_bytes // 2)
-    state_tokens = max(1, (memory_bytes - working) // per_state)
+    state_tokens = room_for_states(model, memory_bytes)
     peak = peak_states(tree)
     wish = batch_tokens or chunk_tokens
     if model.weights is not None:  # a larger wish makes more batches
@@ -132,6 +132,42 @@ def first_budget(
         max_states=max(1, min(peak, state_tokens // longest // 2)),
         logit_rows=max(1, LOGIT_BYTES[device] // (4 * config.vocab_size)),
     )
+
+
+def room_for_states(model: LanguageModel, memory_bytes: int) -> int:
+    """How many tokens' hidden states the memory has room for, beside a block's own activations."""
+    working = min(working_bytes(model, CHUNK_TOKENS[model.device.type]), memory_bytes // 2)
+    per_state = text_config(model.network).hidden_size * first_parameter(model.network).element_size()
+    return max(1, (memory_bytes - working) // per_state)
+
+
+def most_together(model: LanguageModel, memory_bytes: int) -> int:
+    """The room of the most documents that may go together for the prefix that they share."""
+    return room_for_states(model, memory_bytes) // (2 * FEWEST_STATES)
+
+
+@dataclass(frozen=True)
+class PrefixRoom:
+    """The memory that shared prefixes take besides hidden states, as a share of a token's state, for each state.
+
+    kept: keys and values of a prefix's token; mask: of a token, the masks for each token that it may attend to.
+    """
+
+    kept: float
+    mask: float
+
+    @classmethod
+    def of(cls, model: LanguageModel, windows: int) -> PrefixRoom:
+        """windows: how many kinds of attention windows the model has."""
+        config = text_config(model.network)
+        heads = config.num_attention_heads
+        width = (getattr(config, "head_dim", None) or config.hidden_size // heads) / config.hidden_size
+        kept = 2 * width * (getattr(config, "num_key_value_heads", None) or heads)
+        # Masks are there once, however many states are alive, of which there is room for twice as many.
+        return cls(kept, windows / config.hidden_size / (2 * FEWEST_STATES))
+
+
+NO_ROOM = PrefixRoom(0.0, 0.0)
 
 
 def working_bytes(model: LanguageModel, chunk_tokens: int) -> int:

@@ -8,17 +8,16 @@ tried from the cheapest on; when none agrees with the model, the model is refuse
 from __future__ import annotations
 
 import logging
-import math
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import accumulate
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
 
 import torch
 
-from cornerstone.engine.batches import Batch, Requests, make_batches
+from cornerstone.engine.batches import Batch, Requests, make_batch
 from cornerstone.engine.block_arguments import widened
-from cornerstone.engine.budget import CHUNK_TOKENS, first_budget, is_out_of_memory, memory_budget
+from cornerstone.engine.budget import CHUNK_TOKENS, is_out_of_memory
+from cornerstone.engine.comparison import Sample, compare, reference_sample
 from cornerstone.engine.decoder import Decoder, logits_of
 from cornerstone.engine.masks import windows_in_depth
 from cornerstone.engine.reference import reference_loglikelihoods
@@ -30,61 +29,35 @@ from cornerstone.engine.samples import (
     lengths_of_change,
     request_lengths,
 )
-from cornerstone.engine.token_tree import PLAIN, TREE, RowKind, grouped_rows, rows_of, tree_row
+from cornerstone.engine.sharing_check import sharing_if_it_agrees
+from cornerstone.engine.token_tree import PLAIN, TREE, RowKind, document_rows
 from cornerstone.engine.upcast import in_float32
-from cornerstone.engine.walk import Counts, Walk
 from cornerstone.loading.encoding import EncodedDocument
 from cornerstone.loading.load import LanguageModel
 from cornerstone.loading.refusals import Reason, refused
 from cornerstone.loading.sublayers import kinds_of_blocks, one_of_each_kind
-from cornerstone.shapley.coalition_tree import coalition_tree
-from cornerstone.shapley.coalitions import Removed, listed_sublayers
 from cornerstone.system.errors import CornerstoneError, one_line
 
 log = logging.getLogger(__name__)
 
-# How far two right computations of one log-likelihood (nats) may lie apart: absolutely, and relative to it.
-# float32 differs by about 1e-5 with the batch alone; in 8 and 11 bits of mantissa a token's log-probability
-# moves by hundredths, so that these tell a gross mistake only: what is fine, float32 tells.
-TOLERANCES = {"float32": (1e-4, 2e-6), "float16": (0.05, 0.01), "bfloat16": (0.3, 0.03)}
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The worst disagreement between engine and model: nats, and as a multiple of what is tolerated."""
-
-    difference: float
-    excess: float
-    where: str
-
-    def __str__(self) -> str:
-        return f"off by {self.difference:.3g} nats at {self.where}"
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What the check runs: documents under coalitions, and what the model's own forward gives for them.
-
-    wanted: [document][coalition][choice], nats.
-    """
-
-    documents: list[EncodedDocument]
-    coalitions: list[Removed]
-    wanted: list[list[list[float]]]
-
 
 def choose_rows(
-    model: LanguageModel, decoder: Decoder, documents: Sequence[EncodedDocument], allowed: str = "auto"
+    model: LanguageModel,
+    decoder: Decoder,
+    documents: Sequence[EncodedDocument],
+    allowed: str = "auto",
+    designs: Sequence[Hashable] | None = None,
 ) -> RowKind:
     """The cheapest kind of rows that passes the check on the documents.
 
     allowed: "auto", or "tree" or "plain" to try these kinds alone.
+    designs: equal for documents that have the same coalitions, and may share prefixes; None: all have the same.
     Raises CornerstoneError naming the model and the difference when none passes, where the model itself
     gives no finite number, where a sublayer is not whole, and where the documents do not fit the memory.
     """
     _refuse_unknown_tokens(model, documents)
     try:
-        return _choose_rows(model, decoder, documents, allowed)
+        return _choose_rows(model, decoder, documents, allowed, designs or [None] * len(documents))
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
@@ -110,7 +83,11 @@ def _refuse_unknown_tokens(model: LanguageModel, documents: Sequence[EncodedDocu
 
 
 def _choose_rows(
-    model: LanguageModel, decoder: Decoder, documents: Sequence[EncodedDocument], allowed: str
+    model: LanguageModel,
+    decoder: Decoder,
+    documents: Sequence[EncodedDocument],
+    allowed: str,
+    designs: Sequence[Hashable],
 ) -> RowKind:
     """In float32: on the whole model where it is resident in float32, else on one block of each kind, cast up."""
     numbers = one_of_each_kind(kinds_of_blocks(model.network, model.blocks))
@@ -118,15 +95,15 @@ def _choose_rows(
         numbers = sorted(model.weights.held)
     decoder.prove_players(numbers)
     if model.weights is None and model.dtype == "float32":
-        return _row_kind_that_agrees(model, decoder, documents, allowed)
-    kind = _choose_rows_on_cut(model, decoder, documents, allowed, numbers)
+        return _row_kind_that_agrees(model, decoder, documents, allowed, designs)
+    kind = _choose_rows_on_cut(model, decoder, documents, allowed, designs, numbers)
     if model.weights is not None:
         return kind
-    sample = _sample(model, decoder, extreme_documents(documents), check_coalitions(model))
+    sample = reference_sample(model, decoder, extreme_documents(documents), check_coalitions(model))
     kind = replace(kind, pace=_pace_of_reference(model, sample))
-    if (found := compare(model, decoder, kind, sample)).excess > 1:
+    if (found := compare(model, decoder, replace(kind, shares=False), sample)).excess > 1:
         raise refused(model.network, Reason.DISAGREES, f"in {model.dtype} with {kind}: {found}")
-    return kind
+    return sharing_if_it_agrees(model, decoder, documents, kind, sample, designs) if kind.shares else kind
 
 
 def _choose_rows_on_cut(
@@ -134,6 +111,7 @@ def _choose_rows_on_cut(
     decoder: Decoder,
     documents: Sequence[EncodedDocument],
     allowed: str,
+    designs: Sequence[Hashable],
     numbers: Sequence[int],
 ) -> RowKind:
     """As `_row_kind_that_agrees`, on the model cut to some blocks and cast to float32."""
@@ -149,20 +127,20 @@ def _choose_rows_on_cut(
         with in_float32(model.network, others):
             cut = replace(model, blocks=blocks, weights=None, dtype="float32")
             with Decoder(cut.network, cut.blocks, removal=decoder.removal) as small:
-                kind = _row_kind_that_agrees(cut, small, documents, allowed)
+                kind = _row_kind_that_agrees(cut, small, documents, allowed, designs)
         if model.weights is not None:  # its own forward, which else gives the pace, would stream all blocks
             with Decoder(model.network, blocks, removal=decoder.removal) as small:
                 # A quarter of what the job gives a block at once runs about as well, and takes less long.
                 some = CHUNK_TOKENS[model.device.type] // 4
-                kind = replace(kind, pace=measured_pace(small, kind, extreme_documents(documents)[:1], some))
+                kind = replace(kind, pace=measured_pace(small, kind, extreme_documents(documents)[0], some))
     return with_windows(decoder, documents, kind)
 
 
-def measured_pace(
-    decoder: Decoder, kind: RowKind, documents: Sequence[EncodedDocument], chunk_tokens: int
-) -> float:
+def measured_pace(decoder: Decoder, kind: RowKind, document: EncodedDocument, chunk_tokens: int) -> float:
     """Seconds per (token × sublayer) of blocks that get so many tokens at once, or as many as the memory takes."""
-    batch, *_ = _batches(decoder, documents, kind)
+    rows = document_rows(0, document, kind)
+    alike = [row for row in rows if kind.like(row) == kind.like(rows[0])]
+    batch = make_batch(decoder, alike, Requests.of({0: document.n_choices}, [[0]]), kind.windows)
     copies = max(1, chunk_tokens // (batch.shape[0] * batch.shape[1]))
     while True:
         try:
@@ -187,14 +165,18 @@ def _pace_of(decoder: Decoder, batch: Batch, copies: int) -> float:
 
 
 def _row_kind_that_agrees(
-    model: LanguageModel, decoder: Decoder, documents: Sequence[EncodedDocument], allowed: str
+    model: LanguageModel,
+    decoder: Decoder,
+    documents: Sequence[EncodedDocument],
+    allowed: str,
+    designs: Sequence[Hashable],
 ) -> RowKind:
     """The first kind of rows that agrees with the model. Raises CornerstoneError where none does."""
     _refuse_look_ahead(model, documents)
     numbers = config_numbers(model, documents)
     samples = [
-        _sample(model, decoder, extreme_documents(documents), check_coalitions(model)),
-        _sample(model, decoder, documents_at_lengths(documents, numbers), [()]),
+        reference_sample(model, decoder, extreme_documents(documents), check_coalitions(model)),
+        reference_sample(model, decoder, documents_at_lengths(documents, numbers), [()]),
     ]
     # The second together with the first: what lies on both sides of a number must share batches, too.
     samples[1] = Sample(
@@ -218,7 +200,7 @@ def _row_kind_that_agrees(
         else:
             if found.excess <= 1:
                 log.info("check: %s agree with the model to %.1e nats", kind, found.difference)
-                return kind
+                return sharing_if_it_agrees(model, decoder, documents, kind, samples[0], designs)
             failure = f"{kind}: {found}"
         failures.append(failure)
         log.info("check: %s cannot use %s", model.name, failure)
@@ -254,44 +236,13 @@ def _refuse_look_ahead(model: LanguageModel, documents: Sequence[EncodedDocument
         )
 
 
-def _sample(
-    model: LanguageModel, decoder: Decoder, documents: list[EncodedDocument], coalitions: list[Removed]
-) -> Sample:
-    wanted = [
-        [reference_loglikelihoods(model, document, coalition, decoder.removal) for coalition in coalitions]
-        for document in documents
-    ]
-    sample = Sample(documents, coalitions, wanted)
-    _refuse_non_finite(model, sample)
-    return sample
-
-
 def _pace_of_reference(model: LanguageModel, sample: Sample) -> float:
     """Seconds per (token × sublayer) of the model's own forward."""
     document = sample.documents[0]
     started = time.monotonic()
     reference_loglikelihoods(model, document, ())
-    tokens = sum(len(request.tokens) for request in document.requests)
+    tokens = sum(map(len, {request.tokens for request in document.requests}))
     return (time.monotonic() - started) / (tokens * len(model.sublayers))
-
-
-def _refuse_non_finite(model: LanguageModel, sample: Sample) -> None:
-    for document, by_coalition in zip(sample.documents, sample.wanted, strict=True):
-        for coalition, numbers in zip(sample.coalitions, by_coalition, strict=True):
-            for choice, number in enumerate(numbers):
-                if not math.isfinite(number):
-                    raise non_finite(model, document, choice, coalition, number)
-
-
-def non_finite(
-    model: LanguageModel, document: EncodedDocument, choice: int, removed: Removed, number: float
-) -> CornerstoneError:
-    """The error that names a log-likelihood which is NaN or infinite."""
-    return CornerstoneError(
-        f"{model.name}: the log-likelihood of document {document.index}, choice {choice}, without sublayers "
-        f"[{listed_sublayers(removed)}] is {number}: the weights or the dtype {model.dtype} overflow; try dtype "
-        "float32 or bfloat16"
-    )
 
 
 def with_windows(decoder: Decoder, documents: Sequence[EncodedDocument], kind: RowKind) -> RowKind:
@@ -299,67 +250,3 @@ def with_windows(decoder: Decoder, documents: Sequence[EncodedDocument], kind: R
     if kind.name == "plain":
         return kind
     return replace(kind, windows=tuple(windows_in_depth(decoder, request_lengths(documents)[-1])))
-
-
-def compare(model: LanguageModel, decoder: Decoder, kind: RowKind, sample: Sample) -> Comparison:
-    """Compare the engine's log-likelihoods with the sample's.
-
-    The documents run together, as in the job: padding and neighbours must not be felt. Those without
-    branches also run by themselves, for they then get the model's own masks.
-    """
-    absolute, relative = TOLERANCES[model.dtype]
-    documents = sample.documents
-    tree = coalition_tree(
-        sample.coalitions, [tuple(s.index for s in block.sublayers) for block in model.blocks]
-    )
-    worst = Comparison(0.0, 0.0, "")
-    paths = [n for n, document in enumerate(documents) if tree_row(n, document).is_path]
-    for numbers in dict.fromkeys([tuple(range(len(documents))), tuple(paths)]):
-        batch = [documents[number] for number in numbers]
-        got = _engine_loglikelihoods(model, decoder, kind, batch, tree) if batch else []
-        for number, document, ours_of in zip(numbers, batch, got, strict=True):
-            for coalition, row in zip(sample.coalitions, sample.wanted[number], strict=True):
-                for ours, theirs in zip(ours_of[coalition], row, strict=True):
-                    difference = abs(ours - theirs) if math.isfinite(ours) else math.inf
-                    excess = difference / (absolute + relative * abs(theirs))
-                    if excess > worst.excess:
-                        where = f"document {document.index} without [{listed_sublayers(coalition)}]"
-                        worst = Comparison(difference, excess, where)
-    return worst
-
-
-def _engine_loglikelihoods(model, decoder, kind, documents, tree) -> list[dict[Removed, list[float]]]:
-    """Per document, each coalition's log-likelihoods; in ever smaller pieces where memory runs out, one
-    document after another at last."""
-    tokens = sum(len(row.tokens) for row in rows_of(documents, kind))
-    budget = first_budget(model, tree, memory_budget(model.device), tokens)
-    while True:
-        try:
-            return _walked(decoder, kind, documents, tree, budget)
-        except (RuntimeError, MemoryError) as error:
-            smaller = budget.halved(1, 0) if is_out_of_memory(error) else None
-            if smaller is None and (len(documents) == 1 or not is_out_of_memory(error)):
-                raise
-        if smaller is None:
-            alone = [_engine_loglikelihoods(model, decoder, kind, [one], tree) for one in documents]
-            return [found for (found,) in alone]
-        # Only here, for the exception holds the frames, and they the tensors.
-        budget = smaller
-
-
-def _batches(decoder: Decoder, documents: Sequence[EncodedDocument], kind: RowKind) -> list[Batch]:
-    """All rows of the documents, whose requests are numbered through."""
-    choices = {position: document.n_choices for position, document in enumerate(documents)}
-    requests = Requests.of(choices, one_tree=True)
-    return make_batches(decoder, grouped_rows(rows_of(documents, kind), kind), requests, kind)
-
-
-def _walked(decoder, kind, documents, tree, budget) -> list[dict[Removed, list[float]]]:
-    starts = [0, *accumulate(document.n_choices for document in documents)]
-    found: list[dict[Removed, list[float]]] = [{} for _ in documents]
-    walk = Walk(decoder, _batches(decoder, documents, kind), tree, budget, Counts())
-    for leaves, sums in walk.run():
-        for leaf, (numbers, _) in zip(leaves, sums, strict=True):
-            for start, document, found_of in zip(starts[:-1], documents, found, strict=True):
-                found_of[tree.leaves[leaf]] = numbers[start : start + document.n_choices].tolist()
-    return found

@@ -79,8 +79,11 @@ class Decoder:
         token_ids: Tensor,
         attention_mask: Tensor | None = None,
         position_ids: Tensor | None = None,
+        cache: Any = None,
     ) -> tuple[Tensor, list[BlockArguments]]:
         """Run everything before the blocks: the first hidden state (B, T, D) and each block's arguments.
+
+        cache: of past keys and values, which the model hands to its blocks as it is.
 
         Which of their dimensions is the batch no shape tells for certain: it is the one that grows when the
         head runs once more with one row more.
@@ -89,20 +92,21 @@ class Decoder:
         inputs = {"input_ids": token_ids} | {
             name: value for name, value in optional.items() if value is not None
         }
-        record = self._record(inputs)
-        wider = self._record({name: torch.cat([value, value[:1]]) for name, value in inputs.items()})
+        record = self._record(inputs, cache)
+        wider = self._record({name: torch.cat([value, value[:1]]) for name, value in inputs.items()}, cache)
         arguments = [
             replace(one, batch_dims=grown_dims(one, other))
             for one, other in zip(record.arguments, wider.arguments, strict=True)
         ]
         return record.hidden, arguments
 
-    def _record(self, inputs: dict[str, Tensor]) -> _Record:
+    def _record(self, inputs: dict[str, Tensor], cache: Any = None) -> _Record:
         record = _Record(self.network, self._forms)
         with ExitStack() as stack:
             for number, block in enumerate(self.blocks):
                 stack.enter_context(replaced_forward(block.module, record.at(number)))
-            self.network.base_model(use_cache=False, **inputs)
+            past = {} if cache is None else {"past_key_values": cache}
+            self.network.base_model(use_cache=False, **inputs, **past)
         return record
 
     # -- blocks ----------------------------------------------------------------------------------------

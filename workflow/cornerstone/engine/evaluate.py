@@ -25,17 +25,27 @@ from torch import Tensor
 
 from cornerstone.engine.asked import Asked
 from cornerstone.engine.batches import Batching, Requests, make_batches
-from cornerstone.engine.budget import Budget, first_budget, is_out_of_memory, memory_budget
-from cornerstone.engine.check import choose_rows, non_finite
+from cornerstone.engine.budget import (
+    FEWEST_STATES,
+    NO_ROOM,
+    Budget,
+    PrefixRoom,
+    first_budget,
+    is_out_of_memory,
+    memory_budget,
+    most_together,
+)
+from cornerstone.engine.check import choose_rows
+from cornerstone.engine.comparison import non_finite
 from cornerstone.engine.decoder import Decoder
-from cornerstone.engine.stream_plan import StreamPlan, load_seconds, planned_stream
+from cornerstone.engine.shared_prefixes import Bundle
+from cornerstone.engine.stream_plan import StreamPlan, compared, load_seconds, planned_stream
 from cornerstone.engine.token_tree import RowKind
 from cornerstone.engine.walk import Counts, Walk
 from cornerstone.loading.encoding import EncodedDocument
 from cornerstone.loading.load import LanguageModel
 from cornerstone.loading.memory import keep_freed_memory
 from cornerstone.loading.refusals import own_code
-from cornerstone.loading.streaming import StreamedWeights
 from cornerstone.shapley.coalition_tree import Forest
 from cornerstone.shapley.coalitions import ForEach, Removed
 from cornerstone.system.errors import CornerstoneError
@@ -84,7 +94,7 @@ class EvaluationResult:
 class _Task:
     """Documents that still need coalitions, largest rows first; done: of each, by position, what it has already."""
 
-    positions: list[int]
+    bundles: list[Bundle]
     done: dict[int, set[Removed]] = field(default_factory=dict)
 
 
@@ -127,7 +137,7 @@ def evaluate(
             stack.enter_context(model.weights.loading())
         with own_code(model.network, model.name):
             decoder = stack.enter_context(Decoder(model.network, model.blocks, model.weights))
-            kind = choose_rows(model, decoder, documents, rows)
+            kind = choose_rows(model, decoder, documents, rows, asked.designs)
         if model.weights is not None:
             model.weights.let_go()
         evaluation = _Evaluation(model, decoder, kind, documents, asked, on_block, on_progress)
@@ -140,7 +150,10 @@ def evaluate(
             "engine_seconds": time.monotonic() - checked,
         }
         if model.weights is not None:
-            counts |= evaluation.compared(model.weights, time.monotonic() - checked)
+            seconds = time.monotonic() - checked
+            counts |= compared(
+                evaluation.plan, model.weights, evaluation.most_documents, evaluation.groups, seconds
+            )
     return EvaluationResult(given, evaluation.loglikelihoods, evaluation.greedy, counts)
 
 
@@ -167,9 +180,12 @@ class _Evaluation:
         ]
         self.greedy = [np.zeros(numbers.shape, dtype=bool) for numbers in self.loglikelihoods]
         self.counts = Counts()
-        self.batching = Batching(documents, kind, self.weights is not None, asked.mean_states())
-        self.total = sum(n * tokens for n, tokens in zip(asked.least, self.batching.tokens, strict=True))
-        self.per_token = max(1.0, self.total / max(1, sum(self.batching.tokens)))
+        room = PrefixRoom.of(model, len(set(kind.windows))) if kind.shares else NO_ROOM
+        states = asked.mean_states()
+        self.batching = Batching(documents, kind, self.weights is not None, states, asked.designs, room)
+        # (state × token × sublayer) evaluations of all documents, and of a token on average.
+        self.total: int
+        self.per_token: float
         # The most that memory allows, and what the time between two blocks leaves of it.
         self.largest: Budget
         self.budget: Budget
@@ -182,6 +198,13 @@ class _Evaluation:
         """Fix the budget to start with."""
         reserved = 0 if self.weights is None else self.weights.bytes_to_come
         memory_bytes = memory_bytes or memory_budget(self.model.device, reserved)
+        if cut := self.batching.cut_to(most_together(self.model, memory_bytes)):
+            log.info(
+                "the documents of %d shared prefixes do not fit in memory together: each part computes them",
+                cut,
+            )
+        self.total = sum(self.asked.least[one.positions[0]] * one.tokens for one in self.batching.bundles)
+        self.per_token = max(1.0, self.total / sum(one.tokens for one in self.batching.bundles))
         tree, longest = self.asked.widest, self.batching.longest
         self.largest = first_budget(self.model, tree, memory_bytes, longest, batch_tokens)
         self.limit_seconds = seconds
@@ -194,23 +217,25 @@ class _Evaluation:
 
     def run(self) -> None:
         """Work through the documents, largest first: what does not fit in memory shows at once."""
-        tasks = [_Task([position for position in self.batching.in_order() if self.asked.counts[position]])]
+        wanted = [one for one in self.batching.in_order() if self.asked.counts[one.positions[0]]]
+        tasks = [_Task(wanted)]
         while tasks:
             task = tasks.pop()
-            now = self.batching.next_batches(task.positions, self.budget)
-            if rest := task.positions[sum(map(len, now)) :]:
+            now = self.batching.next_batches(task.bundles, self.budget)
+            if rest := task.bundles[sum(map(len, now)) :]:
                 tasks.append(_Task(rest, task.done))
             if left := self._run_batches(now, task.done, again=bool(tasks)):
                 tasks.append(left)
 
     def _run_batches(
-        self, batches: list[list[int]], done: dict[int, set[Removed]], again: bool
+        self, batches: list[list[Bundle]], done: dict[int, set[Removed]], again: bool
     ) -> _Task | None:
         """Evaluate some documents; those that did not fit in memory come back as a task.
 
         done: of each document the coalitions that it has; again: whether more documents follow.
         """
-        positions = [position for batch in batches for position in batch]
+        bundles = [bundle for batch in batches for bundle in batch]
+        positions = [position for bundle in bundles for position in bundle.positions]
         done = self.asked.begun(positions, done)
         started, waited = time.monotonic(), self._waited()
         before = self.counts.tokens
@@ -235,7 +260,7 @@ class _Evaluation:
                 for has, coalitions in {id(done[n]): (done[n], own) for n, own in finished}.values():
                     has.update(coalitions)
         if ran_out:
-            return self._after_running_out(positions, done)
+            return self._after_running_out(bundles, done)
         seconds = time.monotonic() - started - (self._waited() - waited)
         self._limit_time(seconds / max(1, self.counts.tokens - before))
         return None
@@ -245,14 +270,14 @@ class _Evaluation:
         return 0.0 if self.weights is None else self.weights.waited
 
     def _walk(
-        self, positions: list[int], batches: list[list[int]], done: dict[int, set[Removed]], again: bool
+        self, positions: list[int], batches: list[list[Bundle]], done: dict[int, set[Removed]], again: bool
     ) -> Iterator[EvaluatedBlock]:
         """Evaluate what some documents lack."""
         forest, trees = self.asked.forest(positions, done)
         budget = self.batching.budget_for(batches, self.budget, self.asked.widest)
         choices = {position: self.documents[position].n_choices for position in positions}
-        groups = [rows for batch in batches for rows in self.batching.groups(batch)]
-        made = make_batches(self.decoder, groups, Requests.of(choices, self.asked.one_tree), self.kind)
+        row_batches = [one for batch in batches for one in self.batching.row_batches(batch, budget)]
+        made = make_batches(self.decoder, row_batches, Requests.of(choices, trees), self.kind)
         walk = Walk(self.decoder, made, forest, budget, self.counts, self._report, again)
         for leaves, sums in walk.run():
             yield self._block(forest, trees, leaves, sums)
@@ -300,20 +325,25 @@ class _Evaluation:
             document, number = self.documents[position], float(numbers[row, choice])
             raise non_finite(self.model, document, int(choice), coalitions[row], number)
 
-    def _after_running_out(self, positions: list[int], done: dict[int, set[Removed]]) -> _Task:
+    def _after_running_out(self, bundles: list[Bundle], done: dict[int, set[Removed]]) -> _Task:
         """Halve what runs at once; what was handed over already stays done."""
         if self.model.device.type == "cuda":
             torch.cuda.empty_cache()
-        tokens = self.batching.tokens_of(positions)
-        smaller = self.budget.halved(len(positions), tokens)
+        tokens = sum(map(self.batching.room, bundles))
+        documents = sum(len(bundle.positions) for bundle in bundles)
+        few = self.budget.max_states <= FEWEST_STATES
+        smaller = self.budget.halved(len(bundles), tokens)
+        if len(bundles) == 1 and documents > 1 and few:
+            smaller = self.budget.halved(documents, tokens)
+            bundles = self.batching.cut(bundles[0])
         if smaller is None:
             raise CornerstoneError(
-                f"{self.model.name}: document {self.documents[positions[0]].index} ({tokens} tokens) does "
+                f"{self.model.name}: document {self.documents[bundles[0].positions[0]].index} ({tokens} tokens) does "
                 "not fit in memory even alone: free memory, or choose a smaller dtype or another device"
             )
-        log.info("out of memory with %d documents: going on with smaller batches", len(positions))
+        log.info("out of memory with %d documents: going on with smaller batches", documents)
         self.budget = self.largest = smaller
-        left = [position for position in positions if len(done[position]) < self.asked.counts[position]]
+        left = [one for one in bundles if len(done[one.positions[0]]) < self.asked.counts[one.positions[0]]]
         return _Task(left, done)
 
     def _limit_time(self, seconds_per_evaluation: float) -> None:
@@ -328,47 +358,30 @@ class _Evaluation:
         tokens = int(limit / (seconds_per_evaluation * self.per_token))
         self.budget = self.largest.within(tokens, self.batching.longest, len(self.asked.widest.leaves))
 
-    def compared(self, weights: StreamedWeights, seconds: float) -> dict[str, float | str]:
-        """What streaming took, in numbers, and beside the plan in the log."""
-        happened = StreamPlan(
-            documents=self.most_documents,
-            groups=self.groups,
-            passes=weights.bytes_loaded / sum(weights.sizes),
-            peak_bytes=weights.peak_bytes,
-            weight_bytes=0,
-            state_bytes=0,
-            waiting=weights.waited,
-            computing=seconds - weights.waited,
-        )
-        log.info("happened: %s", happened)
-        return {
-            "placement": "streamed",
-            "weight_passes": happened.passes,
-            "planned_weight_passes": self.plan.passes,
-            "weight_bytes_read": weights.bytes_read,
-            "waiting_seconds": happened.waiting,
-            "planned_waiting_seconds": self.plan.waiting,
-            "planned_computing_seconds": self.plan.computing,
-            "largest_group": happened.documents,
-        }
-
     def counted(self) -> dict[str, int | float | str]:
         """What was computed, in numbers.
 
         coalitions:         the most of a document.
+        row_tokens:         in the rows, what documents share of prefixes once.
+        prefix_tokens:      of these in shared prefixes.
+        shared_tokens:      that the rows would have more if documents shared nothing.
         tokens:             (coalition × token), what a pass over the rows for each coalition would run.
         evaluations:        (state × token × sublayer) made, real tokens only.
         least_evaluations:  the least that any exact method makes on these rows and coalitions.
         padded_evaluations: those made with padding, as the sublayers themselves counted them.
         logits:             scored tokens whose logits were worked out.
         """
-        tokens = self.batching.tokens
+        bundles = self.batching.bundles
+        tokens = sum(bundle.tokens for bundle in bundles)
+        alone = sum(len(row.tokens) for rows in self.batching.rows for row in rows)
         return {
             "rows": self.kind.name,
             "documents": len(self.documents),
             "coalitions": max(self.asked.counts),
-            "row_tokens": sum(tokens),
-            "tokens": sum(n * of_one for n, of_one in zip(self.asked.counts, tokens, strict=True)),
+            "row_tokens": tokens,
+            "prefix_tokens": sum(len(prefix.tokens) for bundle in bundles for prefix in bundle.prefixes),
+            "shared_tokens": alone - tokens,
+            "tokens": sum(self.asked.counts[one.positions[0]] * one.tokens for one in bundles),
             "evaluations": self.counts.tokens,
             "least_evaluations": self.total,
             "padded_evaluations": self.decoder.counted(),

@@ -1,4 +1,4 @@
-"""Masks for tree rows: a token attends to its ancestors, at most a layer's window of them.
+"""Masks for tree rows: a token attends to its ancestors, in shared prefixes too, at most a layer's window of them.
 
 Attention implementations differ in what they make of a boolean mask (eager attention adds it, silently
 wrong), so masks are floats: 0 where a token attends, the dtype's least number where it does not.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -22,16 +23,29 @@ class RowTensors:
     """Rows padded to one length T, on the model's device.
 
     token_ids: (B, T); depths: (B, T); ancestors: (B, T, T) bool, a token is its own ancestor, None where
-    every row is a path. Padding follows the tokens and attends to itself alone.
+    every row is a path and none is or hangs on a prefix. Padding follows the tokens, and attends to no other of them.
+    prefix_depths: (B, P) of the tokens of the prefixes on which the rows hang, ABSENT for their padding.
     """
 
     token_ids: Tensor
     depths: Tensor
     ancestors: Tensor | None
+    prefix_depths: Tensor
+
+    @property
+    def before(self) -> int:
+        """P, tokens of the prefixes, padding included."""
+        return self.prefix_depths.shape[1]
 
 
-def row_tensors(rows: Sequence[Row], device: torch.device) -> RowTensors:
-    """Pad rows to the longest one; the mask is left out where the model's own causal mask is right."""
+ABSENT = -1
+
+
+def row_tensors(rows: Sequence[Row], device: torch.device, before: Sequence[int] = ()) -> RowTensors:
+    """Pad rows to the longest one; the mask is left out where the model's own causal mask is right.
+
+    before: the lengths to which the prefixes are padded on which the rows hang, the outermost first.
+    """
     length = max(len(row.tokens) for row in rows)
     token_ids = torch.zeros((len(rows), length), dtype=torch.long)
     depths = torch.zeros((len(rows), length), dtype=torch.long)
@@ -39,13 +53,22 @@ def row_tensors(rows: Sequence[Row], device: torch.device) -> RowTensors:
         token_ids[number, : len(row.tokens)] = torch.tensor(row.tokens)
         depths[number, : len(row.tokens)] = torch.tensor(row.depths)
     ancestors = None
-    if not all(row.is_path for row in rows):
+    if not all(row.is_path and row.scored for row in rows):
         ancestors = torch.stack([_ancestors(row, length) for row in rows]).to(device)
-    return RowTensors(token_ids.to(device), depths.to(device), ancestors)
+    prefix_depths = torch.stack([_prefix_depths(row, before) for row in rows])
+    return RowTensors(token_ids.to(device), depths.to(device), ancestors, prefix_depths.to(device))
+
+
+def _prefix_depths(row: Row, before: Sequence[int]) -> Tensor:
+    """(P,) the depths of the tokens of a row's prefixes, each padded."""
+    depths = torch.full((sum(before),), ABSENT, dtype=torch.long)
+    for prefix, start in zip(row.prefixes, accumulate(before, initial=0), strict=False):
+        depths[start : start + len(prefix.tokens)] = torch.tensor(prefix.depths)
+    return depths
 
 
 def _ancestors(row: Row, length: int) -> Tensor:
-    """(T, T) bool: which tokens each token attends to."""
+    """(T, T) bool: which of the row's tokens each of them attends to."""
     seen = torch.eye(length, dtype=torch.bool)
     if row.is_path:
         seen |= torch.ones(length, length, dtype=torch.bool).tril()
@@ -58,10 +81,15 @@ def _ancestors(row: Row, length: int) -> Tensor:
 
 
 def float_mask(tensors: RowTensors, window: int | None, dtype: torch.dtype) -> Tensor:
-    """The additive mask (B, 1, T, T) of a layer; `window` counts the tokens a token sees, itself included."""
+    """The additive mask (B, 1, T, P + T) of a layer; `window` counts the tokens a token sees, itself included."""
     seen = tensors.ancestors
+    depths = tensors.depths
+    if tensors.before:
+        present = tensors.prefix_depths != ABSENT
+        seen = torch.cat([present[:, None].expand(-1, seen.shape[1], -1), seen], dim=-1)
+        depths = torch.cat([tensors.prefix_depths, depths], dim=-1)
     if window is not None:
-        distance = tensors.depths[:, :, None] - tensors.depths[:, None, :]
+        distance = tensors.depths[:, :, None] - depths[:, None, :]
         seen = seen & (distance < window)
         # Padding has depth 0 and would lose itself only at a window of 0, which no model has.
     mask = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
@@ -84,15 +112,15 @@ def windows_in_depth(decoder: Decoder, length: int) -> list[int | None]:
     found: dict[int, int | None] = {}
     windows = []
     for block, one in enumerate(arguments):
-        mask = _only_mask(one, block, length + 1)
+        mask = _only_mask(one, block, (length + 1, length + 1))
         if id(mask) not in found:
             found[id(mask)] = _window_of(mask[0, 0, :length, :length], block)
         windows.append(found[id(mask)])
     return windows
 
 
-def _only_mask(arguments: BlockArguments, block: int, length: int) -> Tensor:
-    masks = [t for t in arguments.tensors() if t.ndim == 4 and t.shape[-2:] == (length, length)]
+def _only_mask(arguments: BlockArguments, block: int, shape: tuple[int, int]) -> Tensor:
+    masks = [t for t in arguments.tensors() if t.ndim == 4 and t.shape[-2:] == shape]
     if len(masks) != 1:
         raise ValueError(f"block {block} is given {len(masks)} attention masks")
     return masks[0]
@@ -120,7 +148,7 @@ def with_tree_masks(
     length = tensors.token_ids.shape[1]
 
     def replaced(one: BlockArguments, block: int) -> BlockArguments:
-        given = _only_mask(one, block, length)
+        given = _only_mask(one, block, (length, tensors.before + length))
         return one.map(lambda tensor: masks[windows[block]] if tensor is given else tensor)
 
     return [replaced(one, block) for block, one in enumerate(arguments)]

@@ -63,15 +63,25 @@ def reference_loglikelihoods(
     removal: Removal = REMOVALS["zero"],
 ) -> list[float]:
     """Log-likelihood (nats) of each choice of a document, summed over its continuation's tokens; of a text in all."""
-    found = [0.0] * document.n_choices
+    lengths: dict[
+        tuple[int, ...], int
+    ] = {}  # of each different input, the most targets; choices may share one
+    for request in document.requests:
+        lengths[request.tokens] = max(lengths.get(request.tokens, 0), len(request.targets))
     with sublayers_removed(model, removed, removal):
-        for number, request in enumerate(document.requests):
-            found[document.choice(number)] += _loglikelihood(model, request)
+        ends = {tokens: _logprobs(model, tokens, length) for tokens, length in lengths.items()}
+    found = [0.0] * document.n_choices
+    for number, request in enumerate(document.requests):
+        found[document.choice(number)] += _loglikelihood(ends[request.tokens], request)
     return found
 
 
-def _loglikelihood(model: LanguageModel, request: EncodedRequest) -> float:
-    token_ids = torch.tensor([request.tokens], device=model.device)
-    logits = model.network(input_ids=token_ids, use_cache=False).logits[0, -len(request.targets) :].float()
-    targets = torch.tensor(request.targets, device=model.device)
-    return float(logits.log_softmax(-1).gather(1, targets[:, None]).sum())
+def _logprobs(model: LanguageModel, tokens: tuple[int, ...], length: int) -> torch.Tensor:
+    """Log-probabilities (length, vocabulary) after each of the last tokens of an input."""
+    token_ids = torch.tensor([tokens], device=model.device)
+    return model.network(input_ids=token_ids, use_cache=False).logits[0, -length:].float().log_softmax(-1)
+
+
+def _loglikelihood(logprobs: torch.Tensor, request: EncodedRequest) -> float:
+    targets = torch.tensor(request.targets, device=logprobs.device)
+    return float(logprobs[-len(targets) :].gather(1, targets[:, None]).sum())

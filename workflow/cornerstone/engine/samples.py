@@ -2,17 +2,20 @@
 
 extreme_documents(documents)                     # run under all of the check's coalitions
 documents_at_lengths(documents, numbers)         # run with the full model: both sides of each number
+sharing_documents(bundles, known)                # of those that share prefixes, besides the known ones
+sharing_at_lengths(bundles, numbers, known)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 
 from cornerstone.engine.block_arguments import BlockArguments
 from cornerstone.engine.decoder import Decoder
+from cornerstone.engine.shared_prefixes import Bundle
 from cornerstone.engine.token_tree import ROOT, Row, tree_row
 from cornerstone.loading.encoding import EncodedDocument
 from cornerstone.loading.load import LanguageModel
@@ -29,19 +32,14 @@ def extreme_documents(documents: Sequence[EncodedDocument]) -> list[EncodedDocum
     by_length = sorted(rows, key=lambda row: len(row.tokens))
     chosen = [
         by_length[-1],
-        max(rows, key=depth),
+        max(rows, key=lambda row: row.depth),
         max(rows, key=stretch),
-        max(rows, key=lambda row: (stretch(row) > 0, depth(row))),
+        max(rows, key=lambda row: (stretch(row) > 0, row.depth)),
         max(rows, key=lambda row: (row.parents.count(ROOT), len(row.tokens))),
         by_length[len(by_length) // 2],
         by_length[0],
     ]
     return [documents[position] for position in dict.fromkeys(row.document for row in chosen)]
-
-
-def depth(row: Row) -> int:
-    """Tokens on the longest path of a row."""
-    return 1 + max(row.depths)
 
 
 def stretch(row: Row) -> int:
@@ -58,7 +56,7 @@ def documents_at_lengths(
     """For each number the documents whose requests, or whose whole rows, are nearest below, at and above it."""
     rows = [tree_row(position, document) for position, document in enumerate(documents)]
     chosen: dict[int, None] = {}
-    for measure in (depth, lambda row: min(_ends(row)), lambda row: len(row.tokens)):
+    for measure in (lambda row: row.depth, lambda row: min(_ends(row)), lambda row: len(row.tokens)):
         measured = sorted((measure(row), row.document) for row in rows)
         for number in numbers:
             below = [position for length, position in measured if length < number]
@@ -72,6 +70,51 @@ def _ends(row: Row) -> Iterator[int]:
     """The lengths of a row's paths."""
     inner = set(row.parents)
     return (1 + row.depths[node] for node in range(len(row.tokens)) if node not in inner)
+
+
+def sharing_documents(bundles: Iterable[Bundle], known: Collection[int]) -> list[int]:
+    """Documents that share the longest prefix, the most prefixes one after another, and some of the latter.
+
+    known: positions of documents that are checked in any case. Gives those of others that are needed besides, so that
+    two hang on each of these prefixes.
+    """
+    rows = _hanging(bundles)
+    deepest = max(rows, key=lambda row: row.prefix.depth)
+    nested = max(rows, key=lambda row: len(row.prefixes))
+    beside = [r for r in rows if r.prefixes[0] is nested.prefixes[0] and r.prefix is not nested.prefix]
+    return _two_on_each([row.prefix for row in (deepest, nested, *beside[:1])], rows, known)
+
+
+def sharing_at_lengths(
+    bundles: Iterable[Bundle], numbers: Iterable[int], known: Collection[int]
+) -> list[int]:
+    """As `sharing_documents`, of the prefixes that end nearest below, at and above each number, and of one that ends
+    below it though its rows end above."""
+    rows = sorted(_hanging(bundles), key=lambda row: row.prefix.depth)
+    chosen: list[Row] = []
+    for number in numbers:
+        below = [row for row in rows if row.prefix.depth < number]
+        beyond = [row for row in rows if row.prefix.depth >= number]
+        across = [row for row in below if row.depth > number]
+        chosen += [*below[-1:], *beyond[:1], *across[-1:]]
+    return _two_on_each([row.prefix for row in chosen], rows, known)
+
+
+def _hanging(bundles: Iterable[Bundle]) -> list[Row]:
+    """The rows that hang on prefixes and are none themselves."""
+    return [row for bundle in bundles for row in bundle.rows if row.prefix is not None and row.scored]
+
+
+def _two_on_each(prefixes: Iterable[Row], rows: Iterable[Row], known: Collection[int]) -> list[int]:
+    """Of each prefix on which fewer than two known documents hang, the documents with the longest and shortest rows."""
+    chosen: dict[int, None] = {}
+    for prefix in prefixes:
+        on_it = sorted(
+            (row for row in rows if any(one is prefix for one in row.prefixes)), key=lambda r: len(r.tokens)
+        )
+        if len({row.document for row in on_it if row.document in known}) < 2:
+            chosen |= dict.fromkeys([on_it[-1].document, on_it[0].document])
+    return list(chosen)
 
 
 def numbers_between(config: Any, shortest: int, longest: int) -> list[int]:

@@ -11,6 +11,7 @@ A block is loaded while the one before it computes, so a walk waits for what loa
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ from cornerstone.engine.budget import Budget, state_bytes, working_bytes
 from cornerstone.loading.load import LanguageModel
 from cornerstone.loading.streaming import StreamedWeights
 from cornerstone.shapley.coalition_tree import Course, Forest, Visit, walk_order
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -76,9 +79,9 @@ def planned_stream(
         rest = rest[sum(map(len, groups[-1])) :]
     budgets = [batching.budget_for(group, budget, tree) for group in groups]
     one_row = np.ones(1, dtype=int)
-    order = {one: walk_order([Course(tree, one_row, one.max_states)]) for one in set(budgets)}
+    order = {one: walk_order(Course(tree, one_row, one.max_states)) for one in set(budgets)}
     walks = [order[one] for one in budgets]
-    tokens = [sum(map(batching.tokens_of, group)) for group in groups]
+    tokens = [sum(bundle.tokens for batch in group for bundle in batch) for group in groups]
     states = max(
         state_bytes(model, tree, one, sum(map(batching.padded, group)))
         for one, group in zip(budgets, groups, strict=True)
@@ -86,7 +89,7 @@ def planned_stream(
     resident = weights.outside_bytes + weights.blocks_bytes
     working = working_bytes(model, budget.chunk_tokens)
     return StreamPlan(
-        documents=max(sum(map(len, group)) for group in groups),
+        documents=max(sum(len(bundle.positions) for batch in group for bundle in batch) for group in groups),
         groups=len(groups),
         passes=sum(loaded_bytes(walk, weights.sizes) for walk in walks) / sum(weights.sizes),
         peak_bytes=weights.program_bytes + resident + states + working,
@@ -95,6 +98,36 @@ def planned_stream(
         waiting=waiting_seconds(walks, tokens, load_seconds(weights), pace),
         computing=pace * per_token * sum(tokens),
     )
+
+
+def compared(
+    plan: StreamPlan, weights: StreamedWeights, documents: int, groups: int, seconds: float
+) -> dict[str, float | str]:
+    """What streaming took, in numbers, and beside the plan in the log.
+
+    documents, groups: as in `StreamPlan`; seconds: that the engine took.
+    """
+    happened = StreamPlan(
+        documents=documents,
+        groups=groups,
+        passes=weights.bytes_loaded / sum(weights.sizes),
+        peak_bytes=weights.peak_bytes,
+        weight_bytes=0,
+        state_bytes=0,
+        waiting=weights.waited,
+        computing=seconds - weights.waited,
+    )
+    log.info("happened: %s", happened)
+    return {
+        "placement": "streamed",
+        "weight_passes": happened.passes,
+        "planned_weight_passes": plan.passes,
+        "weight_bytes_read": weights.bytes_read,
+        "waiting_seconds": happened.waiting,
+        "planned_waiting_seconds": plan.waiting,
+        "planned_computing_seconds": plan.computing,
+        "largest_group": happened.documents,
+    }
 
 
 def load_seconds(weights: StreamedWeights) -> list[float]:

@@ -31,11 +31,12 @@ class Scored:
 class Row:
     """What one row of a batch holds.
 
-    document: position of the document in the list given to the engine.
+    document: position of the document in the list given to the engine; of a shared prefix, that of one of them.
     tokens:   token ids, parents before children.
     parents:  index of each token's parent in the row, ROOT for the first.
     depths:   number of ancestors of each token, its position in the model.
     scored:   what is read off this row.
+    prefix:   the row whose tokens come before all of these and are computed there (`shared_prefixes`).
     """
 
     document: int
@@ -43,11 +44,22 @@ class Row:
     parents: tuple[int, ...]
     depths: tuple[int, ...]
     scored: tuple[Scored, ...]
+    prefix: Row | None = None
 
     @property
     def is_path(self) -> bool:
         """Whether every token follows the one before it: then the plain causal mask is this row's mask."""
-        return self.parents == tuple(range(ROOT, len(self.tokens) - 1))
+        return self.prefix is None and self.parents == tuple(range(ROOT, len(self.tokens) - 1))
+
+    @property
+    def depth(self) -> int:
+        """Tokens on its longest path, those of its prefixes included."""
+        return 1 + max(self.depths)
+
+    @property
+    def prefixes(self) -> list[Row]:
+        """The rows before it, the outermost first."""
+        return [] if self.prefix is None else [*self.prefix.prefixes, self.prefix]
 
 
 @dataclass(frozen=True)
@@ -60,6 +72,7 @@ class RowKind:
     padded:   whether rows of different lengths may share a batch at all.
     windows:  each block's attention window for tree rows (tokens, None: all).
     pace:     seconds per (token × sublayer) of the model's own forward, one request at a time.
+    shares:   whether tree rows of several documents share the computation of a long prefix (`shared_prefixes`).
     """
 
     name: str
@@ -67,6 +80,7 @@ class RowKind:
     padded: bool = True
     windows: tuple[int | None, ...] | None = None
     pace: float = 0.0
+    shares: bool = False
 
     def __str__(self) -> str:
         if not self.padded:
@@ -82,7 +96,7 @@ class RowKind:
         """Rows for which this is the same may share a batch."""
         if not self.padded:
             return len(row.tokens)
-        return self.side_of(1 + max(row.depths)), self.side_of(len(row.tokens))
+        return self.side_of(row.depth), self.side_of(len(row.tokens))
 
 
 TREE, PLAIN = RowKind("tree"), RowKind("plain")
@@ -158,11 +172,3 @@ def document_rows(position: int, document: EncodedDocument, kind: RowKind) -> li
     for number, request in enumerate(document.requests):
         sides.setdefault(kind.side_of(len(request.tokens)), []).append(number)
     return [tree_row(position, document, numbers) for numbers in sides.values()]
-
-
-def grouped_rows(rows: Sequence[Row], kind: RowKind) -> list[list[Row]]:
-    """The rows by batches that they may share."""
-    groups: dict[Hashable, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(kind.like(row), []).append(row)
-    return list(groups.values())

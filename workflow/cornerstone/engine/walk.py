@@ -1,6 +1,6 @@
 """A walk: some batches of documents pass through the blocks, under the coalitions of a forest of coalition trees.
 
-    for leaves, loglikelihoods in Walk(decoder, [batch], forest, budget, counts).run(): ...
+    for leaves, sums in Walk(decoder, [batch], forest, budget, counts).run(): ...
 
 States wait in a dictionary by their first leaf; those with the same removal pattern run through a block together, as
 one larger batch, whichever documents they are of. Where more states would be alive than the budget allows, subtrees
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -21,7 +22,11 @@ from cornerstone.engine.batches import Batch
 from cornerstone.engine.block_arguments import BlockArguments, gathered, narrowed, widened
 from cornerstone.engine.budget import Budget
 from cornerstone.engine.decoder import Decoder
-from cornerstone.shapley.coalition_tree import Forest, Step, joint_groups, walk_order
+from cornerstone.engine.prefix_cache import Piece
+from cornerstone.shapley.coalition_tree import Course, Forest, Step, walk_order
+
+KEYS_A_TOKEN = 8
+"""So many keys and values of a prefix, for one row, take about as much memory as a token's activations."""
 
 
 @dataclass
@@ -51,38 +56,39 @@ class Walk:
         self.decoder = decoder
         self.forest = forest
         self.again = again
-        self.courses = [batch.course(forest, budget.max_states) for batch in batches]
-        self.lanes = [_Lane(decoder, batch, forest, budget, counts, report) for batch in batches]
+        room = sum(batch.room for batch in batches)
+        self.course = Course(forest, room, budget.max_states * int(room.sum()))
+        lanes: dict[int, _Lane] = {}
+        for batch in batches:
+            chain = [lanes[id(one)] for one in batch.chain[:-1]]
+            lanes[id(batch)] = _Lane(decoder, batch, forest, budget, counts, report, chain)
+        self.lanes = list(lanes.values())
 
     def run(self) -> Iterator[tuple[list[int], list[Tensor]]]:
         """Yield leaves and, of each, `_Lane.scored` (2, requests of its tree), as they complete."""
         if self.decoder.weights is not None:
-            visits = walk_order(self.courses)
+            visits = walk_order(self.course)
             self.decoder.weights.expect([*(visit.block for visit in visits), *([0] * self.again)])
-        beginnings = [course.beginning() for course in self.courses]
-        yield from self._subtree(
-            0, [lane.entering(states) for lane, states in zip(self.lanes, beginnings, strict=True)]
-        )
+        beginning = self.course.beginning()
+        yield from self._subtree(0, [lane.entering(beginning) for lane in self.lanes])
 
     def _subtree(
         self, block: int, states: list[dict[int, Tensor]]
     ) -> Iterator[tuple[list[int], list[Tensor]]]:
         """`states`: of each batch. The order of blocks is that of `walk_order`."""
         for number in range(block, len(self.decoder.blocks)):
-            groups = joint_groups(self.courses, number, [sorted(own) for own in states])
+            groups = self.course.groups(number, sorted({state for own in states for state in own}))
             if len(groups) > 1:
                 for group in groups:
                     yield from self._subtree(
-                        number,
-                        [
-                            {state: own.pop(state) for state in some}
-                            for own, some in zip(states, group, strict=True)
-                        ],
+                        number, [{state: own.pop(state) for state in group if state in own} for own in states]
                     )
                 return
             # In place: what entered the block goes before the next batch's states come.
             for place, lane in enumerate(self.lanes):
                 states[place] = lane.through(number, states[place])
+            for lane in self.lanes:
+                lane.keys.clear()
         leaves = sorted({leaf for own in states for leaf in own})
         # Each request is answered by one batch; the others have 0 for it.
         sums = sum(
@@ -103,9 +109,14 @@ class _Lane:
         budget: Budget,
         counts: Counts,
         report: Callable[[], None],
+        chain: Sequence[_Lane],
     ) -> None:
+        """chain: the batches of the prefixes on which these rows hang, the outermost first."""
         self.decoder = decoder
         self.batch = batch
+        self.chain = chain
+        # Of the block at work, by the state that leaves it: keys and values of each call of an attention.
+        self.keys: dict[int, list[tuple[Tensor, Tensor]]] = {}
         self.forest = forest
         self.budget = budget
         self.counts = counts
@@ -113,7 +124,9 @@ class _Lane:
         rows, length = batch.shape
         self.tree = forest.tree.tolist()
         self.rows = [len(part.rows) for part in batch.parts]
-        self.rows_per_chunk = max(1, budget.chunk_tokens // length)
+        keys = batch.cache.length if batch.cache else 0
+        self.rows_per_chunk = max(1, budget.chunk_tokens // (length + keys // KEYS_A_TOKEN))
+        self.starts = list(accumulate((lane.batch.shape[1] for lane in chain), initial=0))
         self.widest = 0
         if forest.n_trees == 1:
             # Arguments are laid out once for the largest chunk; a smaller one takes a view of their beginning.
@@ -124,7 +137,8 @@ class _Lane:
         """The hidden states that enter the first block, by state."""
         if self.forest.n_trees == 1:
             return dict.fromkeys(states, self.batch.hidden)
-        return {state: self.batch.hidden[self.batch.parts[self.tree[state]].rows] for state in states}
+        parts = {state: self.batch.parts[self.tree[state]].rows for state in states}
+        return {state: self.batch.hidden[rows] for state, rows in parts.items() if len(rows)}
 
     def through(self, number: int, states: dict[int, Tensor]) -> dict[int, Tensor]:
         """All states through one block: each pattern of removals in chunks of its own."""
@@ -177,6 +191,9 @@ class _Lane:
     ) -> dict[int, Tensor]:
         replays = outputs.replayed(pattern, chunk)
         keeps = outputs.to_keep(pattern, chunk, replays)
+        cache = self.batch.cache
+        if cache is not None:
+            cache.begin(self._before(chunk))
         output = self.decoder.run_block(
             number,
             _side_by_side([states[step.parent] for step in chunk]),
@@ -187,6 +204,10 @@ class _Lane:
         )
         players = self.decoder.players[number]
         rows = [self._rows_of(step) for step in chunk]
+        if cache is not None:
+            calls = [tuple(tensor.split(rows) for tensor in call) for call in cache.end()]
+            for number, step in enumerate(chunk):
+                self.keys[step.child] = [(keys[number], values[number]) for keys, values in calls]
         for place in keeps:
             outputs.keep(pattern, chunk, rows, place, players[place].take_kept())
         sublayers_run = len(players) - len(pattern) - len(replays)
@@ -194,6 +215,27 @@ class _Lane:
         self.counts.tokens += sublayers_run * tokens
         self.report()
         return {step.child: own for step, own in zip(chunk, output.split(rows), strict=True)}
+
+    def _before(self, chunk: Sequence[Step]) -> list[list[Piece]]:
+        """What comes before the keys and values of these steps side by side, of each call of an attention."""
+        pieces: list[list[Piece]] = []
+        first = 0
+        for step in chunk:
+            rows = self._rows_of(step)
+            hang: Tensor | None = None
+            # From the innermost prefix outwards: each of its rows knows its own.
+            for place in range(len(self.chain) - 1, -1, -1):
+                below = self.chain[place + 1] if place + 1 < len(self.chain) else self
+                own = below.batch.parts[self.tree[step.parent]].hang
+                hang = own if hang is None else own[hang]
+                lane = self.chain[place]
+                calls = lane.keys[step.child]
+                pieces = pieces or [[] for _ in calls]
+                index = None if lane._rows_of(step) == 1 else hang
+                for found, tensors in zip(pieces, calls, strict=True):
+                    found.append(Piece(first, rows, self.starts[place], tensors, index))
+            first += rows
+        return pieces
 
     def requests_of(self, leaves: Sequence[int]) -> list[int]:
         """How many requests each leaf has in all batches."""

@@ -158,23 +158,28 @@ def most_within(work_of: Callable[[int], float], given: float, least: int, most:
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """How a batch of rows walks the blocks of its forest.
+    """How documents walk the blocks of their forest.
 
-    rows: of each tree, how many the batch has; a tree without rows takes no part.
-    most: (state × row) that may leave a block together; where it would be more, subtrees are walked one after another.
+    sizes: of each tree, how large one of its states is, in rows or in tokens; a tree of none takes no part.
+    most:  the size of the states that may leave a block together; where it would be more, subtrees are walked one after
+           another.
     """
 
     forest: Forest
-    rows: np.ndarray
+    sizes: np.ndarray
     most: int
 
     def beginning(self) -> list[int]:
         """The states that enter the first block."""
-        return [state for state in self.forest.states(0).tolist() if self.rows[self.forest.tree[state]]]
+        return [state for state in self.forest.states(0).tolist() if self.sizes[self.forest.tree[state]]]
 
     def groups(self, block: int, states: Sequence[int]) -> list[list[int]]:
-        """Split sorted states into runs of neighbours that may go through a block together: one or more each."""
-        weights = self.forest.branches(block, states) * self.rows[self.forest.tree[list(states)]]
+        """Split sorted states into runs of neighbours that may go through a block together: one or more each.
+
+        In the order in which they go. The last come first: the subtree of the full model is the largest, and the
+        others would wait for it.
+        """
+        weights = self.forest.branches(block, states) * self.sizes[self.forest.tree[list(states)]]
         groups: list[list[int]] = [[]]
         size = 0
         for state, weight in zip(states, weights.tolist(), strict=True):
@@ -183,46 +188,32 @@ class Course:
                 size = 0
             groups[-1].append(state)
             size += weight
-        return groups
-
-
-def joint_groups(
-    courses: Sequence[Course], block: int, states: Sequence[Sequence[int]]
-) -> list[list[list[int]]]:
-    """The groups of batches that walk side by side: [group][batch], empty where a batch has none left."""
-    of_each = [course.groups(block, own) for course, own in zip(courses, states, strict=True)]
-    most = max(map(len, of_each))
-    return [[groups[n] if n < len(groups) else [] for groups in of_each] for n in range(most)]
+        return groups[::-1]
 
 
 @dataclass(frozen=True)
 class Visit:
     """Some hidden states that go through a block together.
 
-    evaluations: (state × row × sublayer) that are computed for each token of a row.
+    evaluations: (state × sublayer) that are computed, each times the size of its tree.
     """
 
     block: int
     evaluations: int
 
 
-def walk_order(courses: Sequence[Course]) -> list[Visit]:
-    """The blocks in the order in which batches walk them side by side: once each, or by subtrees (`Walk`)."""
-    return list(_visits(courses, 0, [course.beginning() for course in courses]))
+def walk_order(course: Course) -> list[Visit]:
+    """The blocks in the order in which documents walk them: once each, or by subtrees (`Walk`)."""
+    return list(_visits(course, 0, course.beginning()))
 
 
-def _visits(courses: Sequence[Course], block: int, states: Sequence[Sequence[int]]) -> Iterator[Visit]:
-    for number in range(block, len(courses[0].forest.blocks)):
-        groups = joint_groups(courses, number, states)
+def _visits(course: Course, block: int, states: Sequence[int]) -> Iterator[Visit]:
+    for number in range(block, len(course.forest.blocks)):
+        groups = course.groups(number, states)
         if len(groups) > 1:
             for group in groups:
-                yield from _visits(courses, number, group)
+                yield from _visits(course, number, group)
             return
-        pairs = list(zip(courses, states, strict=True))
-        yield Visit(number, sum(_work(course, number, own) for course, own in pairs))
-        states = [[step.child for step in course.forest.steps_from(number, own)] for course, own in pairs]
-
-
-def _work(course: Course, block: int, states: Sequence[int]) -> int:
-    evaluations = course.forest.evaluations(block, states)
-    return int(evaluations @ course.rows[course.forest.tree[list(states)]])
+        evaluations = course.forest.evaluations(number, states)
+        yield Visit(number, int(evaluations @ course.sizes[course.forest.tree[list(states)]]))
+        states = [step.child for step in course.forest.steps_from(number, states)]
