@@ -115,9 +115,7 @@ def fate(entry: Entry, index: Mapping[str, Entry]) -> str:
 def page(tasks: Sequence[Judged], of_groups: Mapping[str, str], index: Mapping[str, Entry]) -> str:
     """The text of docs/tasks.md."""
     accepted = sum(not task.reason for task in tasks)
-    totals = (
-        f"Of its {len(tasks):,} tasks {accepted:,} are accepted and {len(tasks) - accepted:,} are refused."
-    )
+    totals = f"Of {len(tasks):,} tasks, {accepted:,} are accepted and {len(tasks) - accepted:,} are refused."
     version = importlib.metadata.version("lm_eval")
     return "\n".join(
         [
