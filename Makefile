@@ -2,6 +2,7 @@
 # make test               the tests
 # make test-slow          the tests that take minutes each
 # make test-families      every family that transformers knows, against plain transformers (docs/families.md)
+# make test-tasks         every task in lm-eval's index: accepted, or refused and why (docs/tasks.md)
 # make test-environments  each rule in its own environment, made from its YAML alone
 # make test-study         studies with one model, against a hub on loopback; small benchmarks
 # make test-screens       the report in headless Chromium: wide, on a phone, dark, on paper (skips without a Chromium)
@@ -32,7 +33,7 @@ RUN := $(VENV)/bin/python -m
 NEWER ?= python3.14 python3.13 python3.12
 CURRENT := .venv-current
 
-.PHONY: demo test test-slow test-families test-environments test-study test-hub test-slurm test-slurm-smoke test-screens bench bench-few-shots bench-streaming bench-scaling bench-own bench-values bench-accuracy bench-own-coverage bench-indices bench-products bench-coverage bench-real-shapes audit-current lint pages environment dev-environment current-environment
+.PHONY: demo test test-slow test-families test-tasks test-environments test-study test-hub test-slurm test-slurm-smoke test-screens bench bench-few-shots bench-streaming bench-scaling bench-own bench-values bench-accuracy bench-own-coverage bench-indices bench-products bench-coverage bench-real-shapes audit-current lint pages environment dev-environment current-environment
 
 demo: environment
 	@$(RUN) snakemake all --configfile config/demo.yaml
@@ -52,6 +53,9 @@ test-slow: dev-environment
 
 test-families: dev-environment
 	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m families -n 2 tests/engine/test_every_family.py
+
+test-tasks: dev-environment
+	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m tasks tests/documents/test_every_task.py
 
 test-environments: dev-environment
 	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m slow tests/workflow/test_environments_alone.py tests/workflow/test_demo_in_environments.py

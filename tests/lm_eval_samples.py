@@ -7,19 +7,24 @@ import random
 
 import lm_eval
 import numpy as np
+import yaml
 from lm_eval.api.model import LM
+from lm_eval.tasks import TaskManager
 
 from cornerstone.documents.document import Request
+from cornerstone.documents.task_index import find_definition
+from synthetic import MOST_LIKELY
 
 
 class RandomModel(LM):
     """A log-likelihood for each request, drawn from its own text."""
 
     def loglikelihood(self, requests):
-        return [(loglikelihood(Request(*request.args)), False) for request in requests]
+        numbers = [loglikelihood(Request(*request.args)) for request in requests]
+        return [(number, number > MOST_LIKELY) for number in numbers]
 
     def loglikelihood_rolling(self, requests):
-        raise NotImplementedError
+        return [loglikelihood(Request("", *request.args)) for request in requests]
 
     def generate_until(self, requests):
         raise NotImplementedError
@@ -29,9 +34,29 @@ def loglikelihood(request):
     return -random.Random(f"{request.context}|{request.continuation}").uniform(1, 60)
 
 
-def samples_of(task, name, manager, limit=None, shots=None):
-    """What lm-eval logs of each document of a task (as `simple_evaluate` takes it), in the split's order."""
-    results = lm_eval.simple_evaluate(
+def stock_task(folder, task, data, split, **overrides):
+    """lm-eval's task with a file as its scored split, and its manager; `overrides` change the stock definition."""
+    definition = {
+        "include": str(find_definition(task).yaml_path),
+        "task": task,
+        "dataset_path": "json",
+        "dataset_name": None,
+        "dataset_kwargs": {"data_files": {split: str(data)}, "cache_dir": str(folder / "cache")},
+        "training_split": None,
+        "fewshot_split": None,
+        **overrides,
+    }
+    if split == "test":
+        definition["validation_split"] = None
+    path = folder / "definition.yaml"
+    path.write_text(yaml.safe_dump(definition))
+    manager = TaskManager(include_defaults=False)
+    return manager.load(str(path))["tasks"][task], manager
+
+
+def results_of(task, manager, limit=None, shots=None):
+    """What lm-eval makes of a task, as `simple_evaluate` takes it, and logs of each of its documents."""
+    return lm_eval.simple_evaluate(
         RandomModel(),
         tasks=[task],
         task_manager=manager,
@@ -40,7 +65,12 @@ def samples_of(task, name, manager, limit=None, shots=None):
         bootstrap_iters=0,
         log_samples=True,
     )
-    return sorted(results["samples"][name], key=lambda sample: sample["doc_id"])
+
+
+def samples_of(task, name, manager, limit=None, shots=None):
+    """What lm-eval logs of each document of a task, in the split's order."""
+    samples = results_of(task, manager, limit, shots)["samples"][name]
+    return sorted(samples, key=lambda sample: sample["doc_id"])
 
 
 def assert_same_as_lm_eval(document_set, samples):

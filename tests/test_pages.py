@@ -1,11 +1,12 @@
 """README and docs/: lists are those that the code registers, and links lead somewhere."""
 
+import importlib.metadata
 import re
 
 import pytest
 
 import generate
-from pages import PAGES, headings, links
+from pages import PAGES, REPOSITORY, headings, links
 
 
 @pytest.mark.parametrize("page", generate.PAGES, ids=lambda page: page.name)
@@ -38,3 +39,9 @@ def test_links_lead_somewhere(page):
 def test_every_page_is_linked_from_the_readme():
     readme, *pages = PAGES
     assert set(pages) <= {target for target, _ in links(readme)}
+
+
+def test_the_page_of_tasks_is_of_the_lm_eval_that_is_pinned():
+    """What it says of each task is compared by `make test-tasks`."""
+    pinned = f"lm-eval {importlib.metadata.version('lm_eval')} "
+    assert pinned in (REPOSITORY / "docs" / "tasks.md").read_text(encoding="utf-8")

@@ -8,13 +8,10 @@ from pathlib import Path
 
 import lm_eval
 import pytest
-import yaml
-from lm_eval.tasks import TaskManager
 
 from cornerstone.documents.document import Request
-from cornerstone.documents.task_index import find_definition
 from cornerstone.documents.tasks import build_documents
-from lm_eval_samples import assert_same_as_lm_eval, samples_of
+from lm_eval_samples import assert_same_as_lm_eval, samples_of, stock_task
 from task_rows import BLANKS, ENDINGS, GOALS, LESSONS, PASSAGES, QUESTIONS, refusal, write_rows
 
 ROOT = Path(__file__).parents[2]
@@ -24,22 +21,8 @@ SCORED_SPLITS = {"boolq": "validation", "piqa": "validation", "winogrande": "val
 
 def lm_evals_samples(tmp_path, task, data, split, limit=None, shots=None, **overrides):
     """What lm-eval logs of each document; `overrides` change the stock definition."""
-    definition = {
-        "include": str(find_definition(task).yaml_path),
-        "task": task,
-        "dataset_path": "json",
-        "dataset_name": None,
-        "dataset_kwargs": {"data_files": {split: str(data)}, "cache_dir": str(tmp_path / "cache")},
-        "training_split": None,
-        "fewshot_split": None,
-        **overrides,
-    }
-    if split == "test":
-        definition["validation_split"] = None
-    path = tmp_path / "definition.yaml"
-    path.write_text(yaml.safe_dump(definition))
-    manager = TaskManager(include_defaults=False)
-    return samples_of(manager.load(str(path))["tasks"][task], task, manager, limit, shots)
+    stock, manager = stock_task(tmp_path, task, data, split, **overrides)
+    return samples_of(stock, task, manager, limit, shots)
 
 
 # As lm-eval builds and scores them

@@ -16,6 +16,7 @@ from lm_eval.defaults import DEFAULT_OTHER_SEED
 from cornerstone.documents.answers import gold_indices
 from cornerstone.documents.document import CHOICES
 from cornerstone.documents.loaded_task import LoadedTask
+from cornerstone.documents.supported_tasks import metrics_of
 from cornerstone.documents.task_data import TaskData, of_local_file
 from cornerstone.documents.task_fields import check_names, field_reason, refusal, rules_of, trouble_of
 from cornerstone.system.errors import CornerstoneError, one_line
@@ -30,6 +31,7 @@ def make_lm_task(task: str, definition: Mapping[str, Any], loaded: TaskData, sho
     """lm-eval's task with its few-shot seed, as simple_evaluate makes it. Raises CornerstoneError."""
     definition = of_local_file(definition) if loaded.is_local else definition
     config = {key: value for key, value in definition.items() if key not in STRUCTURAL}
+    config["metric_list"] = _measured(definition)
     if isinstance(config.get("fewshot_config"), Mapping):
         config["fewshot_config"] = dict(config["fewshot_config"])
     for rules in (config, config.get("fewshot_config") or {}):
@@ -55,6 +57,16 @@ def make_lm_task(task: str, definition: Mapping[str, Any], loaded: TaskData, sho
     lm_task.set_config("num_fewshot", shots)
     lm_task.set_fewshot_seed(DEFAULT_OTHER_SEED)
     return lm_task
+
+
+def _measured(definition: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """The metrics that are measured. For some others lm-eval downloads code from the hub, and runs it."""
+    if definition.get("metric_list") is None:
+        return None
+    measured = metrics_of(definition)
+    return [
+        {**entry, "hf_evaluate": False} for entry in definition["metric_list"] if entry["metric"] in measured
+    ]
 
 
 def _explained(task: str, process: Callable[..., Any], loaded: TaskData) -> Callable[..., Any]:

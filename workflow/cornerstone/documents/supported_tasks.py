@@ -7,6 +7,7 @@ Choices scored by acc or acc_norm, targets scored by acc or perplexity, and text
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from cornerstone.documents.document import CHOICES, TARGET, TEXT
@@ -33,8 +34,10 @@ def unsupported_reason(config: dict[str, Any]) -> str | None:
     output_type = output_type_of(config)
     if "class" in config:
         return "it is a Python class of its own"
-    if output_type not in METRICS:
+    if output_type not in tuple(METRICS):  # it may be anything that YAML can write
         return f"its output type is {output_type}"
+    if not _lists_metrics(config):
+        return "its metric_list is no list of entries that name a metric each"
     if output_type != TEXT and config.get("process_results") is not None:
         return "it scores by its own process_results"
     if config.get("doc_to_image") is not None or config.get("doc_to_audio") is not None:
@@ -43,10 +46,12 @@ def unsupported_reason(config: dict[str, Any]) -> str | None:
         config.get("use_prompt") is not None or config.get("doc_to_choice") is None
     ):
         return "it does not list its choices"
+    if config.get("filter_list"):
+        return "it filters the model's answers before it scores them"
     if not metrics_of(config):
-        named = [str(metric["metric"]) for metric in config.get("metric_list") or []]
-        if set(named) & set(METRICS[output_type]):
-            return f"it averages {', '.join(named)} in a way of its own"
+        named = reported_metrics(config)
+        if own := [name for name in named if name in METRICS[output_type]]:
+            return f"it averages {', '.join(own)} in a way of its own"
         return f"its only metrics are {', '.join(named)}" if named else "it names no metric"
     return None
 
@@ -54,6 +59,11 @@ def unsupported_reason(config: dict[str, Any]) -> str | None:
 def output_type_of(config: dict[str, Any]) -> str:
     """lm-eval's output type of a task."""
     return config.get("output_type", "generate_until")  # lm-eval's default
+
+
+def reported_metrics(config: dict[str, Any]) -> tuple[str, ...]:
+    """The metrics that the task names, supported or not; of a function its module's and its own name."""
+    return tuple(str(metric["metric"]).rpartition("/")[2] for metric in config.get("metric_list") or [])
 
 
 def metrics_of(config: dict[str, Any]) -> tuple[str, ...]:
@@ -64,6 +74,14 @@ def metrics_of(config: dict[str, Any]) -> tuple[str, ...]:
         return tuple(known)
     own = {metric["metric"]: metric.get("aggregation", known.get(metric["metric"])) for metric in listed}
     return tuple(metric for metric, usual in known.items() if own.get(metric) == usual)
+
+
+def _lists_metrics(config: dict[str, Any]) -> bool:
+    listed = config.get("metric_list")
+    return listed is None or (
+        isinstance(listed, list)
+        and all(isinstance(entry, Mapping) and isinstance(entry.get("metric"), str) for entry in listed)
+    )
 
 
 def scored_split(config: dict[str, Any]) -> str:
