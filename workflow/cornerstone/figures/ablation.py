@@ -36,10 +36,8 @@ def make_ablation(effects: pd.DataFrame, titles: Titles) -> MplFigure:
     """
     score = SCORES[effects["score"].iloc[0]]
     guessable = effects["chance"].notna()
-    if (
-        not score.is_accuracy or not guessable.all()
-    ):  # a mean near that of guessing does not say that a model guesses
-        effects = effects.assign(state=ABOVE)
+    # A mean near that of guessing does not say that a model guesses, and there may be no guessing at all.
+    effects = effects.assign(state=effects["state"].where(guessable & score.is_accuracy, ABOVE))
     handles = [
         *style.kind_handles(effects["kind"]),
         *_states(effects["state"]),

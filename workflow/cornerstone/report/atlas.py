@@ -199,7 +199,7 @@ def _rows(
             value=unit.with_interval(row.value, row.low, row.high),
             stability=row.top_k_stability,
             effect=unit.with_interval(row.effect, row.effect_low, row.effect_high),
-            state=row.state if contents.score.is_accuracy else "",
+            state=row.state if contents.score.is_accuracy and isinstance(row.state, str) else "",
             is_stop=row.is_among,
         )
     return tuple(tuple(map(tuple, block)) for block in grid)

@@ -231,8 +231,11 @@ def _model_rows(study: StudyConfig, estimates: Mapping[str, Estimate]) -> pd.Dat
 def _draw_rows(study: StudyConfig, estimates: Mapping[str, Estimate]) -> list[dict[str, str]]:
     """The operations of per-document coalitions by documents_per_draw, of models whose documents begin alike."""
     return [
-        {"Per-document coalitions, operations": study.model(name).title}
-        | {f"with documents_per_draw: {draw}": f"{operations:.1e}" for draw, operations in by_draw.items()}
+        {"Model": study.model(name).title}
+        | {
+            f"Operations of per-document coalitions, documents_per_draw {draw}": f"{operations:.1e}"
+            for draw, operations in by_draw.items()
+        }
         for name, estimate in estimates.items()
         if (by_draw := estimate.by_draw)
     ]

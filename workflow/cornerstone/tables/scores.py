@@ -41,7 +41,9 @@ def scores_sections(table: pd.DataFrame, view: View) -> list[Section]:
         for row in table.itertuples()
     ]
     frame = pd.DataFrame(rows).fillna("")  # tasks where nothing can be guessed, beside others
-    return [Section("Scores of the full models", _scores_note(view.score), frame)]
+    return [
+        Section("Scores of the full models", _scores_note(view.score, table["chance"].notna().any()), frame)
+    ]
 
 
 def _constant_cell(row, score: Score) -> dict[str, str]:
@@ -52,14 +54,14 @@ def _constant_cell(row, score: Score) -> dict[str, str]:
     return {score.unit.score_heading("Best constant answer"): text}
 
 
-def _scores_note(score: Score) -> str:
+def _scores_note(score: Score, is_guessable: bool) -> str:
     return prose(
         "Score of the full model, with the 95 % interval of a bootstrap over documents.",
         "A collapsed model may always give the same answer: compare with the best constant answer, not with chance "
         "alone."
-        if score.is_accuracy
+        if score.is_accuracy and is_guessable
         else "Chance is the score of equally likely choices."
-        if score.is_of_choices
+        if is_guessable
         else "",
         on_lower_end(score),
     )

@@ -41,7 +41,8 @@ def ablation_sections(table: pd.DataFrame, view: View) -> list[Section]:
 
     Another score near that of guessing does not show that a model guesses, so it has no states.
     """
-    by_model = table.groupby("model", sort=False) if view.score.is_accuracy else ()
+    guessable = table[table["chance"].notna()]
+    by_model = guessable.groupby("model", sort=False) if view.score.is_accuracy else ()
     return [
         *_numbers(table, "effect", "effects of removal", _effects_note(view.score), view),
         *[_states(rows, view.titles) for _, rows in by_model],

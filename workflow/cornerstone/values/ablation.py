@@ -38,7 +38,7 @@ def effect_table(scores: Scores, labels: Sequence[str], margin: float = 0.05) ->
     interval low, high (95 %, bootstrap over documents). An effect that no document shows gets ± 3 / documents:
     so many of all documents it may still affect. chance: a random choice's score, the same whichever
     documents of so many choices were asked. documents: how many. state: whether what is left is guessing, at
-    this margin, tested over all sublayers together (see `collapse`).
+    this margin, tested over all sublayers together (see `collapse`); empty where nothing can be guessed.
     """
     full, effects = document_effects(scores, len(labels))
     removed = full - effects
@@ -62,8 +62,15 @@ def effect_table(scores: Scores, labels: Sequence[str], margin: float = 0.05) ->
         constant_high=constant_high,
         removed_low=removed_low,
         removed_high=removed_high,
-        state=guessing_tests(removed, scores.chance, scores.constant, margin).states,
+        state=_states(removed, scores, margin),
     )
+
+
+def _states(removed: np.ndarray, scores: Scores, margin: float) -> np.ndarray:
+    """What is left without each sublayer; nothing where there is no guessing."""
+    if np.isnan(scores.chance).any():
+        return np.full(len(removed), "")
+    return guessing_tests(removed, scores.chance, scores.constant, margin).states
 
 
 def score_interval(per_document: np.ndarray, score: Score) -> tuple[np.ndarray, np.ndarray]:
