@@ -68,6 +68,11 @@ class Context:
         return ESTIMATORS[self.estimator].words.source.format(max_removed=self.max_removed)
 
     @property
+    def is_guessable(self) -> bool:
+        """Whether answers can be guessed on some task, as far as it is known."""
+        return self.score.is_of_choices if self.scores is None else self.scores["chance"].notna().any()
+
+    @property
     def measured(self) -> str:
         """ "; 40 documents a task, scored by acc", to end a sentence; nothing without results."""
         if self.scores is None:
