@@ -89,7 +89,8 @@ def test_documents_that_begin_alike_share_their_examples_and_their_coalitions(st
     rows = [{"thing": f"thing number {n}", "label": n % 2} for n in range(62)]
     write_rows(study / "shots.jsonl", rows[:2])
     write_rows(study / "asked.jsonl", rows[2:])
-    configure(study, tasks={"fixed_shots": {"include_path": "tasks"}}, corrected=True, documents_per_draw=4)
+    settings = {"corrected": True, "documents_per_draw": 4, "score": "logprob"}
+    configure(study, tasks={"fixed_shots": {"include_path": "tasks"}}, **settings)
     said = make(study, "estimate")
     assert "documents_per_draw 16" in said
     make(study, "all")
