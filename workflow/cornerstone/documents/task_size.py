@@ -13,9 +13,9 @@ from typing import Any
 import datasets
 
 from cornerstone.documents.data_set import data_set_arguments, load_builder, on_the_hub
-from cornerstone.documents.document import Document
+from cornerstone.documents.document import TEXT, Document
 from cornerstone.documents.prefixes import shared_prefixes
-from cornerstone.documents.supported_tasks import number_of_shots, scored_split
+from cornerstone.documents.supported_tasks import number_of_shots, output_type_of, scored_split
 from cornerstone.documents.tasks import build_documents, supported_definition
 
 
@@ -25,7 +25,7 @@ class TaskSize:
 
     documents:  how many are evaluated.
     characters: of one document's prompt and choices, on average.
-    choices:    the characters of its choices alone, which are scored.
+    choices:    the characters of its choices alone, which are scored; of a whole text, all of it.
     shared:     the characters with which others begin too, on average over all documents.
     sharing:    how many documents begin alike, on average over those that do; 1 where none do.
     """
@@ -70,6 +70,8 @@ def expected_size(
     documents = min(count for count in (split.num_examples, sample, limit) if count is not None)
     texts = 1 + number_of_shots(definition, shots)
     characters = split.num_bytes / split.num_examples * texts if split.num_bytes else None
+    if output_type_of(definition) == TEXT:
+        return TaskSize(documents, characters, characters)
     fixed = (definition.get("fewshot_config") or {}).get("sampler") == "first_n"
     if characters is None or not fixed or texts == 1:
         return TaskSize(documents, characters)
