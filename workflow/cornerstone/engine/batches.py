@@ -182,14 +182,12 @@ class Batching:
         tokens = 0
         for row in sorted(rows, key=lambda row: -len(row.tokens)):
             padded = (len(taken) + 1) * len(taken[0].tokens) if taken else 0
-            crowded = padded > self._smallest(budget) and padded > (1 + MOST_PADDING) * (
-                tokens + len(row.tokens)
-            )
+            tokens += len(row.tokens)
+            crowded = padded > self._smallest(budget) and padded > (1 + MOST_PADDING) * tokens
             if taken and (padded > budget.batch_tokens or crowded):
                 yield taken
-                taken, tokens = [], 0
+                taken, tokens = [], len(row.tokens)
             taken.append(row)
-            tokens += len(row.tokens)
         yield taken
 
     def budget_for(self, batches: Sequence[Sequence[Bundle]], budget: Budget, tree: Forest) -> Budget:
@@ -208,9 +206,8 @@ class _Filling:
 
     def __init__(self, batching: Batching) -> None:
         self._batching = batching
-        self._shapes: dict[
-            Hashable, tuple[int, int]
-        ] = {}  # of rows that lie together: how many, and the longest
+        # Of rows that lie together: how many, and the longest.
+        self._shapes: dict[Hashable, tuple[int, int]] = {}
         self._shared = self.tokens = 0
 
     def add(self, bundle: Bundle) -> None:
