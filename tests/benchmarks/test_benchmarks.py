@@ -51,7 +51,7 @@ def test_a_small_benchmark_reports_times_and_work_of_both():
 
 @pytest.mark.study
 def test_five_shots_are_computed_once_and_agree_with_lm_eval():
-    small = "--blocks 3 --width 64 --documents 5 --sample 2".split()
+    small = ["--blocks", "3", "--width", "64", "--documents", "5", "--sample", "2"]
     result = run(*small, script=BENCHMARK.with_name("few_shots.py"))
     assert 500 < result["prefix_tokens"] < 800
     assert 50 < (result["row_tokens"] - result["prefix_tokens"]) / 5 < 120

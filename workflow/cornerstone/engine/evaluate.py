@@ -195,7 +195,7 @@ class _Evaluation:
         tree = self.asked.widest
         if cut := self.batching.cut_to(most_together(self.model, tree, memory_bytes)):
             log.info(
-                "the documents of %d shared prefixes do not fit in memory together: each part computes them",
+                "documents of %d shared prefixes do not fit in memory together: each part computes its own",
                 cut,
             )
         self.total = sum(self.asked.least[one.positions[0]] * one.tokens for one in self.batching.bundles)
