@@ -13,10 +13,8 @@ import pytest
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "speed.py"
 
 
-def run(*arguments: str) -> dict:
-    done = subprocess.run(
-        [sys.executable, BENCHMARK, *arguments], capture_output=True, text=True, timeout=300
-    )
+def run(*arguments: str, script: Path = BENCHMARK) -> dict:
+    done = subprocess.run([sys.executable, script, *arguments], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -49,6 +47,16 @@ def test_a_small_benchmark_reports_times_and_work_of_both():
         assert kind["largest_difference"] < 1e-4
         # The bound: at least the coalition tree's share of the work is saved, whatever the documents.
         assert kind["work_ratio"] >= 1.5
+
+
+@pytest.mark.study
+def test_five_shots_are_computed_once_and_agree_with_lm_eval():
+    small = ["--blocks", "3", "--width", "64", "--documents", "5", "--sample", "2"]
+    result = run(*small, script=BENCHMARK.with_name("few_shots.py"))
+    assert 500 < result["prefix_tokens"] < 800
+    assert 50 < (result["row_tokens"] - result["prefix_tokens"]) / 5 < 120
+    assert result["least"] and result["largest_difference"] < 1e-4
+    assert result["ratio"] > 0 and 0 < result["share_of_product"] < 1
 
 
 def test_whatever_grows_nothing_is_computed_twice(monkeypatch, capsys):

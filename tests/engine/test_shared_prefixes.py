@@ -160,7 +160,7 @@ def test_one_state_at_a_time_hands_work_over_as_it_is_done_and_computes_nothing_
 
 def test_documents_that_do_not_fit_together_are_cut_and_the_log_says_so(llama, expected, caplog):
     caplog.set_level(logging.INFO, logger="cornerstone")
-    result = evaluate(llama, EVERYTHING, design(llama), memory_bytes=400_000)
+    result = evaluate(llama, EVERYTHING, design(llama), memory_bytes=1_000_000)
     assert sum("do not fit in memory together" in message for message in caplog.messages) == 1
     whole = evaluate(llama, EVERYTHING, design(llama))
     assert 0 < result.counts["shared_tokens"] < whole.counts["shared_tokens"]
@@ -202,7 +202,7 @@ def test_streamed_weights_share_too(tmp_path, llama, expected):
     from streamed_models import save, streamed
 
     folder = save(family_network("llama"), tmp_path)
-    for memory_bytes in (300_000, 10_000_000):
+    for memory_bytes in (1_000_000, 10_000_000):
         result = evaluate(streamed(folder), EVERYTHING, design(llama), memory_bytes=memory_bytes)
         assert_same(result, expected)
         assert result.counts["prefix_tokens"] > 50

@@ -31,6 +31,9 @@ from cornerstone.shapley.coalition_tree import Forest
 # states together would not fill this many chunks.
 MOST_PADDING = 0.03
 FEWEST_CHUNKS = 3
+# The keys and values of so many tokens of a prefix, which every row on it is given, take as much memory as what a block
+# computes of a token.
+KEYS_A_TOKEN = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,15 +184,16 @@ class Batching:
         taken: list[Row] = []
         tokens = 0
         for row in sorted(rows, key=lambda row: -len(row.tokens)):
-            padded = (len(taken) + 1) * len(taken[0].tokens) if taken else 0
-            crowded = padded > self._smallest(budget) and padded > (1 + MOST_PADDING) * (
-                tokens + len(row.tokens)
-            )
-            if taken and (padded > budget.batch_tokens or crowded):
-                yield taken
-                taken, tokens = [], 0
-            taken.append(row)
+            longest = len((taken or [row])[0].tokens)
+            keys = row.prefix.depth if row.prefix else 0
+            padded = (len(taken) + 1) * longest
+            full = (len(taken) + 1) * (longest + keys // KEYS_A_TOKEN) > budget.batch_tokens
             tokens += len(row.tokens)
+            crowded = padded > self._smallest(budget) and padded > (1 + MOST_PADDING) * tokens
+            if taken and (full or crowded):
+                yield taken
+                taken, tokens = [], len(row.tokens)
+            taken.append(row)
         yield taken
 
     def budget_for(self, batches: Sequence[Sequence[Bundle]], budget: Budget, tree: Forest) -> Budget:
@@ -208,9 +212,8 @@ class _Filling:
 
     def __init__(self, batching: Batching) -> None:
         self._batching = batching
-        self._shapes: dict[
-            Hashable, tuple[int, int]
-        ] = {}  # of rows that lie together: how many, and the longest
+        # Of rows that lie together: how many, and the longest.
+        self._shapes: dict[Hashable, tuple[int, int]] = {}
         self._shared = self.tokens = 0
 
     def add(self, bundle: Bundle) -> None:
@@ -255,6 +258,12 @@ class Batch:
     @property
     def shape(self) -> tuple[int, int]:
         return self.hidden.shape[0], self.hidden.shape[1]
+
+    @property
+    def row_room(self) -> int:
+        """The memory that a row takes in a block, in tokens."""
+        keys = 0 if self.cache is None else self.cache.length
+        return self.shape[1] + keys // KEYS_A_TOKEN
 
     @property
     def tokens(self) -> int:

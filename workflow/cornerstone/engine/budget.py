@@ -19,9 +19,9 @@ CHUNK_TOKENS = {"cpu": 1024, "mps": 8192, "cuda": 32768}
 # stay near a CPU's caches.
 LOGIT_BYTES = {"cpu": 64 << 20, "mps": 256 << 20, "cuda": 1 << 30}
 SOFTMAX_PART = 1 / 4
-# Documents that share a prefix go together with at least so many states alive, and are cut where the memory has no
-# room for that.
-FEWEST_STATES = 4
+# Documents that share a prefix go together where the memory has room for at least twice so many states of them: about
+# a dozen wait while as many are at work. Else they are cut.
+FEWEST_STATES = 12
 # More memory than this gains nothing on a CPU, and jobs run side by side there.
 CPU_CEILING = 2 << 30
 
@@ -141,9 +141,9 @@ def room_for_states(model: LanguageModel, memory_bytes: int) -> int:
     return max(1, (memory_bytes - working) // per_state)
 
 
-def most_together(model: LanguageModel, memory_bytes: int) -> int:
-    """The room of the most documents that may go together for the prefix that they share."""
-    return room_for_states(model, memory_bytes) // (2 * FEWEST_STATES)
+def most_together(model: LanguageModel, tree: Forest, memory_bytes: int) -> int:
+    """The room (tokens) of the most documents that may go together for the prefix that they share."""
+    return room_for_states(model, memory_bytes) // min(2 * FEWEST_STATES, peak_states(tree))
 
 
 @dataclass(frozen=True)

@@ -198,14 +198,15 @@ class _Evaluation:
         """Fix the budget to start with."""
         reserved = 0 if self.weights is None else self.weights.bytes_to_come
         memory_bytes = memory_bytes or memory_budget(self.model.device, reserved)
-        if cut := self.batching.cut_to(most_together(self.model, memory_bytes)):
+        tree = self.asked.widest
+        if cut := self.batching.cut_to(most_together(self.model, tree, memory_bytes)):
             log.info(
-                "the documents of %d shared prefixes do not fit in memory together: each part computes them",
+                "documents of %d shared prefixes do not fit in memory together: each part computes its own",
                 cut,
             )
         self.total = sum(self.asked.least[one.positions[0]] * one.tokens for one in self.batching.bundles)
         self.per_token = max(1.0, self.total / sum(one.tokens for one in self.batching.bundles))
-        tree, longest = self.asked.widest, self.batching.longest
+        longest = self.batching.longest
         self.largest = first_budget(self.model, tree, memory_bytes, longest, batch_tokens)
         self.limit_seconds = seconds
         self._limit_time(self.kind.pace)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 from cornerstone.engine.token_tree import ROOT, Row, RowKind, Scored
@@ -31,12 +32,12 @@ class Bundle:
     positions: tuple[int, ...]
     rows: tuple[Row, ...]
 
-    @property
+    @cached_property
     def tokens(self) -> int:
         """Tokens in the rows, each prefix's once."""
         return sum(len(row.tokens) for row in self.rows)
 
-    @property
+    @cached_property
     def prefixes(self) -> list[Row]:
         """The rows that others hang on: all that nothing is read off."""
         return [row for row in self.rows if not row.scored]

@@ -75,11 +75,11 @@ def _sharing(
     while True:
         rows = [document_rows(position, document, sharing) for position, document in enumerate(documents)]
         bundles = bundles_of(rows, designs, sharing)
-        ends = {prefix.depth for bundle in bundles for prefix in bundle.prefixes}
-        if ends <= known:
-            return sharing, bundles
-        known |= ends
+        known |= {prefix.depth for bundle in bundles for prefix in bundle.prefixes}
+        # A prefix may be so short that the model treats it otherwise than any document.
         switches = {*sharing.switches, *lengths_of_change(decoder, sorted(known))}
+        if switches == set(sharing.switches):
+            return sharing, bundles
         sharing = replace(sharing, switches=tuple(sorted(switches)))
 
 

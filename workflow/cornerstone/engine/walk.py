@@ -5,7 +5,8 @@
 States wait in a dictionary by their first leaf; those with the same removal pattern run through a block together, as
 one larger batch, whichever documents they are of. Where more states would be alive than the budget allows, subtrees
 are walked one after another: same compute, more passes over the weights. Several batches go side by side where the
-weights are streamed, so that each block is loaded once for all of them, and where rows may not share a batch.
+weights are streamed, so that each block is loaded once for all of them, and where rows may not share a batch. The batch
+of a shared prefix goes through each block before those whose rows hang on it, and leaves them its keys and values.
 """
 
 from __future__ import annotations
@@ -25,9 +26,6 @@ from cornerstone.engine.decoder import Decoder
 from cornerstone.engine.prefix_cache import Piece
 from cornerstone.shapley.coalition_tree import Course, Forest, Step, walk_order
 
-KEYS_A_TOKEN = 8
-"""So many keys and values of a prefix, for one row, take about as much memory as a token's activations."""
-
 
 @dataclass
 class Counts:
@@ -38,7 +36,7 @@ class Counts:
 
 
 class Walk:
-    """Some batches of documents on their way through the blocks, side by side.
+    """Some batches of documents on their way through the blocks, side by side; those of prefixes come first.
 
     again: whether another walk follows; its first block can then be loaded early.
     """
@@ -121,11 +119,10 @@ class _Lane:
         self.budget = budget
         self.counts = counts
         self.report = report
-        rows, length = batch.shape
+        rows, _ = batch.shape
         self.tree = forest.tree.tolist()
         self.rows = [len(part.rows) for part in batch.parts]
-        keys = batch.cache.length if batch.cache else 0
-        self.rows_per_chunk = max(1, budget.chunk_tokens // (length + keys // KEYS_A_TOKEN))
+        self.rows_per_chunk = max(1, budget.chunk_tokens // batch.row_room)
         self.starts = list(accumulate((lane.batch.shape[1] for lane in chain), initial=0))
         self.widest = 0
         if forest.n_trees == 1:
