@@ -50,7 +50,8 @@ def draw_document(draw, index):
     requests = draw(st.lists(st.builds(Request, st.text(), st.text()), min_size=1, max_size=5))
     gold = draw(st.lists(st.integers(0, len(requests) - 1), unique=True).map(sorted))
     lengths = draw(st.lists(st.integers(0, 10**6), min_size=len(requests), max_size=len(requests)))
-    return Document(index, tuple(requests), tuple(gold), tuple(lengths))
+    sizes = draw(st.none() | st.tuples(st.integers(1, 10**6), st.integers(1, 10**6)))
+    return Document(index, tuple(requests), tuple(gold), tuple(lengths), *(sizes or ()))
 
 
 @settings(max_examples=30, deadline=None)
@@ -71,6 +72,8 @@ def test_file_has_a_row_a_request_in_plain_columns(tmp_path):
         "continuation": "string",
         "gold": "bool",
         "choice_length": "int32",
+        "words": "int32",
+        "bytes": "int32",
     }
     assert table["gold"].to_pylist() == [False, True, True, False, True]
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["mine.parquet"]
@@ -82,6 +85,7 @@ CHANGES = [
     {"choice_lengths": (2, 4)},
     {"requests": (Request("x", " no"), Request("", " yes"))},
     {"requests": (Request(" ", "no"), Request("", " yes"))},
+    {"words": 2, "bytes": 7},
 ]
 
 
@@ -108,7 +112,7 @@ def foreign(path):
 
 
 def of_another_format(path):
-    rewrite(path, pq.read_table(path), b'"format": 1', b'"format": 0')
+    rewrite(path, pq.read_table(path), b'"format": 2', b'"format": 0')
 
 
 def of_another_kind(path):

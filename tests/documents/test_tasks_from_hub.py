@@ -135,6 +135,10 @@ def test_a_tasks_size_is_known_before_any_data_are_fetched(hub, tmp_path, stock)
         assert 0.5 < size["characters"] / (characters / len(documents)) < (3 if shots else 2), task
 
 
+ALONE = {"shared": 0.0, "sharing": 1.0}
+"""Of documents that do not begin alike."""
+
+
 def test_a_local_files_size_is_counted(hub, tmp_path):
     data = tmp_path / "rows.jsonl"
     rows = [{"passage": "P" * length, "question": "is it", "label": 0} for length in (10, 20)]
@@ -143,7 +147,8 @@ def test_a_local_files_size_is_counted(hub, tmp_path):
         BUILD, "size", json.dumps([{"task": "boolq", "data": str(data)}]), url=hub.url, home=tmp_path
     )
     context, choices = len("\nQuestion: is it?\nAnswer:"), len(" no yes")
-    assert answers == [["done", {"documents": 2, "characters": 15 + context + choices, "choices": choices}]]
+    counted = {"documents": 2, "characters": 15 + context + choices, "choices": choices}
+    assert answers == [["done", counted | ALONE]]
 
 
 def test_a_card_that_does_not_tell_gives_no_size(hub, tmp_path):
@@ -154,7 +159,7 @@ def test_a_card_that_does_not_tell_gives_no_size(hub, tmp_path):
         answers, _ = client(BUILD, "size", json.dumps([{"task": "piqa"}]), url=hub.url, home=tmp_path)
     finally:
         card.write_text(text)
-    assert answers == [["done", {"documents": None, "characters": None, "choices": None}]]
+    assert answers == [["done", {"documents": None, "characters": None, "choices": None} | ALONE]]
 
 
 # The rule
