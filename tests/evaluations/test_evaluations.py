@@ -47,6 +47,7 @@ def small_evaluation():
             "document": [0, 0, 0, 0],
             "choice": [0, 1, 0, 1],
             "loglikelihood": [-1.0, -2.5, -0.25, -3.0],
+            "greedy": [True, False, True, True],
         }
     )
     return Evaluation("tiny", "boolq", "ablation", ("Attn 0", "FFN 0"), table, {"seconds": 1.5})
@@ -64,6 +65,7 @@ def test_what_is_written_is_read(tmp_path):
         "document": "int32",
         "choice": "int16",
         "loglikelihood": "float64",
+        "greedy": "bool",
     }
 
 

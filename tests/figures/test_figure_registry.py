@@ -24,7 +24,7 @@ from cornerstone.system.errors import CornerstoneError
 from cornerstone.system.registry import load_extension
 from drawings import PLAIN, assert_tidy
 
-MEASURED = pd.DataFrame({"documents": [40, 1240], "score": ["acc", "acc_norm"]})
+MEASURED = pd.DataFrame({"documents": [40, 1240], "score": ["acc", "acc_norm"], "chance": [0.5, 0.25]})
 OWN_FIGURE = """
 from cornerstone.figures import FIGURES, Figure, Scope
 from cornerstone.figures.values import make_values

@@ -37,9 +37,7 @@ def early_slices(n_sublayers, shares):
 def test_captions_of_neighbouring_slices_do_not_meet(drawn, shares):
     figure, boxes = drawn(lambda: make_pies(early_slices(160, shares), PLAIN))
     assert_tidy(figure, boxes)
-    captions = [
-        text.get_text() for text in boxes if "%" in text.get_text() and "null share" not in text.get_text()
-    ]
+    captions = [text.get_text() for text in boxes if "%" in text.get_text() and "null" not in text.get_text()]
     assert len(captions) == 4
     assert f"Attn 0\n{100 * shares[0]:.1f} %" in captions
 
@@ -52,7 +50,7 @@ def test_pies_of_models_and_tasks_are_tidy_at_160_sublayers_and_with_long_names(
     assert any(text.get_text() == "FFN / MoE" for text in boxes)
 
 
-def test_under_each_pie_stands_what_the_top_hold_and_what_noise_alone_would_give(drawn):
+def test_under_each_pie_stands_what_the_top_hold_and_the_null_share(drawn):
     rows = synthetic.value_rows("m", 12, ["boolq"])
     rows = rows.assign(
         share=[0.4, 0.3, 0.2, *[0.1 / 9] * 9], rank=range(1, 13), null_share=[0.2, 0.1, 0.08] + [0.062] * 9
