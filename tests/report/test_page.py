@@ -125,8 +125,8 @@ def test_every_table_is_there_with_its_numbers_and_can_be_sorted(page, study):
     folder, _ = study
     stacks = page.count('<table class="stack')
     assert stacks == len(MODELS)
-    # Values and effects have two of each model; four are of origins, and one is of the numbers. There are no perplexities
-    # without targets and texts.
+    # Values and effects have two of each model; four are of origins, and one is of the numbers. Without targets and
+    # texts there are no perplexities.
     assert page.count("<table") - stacks == (len(study_tables()) - 3) + 4 * len(MODELS) + 4 + 1
     assert len(re.findall(r'<table class="(?:claims )?sortable', page)) == page.count("<table") - stacks
     scores = pd.read_csv(folder / "scores.csv")
