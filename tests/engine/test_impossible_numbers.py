@@ -26,7 +26,7 @@ def test_a_number_that_is_not_finite_stops_with_its_coalition_and_document(monke
             for leaf, numbers in zip(leaves, sums, strict=True):
                 # Not in the check, whose coalitions are windows of one block.
                 if walk.forest.leaves[leaf] == (1, 2, 3):
-                    numbers[-1] = number
+                    numbers[0, -1] = number
             yield leaves, sums
 
     monkeypatch.setattr(Walk, "run", poisoned)
