@@ -54,14 +54,18 @@ def stock_task(folder, task, data, split, **overrides):
     return manager.load(str(path))["tasks"][task], manager
 
 
-def results_of(task, manager, limit=None, shots=None):
-    """What lm-eval makes of a task, as `simple_evaluate` takes it, and logs of each of its documents."""
+def results_of(task, manager, limit=None, shots=None, *, lm=None, samples=None):
+    """What lm-eval makes of a task, as `simple_evaluate` takes it, and logs of each of its documents.
+
+    lm: by default the stand-in; samples: by task the documents that are asked, by default all.
+    """
     return lm_eval.simple_evaluate(
-        RandomModel(),
+        lm or RandomModel(),
         tasks=[task],
         task_manager=manager,
         limit=limit,
         num_fewshot=shots,
+        samples=samples,
         bootstrap_iters=0,
         log_samples=True,
     )

@@ -40,12 +40,12 @@ def test_documents_with_little_in_common_are_none():
 
 def test_each_document_is_alone_unless_asked():
     assert drawn_together(FEW_SHOTS, 1) == [(n,) for n in range(7)]
-    assert draw_ids(FEW_SHOTS) == document_ids(FEW_SHOTS)
+    assert draw_ids(FEW_SHOTS, drawn_together(FEW_SHOTS, 1)) == document_ids(FEW_SHOTS)
 
 
 def test_more_documents_leave_the_draws_of_the_others_as_they_were():
     assert drawn_together(FEW_SHOTS, 3) == [(0, 1, 2), (3, 4, 5), (6,)]
-    few, more = draw_ids(FEW_SHOTS[:5], 3), draw_ids(FEW_SHOTS, 3)
+    few, more = (draw_ids(some, drawn_together(some, 3)) for some in (FEW_SHOTS[:5], FEW_SHOTS))
     assert all(more[index] == drawn for index, drawn in few.items())
     assert len(set(more.values())) == 3 and set(more.values()) <= set(document_ids(FEW_SHOTS).values())
 

@@ -7,18 +7,15 @@ sublayers are ours.
 import functools
 import random
 
-import lm_eval
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
-from lm_eval.tasks import TaskManager
 
-from cornerstone.documents.task_index import find_definition
 from cornerstone.engine.evaluate import evaluate
 from cornerstone.loading.encoding import encode_documents
 from cornerstone.shapley.coalitions import ablation, removed_text, windows
 from lm_eval_harness import harness, sublayer_modules, zeroed
+from lm_eval_samples import results_of, stock_task
 from real_inputs import MODELS, SHARED, TASKS, fitting, real_documents, real_model
 from synthetic import score_table
 
@@ -46,31 +43,12 @@ def lm_of(name):
 
 def lm_evals_samples(folder, name, task, documents, removed):
     """What lm-eval logs of each document, under a coalition."""
-    definition = {
-        "include": str(find_definition(task).yaml_path),
-        "task": task,
-        "dataset_path": "json",
-        "dataset_name": None,
-        "dataset_kwargs": {
-            "data_files": {"validation": str((SHARED / "documents" / f"{task}.jsonl").resolve())},
-            "cache_dir": str(folder / "cache"),
-        },
-        "training_split": None,
-        "fewshot_split": None,
-    }
-    path = folder / "definition.yaml"
-    path.write_text(yaml.safe_dump(definition))
-    manager = TaskManager(include_defaults=False)
+    data = (SHARED / "documents" / f"{task}.jsonl").resolve()
+    stock, manager = stock_task(folder, task, data, "validation")
     modules = sublayer_modules(real_model(name).network, "model.layers", ("self_attn",), "mlp")
     with zeroed(modules, removed):
-        results = lm_eval.simple_evaluate(
-            lm_of(name),
-            tasks=[manager.load(str(path))["tasks"][task]],
-            task_manager=manager,
-            samples={task: [document.index for document in documents]},
-            bootstrap_iters=0,
-            log_samples=True,
-        )
+        asked = {task: [document.index for document in documents]}
+        results = results_of(stock, manager, lm=lm_of(name), samples=asked)
     samples = sorted(results["samples"][task], key=lambda sample: sample["doc_id"])
     assert [sample["doc_id"] for sample in samples] == [document.index for document in documents]
     return samples

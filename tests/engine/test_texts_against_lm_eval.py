@@ -7,19 +7,16 @@ that windows are cut; their words are counted by the task's own process_results.
 import json
 import math
 
-import lm_eval
 import numpy as np
 import pytest
-import yaml
-from lm_eval.tasks import TaskManager
 from test_against_lm_eval import table_of
 
 from cornerstone.documents.document import TARGET, TEXT
-from cornerstone.documents.task_index import find_definition
 from cornerstone.documents.tasks import build_documents
 from cornerstone.engine.evaluate import evaluate
 from cornerstone.loading.encoding import encode_documents
 from lm_eval_harness import harness, sublayer_modules, zeroed
+from lm_eval_samples import results_of, stock_task
 from real_inputs import MODELS, SHARED, existing, real_model
 from synthetic import score_table
 
@@ -56,30 +53,11 @@ def data(tmp_path_factory):
 
 def lm_evals_results(folder, name, task, data, removed):
     """The means of lm-eval, and what it logs of each document, under a coalition."""
-    definition = {
-        "include": str(find_definition(task).yaml_path),
-        "task": task,
-        "dataset_path": "json",
-        "dataset_name": None,
-        "dataset_kwargs": {
-            "data_files": {"test": str(data)},
-            "cache_dir": str(folder / "cache"),
-        },
-        "training_split": None,
-        "validation_split": None,
-    }
-    path = folder / "definition.yaml"
-    path.write_text(yaml.safe_dump(definition))
-    manager = TaskManager(include_defaults=False)
+    stock, manager = stock_task(folder, task, data, "test")
     modules = sublayer_modules(real_model(name).network, "model.layers", ("self_attn",), "mlp")
     with zeroed(modules, removed):
-        results = lm_eval.simple_evaluate(
-            harness(real_model(name).network, real_model(name).encoder.tokenizer, batch_size=4),
-            tasks=[manager.load(str(path))["tasks"][task]],
-            task_manager=manager,
-            bootstrap_iters=0,
-            log_samples=True,
-        )
+        lm = harness(real_model(name).network, real_model(name).encoder.tokenizer, batch_size=4)
+        results = results_of(stock, manager, lm=lm)
     samples = sorted(results["samples"][task], key=lambda sample: sample["doc_id"])
     means = {key.split(",")[0]: value for key, value in results["results"][task].items()}
     return means, samples

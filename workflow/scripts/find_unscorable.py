@@ -7,7 +7,7 @@ from cornerstone.system.logged import run_logged
 
 
 def main(snakemake):
-    from cornerstone.documents.document import read_documents
+    from cornerstone.documents.document import check_documents_file
     from cornerstone.evaluations.scorable import Loading, find_unscorable_documents
     from cornerstone.loading.encoding import find_unscorable
     from cornerstone.loading.load import check_loading
@@ -15,8 +15,10 @@ def main(snakemake):
 
     score = snakemake.resources.score
     if score in SCORES:  # one of the user's own is tried when it is used
-        asked = [read_documents(path) for path in snakemake.input.documents]
-        study_score(score, [SCORES[score].metric(of.metrics, of.output_type, of.task) for of in asked])
+        told = [check_documents_file(path) for path in snakemake.input.documents]
+        study_score(
+            score, [SCORES[score].metric(of["metrics"], of["output_type"], of["task"]) for of in told]
+        )
     find_unscorable_documents(
         Path(snakemake.input.manifest),
         dict(zip(map(Path, snakemake.input.documents), map(Path, snakemake.output.found), strict=True)),

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from cornerstone.claims.phrases import ask_again
 from cornerstone.claims.tested import Tested
 from cornerstone.claims.verdicts import Case
@@ -28,7 +26,7 @@ def cornerstone_removals(tested: Tested, model: str, above: bool) -> list[Case]:
 
     None on tasks where nothing can be guessed.
     """
-    tasks = [numbers for numbers in tested.tasks[model] if not np.isnan(numbers.chance).any()]
+    tasks = [numbers for numbers in tested.tasks[model] if numbers.is_guessable]
     margin = tested.results.margin
     tests_of = [guessing_tests(n.full - n.effects, n.chance, n.constant, margin) for n in tasks]
     cases = []

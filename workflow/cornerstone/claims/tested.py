@@ -70,7 +70,7 @@ class Tested:
         """Why no claim can be tested with this model on this task, None where claims can."""
         if len(numbers.documents) < MIN_DOCUMENTS:
             return f"fewer than {MIN_DOCUMENTS} documents"
-        if not self.results.score.is_accuracy or np.isnan(numbers.chance).any():
+        if not self.results.score.is_accuracy or not numbers.is_guessable:
             return None
         tests = guessing_tests(numbers.full[None], numbers.chance, numbers.constant, self.results.margin)
         return None if tests.above[0] <= (1 - LEVEL) / 2 else "not significantly better than guessing"

@@ -2,7 +2,8 @@
 
 for prefix in shared_prefixes(documents):
     prefix.documents, prefix.characters
-draw_ids(documents, 8)          # up to eight documents of one prefix draw their coalitions together
+together = drawn_together(documents, 8)     # up to eight documents of one prefix
+draw_ids(documents, together)               # what each one's coalitions are drawn from
 """
 
 from __future__ import annotations
@@ -72,11 +73,12 @@ def drawn_together(documents: Sequence[Document], per_draw: int) -> list[tuple[i
     return sorted([*together, *((position,) for position in alone)])
 
 
-def draw_ids(documents: Sequence[Document], per_draw: int = 1) -> dict[int, tuple[str, int]]:
-    """Index of each document -> what its coalitions are drawn from: `document_ids` of the first that it goes with."""
+def draw_ids(documents: Sequence[Document], together: Sequence[Sequence[int]]) -> dict[int, tuple[str, int]]:
+    """Index of each document -> what its coalitions are drawn from: `document_ids` of the first that it goes with.
+
+    together: as `drawn_together` gives it.
+    """
     ids = document_ids(documents)
     return {
-        documents[position].index: ids[documents[group[0]].index]
-        for group in drawn_together(documents, per_draw)
-        for position in group
+        documents[position].index: ids[documents[group[0]].index] for group in together for position in group
     }

@@ -142,19 +142,18 @@ class Batching:
         """As many bundles from the front as fit `most` row tokens, padding included; at least one."""
         taken: list[Bundle] = []
         filling = _Filling(self)
-        smallest = self._smallest(budget)
         for bundle in bundles:
             filling.add(bundle)
             padded = filling.padded
-            crowded = padded > smallest and padded > (1 + MOST_PADDING) * filling.tokens
-            if taken and (padded > most or crowded):
+            if taken and (padded > most or self._is_crowded(padded, filling.tokens, budget)):
                 break
             taken.append(bundle)
         return taken
 
-    def _smallest(self, budget: Budget) -> float:
-        """Row tokens of a batch that is too small to be closed for its padding."""
-        return FEWEST_CHUNKS * budget.chunk_tokens / min(self._states, budget.max_states)
+    def _is_crowded(self, padded: int, tokens: int, budget: Budget) -> bool:
+        """Whether a batch has too much padding, and is not so small that its states would not fill a few chunks."""
+        smallest = FEWEST_CHUNKS * budget.chunk_tokens / min(self._states, budget.max_states)
+        return padded > smallest and padded > (1 + MOST_PADDING) * tokens
 
     def row_batches(self, batch: Sequence[Bundle], budget: Budget) -> list[RowBatch]:
         """The rows of a batch by those that may be padded to one length, prefixes before the rows that hang on them."""
@@ -162,13 +161,13 @@ class Batching:
         holder: dict[int, RowBatch] = {}  # by prefix
         waiting = [row for bundle in batch for row in bundle.rows]
         while waiting:
-            groups: dict[Hashable, list[Row]] = {}
+            groups: dict[Hashable, tuple[RowBatch | None, list[Row]]] = {}
             ready = [row for row in waiting if row.prefix is None or id(row.prefix) in holder]
             for row in ready:
-                prefix = row.prefix and holder[id(row.prefix)]
-                groups.setdefault((id(prefix), not row.scored, self.kind.like(row)), []).append(row)
-            for group in groups.values():
-                prefix = group[0].prefix and holder[id(group[0].prefix)]
+                prefix = holder[id(row.prefix)] if row.prefix else None
+                key = id(prefix), not row.scored, self.kind.like(row)
+                groups.setdefault(key, (prefix, []))[1].append(row)
+            for prefix, group in groups.values():
                 for rows in self._cut_rows(group, budget):
                     made.append(RowBatch(rows, prefix))
                     holder |= {id(row): made[-1] for row in rows if not row.scored}
@@ -189,8 +188,7 @@ class Batching:
             padded = (len(taken) + 1) * longest
             full = (len(taken) + 1) * (longest + keys // KEYS_A_TOKEN) > budget.batch_tokens
             tokens += len(row.tokens)
-            crowded = padded > self._smallest(budget) and padded > (1 + MOST_PADDING) * tokens
-            if taken and (full or crowded):
+            if taken and (full or self._is_crowded(padded, tokens, budget)):
                 yield taken
                 taken, tokens = [], len(row.tokens)
             taken.append(row)

@@ -50,11 +50,16 @@ def bundles_of(rows: Sequence[Sequence[Row]], designs: Sequence[Hashable], kind:
     """
     if not kind.shares:
         return [Bundle((position,), tuple(of_one)) for position, of_one in enumerate(rows)]
+    pairs = zip(rows, designs, strict=True)
+    return _joined(_shared(((row, design) for of_one, design in pairs for row in of_one), kind))
+
+
+def _shared(rows: Iterable[tuple[Row, Hashable]], kind: RowKind) -> list[Row]:
+    """`shared_rows` among the rows that are alike, each given with what else they have to have in common."""
     groups: dict[Hashable, list[Row]] = {}
-    for of_one, design in zip(rows, designs, strict=True):
-        for row in of_one:
-            groups.setdefault((design, kind.like(row)), []).append(row)
-    return _joined(row for group in groups.values() for row in shared_rows(group, kind))
+    for row, design in rows:
+        groups.setdefault((design, kind.like(row)), []).append(row)
+    return [row for group in groups.values() for row in shared_rows(group, kind)]
 
 
 def halves(bundle: Bundle, rows: Sequence[Sequence[Row]], kind: RowKind) -> list[Bundle]:
@@ -75,10 +80,7 @@ def halves(bundle: Bundle, rows: Sequence[Sequence[Row]], kind: RowKind) -> list
         taken += own[position]
     found = []
     for positions in (first, bundle.positions[len(first) :]):
-        groups: dict[Hashable, list[Row]] = {}
-        for row in (row for position in positions for row in rows[position]):
-            groups.setdefault(kind.like(row), []).append(row)
-        of_half = [row for group in groups.values() for row in shared_rows(group, kind)]
+        of_half = _shared(((row, None) for position in positions for row in rows[position]), kind)
         found.append(Bundle(tuple(positions), tuple(of_half)))
     return found
 

@@ -153,7 +153,8 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
     if job.design == "exact":
         check_exact_rows(len(sublayers), sum(len(d.requests) for d in documents))
     keys = [DocumentKey(d.index, d.digest, d.n_choices) for d in encoded.values()]
-    ids = draw_ids(asked, job.documents_per_draw)
+    together = drawn_together(asked, job.documents_per_draw)
+    ids = draw_ids(asked, together)
     coalitions = coalitions_of(
         job.design, len(sublayers), job.design_settings, [ids[key.index] for key in keys]
     )
@@ -163,13 +164,9 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
         say(_start_line(job, len(sublayers), len(encoded), count_pairs(grid)))
         model = None if evaluated(grid).all() else _load(job, engine, folder)
     prompts = {encoded[d.index].digest: digest_documents([d]) for d in task.documents if d.index in encoded}
-    together = ()
-    if job.documents_per_draw > 1:
-        together = tuple(
-            tuple(asked[position].index for position in group)
-            for group in drawn_together(asked, job.documents_per_draw)
-        )
-    return Plan(parts, task, encoded, prompts, grid, model, tuple(sorted(left_out)), together)
+    units: Sequence[Sequence[int]] = together if job.documents_per_draw > 1 else ()
+    of_units = tuple(tuple(asked[position].index for position in unit) for unit in units)
+    return Plan(parts, task, encoded, prompts, grid, model, tuple(sorted(left_out)), of_units)
 
 
 def _load(job: EvaluationJob, engine: Engine, folder: Path) -> Any:

@@ -49,19 +49,17 @@ def guessing_tests(
 ) -> GuessingTests:
     """The tests of rows of scores, shape (rows, documents), of any kind: right and wrong, or real numbers.
 
-    chance, constant: what a random choice and the best constant answer score, shape (documents,); not a number where
-    there is no such thing: without both nothing can be shown. A mean of unbounded scores that is no more than guessing
-    has does not say that a model guesses (see `scores`).
+    chance, constant: what a random choice and the best constant answer score, shape (documents,); constant is not a
+    number where there is no such thing. A mean of unbounded scores that is no more than guessing has does not say
+    that a model guesses (see `scores`).
     """
     less, more, less_low, more_low = [], [], [], []
-    for guess in (each for each in (chance, constant) if not np.isnan(each).any()):
+    for guess in (chance,) if np.isnan(constant).any() else (chance, constant):
         difference = scores - guess
         less.append(tails(difference - margin))  # small where the score is clearly below guessing + margin
         more.append(tails(margin - difference))
         less_low.append(tails(difference + margin))
         more_low.append(tails(-margin - difference))
-    if not less:
-        return GuessingTests(*(np.ones(len(scores)) for _ in range(3)))
     equal = [holm(np.maximum(low, high)) for low, high in zip(more_low, less, strict=True)]
     return GuessingTests(
         np.minimum.reduce(equal), holm(np.maximum.reduce(more)), holm(np.maximum.reduce(less_low))

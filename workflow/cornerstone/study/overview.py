@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from cornerstone.documents.document import Document, digest_documents, read_documents
-from cornerstone.documents.prefixes import draw_ids
+from cornerstone.documents.prefixes import draw_ids, drawn_together
 from cornerstone.documents.unscorable import read_unscorable
 from cornerstone.evaluations.evaluation import read_evaluation_metadata
 from cornerstone.evaluations.identity import agrees, known_identity
@@ -103,7 +103,7 @@ def pairs_by_design(study: StudyConfig, model: str, task: str) -> dict[str, Pair
         else:
             settings = study.design_settings(design)
             limited = document_set.documents[: study.document_limit(model, task)]
-            ids = draw_ids(limited, settings.documents_per_draw)
+            ids = draw_ids(limited, drawn_together(limited, settings.documents_per_draw))
             asked = coalitions_of(design, sublayers, settings, [ids[one.index] for one in documents])
             done = saved_pairs(parts, is_ours, asked, prompts)
         work = work_in(parts, is_ours)

@@ -68,7 +68,7 @@ def effect_table(scores: Scores, labels: Sequence[str], margin: float = 0.05) ->
 
 def _states(removed: np.ndarray, scores: Scores, margin: float) -> np.ndarray:
     """What is left without each sublayer; nothing where there is no guessing."""
-    if np.isnan(scores.chance).any():
+    if not scores.is_guessable:
         return np.full(len(removed), "")
     return guessing_tests(removed, scores.chance, scores.constant, margin).states
 

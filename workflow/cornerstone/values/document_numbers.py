@@ -79,6 +79,11 @@ class DocumentNumbers:
         return SCORES[self.metric].reach
 
     @property
+    def is_guessable(self) -> bool:
+        """Whether answers can be guessed."""
+        return not np.isnan(self.chance).any()
+
+    @property
     def has_shares(self) -> bool:
         """Whether a value is positive, so that shares exist."""
         return bool((self.rounded(self.values.mean(axis=1)) > 0).any())

@@ -1,6 +1,6 @@
 """Perplexities of targets and whole texts, as lm-eval reports them: of the full model and without each sublayer.
 
-    perplexity_rows(evaluated)          # a row per metric and removal; none of a task of choices
+    perplexity_rows(evaluated)      # of the design ablation: a row per metric and removal; none of a task of choices
 
 A perplexity is a ratio of sums, raised to a power, and no mean over documents: no game can be made of it, so it has
 effects and no Shapley values. The scores logprob and bits_per_byte are its logarithms with a fixed divisor.
@@ -34,9 +34,7 @@ def perplexity_rows(evaluated: EvaluatedTask) -> pd.DataFrame:
     model's, with its paired interval. The divisors are resampled with their documents.
     """
     metrics = [metric for metric in evaluated.metrics if metric in DIVISORS]
-    single = ablation(len(evaluated.labels))
-    choices = next(each for each in evaluated.designs if set(single) <= set(each.coalitions))
-    tables = [_of_metric(choices, evaluated.labels, metric) for metric in metrics]
+    tables = [_of_metric(evaluated.designs[0], evaluated.labels, metric) for metric in metrics]
     if not tables:
         return pd.DataFrame(columns=COLUMNS)
     table = pd.concat(tables, ignore_index=True)
@@ -48,10 +46,7 @@ def _of_metric(choices: ChoiceTable, labels: tuple[str, ...], metric: str) -> pd
     asked = choices.loglikelihoods[[rows[removed] for removed in ablation(len(labels))], :, 0]
     column = DIVISORS[metric]
     divisors = np.ones(len(choices.documents)) if column is None else choices.sizes[:, column].astype(float)
-    full, values = (
-        _power(metric, asked[0].sum() / divisors.sum()),
-        _power(metric, asked.sum(axis=1) / divisors.sum()),
-    )
+    values = _power(metric, asked.sum(axis=1) / divisors.sum())
     low, high = interval(_power(metric, _ratio_draws(asked, divisors)))
     of_full = _ratio_draws(asked[:1], divisors)
     without = of_full + _ratio_draws(asked[1:] - asked[:1], divisors)
@@ -64,7 +59,7 @@ def _of_metric(choices: ChoiceTable, labels: tuple[str, ...], metric: str) -> pd
             "value": values,
             "low": low,
             "high": high,
-            "increase": [np.nan, *(values[1:] - full)],
+            "increase": [np.nan, *(values[1:] - values[0])],
             "increase_low": [np.nan, *more_low],
             "increase_high": [np.nan, *more_high],
             "documents": len(choices.documents),

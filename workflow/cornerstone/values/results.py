@@ -109,13 +109,20 @@ def read_measured(
 def read_perplexities(
     evaluations: Sequence[Sequence[Path]], documents: Sequence[Path], unshared: Unshared | None = None
 ) -> pd.DataFrame:
-    """`perplexity_rows` of each model and task that has any: evaluations[i] of its designs, documents[i]."""
+    """`perplexity_rows` of each model and task that has any: evaluations[i] of its designs, documents[i].
+
+    Only the evaluation of the design ablation is read.
+    """
     tables = [
-        perplexity_rows(on_shared(read_choices(files, asked), unshared or {}))
+        perplexity_rows(on_shared(read_choices(_single_removals(files), asked), unshared or {}))
         for files, asked in zip(evaluations, documents, strict=True)
         if set(check_documents_file(asked)["metrics"]) & set(DIVISORS)
     ]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
+
+
+def _single_removals(evaluations: Sequence[Path]) -> list[Path]:
+    return [path for path in evaluations if path.stem == "ablation"]
 
 
 def cornerstones(values: pd.DataFrame, top_k: int) -> dict[str, list[str]]:

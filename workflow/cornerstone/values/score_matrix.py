@@ -41,6 +41,11 @@ class Scores:
     constant: np.ndarray
 
     @property
+    def is_guessable(self) -> bool:
+        """Whether answers can be guessed."""
+        return not np.isnan(self.chance).any()
+
+    @property
     def reach(self) -> float:
         """The largest difference of two scores; infinite where there is none."""
         return SCORES[self.metric].reach
