@@ -12,7 +12,7 @@ from test_out_of_memory import after_the_check
 
 from cornerstone.engine.evaluate import evaluate
 from cornerstone.engine.prefix_cache import PrefixCache
-from cornerstone.engine.shared_prefixes import SHORTEST, bundles_of, shared_rows
+from cornerstone.engine.shared_prefixes import bundles_of, shared_rows
 from cornerstone.engine.token_tree import TREE, document_rows
 from cornerstone.shapley.coalition_tree import least_evaluations
 from cornerstone.shapley.coalitions import ForEach, ablation, windows
@@ -42,6 +42,13 @@ FAMILIES = (
     "deepseek_v3",
 )
 SHARING = dataclasses.replace(TREE, shares=True)
+SHORTEST = 16
+
+
+@pytest.fixture(autouse=True)
+def _short_prefixes(monkeypatch):
+    """Prefixes as short as small models and quick tests need them."""
+    monkeypatch.setattr("cornerstone.engine.shared_prefixes.SHORTEST", SHORTEST)
 
 
 def design(model):

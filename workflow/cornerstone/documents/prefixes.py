@@ -17,7 +17,7 @@ from cornerstone.documents.document import Document, document_ids
 LEAST_SHARED = 0.5
 """Documents begin alike where they share at least so much of the longer one's context, and"""
 LEAST_CHARACTERS = 64
-"""at least so many characters: of fewer the computation is not shared."""
+"""at least so many characters: of fewer the computation is not shared, as no tokenizer makes more tokens of them."""
 
 
 @dataclass(frozen=True)

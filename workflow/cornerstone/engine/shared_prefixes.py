@@ -17,8 +17,9 @@ from itertools import pairwise
 
 from cornerstone.engine.token_tree import ROOT, Row, RowKind, Scored
 
-SHORTEST = 16
-"""Tokens below which a prefix of its own costs more than it spares."""
+SHORTEST = 64
+"""Tokens below which a prefix of its own costs more than it spares. The rows that hang on it run in batches of their
+own: with 16, documents that all begin with "Question: How do I" took up to a third longer."""
 
 
 @dataclass(frozen=True, eq=False)
