@@ -90,6 +90,7 @@ def test_operations_are_the_least_work_of_both_designs_and_the_heads_logits():
         active_numbers=400.0,
         disk_bytes=1,
         missing_bytes=1,
+        block_bytes=0.2,
     )
     tokens = Tokens(10.0, 3.0) + Tokens(5.0, 1.0)
     need = estimate_need(facts, "bfloat16", [(ablation(4), tokens), (windows(4, 2), tokens)])
@@ -110,7 +111,7 @@ def test_of_local_documents_the_scored_tokens_are_counted():
 
 
 def test_a_study_without_a_known_task_needs_no_operations():
-    facts = ModelFacts(4, 8, 30, 500, 400.0, 1, 1)
+    facts = ModelFacts(4, 8, 30, 500, 400.0, 1, 1, 0.0)
     assert estimate_need(facts, "float32", [(ablation(4), Tokens(0, 0))]).operations == 0
 
 

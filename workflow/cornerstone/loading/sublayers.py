@@ -252,7 +252,7 @@ def kinds_of_blocks(network: nn.Module, blocks: Sequence[Block]) -> list[int]:
         by_build.setdefault((_build_of(block.module), types[number]), []).append(number)
     kinds = list(range(len(blocks)))
     for numbers in by_build.values():
-        settings = [_settings_of(blocks[number].module) for number in numbers]
+        settings = [list(settings_by_name(blocks[number].module).values()) for number in numbers]
         columns = [column for column in zip(*settings, strict=True) if not _is_index(column)]
         first: dict[tuple, int] = {}
         for place, number in enumerate(numbers):
@@ -276,9 +276,13 @@ def _build_of(block: nn.Module) -> tuple:
     return tuple(modules), tuple((name, tuple(tensor.shape), tensor.dtype) for name, tensor in tensors)
 
 
-def _settings_of(block: nn.Module) -> list[Any]:
-    found = ((name, _plain_attributes(module)) for name, module in block.named_modules())
-    return [attributes[key] for _, attributes in found for key in sorted(attributes)]
+def settings_by_name(block: nn.Module) -> dict[str, Any]:
+    """The numbers, words and switches that a block and its modules were given, by path and name."""
+    return {
+        f"{path}.{key}" if path else key: value
+        for path, module in block.named_modules()
+        for key, value in sorted(_plain_attributes(module).items())
+    }
 
 
 def _plain_attributes(module: nn.Module) -> dict[str, Any]:

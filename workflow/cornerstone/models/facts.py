@@ -5,15 +5,14 @@ facts = facts_from_hub("meta-llama/Meta-Llama-3-8B", "main")    # config.json an
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from math import prod
 from pathlib import Path
 from typing import Any
 
+from cornerstone.models.block_names import find_block_list, sublayers_of_blocks
 from cornerstone.models.folder import (
     check_config,
     check_own_code,
@@ -21,23 +20,11 @@ from cornerstone.models.folder import (
     read_model_config,
     refuse_adapter,
 )
-from cornerstone.models.kinds import EXPERT_PARTS, FEED_FORWARD, KINDS_BY_NAME, KINDS_OF_LOOSE
 from cornerstone.models.weights import IN_A_BLOCK, INDEX, weight_files, weight_shapes
 from cornerstone.system.errors import CornerstoneError
 
 WIDTH_KEYS = ("hidden_size", "n_embd", "d_model", "n_embed", "model_dim", "dim")
 HEADERS_AT_ONCE = 8
-OF_IMAGES_OR_SOUND = re.compile(r"vision|visual|image|audio|speech")
-"""Names of the parts of a model, besides its decoder, that have numbered blocks too."""
-SUBLAYER_OF = {
-    **dict.fromkeys(EXPERT_PARTS, FEED_FORWARD),
-    **{
-        name: FEED_FORWARD if kinds[0].group == FEED_FORWARD else name
-        for name, kinds in KINDS_BY_NAME.items()
-    },
-    **{layer: kind.name for layers, kind in KINDS_OF_LOOSE.items() for layer in layers},
-}
-"""The sublayer of a block by the name of one of its parts; feed-forward parts are one together."""
 EXPERT_COUNT_KEYS = ("num_local_experts", "num_experts", "n_routed_experts")
 
 
@@ -50,6 +37,7 @@ class ModelFacts:
     vocabulary: how many tokens the head gives a logit.
     numbers:    of all weights; active_numbers: those of the blocks that one token is multiplied with.
     disk_bytes, missing_bytes: the files' size, and what of it is not on this disk yet.
+    block_bytes: what one decoder block takes of disk_bytes, the mean over blocks; 0 where names tell no blocks.
     """
 
     sublayers: int
@@ -59,6 +47,7 @@ class ModelFacts:
     active_numbers: float
     disk_bytes: int
     missing_bytes: int
+    block_bytes: float
 
 
 def facts_from_folder(folder: Path | str) -> ModelFacts:
@@ -114,11 +103,12 @@ def facts_from_hub(hub_id: str, revision: str, allow_remote_code: bool | None = 
 
 def _facts(config: dict[str, Any], shapes: Mapping[str, Any], disk: int, missing: int) -> ModelFacts:
     decoder = config.get("text_config") or config
+    numbers = sum(prod(shape) for shape in shapes.values())
     return ModelFacts(
         sublayers=count_sublayers(config, shapes),
         width=_first_of(WIDTH_KEYS, decoder, "width of the hidden states"),
         vocabulary=_first_of(("vocab_size",), decoder, "size of the vocabulary"),
-        numbers=sum(prod(shape) for shape in shapes.values()),
+        numbers=numbers,
         active_numbers=sum(
             prod(shape) * _active_part(name, decoder)
             for name, shape in shapes.items()
@@ -126,7 +116,19 @@ def _facts(config: dict[str, Any], shapes: Mapping[str, Any], disk: int, missing
         ),
         disk_bytes=disk,
         missing_bytes=missing,
+        block_bytes=disk * _numbers_of_a_block(config, shapes) / max(1, numbers),
     )
+
+
+def _numbers_of_a_block(config: Mapping[str, Any], shapes: Mapping[str, Any]) -> float:
+    """Of weights in a decoder block, the mean over blocks; 0 where the names of tensors tell no blocks."""
+    try:
+        blocks = find_block_list(config, shapes)
+    except CornerstoneError:
+        return 0.0
+    numbers = {name: blocks.number_of(name) for name in shapes}
+    inside = (name for name, number in numbers.items() if number is not None and number < blocks.n_blocks)
+    return sum(prod(shapes[name]) for name in inside) / blocks.n_blocks
 
 
 def sublayers_of_folder(folder: Path | str) -> int:
@@ -142,14 +144,7 @@ def count_sublayers(config: Mapping[str, Any], names: Collection[str]) -> int:
     Raises CornerstoneError where config.json does not say how many blocks there are.
     """
     n_blocks = count_blocks(config)
-    found: dict[str, dict[int, set[str]]] = {}
-    for name in names:
-        if (place := IN_A_BLOCK.search(name)) and not OF_IMAGES_OR_SOUND.search(name[: place.start()]):
-            of_block = found.setdefault(name[: place.start()], {}).setdefault(int(place[0].strip(".")), set())
-            known = (SUBLAYER_OF[part] for part in name[place.end() :].split(".") if part in SUBLAYER_OF)
-            of_block |= set(islice(known, 1))
-    whole = [blocks for blocks in found.values() if blocks.keys() >= set(range(n_blocks))]
-    blocks = max(whole, key=lambda blocks: sum(map(len, blocks.values())), default={})
+    blocks = sublayers_of_blocks(names, n_blocks)
     return sum(len(blocks.get(number, ())) or 2 for number in range(n_blocks))
 
 
