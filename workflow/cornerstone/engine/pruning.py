@@ -132,9 +132,9 @@ def check_without_blocks(
 
 
 def another_block(name: str, what: str, rules: Sequence[str]) -> CornerstoneError:
-    """The error for a config that cannot say which blocks are which once some are gone."""
-    by_rule = f" by rules over the blocks' numbers ({', '.join(rules)})" if rules else ""
-    return CornerstoneError(f"{name}: {what}: its config says{by_rule} what each block is; {INSTEAD}")
+    """The error for blocks that are others once they have other numbers. rules: keys of config.json that may say so."""
+    by_rules = f" (rules in its config: {', '.join(rules)})" if rules else ""
+    return CornerstoneError(f"{name}: {what}: its blocks depend on their numbers{by_rules}; {INSTEAD}")
 
 
 def _differences(original: LanguageModel, pruned: LanguageModel, old: int, new: int) -> Iterator[str]:

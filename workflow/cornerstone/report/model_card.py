@@ -15,10 +15,10 @@ import pandas as pd
 
 from cornerstone.models.pruned_weights import Size
 from cornerstone.scores import SCORES
-from cornerstone.tables.text import markdown, prose
+from cornerstone.system.text import counted, data_size
+from cornerstone.tables.text import markdown
 from cornerstone.values.pruning import Chosen, Ranking, block_of, importances
 from cornerstone.values.titles import Titles
-from cornerstone.system.text import counted, data_size
 
 FORMAT = 1
 
@@ -49,23 +49,16 @@ class Pruned:
 
 def model_card(pruned: Pruned) -> str:
     """The card in Markdown, with the front matter that the Hugging Face hub reads."""
-    parts = [
-        _front_matter(pruned),
-        _heading(pruned),
-        _opening(pruned),
-        _sizes(pruned),
-        *_removed(pruned),
-        *_cost(pruned),
-    ]
-    return "\n".join(parts)
+    parts = [_front_matter(pruned), _heading(pruned), _opening(pruned), _sizes(pruned)]
+    return "\n".join([*parts, *_removed(pruned), *_cost(pruned)])
 
 
 def lists(pruned: Pruned) -> dict[str, Any]:
     """What was removed, for programs: by index and label, and in the forms that two other tools take.
 
-    llm_drop: keys of the config.json of LLM-Drop's models (CASE-Lab-UMD/LLM-Drop), which skip these sublayers; None where
-    others are removed than attention, FFN and MoE. llama_cpp: the argument of llama-quantize for a GGUF file of the
-    original; None unless whole blocks are removed.
+    llm_drop: keys of the config.json of LLM-Drop's models (CASE-Lab-UMD/LLM-Drop), whose code skips these sublayers;
+    None where others are removed than attention, FFN and MoE. llama_cpp: the option of llama-quantize for a GGUF file
+    of the original; None unless whole blocks are removed.
     """
     chosen = pruned.chosen
     attention, feed_forward = chosen.blocks_without("Attn"), chosen.blocks_without("FFN", "MoE")
@@ -114,21 +107,19 @@ def _opening(pruned: Pruned) -> str:
     digest = f"digest of its weights {manifest['weights'][:12]}"
     if chosen.of_blocks:
         what = (
-            f"This is {_title(pruned)} ({source}; {digest}) without its {_blocks(chosen)}. Their tensors are not in the "
-            "files, later blocks have moved up, and config.json says so. transformers and lm-eval load it like the "
-            "original, without code of its own; it is smaller and faster."
+            f"This is {_title(pruned)} ({source}; {digest}) without its {_blocks(chosen)}. Their tensors are not in "
+            "the files, later blocks have moved up, and config.json says so. transformers and lm-eval load it as they "
+            "load the original. It is smaller and faster."
         )
     else:
         what = (
             f"This is {_title(pruned)} ({source}; {digest}) with zeros for all weights of "
-            f"{', '.join(chosen.removed_labels)}, so that these sublayers add nothing. **It has the same size and the same "
-            "speed as the original**: no config.json says that a single sublayer is missing. `pruned.json` lists "
-            "them for tools that leave them out."
+            f"{', '.join(chosen.removed_labels)}, so that these sublayers add nothing. **It has the same size and the "
+            "same speed as the original**: no config.json can say that a single sublayer is missing. `pruned.json` "
+            "lists them for tools that leave them out."
         )
-    return (
-        prose(what, "The other weights are those of the original: nothing was trained after the removal.")
-        + "\n"
-    )
+    trained = "The other weights are those of the original: nothing was trained after the removal."
+    return f"{what} {trained}\n"
 
 
 def _blocks(chosen: Chosen) -> str:
@@ -139,14 +130,10 @@ def _blocks(chosen: Chosen) -> str:
 def _sizes(pruned: Pruned) -> str:
     before, after = pruned.before, pruned.after
     rows = [
-        {
-            "": "Parameters, counted from the files",
-            "Before": f"{before.parameters:,}",
-            "After": f"{after.parameters:,}",
-        },
-        {"": "Weights on disk", "Before": data_size(before.bytes), "After": data_size(after.bytes)},
+        ("Parameters, counted from the files", f"{before.parameters:,}", f"{after.parameters:,}"),
+        ("Weights on disk", data_size(before.bytes), data_size(after.bytes)),
     ]
-    return markdown(pd.DataFrame(rows))
+    return markdown(pd.DataFrame(rows, columns=["", "Before", "After"]))
 
 
 def _removed(pruned: Pruned) -> list[str]:
@@ -180,12 +167,13 @@ def _removed_rows(pruned: Pruned, tasks: list[str]) -> list[dict[str, str]]:
 
 def _cost(pruned: Pruned) -> list[str]:
     head = "## What it costs\n"
-    command = f"lm_eval --model hf --model_args pretrained={pruned.folder} --tasks {','.join(pruned.lm_eval_tasks.values())}"
+    tasks = ",".join(pruned.lm_eval_tasks.values())
+    command = f"lm_eval --model hf --model_args pretrained={pruned.folder} --tasks {tasks}"
     if pruned.cost.empty:
         return [
             head,
-            "Not measured: the study did not evaluate the model without exactly these sublayers. This measures it, on all "
-            "documents of lm-eval's tasks:\n",
+            "Not measured: the study has not evaluated the model without exactly these sublayers. This measures it, on "
+            "all documents of lm-eval's tasks:\n",
             f"```bash\n{command}\n```\n",
         ]
     rows = []

@@ -1,0 +1,192 @@
+"""Pruned models, loaded by plain transformers and by lm-eval, are the originals with blocks or sublayers removed.
+
+What a block without its sublayers does is decided here by hooks on modules that the hand table names.
+"""
+
+import json
+import shutil
+from contextlib import ExitStack
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from configurations import message_of
+from cornerstone.engine.pruning import Original, prune_blocks, zero_sublayers
+from cornerstone.models.pruned_folder import new_folder
+from cornerstone.models.pruned_weights import size_of
+from hand_table import layout, players_of, removed
+from lm_eval_harness import harness, harness_loglikelihoods, word_tokenizer
+from tiny_families import auto_class, tiny_network
+from token_documents import MAX_LENGTH, PAIRS
+
+FAMILIES = (
+    "llama",
+    "llama (tied)",
+    "mistral",
+    "mixtral",
+    "qwen2",
+    "qwen3_moe",
+    "qwen2_moe (all sparse)",
+    "gemma2",
+    "gemma3_text",
+    "gpt2",
+    "gpt_neo",
+    "gpt_neox",
+    "opt",
+    "bloom",
+    "falcon",
+    "deepseek_v3",
+    "granitemoehybrid",
+    "nemotron_h",
+    "recurrent_gemma",
+    "llama4_text",
+    "qwen3_vl",
+)
+OTHER_BLOCKS = {
+    "diffllama": "block 2 would differ as block 1 (self_attn.lambda_init: ",
+    "jamba": "(rules in its config: expert_layer_period, expert_layer_offset, attn_layer_period, attn_layer_offset)",
+    "opt (post-norm)": "block 1 changes the hidden state even without its sublayers",
+    "gemma4_text": "block 1 changes the hidden state even without its sublayers",
+}
+TOKENS = torch.tensor([context + answer for context, answer in PAIRS[0]][:1])
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Folders of tiny models, in several files and in bfloat16, by family, each made once."""
+    made = {}
+
+    def folder_of(name):
+        if name not in made:
+            folder = tmp_path_factory.mktemp("model")
+            tiny_network(name).to(torch.bfloat16).save_pretrained(folder, max_shard_size="40KB")
+            word_tokenizer().save_pretrained(folder)
+            assert len(list(folder.glob("*.safetensors"))) > 1
+            made[name] = folder
+        return made[name]
+
+    return folder_of
+
+
+def load(folder, name):
+    """What plain transformers makes of a folder; no weight may be missing or left over."""
+    network, about = auto_class(name).from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
+    assert not any(about[what] for what in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    return network.eval()
+
+
+def logits(network):
+    with torch.inference_mode():
+        return network(input_ids=TOKENS, use_cache=False).logits
+
+
+def input_returned(network, name, numbers):
+    """Blocks of plain transformers return their input."""
+
+    def hook(module, args, kwargs, output):
+        hidden = args[0] if args else kwargs["hidden_states"]
+        return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
+
+    stack = ExitStack()
+    for number in numbers:
+        block = network.get_submodule(layout(name).blocks)[number]
+        stack.callback(block.register_forward_hook(hook, with_kwargs=True).remove)
+    return stack
+
+
+def original(folder, name):
+    network = auto_class(name).from_pretrained(folder, dtype=torch.float32)
+    words = {"attn": "Attn", "ffn": "FFN", "moe": "MoE", "mamba": "Mamba", "conv": "Conv", "rglru": "RG-LRU"}
+    players = players_of(network, name)
+    labels = [f"{words.get(player.kind, 'PLE')} {player.block}" for player in players]
+    return network.eval(), players, Original(folder, name, labels)
+
+
+@pytest.mark.parametrize("dropped", [(1,), (0, 2)], ids=str)
+@pytest.mark.parametrize("name", FAMILIES)
+def test_without_blocks_it_is_the_model_whose_blocks_return_their_input(saved, tmp_path, name, dropped):
+    network, players, asked = original(saved(name), name)
+    with new_folder(tmp_path / "new") as folder:
+        prune_blocks(asked, folder, dropped)
+    pruned = load(tmp_path / "new", name)
+    with input_returned(network, name, dropped):
+        expected = logits(network)
+    assert torch.allclose(logits(pruned), expected, atol=1e-4)
+    assert not torch.allclose(logits(network), expected, atol=1e-2)
+    with removed(players, [number for number, player in enumerate(players) if player.block in dropped]):
+        assert torch.allclose(logits(network), expected, atol=1e-4)
+    assert size_of(tmp_path / "new").parameters == sum(weights.numel() for weights in pruned.parameters())
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_zeros_are_the_removal_of_sublayers_at_the_same_size(saved, tmp_path, name):
+    network, players, asked = original(saved(name), name)
+    some = [0, len(players) - 1]
+    with new_folder(tmp_path / "new") as folder:
+        zero_sublayers(asked, folder, some)
+    with removed(players, some):
+        expected = logits(network)
+    assert torch.allclose(logits(load(tmp_path / "new", name)), expected, atol=1e-4)
+    assert not torch.allclose(logits(network), expected, atol=1e-2)
+    assert size_of(tmp_path / "new") == size_of(saved(name))
+
+
+@pytest.mark.parametrize("name", OTHER_BLOCKS)
+def test_a_model_of_which_blocks_cannot_be_left_out_is_refused_and_its_sublayers_zeroed(
+    saved, tmp_path, name
+):
+    network, players, asked = original(saved(name), name)
+
+    def prune():
+        with new_folder(tmp_path / "new") as folder:
+            prune_blocks(asked, folder, (1,))
+
+    said = message_of(prune)
+    assert OTHER_BLOCKS[name] in said
+    assert said.endswith("remove sublayers in place of blocks (…-sublayers), which keeps all blocks")
+    assert not (tmp_path / "new").exists()
+    with new_folder(tmp_path / "new") as folder:
+        zero_sublayers(asked, folder, (1,))
+    with removed(players, [1]):
+        assert torch.allclose(logits(load(tmp_path / "new", name)), logits(network), atol=1e-4)
+
+
+def test_blocks_that_predict_further_ahead_go_with_the_pruned_ones(saved, tmp_path):
+    """DeepSeek-V3 has one after its last block; transformers does not load it, and knows it by its number alone."""
+    network, _, asked = original(saved("deepseek_v3"), "deepseek_v3")
+    assert network.config.num_hidden_layers == 4
+    further = shutil.copytree(saved("deepseek_v3"), tmp_path / "further")
+    stored = {name: one for path in further.glob("*.safetensors") for name, one in load_file(path).items()}
+    more = {name.replace(".3.", ".4.", 1): one for name, one in stored.items() if "model.layers.3." in name}
+    for path in further.glob("model*"):
+        path.unlink()
+    save_file(stored | more, further / "model.safetensors", {"format": "pt"})
+    config = json.loads((further / "config.json").read_text())
+    (further / "config.json").write_text(json.dumps(config | {"num_nextn_predict_layers": 1}))
+    with new_folder(tmp_path / "new") as folder:
+        prune_blocks(Original(further, "further", asked.labels), folder, [1])
+    with input_returned(network, "deepseek_v3", [1]):
+        assert torch.allclose(logits(load(tmp_path / "new", "deepseek_v3")), logits(network), atol=1e-4)
+
+
+def test_lm_eval_says_of_the_pruned_folder_what_it_says_of_the_model_without_the_blocks(saved, tmp_path):
+    from lm_eval.models.huggingface import HFLM
+
+    network, _, asked = original(saved("gemma3_text"), "gemma3_text")
+    with new_folder(tmp_path / "new") as folder:
+        prune_blocks(asked, folder, [1])
+    settings = {"dtype": "float32", "device": "cpu", "softmax_dtype": "float32", "batch_size": 8}
+    lm = HFLM(pretrained=str(tmp_path / "new"), max_length=MAX_LENGTH, **settings)
+    (ours,) = harness_loglikelihoods(lm, [], PAIRS, [()])
+    with input_returned(network, "gemma3_text", [1]):
+        (theirs,) = harness_loglikelihoods(harness(network, max_length=MAX_LENGTH), [], PAIRS, [()])
+    assert np.abs(np.concatenate(ours) - np.concatenate(theirs)).max() < 1e-4
+
+
+def test_another_model_than_the_rankings_is_refused(saved, tmp_path):
+    other = Original(saved("llama"), "llama", ["Attn 0", "FFN 0"])
+    assert "has 8 sublayers, Attn 0 to FFN 3, and the ranking has 2" in message_of(
+        prune_blocks, other, tmp_path, [0]
+    )
