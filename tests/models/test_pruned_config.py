@@ -42,6 +42,7 @@ def test_the_number_of_blocks_is_that_of_the_blocks_kept(key):
         ("max_window_layers", 28, 3),
         ("moe_layer_end_index", -1, 2),
         ("moe_layer_end_index", 4, 1),
+        ("per_layer_config", {"1": "a", "2": "b", "5": "c"}, {"1": "b", "2": "c"}),
         ("eos_token_id", [1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6]),
         ("rope_theta", 10000.0, 10000.0),
     ],
@@ -277,7 +278,7 @@ def test_some_blocks_are_removed_and_some_are_left(count):
     )
     check_number(5, 6, "blocks")
     check_number(1, None, "blocks")
-    with pytest.raises(CornerstoneError, match="give at least 1$"):
+    with pytest.raises(CornerstoneError, match=r"give at least 1$"):
         check_number(0, None, "blocks")
 
 

@@ -45,6 +45,10 @@ def test_headers_tell_the_operations_that_the_loaded_model_does(tmp_path, model_
     assert facts.width * facts.vocabulary == model.network.get_output_embeddings().weight.numel()
     assert 2 * facts.width * facts.vocabulary == head_flops(model)
     assert facts.numbers >= sum(p.numel() for p in model.network.parameters())
+    in_blocks = sum(p.numel() for block in model.blocks for p in block.module.parameters())
+    assert facts.block_bytes * len(model.blocks) == pytest.approx(
+        facts.disk_bytes * in_blocks / facts.numbers
+    )
 
 
 @pytest.mark.parametrize("model_id", ["meta-llama/Meta-Llama-3-8B", "EleutherAI/pythia-160m"])

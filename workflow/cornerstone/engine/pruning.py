@@ -77,7 +77,7 @@ def prune_blocks(original: Original, target: Path, blocks: Collection[int]) -> N
         pruned = original.load(target)
     except CornerstoneError as error:
         raise another_block(
-            original.name, f"without {len(blocks)} blocks it does not load ({error})", rules
+            original.name, f"without these blocks it does not load ({error})", rules
         ) from error
     check_without_blocks(model, pruned, blocks, rules)
 

@@ -2,10 +2,10 @@
 
     pruned_config(config, derived, kept=[0, 1, 3])
 
-What a config says of single blocks comes in four forms: a list with an entry a block, a list of the numbers of some
-blocks, a count of the first blocks, and a rule by a block's number ("every fourth"). The first three are of the same
-form afterwards. A rule gives other blocks once they have other numbers, so it is written as a list, where the family
-takes one. Nothing here knows families by name; `engine.pruned_check` compares what comes out, block by block.
+What a config says of single blocks comes in four forms: a list with an entry a block, the numbers of some blocks, a
+count of the first blocks, and a rule by a block's number ("every fourth"). The first three keep their form. A rule
+gives other blocks once they have other numbers, so it is written as a list, where the family takes one. Nothing here
+knows families by name; `engine.pruning` compares what comes out, block by block.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ FIRST_BLOCKS = (
     "num_hash_layers",
 )
 """Counts of blocks at the beginning."""
+BY_NUMBER = ("per_layer_config",)
+"""Objects whose keys are the numbers of some blocks."""
 LAST_OF_SOME = ("moe_layer_end_index",)
 """The number of the last block of some."""
 PREDICTED_FURTHER = "num_nextn_predict_layers"
@@ -96,6 +98,8 @@ def _is_by_block(key: str, value: Any, n_blocks: int) -> bool:
         return isinstance(value, int) and not isinstance(value, bool)
     if key in BLOCK_NUMBERS:
         return isinstance(value, list | tuple)
+    if key in BY_NUMBER:
+        return isinstance(value, Mapping)
     if key in KINDS_OF_BLOCKS and isinstance(value, str):
         return len(value) == n_blocks
     return isinstance(value, list | tuple) and len(value) == n_blocks and not NOT_BY_BLOCK.search(key)
@@ -109,6 +113,8 @@ def _of_kept(key: str, value: Any, n_blocks: int, kept: Sequence[int]) -> Any:
         return max(0, sum(block <= last for block in kept) - 1)
     if key in BLOCK_NUMBERS:
         return [place for place, block in enumerate(kept) if block in value]
+    if key in BY_NUMBER:
+        return {str(place): value[str(block)] for place, block in enumerate(kept) if str(block) in value}
     if isinstance(value, str):
         return "".join(value[block] for block in kept)
     return [value[block] for block in kept]

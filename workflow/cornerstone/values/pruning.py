@@ -122,6 +122,6 @@ def measured(removed: Removed, ablation: pd.DataFrame, joint: pd.DataFrame) -> p
         return rows.rename(columns={"full": "before", "removed_score": "after", "effect": "drop"})[MEASURED]
     rows = joint[joint["removed"].astype(str) == removed_text(removed)]
     full = ablation.groupby("task", sort=False)["full"].first()
-    rows = rows.assign(before=rows["task"].map(full), drop=rows["joint"])
+    rows = rows.assign(before=full.reindex(rows["task"]).to_numpy(), drop=rows["joint"])
     rows = rows.assign(after=rows["before"] - rows["drop"], low=rows["joint_low"], high=rows["joint_high"])
     return rows[MEASURED]
