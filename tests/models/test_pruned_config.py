@@ -18,13 +18,13 @@ KEPT = [0, 2, 5]
 """Of six blocks."""
 
 
-def pruned(config, derived=None, kinds=None, **more):
-    return pruned_config(SIX | config, SIX | config if derived is None else derived, kinds, KEPT, **more)
+def pruned(config, derived=None, **more):
+    return pruned_config(SIX | config, SIX | config if derived is None else derived, KEPT, **more)
 
 
 @pytest.mark.parametrize("key", ["num_hidden_layers", "n_layer", "num_layers", "n_layers"])
 def test_the_number_of_blocks_is_that_of_the_blocks_kept(key):
-    assert pruned_config({key: 6}, {}, None, KEPT) == {key: 3}
+    assert pruned_config({key: 6}, {}, KEPT) == {key: 3}
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,7 @@ def test_rules_become_lists_where_the_family_takes_one():
         [["global", "global", "local"], 1]
     ]
     griffin = {"block_types": ["recurrent", "attention"]}
-    kinds = ["recurrent", "attention"] * 3
-    assert pruned(griffin, griffin, kinds)["block_types"] == ["recurrent", "recurrent", "attention"]
+    assert pruned(griffin)["block_types"] == ["recurrent", "recurrent", "attention"]
     assert rules_in(SIX | {"attn_layer_period": 8, "vocab_size": 9}) == ["attn_layer_period"]
 
 
@@ -76,7 +75,7 @@ def test_the_decoder_of_several_parts_alone_is_changed():
         "text_config": {**SIX, "layer_types": list("abcdef")},
         "vision_config": {"num_hidden_layers": 6},
     }
-    new = pruned_config(config, config["text_config"], None, KEPT)
+    new = pruned_config(config, config["text_config"], KEPT)
     assert new["text_config"] == {"num_hidden_layers": 3, "layer_types": list("acf")}
     assert new["vision_config"] == {"num_hidden_layers": 6}
     assert config["text_config"]["num_hidden_layers"] == 6
@@ -188,7 +187,7 @@ def contents(folder):
 
 def test_tensors_of_kept_blocks_are_copied_byte_by_byte_and_renumbered(model, tmp_path):
     with new_folder(tmp_path / "new") as folder:
-        write_without_blocks(model, folder, [1], {}, None)
+        write_without_blocks(model, folder, [1], {})
     new = tmp_path / "new"
     assert contents(new) == {
         "model.embed_tokens.weight": b"embeds",
@@ -211,7 +210,7 @@ def test_tensors_of_kept_blocks_are_copied_byte_by_byte_and_renumbered(model, tm
 
 def test_other_files_are_copied_but_no_weights_and_no_card(model, tmp_path):
     with new_folder(tmp_path / "new") as folder:
-        write_without_blocks(model, folder, [0], {}, None)
+        write_without_blocks(model, folder, [0], {})
     new = tmp_path / "new"
     assert {path.name for path in new.iterdir() if path.suffix != ".safetensors"} == {
         "config.json",
@@ -284,5 +283,5 @@ def test_some_blocks_are_removed_and_some_are_left(count):
 
 def test_a_model_with_inputs_of_each_block_outside_is_refused(model, tmp_path):
     derived = {"hidden_size_per_layer_input": 256}
-    said = message_of(write_without_blocks, model, tmp_path, [0], derived, None)
+    said = message_of(write_without_blocks, model, tmp_path, [0], derived)
     assert "hidden_size_per_layer_input is 256" in said

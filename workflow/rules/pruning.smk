@@ -6,7 +6,7 @@ from cornerstone.values.pruning import RANKINGS
 
 wildcard_constraints:
     ranking=names(RANKINGS),
-    count="[0-9]+",
+    number="[0-9]+",
 
 
 # What is written is as large as a model, so it is made again only where its model or its ranking changed, never because
@@ -22,11 +22,11 @@ rule prune:
         ablation=of_tasks("<results>/ablation/{model}/{task}.csv"),
         joint=of_tasks("<results>/joint/{model}/{task}.csv"),
     output:
-        folder=directory("<results>/pruned/{model}/{ranking}-{count}"),
+        folder=directory("<results>/pruned/{model}/{ranking}-{number}"),
     log:
-        "<logs>/prune/{model}/{ranking}-{count}.log",
+        "<logs>/prune/{model}/{ranking}-{number}.log",
     benchmark:
-        "<benchmarks>/prune/{model}/{ranking}-{count}.tsv"
+        "<benchmarks>/prune/{model}/{ranking}-{number}.tsv"
     conda:
         "../../envs/evaluate.yaml"
     resources:
@@ -40,19 +40,19 @@ rule prune:
         lm_eval_tasks={task.name: task.task for task in study.tasks},
         version=PRUNED_VERSION,
     message:
-        "Write {wildcards.model} without its {wildcards.count} least important blocks by {wildcards.ranking} (progress: {log})"
+        "Write {wildcards.model} without its {wildcards.number} least important blocks by {wildcards.ranking} (progress: {log})"
     script:
         "../scripts/prune.py"
 
 
 use rule prune as prune_sublayers with:
     output:
-        folder=directory("<results>/pruned/{model}/{ranking}-{count}-sublayers"),
+        folder=directory("<results>/pruned/{model}/{ranking}-{number}-sublayers"),
     log:
-        "<logs>/prune/{model}/{ranking}-{count}-sublayers.log",
+        "<logs>/prune/{model}/{ranking}-{number}-sublayers.log",
     benchmark:
-        "<benchmarks>/prune/{model}/{ranking}-{count}-sublayers.tsv"
+        "<benchmarks>/prune/{model}/{ranking}-{number}-sublayers.tsv"
     params:  # the others are those of prune
         of_blocks=False,
     message:
-        "Write {wildcards.model} with zeros for its {wildcards.count} least important sublayers by {wildcards.ranking} (progress: {log})"
+        "Write {wildcards.model} with zeros for its {wildcards.number} least important sublayers by {wildcards.ranking} (progress: {log})"

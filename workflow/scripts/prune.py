@@ -22,7 +22,7 @@ def main(snakemake):
     target, original = Path(snakemake.output.folder), Path(manifest["folder"])
     ranking = ranking_of(asked.ranking)
     rows = read_rows([Path(path) for path in snakemake.input.rows])
-    chosen = least_important(rows, ranking, int(asked.count), of_blocks=given.of_blocks)
+    chosen = least_important(rows, ranking, int(asked.number), of_blocks=given.of_blocks)
     ablation, joint = (
         read_rows([Path(path) for path in snakemake.input[name]]) for name in ("ablation", "joint")
     )

@@ -67,12 +67,9 @@ def prune_blocks(original: Original, target: Path, blocks: Collection[int]) -> N
     which blocks are left.
     """
     model = original.checked()
-    config = text_config(model.network)
     rules = rules_in(read_model_config(original.folder))
     check_droppable(model, blocks)
-    write_without_blocks(
-        original.folder, target, blocks, vars(config), getattr(config, "layers_block_type", None)
-    )
+    write_without_blocks(original.folder, target, blocks, vars(text_config(model.network)))
     try:
         pruned = original.load(target)
     except CornerstoneError as error:

@@ -54,7 +54,6 @@ def decoder_part(config: dict[str, Any]) -> dict[str, Any]:
 def pruned_config(
     config: Mapping[str, Any],
     derived: Mapping[str, Any],
-    kinds: Sequence[str] | None,
     kept: Sequence[int],
     *,
     predicts_further: bool = True,
@@ -62,7 +61,6 @@ def pruned_config(
     """A parsed config.json of the blocks `kept` alone (sorted numbers).
 
     derived: the decoder's settings as transformers reads them, with all that the family fills in.
-    kinds: of each block, where transformers works them out by a rule (layers_block_type); else None.
     predicts_further: whether the blocks after the last are still there.
     """
     new = copy.deepcopy(dict(config))
@@ -73,7 +71,7 @@ def pruned_config(
             decoder[key] = len(kept)
     for key, value in _filled(decoder, derived, n_blocks).items():
         decoder[key] = _of_kept(key, value, n_blocks, kept)
-    _write_rules_out(decoder, derived, kinds, n_blocks, kept)
+    _write_rules_out(decoder, derived, n_blocks, kept)
     if not predicts_further and decoder.get(PREDICTED_FURTHER):
         decoder[PREDICTED_FURTHER] = 0
     return new
@@ -123,7 +121,6 @@ def _of_kept(key: str, value: Any, n_blocks: int, kept: Sequence[int]) -> Any:
 def _write_rules_out(
     decoder: dict[str, Any],
     derived: Mapping[str, Any],
-    kinds: Sequence[str] | None,
     n_blocks: int,
     kept: Sequence[int],
 ) -> None:
@@ -138,10 +135,8 @@ def _write_rules_out(
     attentions = derived.get("attention_layers")
     if "attention_types" in decoder and isinstance(attentions, list) and len(attentions) == n_blocks:
         decoder["attention_types"] = [[[attentions[block] for block in kept], 1]]  # GPT-Neo: repeated once
-    if kinds is not None and "block_types" in derived and len(kinds) == n_blocks:
-        decoder["block_types"] = [
-            kinds[block] for block in kept
-        ]  # RecurrentGemma: repeated until it suffices
+    if pattern := derived.get("block_types"):  # RecurrentGemma: repeated until there are enough
+        decoder["block_types"] = [pattern[block % len(pattern)] for block in kept]
 
 
 def rules_in(config: Mapping[str, Any]) -> list[str]:

@@ -1,7 +1,7 @@
 """A model's folder without some of its decoder blocks, or with zeros in the place of some sublayers' weights.
 
     with new_folder(Path("results/pruned/demo_llama/values-2")) as folder:
-        write_without_blocks(original, folder, dropped=[1, 4], derived=…, kinds=None)
+        write_without_blocks(original, folder, dropped=[1, 4], derived=…)
 
 Any program that loads a model of this family loads it: nothing of Cornerstone's is needed. What is not weights or
 config.json (tokenizer, generation settings, licence) is copied. `engine.pruned_check` proves what comes out.
@@ -76,15 +76,11 @@ def check_number(asked: int, there: int | None, unit: str) -> None:
 
 
 def write_without_blocks(
-    folder: Path,
-    target: Path,
-    dropped: Collection[int],
-    derived: Mapping[str, Any],
-    kinds: Sequence[str] | None,
+    folder: Path, target: Path, dropped: Collection[int], derived: Mapping[str, Any]
 ) -> None:
     """Write a model without some blocks: their tensors absent, later blocks renumbered, config.json to fit.
 
-    derived, kinds: what transformers makes of config.json; see `pruned_config`.
+    derived: what transformers makes of config.json; see `pruned_config`.
     Raises CornerstoneError where no list of blocks is found in the tensors' names, and for a model with tensors outside
     its blocks that hold something for each of them.
     """
@@ -101,7 +97,7 @@ def write_without_blocks(
     kept = [block for block in range(n_blocks) if block not in dropped]
     new_names = _names_without(blocks, names, kept)
     further = any((blocks.number_of(name) or 0) >= n_blocks for name in names)
-    new_config = pruned_config(config, derived, kinds, kept, predicts_further=not further)
+    new_config = pruned_config(config, derived, kept, predicts_further=not further)
     rewrite_weights(folder, target, new_names, title="writing the weights")
     _write_config(new_config, target)
     _copy_others(folder, target)
