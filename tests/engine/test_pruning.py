@@ -16,7 +16,9 @@ from configurations import message_of
 from cornerstone.engine.pruning import Original, prune_blocks, zero_sublayers
 from cornerstone.models.pruned_folder import new_folder
 from cornerstone.models.pruned_weights import size_of
-from hand_table import layout, players_of, removed
+from cornerstone.system.errors import CornerstoneError
+from family_sweep import NAMES
+from hand_table import MAY_BE_REFUSED, NOT_BUILT, REFUSED, layout, players_of, removed
 from lm_eval_harness import harness, harness_loglikelihoods, word_tokenizer
 from tiny_families import auto_class, tiny_network
 from token_documents import MAX_LENGTH, PAIRS
@@ -46,10 +48,25 @@ FAMILIES = (
 )
 OTHER_BLOCKS = {
     "diffllama": "block 2 would differ as block 1 (self_attn.lambda_init: ",
-    "jamba": "(rules in its config: expert_layer_period, expert_layer_offset, attn_layer_period, attn_layer_offset)",
+    "jamba": "(rules in its config: attn_layer_offset, attn_layer_period, expert_layer_offset, expert_layer_period)",
     "opt (post-norm)": "block 1 changes the hidden state even without its sublayers",
     "gemma4_text": "block 1 changes the hidden state even without its sublayers",
 }
+WITH_ALL_BLOCKS = {
+    *("beam", "bloom (normed residual)", "diffllama", "doge", "gemma4", "gemma4_text", "gemma4_text (dense)"),
+    *(
+        "gemma4_unified",
+        "gemma4_unified_text",
+        "jamba",
+        "minicpm3",
+        "minicpm3 (longrope)",
+        "minimax",
+        "openai-gpt",
+    ),
+    "opt (post-norm)",
+}
+"""Families of which the block 1 cannot be left out."""
+EVERY_FAMILY = [name for name in NAMES if name not in {*REFUSED, *MAY_BE_REFUSED, *NOT_BUILT}]
 TOKENS = torch.tensor([context + answer for context, answer in PAIRS[0]][:1])
 
 
@@ -111,33 +128,55 @@ def original(folder, name):
     return network.eval(), players, Original(folder, name, labels)
 
 
-@pytest.mark.parametrize("dropped", [(1,), (0, 2)], ids=str)
-@pytest.mark.parametrize("name", FAMILIES)
-def test_without_blocks_it_is_the_model_whose_blocks_return_their_input(saved, tmp_path, name, dropped):
-    network, players, asked = original(saved(name), name)
-    with new_folder(tmp_path / "new") as folder:
-        prune_blocks(asked, folder, dropped)
-    pruned = load(tmp_path / "new", name)
+def check_without_blocks(folder, target, name, dropped):
+    """Prune and compare with plain transformers, whose blocks return their input or have their sublayers removed."""
+    network, players, asked = original(folder, name)
+    with new_folder(target) as unfinished:
+        prune_blocks(asked, unfinished, dropped)
+    pruned = load(target, name)
     with input_returned(network, name, dropped):
         expected = logits(network)
     assert torch.allclose(logits(pruned), expected, atol=1e-4)
     assert not torch.allclose(logits(network), expected, atol=1e-2)
     with removed(players, [number for number, player in enumerate(players) if player.block in dropped]):
         assert torch.allclose(logits(network), expected, atol=1e-4)
-    assert size_of(tmp_path / "new").parameters == numbers_in(pruned)
+    assert size_of(target).parameters == numbers_in(pruned)
+
+
+def check_zeros(folder, target, name):
+    """Zero the first and the last sublayer, and compare with plain transformers that has them removed."""
+    network, players, asked = original(folder, name)
+    some = [0, len(players) - 1]
+    with new_folder(target) as unfinished:
+        zero_sublayers(asked, unfinished, some)
+    with removed(players, some):
+        expected = logits(network)
+    assert torch.allclose(logits(load(target, name)), expected, atol=1e-4)
+    assert not torch.allclose(logits(network), expected, atol=1e-2)
+    assert size_of(target) == size_of(folder)
+
+
+@pytest.mark.parametrize("dropped", [(1,), (0, 2)], ids=str)
+@pytest.mark.parametrize("name", FAMILIES)
+def test_without_blocks_it_is_the_model_whose_blocks_return_their_input(saved, tmp_path, name, dropped):
+    check_without_blocks(saved(name), tmp_path / "new", name, dropped)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_zeros_are_the_removal_of_sublayers_at_the_same_size(saved, tmp_path, name):
-    network, players, asked = original(saved(name), name)
-    some = [0, len(players) - 1]
-    with new_folder(tmp_path / "new") as folder:
-        zero_sublayers(asked, folder, some)
-    with removed(players, some):
-        expected = logits(network)
-    assert torch.allclose(logits(load(tmp_path / "new", name)), expected, atol=1e-4)
-    assert not torch.allclose(logits(network), expected, atol=1e-2)
-    assert size_of(tmp_path / "new") == size_of(saved(name))
+    check_zeros(saved(name), tmp_path / "new", name)
+
+
+@pytest.mark.families
+@pytest.mark.parametrize("name", EVERY_FAMILY)
+def test_every_family_is_pruned_rightly_or_refused(saved, tmp_path, name):
+    check_zeros(saved(name), tmp_path / "zeros", name)
+    try:
+        check_without_blocks(saved(name), tmp_path / "new", name, (1,))
+    except CornerstoneError as error:
+        assert name in WITH_ALL_BLOCKS, error
+    else:
+        assert name not in WITH_ALL_BLOCKS
 
 
 @pytest.mark.parametrize("name", OTHER_BLOCKS)
@@ -166,7 +205,11 @@ def test_blocks_that_predict_further_ahead_go_with_the_pruned_ones(saved, tmp_pa
     assert network.config.num_hidden_layers == 4
     further = shutil.copytree(saved("deepseek_v3"), tmp_path / "further")
     stored = {name: one for path in further.glob("*.safetensors") for name, one in load_file(path).items()}
-    more = {name.replace(".3.", ".4.", 1): one for name, one in stored.items() if "model.layers.3." in name}
+    more = {
+        name.replace(".3.", ".4.", 1): one.clone()
+        for name, one in stored.items()
+        if "model.layers.3." in name
+    }
     for path in further.glob("model*"):
         path.unlink()
     save_file(stored | more, further / "model.safetensors", {"format": "pt"})
