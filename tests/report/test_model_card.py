@@ -7,7 +7,7 @@ import pytest
 
 from cornerstone.models.pruned_weights import Size
 from cornerstone.report.model_card import Pruned, lists, model_card
-from cornerstone.values.pruning import MEASURED, RANKINGS, least_important
+from cornerstone.values.least_important import MEASURED, RANKINGS, least_important
 from cornerstone.values.titles import Titles
 
 LABELS = ("Attn 0", "FFN 0", "Attn 1", "MoE 1", "Attn 2", "FFN 2")

@@ -6,13 +6,13 @@ from cornerstone.system.logged import run_logged
 
 
 def main(snakemake):
-    from cornerstone.engine.pruning import Original, prune_blocks, zero_sublayers
+    from cornerstone.engine.pruned_checkpoint import Original, prune_blocks, zero_sublayers
     from cornerstone.models.manifest import check_unchanged, read_manifest
     from cornerstone.models.pruned_folder import new_folder
     from cornerstone.models.pruned_weights import size_of
     from cornerstone.report.model_card import Pruned, lists, model_card
     from cornerstone.system.durable_files import write_json
-    from cornerstone.values.pruning import least_important, measured, ranking_of
+    from cornerstone.values.least_important import least_important, measured, ranking_of
     from cornerstone.values.rows import read_rows
     from cornerstone.values.titles import Titles
 

@@ -5,7 +5,7 @@
 What a config says of single blocks comes in four forms: a list with an entry a block, the numbers of some blocks, a
 count of the first blocks, and a rule by a block's number ("every fourth"). The first three keep their form. A rule
 gives other blocks once they have other numbers, so it is written as a list, where the family takes one. Nothing here
-knows families by name; `engine.pruning` compares what comes out, block by block.
+knows families by name; `engine.pruned_checkpoint` compares what comes out, block by block.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from cornerstone.models.pruned_weights import Size
 from cornerstone.scores import SCORES
 from cornerstone.system.text import counted, data_size
 from cornerstone.tables.text import markdown
-from cornerstone.values.pruning import Chosen, Ranking, block_of, importances
+from cornerstone.values.least_important import Chosen, Ranking, block_of, importances
 from cornerstone.values.titles import Titles
 
 FORMAT = 1

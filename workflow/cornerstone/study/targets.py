@@ -19,7 +19,7 @@ from cornerstone.shapley.designs import DESIGNS
 from cornerstone.shapley.estimators import choosable
 from cornerstone.study.config import StudyConfig
 from cornerstone.system.errors import CornerstoneError, known_names
-from cornerstone.values.pruning import ranking_of
+from cornerstone.values.least_important import ranking_of
 
 
 def check_targets(study: StudyConfig, targets: Iterable[str]) -> None:

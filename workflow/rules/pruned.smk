@@ -1,7 +1,7 @@
 # Pruned models, asked for by target alone: without their least important blocks, or with zeros for sublayers.
 
 from cornerstone.models.pruned_folder import PRUNED_VERSION
-from cornerstone.values.pruning import RANKINGS
+from cornerstone.values.least_important import RANKINGS
 
 
 wildcard_constraints:

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from configurations import message_of
-from cornerstone.engine.pruning import Original, prune_blocks, zero_sublayers
+from cornerstone.engine.pruned_checkpoint import Original, prune_blocks, zero_sublayers
 from cornerstone.models.pruned_folder import new_folder
 from cornerstone.models.pruned_weights import size_of
 from cornerstone.system.errors import CornerstoneError

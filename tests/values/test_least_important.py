@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from configurations import message_of
-from cornerstone.values.pruning import RANKINGS, least_important, measured, ranking_of
+from cornerstone.values.least_important import RANKINGS, least_important, measured, ranking_of
 
 LABELS = ("Attn 0", "FFN 0", "Attn 1", "MoE 1", "Attn 2", "FFN 2")
 VALUES = {"boolq": [0.5, 0.4, 0.3, 0.1, 0.2, 0.0], "piqa": [0.5, 0.4, -0.3, 0.1, 0.2, 0.1]}
