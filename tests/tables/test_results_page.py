@@ -18,11 +18,11 @@ from cornerstone.scores import SCORES
 from cornerstone.shapley.coalitions import ablation, exact, windows
 from cornerstone.shapley.estimators import ESTIMATORS
 from cornerstone.shapley.games import place_of, with_own_pairs
-from cornerstone.tables import TABLES
+from cornerstone.tables import TABLES, Part, tables_of
 from cornerstone.tables.audit import Audits
 from cornerstone.tables.corrected import Judged
 from cornerstone.tables.interaction_indices import Indices
-from cornerstone.tables.written import audit_tables, corrected_tables, own_tables, study_tables, write_tables
+from cornerstone.tables.written import write_tables
 from cornerstone.values import audit
 from cornerstone.values.corrected import corrected_rows
 from cornerstone.values.document_numbers import document_numbers
@@ -82,11 +82,11 @@ def folder(tmp_path_factory) -> Path:
     folder, score = tmp_path_factory.mktemp("results"), SCORES["acc"]
     tasks = [scored_task(task, seed) for seed, task in enumerate(("piqa", "boolq"))]
     study_on_disk.make_numbers(folder)
-    write_tables(study_tables(), results_of(tasks), folder)
+    write_tables(tables_of(Part.STUDY), results_of(tasks), folder)
     estimates = pd.concat([corrected_rows(task, ["windows"], MAX_REMOVED) for task in tasks])
-    write_tables(corrected_tables(), Judged(estimates, Titles(), score), folder)
-    write_tables(own_tables(), Indices(pd.concat(map(index_table, tasks)), Titles(), score), folder)
-    write_tables(audit_tables(), audited(folder), folder)
+    write_tables(tables_of(Part.CORRECTED), Judged(estimates, Titles(), score), folder)
+    write_tables(tables_of(Part.OWN), Indices(pd.concat(map(index_table, tasks)), Titles(), score), folder)
+    write_tables(tables_of(Part.AUDIT), audited(folder), folder)
     return folder
 
 

@@ -20,7 +20,7 @@ from cornerstone.shapley.coalitions import Removed
 from cornerstone.shapley.designs import DESIGNS, DesignSettings, typical_coalitions
 from cornerstone.shapley.estimators import ESTIMATORS, YARDSTICK
 from cornerstone.system.errors import CornerstoneError, known_names
-from cornerstone.tables import TABLES
+from cornerstone.tables import TABLES, Part
 
 
 @dataclass(frozen=True)
@@ -140,15 +140,19 @@ class StudyConfig:
 
     @property
     def table_files(self) -> tuple[str, ...]:
-        """ "shares.csv", "shares.md", …: the audit's only where exact values are worked out."""
-        tables = [
-            table
-            for table in TABLES
-            if (self.exact or not table.of_audit)
-            and (self.corrected or not table.of_corrected)
-            and (self.own_designs or not table.of_own)
-        ]
-        return tuple(file for table in tables for file in table.files)
+        """ "shares.csv", "shares.md", …: of the study's parts."""
+        return tuple(file for table in TABLES if table.part in self.parts for file in table.files)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts that the study has tables of."""
+        asked = {
+            Part.STUDY: True,
+            Part.AUDIT: self.exact,
+            Part.CORRECTED: self.corrected,
+            Part.OWN: self.own_designs,
+        }
+        return tuple(part for part in Part if asked[part])
 
     @property
     def figures(self) -> dict[str, tuple[Figure, str]]:

@@ -16,8 +16,7 @@ from pathlib import Path
 
 from cornerstone.drawing.style import FORMATS
 from cornerstone.study.config import StudyConfig
-from cornerstone.tables import Table
-from cornerstone.tables.written import audit_tables, corrected_tables, own_tables, study_tables
+from cornerstone.tables import tables_of
 
 
 @dataclass(frozen=True)
@@ -105,17 +104,9 @@ def _csv_jobs(
 
 
 def _tables(study: StudyConfig) -> Iterator[Job]:
-    yield _table_job(study, "tables", study_tables())
-    if study.exact:
-        yield _table_job(study, "audit_tables", audit_tables())
-    if study.corrected:
-        yield _table_job(study, "corrected_table", corrected_tables())
-    if study.own_designs:
-        yield _table_job(study, "interaction_indices", own_tables())
-
-
-def _table_job(study: StudyConfig, rule: str, tables: Iterable[Table]) -> Job:
-    return Job(rule, tuple(Path(study.results, "tables", name) for table in tables for name in table.files))
+    for part in study.parts:
+        names = (name for table in tables_of(part) for name in table.files)
+        yield Job(part.rule, tuple(Path(study.results, "tables", name) for name in names))
 
 
 def _pages(study: StudyConfig) -> Iterator[Job]:
