@@ -65,6 +65,11 @@ def evaluation_jobs(study: StudyConfig, model: str, task: str) -> Iterator[Job]:
     yield Job(f"evaluate/{name}", outputs, model, task)
     if model in study.exact_models:
         yield Job(f"evaluate_exact/{name}", (study.evaluation_path(model, task, "exact"),), model, task)
+    if study.pruning:
+        if study.is_greedy:
+            yield Job(f"rank_greedily/{name}", (study.greedy_path(model, task),), model, task)
+        yield Job(f"rank_sublayers/{name}", (study.orders_path(model, task),))
+        yield Job(f"evaluate_pruning/{name}", (study.evaluation_path(model, task, "pruning"),), model, task)
 
 
 def _inputs(study: StudyConfig) -> Iterator[Job]:
@@ -88,6 +93,9 @@ def _values(study: StudyConfig) -> Iterator[Job]:
     of_all = list(product(study.model_names, study.task_names))
     yield from _csv_jobs(study, "estimate_values", ["values"], of_all)
     yield from _csv_jobs(study, "removal_effects", ["ablation", "joint", "interactions", "agreement"], of_all)
+    for model in study.model_names if study.pruning else ():
+        curves = (Path(study.results, "pruning", model, f"{task}.csv") for task in study.task_names)
+        yield Job(f"pruning_curves/{model}", (*curves, Path(study.results, "pruning_areas", f"{model}.csv")))
     exact = list(product(study.exact, study.task_names))
     yield from _csv_jobs(study, "audit_estimators", ["audit", "audit_positions"], exact)
 

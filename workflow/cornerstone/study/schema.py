@@ -170,6 +170,8 @@ def fill_defaults(raw: dict[str, Any]) -> dict[str, Any]:
 
 def _filled(value: Any, rule: dict[str, Any]) -> Any:
     rule = _definition(rule)
+    if value is None and "null" in rule.get("type", ()):
+        return None
     if "properties" in rule:
         given = value or {}
         return {

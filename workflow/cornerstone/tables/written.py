@@ -15,12 +15,15 @@ from cornerstone.tables import Table, View
 from cornerstone.tables.audit import Audits
 from cornerstone.tables.corrected import Judged
 from cornerstone.tables.interaction_indices import Indices
+from cornerstone.tables.pruning import Curves
 from cornerstone.tables.text import markdown
 from cornerstone.values.results import Results
 from cornerstone.values.rows import write_csv
 
 
-def write_tables(tables: Iterable[Table], source: Results | Audits | Judged | Indices, folder: Path) -> None:
+def write_tables(
+    tables: Iterable[Table], source: Results | Audits | Judged | Indices | Curves, folder: Path
+) -> None:
     """Write {folder}/{name}.csv of each table, and {name}.md, the text of that file, of each that has one."""
     view = View(source.titles, source.score)
     for table in tables:
