@@ -86,7 +86,7 @@ for _place, _along, _name in ((82, OF_PARAMETERS, "pruning"), (84, OF_OPERATIONS
             asked_by="pruning",
             settings=(),
             make=partial(make_pruning, along=_along),
-            title="Pruning of {model}",
+            title=f"Pruning of {{model}}, by {_along}",
             caption=partial(_caption, along=_along),
             category=TOGETHER,
             order=_place,
