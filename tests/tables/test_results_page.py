@@ -18,20 +18,23 @@ from cornerstone.scores import SCORES
 from cornerstone.shapley.coalitions import ablation, exact, windows
 from cornerstone.shapley.estimators import ESTIMATORS
 from cornerstone.shapley.games import place_of, with_own_pairs
-from cornerstone.tables import TABLES
+from cornerstone.tables import TABLES, Part, tables_of
 from cornerstone.tables.audit import Audits
 from cornerstone.tables.corrected import Judged
 from cornerstone.tables.interaction_indices import Indices
-from cornerstone.tables.written import audit_tables, corrected_tables, own_tables, study_tables, write_tables
+from cornerstone.tables.pruning import Curves
+from cornerstone.tables.written import write_tables
 from cornerstone.values import audit
 from cornerstone.values.corrected import corrected_rows
 from cornerstone.values.document_numbers import document_numbers
 from cornerstone.values.interaction_indices import index_table
+from cornerstone.values.pruning import write_pruning
 from cornerstone.values.rows import read_rows
 from cornerstone.values.score_matrix import Scores
 from cornerstone.values.scored_task import ScoredTask
 from cornerstone.values.titles import Titles
 from pages import REPOSITORY, results_on_page
+from pruned_models import pruned_model
 
 PAGE = (REPOSITORY / "docs" / "results.md").read_text(encoding="utf-8")
 N, DOCUMENTS, MAX_REMOVED = 5, 50, 2
@@ -40,6 +43,8 @@ UNITS |= {"−1 to 1", "count, count, multiple, seconds"}
 SAME_ROWS = {
     "tables/values.csv": "values/{model}/{task}.csv",
     "tables/ablation.csv": "ablation/{model}/{task}.csv",
+    "tables/pruning.csv": "pruning/{model}/{task}.csv",
+    "tables/pruning_areas.csv": "pruning_areas/{model}.csv",
     "tables/audit_games.csv": "audit/{model}/{task}.csv",
     "tables/audit_positions.csv": "audit_positions/{model}/{task}.csv",
 }
@@ -82,11 +87,17 @@ def folder(tmp_path_factory) -> Path:
     folder, score = tmp_path_factory.mktemp("results"), SCORES["acc"]
     tasks = [scored_task(task, seed) for seed, task in enumerate(("piqa", "boolq"))]
     study_on_disk.make_numbers(folder)
-    write_tables(study_tables(), results_of(tasks), folder)
+    write_tables(tables_of(Part.STUDY), results_of(tasks), folder)
     estimates = pd.concat([corrected_rows(task, ["windows"], MAX_REMOVED) for task in tasks])
-    write_tables(corrected_tables(), Judged(estimates, Titles(), score), folder)
-    write_tables(own_tables(), Indices(pd.concat(map(index_table, tasks)), Titles(), score), folder)
-    write_tables(audit_tables(), audited(folder), folder)
+    write_tables(tables_of(Part.CORRECTED), Judged(estimates, Titles(), score), folder)
+    write_tables(tables_of(Part.OWN), Indices(pd.concat(map(index_table, tasks)), Titles(), score), folder)
+    write_tables(tables_of(Part.AUDIT), audited(folder), folder)
+    pruned = [pruned_model("small", task) for task in ("piqa", "boolq")]
+    curves = [folder / f"small_{one.task}_pruning.csv" for one in pruned]
+    areas = folder / "small_boolq_pruning_areas.csv"
+    write_pruning(pruned, curves, areas)
+    prunings = Curves(read_rows(curves), read_rows([areas]), Titles(), score)
+    write_tables(tables_of(Part.PRUNING), prunings, folder)
     return folder
 
 

@@ -4,11 +4,8 @@
 rule report:
     input:
         figures=all_figures("svg"),
-        tables=rules.tables.output.csv,
+        tables=[name for part in study.parts for name in table_files(part, "csv")],
         audits=of_exact("<results>/audit/{model}/{task}.csv"),
-        audit_tables=rules.audit_tables.output.csv if study.exact else [],
-        corrected=rules.corrected_table.output.csv if study.corrected else [],
-        own=rules.interaction_indices.output.csv if study.own_designs else [],
         evaluations=[
             f"<results>/evaluations/{model}/{task}/{design}.parquet"
             for model, task, design in study.evaluations

@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from cornerstone.evaluations.parts import Parts, parts_folder
 from cornerstone.evaluations.scorable import Find, left_out_of
 from cornerstone.models.facts import sublayers_of_folder
 from cornerstone.models.manifest import check_unchanged, read_manifest
+from cornerstone.shapley.coalitions import ForEach, Removed
 from cornerstone.shapley.designs import DesignSettings, check_exact_rows, coalitions_of, typical_coalitions
 from cornerstone.system.errors import CornerstoneError
 
@@ -39,6 +40,8 @@ class EvaluationJob:
     pair_distances:        (nearest, farthest) of the design `pairs`.
     document_pairs, seed, documents_per_draw: of the designs in which each document has coalitions of its own; see
                            `DesignSettings`.
+    listed:                coalitions of documents by index, in place of the design's; a document that is not there has
+                           none.
     limit:                 only the first so many documents; None for all.
     skip_unscorable:       whether documents that the model cannot score are left out; else they are refused.
     shard, note:           (number from 1, of how many): only these documents; then `note` is written in the
@@ -61,6 +64,7 @@ class EvaluationJob:
     document_pairs: int | None = None
     seed: int | None = None
     documents_per_draw: int = 1
+    listed: Mapping[int, Sequence[Removed]] | None = None
     limit: int | None = None
     skip_unscorable: bool = False
     shard: tuple[int, int] | None = None
@@ -155,8 +159,10 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
     keys = [DocumentKey(d.index, d.digest, d.n_choices) for d in encoded.values()]
     together = drawn_together(asked, job.documents_per_draw)
     ids = draw_ids(asked, together)
-    coalitions = coalitions_of(
-        job.design, len(sublayers), job.design_settings, [ids[key.index] for key in keys]
+    coalitions = (
+        coalitions_of(job.design, len(sublayers), job.design_settings, [ids[key.index] for key in keys])
+        if job.listed is None
+        else ForEach([job.listed.get(key.index, []) for key in keys])
     )
     grid = empty_grid(coalitions, keys)
     parts.fill(grid)
@@ -239,7 +245,11 @@ def _start_line(job: EvaluationJob, sublayers: int | None, documents: int, done:
     if sublayers is None:
         work = f"{documents} documents"
     else:
-        coalitions = len(typical_coalitions(job.design, sublayers, job.design_settings))
+        coalitions = (
+            len(typical_coalitions(job.design, sublayers, job.design_settings))
+            if job.listed is None
+            else max(map(len, job.listed.values()), default=0)
+        )
         pairs = f"{coalitions} coalitions × {documents} documents = {coalitions * documents} pairs"
         work = f"{sublayers} sublayers, {pairs}, {done} done already"
     return f"{job.model} on {job.task}, {job.design}{shard}: {job.dtype}, device {job.device}; {work}"

@@ -68,7 +68,7 @@ def find_block_list(config: Mapping[str, Any], names: Collection[str]) -> BlockL
     if path is None:
         raise CornerstoneError(
             f"the names of its tensors have no list of {n_blocks} decoder blocks (such as model.layers.0.…): "
-            "only a model whose files name their blocks can be pruned"
+            "files must name the blocks that tensors are in, as transformers' save_pretrained writes them"
         )
     return BlockList(path, n_blocks)
 

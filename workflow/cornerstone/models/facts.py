@@ -12,7 +12,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from cornerstone.models.block_names import find_block_list, sublayers_of_blocks
+from cornerstone.models.block_names import find_block_list, is_of_sublayer, sublayers_of_blocks
 from cornerstone.models.folder import (
     check_config,
     check_own_code,
@@ -146,6 +146,48 @@ def count_sublayers(config: Mapping[str, Any], names: Collection[str]) -> int:
     n_blocks = count_blocks(config)
     blocks = sublayers_of_blocks(names, n_blocks)
     return sum(len(blocks.get(number, ())) or 2 for number in range(n_blocks))
+
+
+@dataclass(frozen=True)
+class SublayerWeights:
+    """How many numbers each sublayer's weights have, by its label; and all of the model.
+
+    active: those that one token is multiplied with: of routed experts, those that it is sent to.
+    """
+
+    numbers: Mapping[str, int]
+    active: Mapping[str, float]
+    all_numbers: int
+    all_active: float
+
+
+def weights_of_sublayers(folder: Path | str, labels: Sequence[str]) -> SublayerWeights:
+    """The weights of a local model by sublayer, from the headers of its files. labels: "Attn 0", "FFN 0", …
+
+    all_active counts the blocks and the head. Raises CornerstoneError where no tensor belongs to a sublayer.
+    """
+    folder = Path(folder)
+    config = read_model_config(folder)
+    decoder = config.get("text_config") or config
+    shapes = {name: shape for path in weight_files(folder) for name, shape in weight_shapes(path).items()}
+    blocks = find_block_list(config, shapes)
+    of_blocks: dict[int | None, list[str]] = {}
+    for label in labels:
+        of_blocks.setdefault(int(label.split()[1]), []).append(label)
+    numbers, active = dict.fromkeys(labels, 0), dict.fromkeys(labels, 0.0)
+    for name, shape in shapes.items():
+        for label in of_blocks.get(blocks.number_of(name), ()):
+            if is_of_sublayer(blocks.part_of(name), label):
+                numbers[label] += prod(shape)
+                active[label] += prod(shape) * _active_part(name, decoder) * (len(shape) > 1)
+    if without := [label for label in labels if not numbers[label]]:
+        raise CornerstoneError(
+            f"{folder}: no tensor is known to belong to {without[0]}, so its parameters cannot be counted"
+        )
+    facts = _facts(decoder, shapes, 0, 0)
+    return SublayerWeights(
+        numbers, active, facts.numbers, facts.active_numbers + facts.vocabulary * facts.width
+    )
 
 
 def _first_of(keys: Sequence[str], decoder: Mapping[str, Any], meaning: str) -> int:

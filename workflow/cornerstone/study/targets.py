@@ -65,6 +65,8 @@ def _check_figure(study: StudyConfig, name: str) -> None:
     if stem not in study.figures:
         if figure.scope is Scope.EXACT:
             raise CornerstoneError(f"there is no figure {stem}: name {model} in the configuration's exact")
+        if figure.asked_by is not None and figure.asked_by not in study.asked:
+            raise CornerstoneError(f"there is no figure {stem}: give {figure.asked_by} in the configuration")
         raise CornerstoneError(NO_PAIRS)
 
 
@@ -84,6 +86,29 @@ def _check_exact_csv(study: StudyConfig, path: str) -> None:
     model = path.partition("/")[0]
     if model not in study.exact:
         raise CornerstoneError(f"there is no audit of {model}: name it in the configuration's exact")
+
+
+def _check_pruning_csv(study: StudyConfig, path: str) -> None:
+    _check_model_task_csv(study, path)
+    _check_pruning(study)
+
+
+def _check_pruning_areas(study: StudyConfig, path: str) -> None:
+    (model,) = _split_result(path, "{model}.csv", ".csv", parts=1)
+    study.model(model)
+    _check_pruning(study)
+
+
+def _check_orders(study: StudyConfig, path: str) -> None:
+    model, task = _split_result(path, "{model}/{task}.json", ".json", parts=2)
+    study.model(model)
+    study.task(task.removesuffix(".greedy"))
+    _check_pruning(study)
+
+
+def _check_pruning(study: StudyConfig) -> None:
+    if study.pruning is None:
+        raise CornerstoneError("nothing is pruned: give pruning: {} in the configuration")
 
 
 def _check_evaluation(study: StudyConfig, path: str) -> None:
@@ -152,6 +177,9 @@ _FOLDER_CHECKS = {
     "ablation": _check_model_task_csv,
     "joint": _check_model_task_csv,
     "agreement": _check_model_task_csv,
+    "pruning": _check_pruning_csv,
+    "pruning_areas": _check_pruning_areas,
+    "rankings": _check_orders,
     "audit": _check_exact_csv,
     "audit_positions": _check_exact_csv,
     "interactions": _check_model_task_csv,

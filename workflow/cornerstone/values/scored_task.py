@@ -6,8 +6,8 @@ evaluation + documents -> ChoiceTable: log-likelihoods (coalitions × documents 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +50,28 @@ class EvaluatedTask:
     @property
     def output_type(self) -> str:
         return self.designs[0].output_type
+
+    @property
+    def documents(self) -> tuple[int, ...]:
+        """Their indices."""
+        return self.designs[0].documents
+
+    @property
+    def drawn_together(self) -> tuple[tuple[int, ...], ...]:
+        """The documents by index, those together that have the same coalitions where others have their own."""
+        known = set(self.documents)
+        units = (tuple(index for index in unit if index in known) for unit in self.units)
+        return tuple(filter(None, units)) or tuple((index,) for index in self.documents)
+
+    def some(self, documents: Collection[int]) -> EvaluatedTask:
+        """Of these documents alone, by index; all of a unit or none."""
+        wanted = set(documents)
+
+        def chosen(table: ChoiceTable) -> ChoiceTable:
+            return table.some(np.flatnonzero([index in wanted for index in table.documents]))
+
+        own = None if self.own is None else chosen(self.own)
+        return replace(self, designs=tuple(map(chosen, self.designs)), own=own)
 
     def metric(self, score: str) -> str:
         """The score that the configuration's means here. Raises CornerstoneError where the task has none."""
