@@ -91,6 +91,12 @@ def test_what_a_study_uses_is_not_listed(stale):
     assert "Looked at: study.yaml." in said
 
 
+def test_pruned_checkpoints_go_with_their_model(stale):
+    in_use()
+    make("pruned/tiny/values-4/model.safetensors", "pruned/old/values-4/model.safetensors")
+    assert removed_by(stale()) == {"results/pruned/old"}
+
+
 def test_what_is_configured_no_more_is_listed_with_sizes_and_reasons(stale):
     in_use()
     make("evaluations/old/boolq/windows.parquet", "evaluations/old/piqa/windows.parquet", size=600_000)

@@ -93,7 +93,8 @@ def _print_models(models: UnusedModels) -> None:
 
 def unused_results(studies: Sequence[StudyConfig]) -> list[Unused]:
     """What none of these studies uses, all of which have one folder of results."""
-    return [*_evaluations(studies), *_parts(studies), *_documents(studies), *_manifests(studies)]
+    some = (_evaluations, _parts, _documents, _manifests, _pruned)
+    return [unused for each in some for unused in each(studies)]
 
 
 def _evaluations(studies: Sequence[StudyConfig]) -> Iterator[Unused]:
@@ -121,6 +122,13 @@ def _documents(studies: Sequence[StudyConfig]) -> Iterator[Unused]:
 def _manifests(studies: Sequence[StudyConfig]) -> Iterator[Unused]:
     models = {model for study in studies for model in study.model_names}
     return _unused_files(Path(studies[0].results, "models"), (".json",), models, "model {}")
+
+
+def _pruned(studies: Sequence[StudyConfig]) -> Iterator[Unused]:
+    models = {model for study in studies for model in study.model_names}
+    for model in _entries(Path(studies[0].results, "pruned")):
+        if model.name not in models:
+            yield Unused((model,), f"no study has the model {model.name}")
 
 
 def _unused_files(folder: Path, endings: Sequence[str], used: set[str], noun: str) -> Iterator[Unused]:
