@@ -1,7 +1,9 @@
 """config.json of fewer blocks: every list, count and rule that says which block is what."""
 
 import json
+import shutil
 import struct
+from types import SimpleNamespace
 
 import pytest
 
@@ -234,7 +236,7 @@ def test_zeros_stand_in_the_place_of_a_sublayers_numbers_alone(model, tmp_path):
 
 
 def test_headers_are_padded_as_safetensors_pads_them(model, tmp_path):
-    rewrite_weights(model, tmp_path, {"lm_head.weight": "lm_head.weight"}, title="writing")
+    rewrite_weights(model, tmp_path, {"lm_head.weight": "lm_head.weight"})
     start, _ = read_weight_header(tmp_path / "model.safetensors")
     assert start % 8 == 0
     assert list(read_tensors(tmp_path / "model.safetensors")) == ["lm_head.weight"]
@@ -267,6 +269,13 @@ def test_a_full_disk_is_told_in_one_line(tmp_path):
 
     assert "could not be written ([Errno 28] No space left on device): make room" in message_of(write)
     assert not target.exists()
+
+
+def test_too_little_room_is_told_before_anything_is_written(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=19))
+    said = message_of(rewrite_weights, model, tmp_path, {name: name for name in contents(model)})
+    assert f"the weights take 26 B, and 19 B are free on the disk of {tmp_path.parent}: make room" in said
+    assert not list(tmp_path.glob("*.safetensors"))
 
 
 @pytest.mark.parametrize("count", [0, 6, 7])

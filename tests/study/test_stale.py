@@ -94,7 +94,8 @@ def test_what_a_study_uses_is_not_listed(stale):
 def test_pruned_checkpoints_go_with_their_model(stale):
     in_use()
     make("pruned/tiny/values-4/model.safetensors", "pruned/old/values-4/model.safetensors")
-    assert removed_by(stale()) == {"results/pruned/old"}
+    make("pruned/tiny/.values-5.tmp/model.safetensors")
+    assert removed_by(stale()) == {"results/pruned/old", "results/pruned/tiny/.values-5.tmp"}
 
 
 def test_what_is_configured_no_more_is_listed_with_sizes_and_reasons(stale):

@@ -24,6 +24,7 @@ from cornerstone.models.pruned_weights import rewrite_weights
 from cornerstone.models.weights import read_tensors, weight_files
 from cornerstone.system.durable_files import TEMPORARY_SUFFIX, sync
 from cornerstone.system.errors import CornerstoneError
+from cornerstone.system.stopping import stopped_in_order
 
 PRUNED_VERSION = 1
 """Raised where the same model and ranking give other files: they are then written again."""
@@ -42,27 +43,29 @@ BY_WIDTH = "hidden_size_per_layer_input"
 def new_folder(target: Path) -> Iterator[Path]:
     """Yield a folder beside `target`; when the block succeeds, it is moved to `target`, with all its files on the disk.
 
-    Where the block fails nothing is left. Raises CornerstoneError where files cannot be written (a full disk).
+    Where the block fails or the job is stopped, nothing is left. Raises CornerstoneError where files cannot be
+    written.
     """
     unfinished = target.with_name(f".{target.name}{TEMPORARY_SUFFIX}")
-    try:
-        shutil.rmtree(unfinished, ignore_errors=True)  # of a job that was killed
-        unfinished.mkdir(parents=True)
-        yield unfinished
-        for path in unfinished.iterdir():
-            sync(path)
-        if target.is_dir():
-            target.rmdir()  # made by Snakemake, and empty
-        os.replace(unfinished, target)
-        with suppress(OSError):  # some network file systems cannot sync a folder
-            sync(target.parent)
-    except OSError as error:
-        raise CornerstoneError(
-            f"{target} could not be written ({error}): make room or give write permission, "
-            "then type the same command again"
-        ) from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    with stopped_in_order():
+        try:
+            shutil.rmtree(unfinished, ignore_errors=True)  # of a job that was killed
+            unfinished.mkdir(parents=True)
+            yield unfinished
+            for path in unfinished.iterdir():
+                sync(path)
+            if target.is_dir():
+                target.rmdir()  # made by Snakemake, and empty
+            os.replace(unfinished, target)
+            with suppress(OSError):  # some network file systems cannot sync a folder
+                sync(target.parent)
+        except OSError as error:
+            raise CornerstoneError(
+                f"{target} could not be written ({error}): make room or give write permission, "
+                "then type the same command again"
+            ) from error
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def check_number(asked: int, there: int | None, unit: str) -> None:
@@ -98,7 +101,7 @@ def write_without_blocks(
     new_names = _names_without(blocks, names, kept)
     further = any((blocks.number_of(name) or 0) >= n_blocks for name in names)
     new_config = pruned_config(config, derived, kept, predicts_further=not further)
-    rewrite_weights(folder, target, new_names, title="writing the weights")
+    rewrite_weights(folder, target, new_names)
     _write_config(new_config, target)
     _copy_others(folder, target)
 
@@ -119,7 +122,7 @@ def write_with_zeros(folder: Path, target: Path, labels: Sequence[str]) -> None:
                 f"{label} has no weights that are told by their names in {folder}: choose a model of another family"
             )
         zeroed |= found
-    rewrite_weights(folder, target, {name: name for name in names}, zeroed, title="writing the weights")
+    rewrite_weights(folder, target, {name: name for name in names}, zeroed)
     _write_config(config, target)
     _copy_others(folder, target)
 

@@ -8,6 +8,7 @@ Nothing is decoded, so bfloat16 stays what it is, and no more than a piece of a 
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from cornerstone.models.weights import CHUNK, INDEX, SINGLE, Tensor, chunks, read_tensors, weight_files
+from cornerstone.system.errors import CornerstoneError
 from cornerstone.system.progress import progress
+from cornerstone.system.text import data_size
 
 ALIGNED = 8
 """Bytes: safetensors pads its header to a multiple of this, so that numbers lie where they can be mapped."""
@@ -38,19 +41,25 @@ def size_of(folder: Path) -> Size:
 
 
 def rewrite_weights(
-    folder: Path, target: Path, names: Mapping[str, str], zeroed: Collection[str] = (), *, title: str
+    folder: Path, target: Path, names: Mapping[str, str], zeroed: Collection[str] = ()
 ) -> None:
     """Copy tensors of a model's folder into another folder, in as many files, with an index where these are several.
 
     names: the new name of each tensor by its old one; what is not in it is left out. zeroed: old names of tensors in
-    the place of whose numbers zeros are written. title: of the progress.
+    the place of whose numbers zeros are written.
+    Raises CornerstoneError where the disk has no room for them.
     """
     shards = [_kept(path, names) for path in weight_files(folder)]
     shards = [shard for shard in shards if shard]
     total = sum(one.size for shard in shards for one in shard.values())
+    if total > (free := shutil.disk_usage(target).free):
+        raise CornerstoneError(
+            f"the weights take {data_size(total)}, and {data_size(free)} are free on the disk of {target.parent}: make "
+            "room, then type the same command again"
+        )
     files: dict[str, str] = {}
     done = 0
-    with progress(title, "B") as advance:
+    with progress("writing the weights", "B") as advance:
         for number, shard in enumerate(shards, 1):
             file = SINGLE if len(shards) == 1 else f"model-{number:05d}-of-{len(shards):05d}.safetensors"
             files |= {names[old]: file for old in shard}
