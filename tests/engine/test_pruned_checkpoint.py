@@ -66,7 +66,9 @@ WITH_ALL_BLOCKS = {
     "opt (post-norm)",
 }
 """Families of which the block 1 cannot be left out."""
-EVERY_FAMILY = [name for name in NAMES if name not in {*REFUSED, *MAY_BE_REFUSED, *NOT_BUILT}]
+NOT_LOADED = {"emu3"}
+"""What AutoModelForCausalLM saves of it, it does not load: the config that is saved is that of the text decoder."""
+EVERY_FAMILY = [name for name in NAMES if name not in {*REFUSED, *MAY_BE_REFUSED, *NOT_BUILT, *NOT_LOADED}]
 TOKENS = torch.tensor([context + answer for context, answer in PAIRS[0]][:1])
 
 

@@ -10,14 +10,14 @@ is built and set up the same; and zeros remove a sublayer only where its block t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cornerstone.engine.decoder import Decoder
 from cornerstone.loading.load import LanguageModel, load_model
@@ -29,6 +29,8 @@ from cornerstone.system.errors import CornerstoneError
 
 TOLERANCE = 1e-4
 """Of a block's output, in parts of its largest number."""
+NAME_OF_FOLDER = "name_or_path"
+"""The setting of a network that says where it was loaded from."""
 INSTEAD = "remove sublayers in place of blocks (…-sublayers), which keeps all blocks"
 
 
@@ -66,9 +68,9 @@ def prune_blocks(original: Original, target: Path, blocks: Collection[int]) -> N
     Raises CornerstoneError where that is another model than the one without their sublayers, or its config cannot say
     which blocks are left.
     """
-    model = original.checked()
+    check_droppable(original.checked(), blocks)
+    model = original.load()  # anew: running a model may leave states in it
     rules = rules_in(read_model_config(original.folder))
-    check_droppable(model, blocks)
     write_without_blocks(original.folder, target, blocks, vars(text_config(model.network)))
     try:
         pruned = original.load(target)
@@ -123,9 +125,10 @@ def check_without_blocks(
             f"{original.name}: {len(pruned.blocks)} blocks were loaded in place of {len(kept)}"
         )
     for new, old in enumerate(kept):
-        found = next(_differences(original, pruned, old, new), None)
-        if found is not None:
+        if found := next(_differences(original, pruned, old, new), None):
             raise another_block(original.name, f"block {old} would differ as block {new} ({found})", rules)
+    if found := next(_differences_outside(original, pruned), None):
+        raise another_block(original.name, f"what is outside the blocks would differ ({found})", rules)
 
 
 def another_block(name: str, what: str, rules: Sequence[str]) -> CornerstoneError:
@@ -139,20 +142,53 @@ def _differences(original: LanguageModel, pruned: LanguageModel, old: int, new: 
     one, other = original.blocks[old], pruned.blocks[new]
     if [sublayer.kind for sublayer in one.sublayers] != [sublayer.kind for sublayer in other.sublayers]:
         yield "its sublayers"
-    for what, of in (("a layer's class", _classes), ("a weight's shape", _shapes)):
-        if (first := of(one.module)) != (second := of(other.module)):
-            yield f"{what}: {sorted(set(first) ^ set(second))[0]}"
-    theirs = settings_by_name(other.module)
-    for name, value in settings_by_name(one.module).items():
-        if name not in theirs or not _is_same(value, theirs[name], old, new):
-            yield f"{name}: {value} became {theirs.get(name)}"
-    buffers = dict(other.module.named_buffers())
-    for name, buffer in one.module.named_buffers():
-        if not buffer.is_meta and not buffers[name].is_meta and not torch.equal(buffer, buffers[name]):
-            yield name
+    for what, of in (
+        ("a layer's class", _classes),
+        ("a tensor's shape", _shapes),
+        ("a setting", settings_by_name),
+    ):
+        if differing := set(of(one.module)) ^ set(of(other.module)):
+            yield f"{what}: {min(differing)}"
+    yield from _other_settings(
+        settings_by_name(one.module), settings_by_name(other.module), lambda a, b: a - old == b - new
+    )
+    yield from _other_buffers(dict(one.module.named_buffers()), dict(other.module.named_buffers()))
     for name, value in _config_entries(original.network, len(original.blocks)):
         theirs = getattr(text_config(pruned.network), name, None)
         if theirs is None or len(theirs) != len(pruned.blocks) or theirs[new] != value[old]:
+            yield name
+
+
+def _differences_outside(original: LanguageModel, pruned: LanguageModel) -> Iterator[str]:
+    """What tells the rest of the two models apart: some families scale something by the number of blocks."""
+    models = (original, pruned)
+    one, other = (settings_by_name(m.network, [block.module for block in m.blocks]) for m in models)
+    counts = tuple(len(m.blocks) for m in models)
+    yield from _other_settings(one, other, lambda a, b: (a, b) == counts)
+    inside = [{id(b) for block in m.blocks for b in block.module.buffers()} for m in models]
+    one, other = (
+        {name: buffer for name, buffer in m.network.named_buffers() if id(buffer) not in own}
+        for m, own in zip(models, inside, strict=True)
+    )
+    yield from _other_buffers(one, other)
+
+
+def _other_settings(
+    one: Mapping[str, Any], other: Mapping[str, Any], may_be: Callable[[int, int], bool]
+) -> Iterator[str]:
+    """may_be: whether two numbers that differ tell no difference: a block's own, how many blocks there are."""
+    for name, value in one.items():
+        found = other.get(name, value)
+        if name.rpartition(".")[2] == NAME_OF_FOLDER:
+            continue
+        if value != found and not (type(value) is type(found) is int and may_be(value, found)):
+            yield f"{name}: {value} became {found}"
+
+
+def _other_buffers(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> Iterator[str]:
+    for name, buffer in one.items():
+        found = other.get(name, buffer)
+        if not buffer.is_meta and not found.is_meta and not torch.equal(buffer, found):
             yield name
 
 
@@ -161,13 +197,8 @@ def _classes(block: nn.Module) -> list[str]:
 
 
 def _shapes(block: nn.Module) -> list[str]:
-    return [f"{name} {list(tensor.shape)}" for name, tensor in block.named_parameters()]
-
-
-def _is_same(one: Any, other: Any, old: int, new: int) -> bool:
-    """Whether a setting is the same; one that is a block's number may follow it."""
-    are_numbers = all(type(value) is int for value in (one, other))
-    return one == other or (are_numbers and one - old == other - new)
+    tensors = [*block.named_parameters(), *block.named_buffers()]
+    return [f"{name} {list(tensor.shape)}" for name, tensor in tensors]
 
 
 def _config_entries(network: nn.Module, n_blocks: int) -> Iterator[tuple[str, Sequence[Any]]]:

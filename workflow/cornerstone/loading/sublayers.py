@@ -276,12 +276,17 @@ def _build_of(block: nn.Module) -> tuple:
     return tuple(modules), tuple((name, tuple(tensor.shape), tensor.dtype) for name, tensor in tensors)
 
 
-def settings_by_name(block: nn.Module) -> dict[str, Any]:
-    """The numbers, words and switches that a block and its modules were given, by path and name."""
+def settings_by_name(module: nn.Module, without: Sequence[nn.Module] = ()) -> dict[str, Any]:
+    """The numbers, words and switches that a module and those in it were given, by path and name.
+
+    without: modules in it that are left out, with all that is in them.
+    """
+    left_out = {id(part) for one in without for part in one.modules()}
     return {
         f"{path}.{key}" if path else key: value
-        for path, module in block.named_modules()
-        for key, value in sorted(_plain_attributes(module).items())
+        for path, part in module.named_modules()
+        if id(part) not in left_out
+        for key, value in sorted(_plain_attributes(part).items())
     }
 
 
