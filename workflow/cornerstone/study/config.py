@@ -21,7 +21,7 @@ from cornerstone.shapley.designs import DESIGNS, DesignSettings, typical_coaliti
 from cornerstone.shapley.estimators import ESTIMATORS, YARDSTICK
 from cornerstone.shapley.removal_orders import (
     chain,
-    default_most_removed,
+    deepest_removal,
     greedy_coalitions,
     random_removal_orders,
 )
@@ -355,7 +355,7 @@ class StudyConfig:
     def _typical_pruning(self, n_sublayers: int) -> list[Removed]:
         """What a document is pruned by, as if all orders were random; where removal is greedy, with what that takes."""
         pruning = self.pruning
-        most = pruning.most_removed or default_most_removed(n_sublayers)
+        most = deepest_removal(pruning.most_removed, n_sublayers)
         count = pruning.random_orders + pruning.greedy + len(self.ranking_estimators(self.model_names[0]))
         orders = random_removal_orders(n_sublayers, count, self.seed)
         greedy = greedy_coalitions(n_sublayers, most) if pruning.greedy else []

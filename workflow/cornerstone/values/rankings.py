@@ -18,7 +18,7 @@ from cornerstone.shapley.estimators import ESTIMATORS, Settings
 from cornerstone.shapley.removal_orders import (
     Order,
     RemovalOrders,
-    default_most_removed,
+    deepest_removal,
     least_first,
     random_removal_orders,
     split_in_halves,
@@ -48,16 +48,6 @@ class RankingSettings:
     most_removed: int | None = None
     random_orders: int = 3
     seed: int = 0
-
-    def deepest(self, n_sublayers: int) -> int:
-        """How many sublayers are removed together at most. Raises CornerstoneError where these are all, or more."""
-        deepest = default_most_removed(n_sublayers) if self.most_removed is None else self.most_removed
-        if deepest >= n_sublayers:
-            raise CornerstoneError(
-                f"pruning.most_removed is {deepest}, but this model has {n_sublayers} sublayers: give a number from "
-                f"1 to {n_sublayers - 1}"
-            )
-        return deepest
 
 
 def removal_orders(
@@ -90,7 +80,7 @@ def removal_orders(
         random_removal_orders(n_sublayers, settings.random_orders, settings.seed), 1
     ):
         orders[f"{RANDOM}-{number}"] = order, order
-    return RemovalOrders(evaluated.labels, parts, settings.deepest(n_sublayers), orders)
+    return RemovalOrders(evaluated.labels, parts, deepest_removal(settings.most_removed, n_sublayers), orders)
 
 
 def _both(orders: Iterable[Order]) -> tuple[Order, Order]:
