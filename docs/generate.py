@@ -100,6 +100,7 @@ def _made(table: Table) -> str:
     where = "; only with models named in `exact`" if table.of_audit else ""
     where += "; only with `corrected: true`" if table.of_corrected else ""
     where += "; only with per-document coalitions" if table.of_own else ""
+    where += "; only with `cheap_measures: true`" if table.of_measures else ""
     return where + ("; only as `.csv`" if table.sections is None else "")
 
 

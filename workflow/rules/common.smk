@@ -15,6 +15,7 @@ from cornerstone.evaluations.identity import ENGINE_VERSION
 from cornerstone.claims import CLAIMS
 from cornerstone.documents.document import DOCUMENTS_VERSION
 from cornerstone.figures import FIGURES
+from cornerstone.measures import MEASURES, MEASURES_VERSION
 from cornerstone.scores import SCORES
 from cornerstone.shapley.designs import DESIGNS
 from cornerstone.shapley.estimators import ESTIMATORS, YARDSTICK
@@ -36,7 +37,7 @@ from cornerstone.study.resources import evaluation_minutes, evaluation_threads
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.system.registry import is_own
 from cornerstone.tables import TABLES
-from cornerstone.tables.written import audit_tables, corrected_tables, own_tables, study_tables
+from cornerstone.tables.written import audit_tables, corrected_tables, measure_tables, own_tables, study_tables
 
 IS_DRIVER = workflow.exec_mode == ExecMode.DEFAULT  # its jobs read this file too
 MEMORY_OF_SCORES = 16_000

@@ -9,6 +9,7 @@ rule report:
         audit_tables=rules.audit_tables.output.csv if study.exact else [],
         corrected=rules.corrected_table.output.csv if study.corrected else [],
         own=rules.interaction_indices.output.csv if study.own_designs else [],
+        measures=rules.cheap_measures.output.csv if study.cheap_measures else [],
         evaluations=[
             f"<results>/evaluations/{model}/{task}/{design}.parquet"
             for model, task, design in study.evaluations

@@ -17,7 +17,11 @@ def main(snakemake):
         config=snakemake.params.config,
         titles=Titles(**snakemake.params.titles),
         figures=paths("figures"),
-        tables=[*paths("tables"), *paths("audit_tables"), *paths("corrected"), *paths("own")],
+        tables=[
+            path
+            for name in ("tables", "audit_tables", "corrected", "own", "measures")
+            for path in paths(name)
+        ],
         audits=paths("audits"),
         evaluations=paths("evaluations"),
         documents=paths("documents"),

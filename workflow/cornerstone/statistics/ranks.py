@@ -6,6 +6,9 @@ import numpy as np
 
 from cornerstone.statistics.resampling import resampled_means
 
+LEAST_RELIABLE = 0.1
+"""Where the noise is beyond it, no correction makes up for it."""
+
 
 def spearman(one: np.ndarray, other: np.ndarray) -> float:
     """Spearman's rho of two arrays of shape (n,)."""
@@ -19,6 +22,28 @@ def mean_ranks(numbers: np.ndarray) -> np.ndarray:
     """Ranks from 1, shape (n,); ties share their mean rank."""
     _, place, counts = np.unique(numbers, return_inverse=True, return_counts=True)
     return (np.cumsum(counts) - (counts - 1) / 2)[place]
+
+
+def ranks_of_draws(draws: np.ndarray) -> np.ndarray:
+    """`mean_ranks` of each draw: of an array (n, draws) one of the same shape."""
+    return np.apply_along_axis(mean_ranks, 0, draws)
+
+
+def spearman_of_ranks(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Spearman's rho of each draw, (draws,), of two arrays of ranks (n, draws), of which one may have one draw."""
+    one, other = (ranks - ranks.mean(axis=0) for ranks in (one, other))
+    norm = np.sqrt((one**2).sum(axis=0) * (other**2).sum(axis=0))
+    return np.divide((one * other).sum(axis=0), norm, out=np.full(norm.shape, np.nan), where=norm > 0)
+
+
+def reliability(again: float) -> float:
+    """The correlation of noisy numbers with the true ones, from that of two equally noisy copies.
+
+    With k the noise's variance over the true numbers' the two are 1 / √(1 + k) and √((1 + k) / (1 + 2k)).
+    """
+    square = np.clip(again, 0.0, 1.0) ** 2
+    noise = (1 - square) / max(2 * square - 1, LEAST_RELIABLE)
+    return float(1 / np.sqrt(1 + noise))
 
 
 def kendall(one: np.ndarray, other: np.ndarray) -> float:

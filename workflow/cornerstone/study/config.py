@@ -105,6 +105,7 @@ class StudyConfig:
     estimator: str
     exact: tuple[str, ...]
     corrected: bool
+    cheap_measures: bool
     score: str
     extensions: tuple[str, ...]
     top_k: int
@@ -147,6 +148,7 @@ class StudyConfig:
             if (self.exact or not table.of_audit)
             and (self.corrected or not table.of_corrected)
             and (self.own_designs or not table.of_own)
+            and (self.cheap_measures or not table.of_measures)
         ]
         return tuple(file for table in tables for file in table.files)
 
@@ -242,6 +244,9 @@ class StudyConfig:
 
     def unscorable_path(self, model: str, task: str) -> Path:
         return Path(self.results, "unscorable", model, f"{task}.json")
+
+    def measures_path(self, model: str, task: str) -> Path:
+        return Path(self.results, "measures", model, f"{task}.parquet")
 
     def evaluation_path(self, model: str, task: str, design: str) -> Path:
         return Path(self.results, "evaluations", model, task, f"{design}.parquet")

@@ -17,7 +17,13 @@ from pathlib import Path
 from cornerstone.drawing.style import FORMATS
 from cornerstone.study.config import StudyConfig
 from cornerstone.tables import Table
-from cornerstone.tables.written import audit_tables, corrected_tables, own_tables, study_tables
+from cornerstone.tables.written import (
+    audit_tables,
+    corrected_tables,
+    measure_tables,
+    own_tables,
+    study_tables,
+)
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,9 @@ def _inputs(study: StudyConfig) -> Iterator[Job]:
 def _evaluations(study: StudyConfig) -> Iterator[Job]:
     for model, task in product(study.model_names, study.task_names):
         yield from evaluation_jobs(study, model, task)
+    for model in study.model_names if study.cheap_measures else ():
+        outputs = tuple(study.measures_path(model, task) for task in study.task_names)
+        yield Job(f"measure/{model}", outputs)
 
 
 def _values(study: StudyConfig) -> Iterator[Job]:
@@ -112,6 +121,8 @@ def _tables(study: StudyConfig) -> Iterator[Job]:
         yield _table_job(study, "corrected_table", corrected_tables())
     if study.own_designs:
         yield _table_job(study, "interaction_indices", own_tables())
+    if study.cheap_measures:
+        yield _table_job(study, "cheap_measures", measure_tables())
 
 
 def _table_job(study: StudyConfig, rule: str, tables: Iterable[Table]) -> Job:

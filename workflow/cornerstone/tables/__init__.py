@@ -52,6 +52,8 @@ class Table:
     of_corrected: whether it is made where the configuration says `corrected`, from `tables.corrected.Judged`.
     of_own:    whether it is made where documents have coalitions of their own, from
                `tables.interaction_indices.Indices`.
+    of_measures: whether it is made where the configuration says `cheap_measures`, from
+               `tables.cheap_measures.Measured`.
     order:     its place among the tables.
     """
 
@@ -63,6 +65,7 @@ class Table:
     of_audit: bool = False
     of_corrected: bool = False
     of_own: bool = False
+    of_measures: bool = False
     order: float = LAST
 
     @property

@@ -13,6 +13,7 @@ import pandas as pd
 
 from cornerstone.tables import TABLES, Table, View
 from cornerstone.tables.audit import Audits
+from cornerstone.tables.cheap_measures import Measured
 from cornerstone.tables.corrected import Judged
 from cornerstone.tables.interaction_indices import Indices
 from cornerstone.tables.text import markdown
@@ -22,7 +23,11 @@ from cornerstone.values.rows import write_csv
 
 def study_tables() -> list[Table]:
     """Those that every study has, in order."""
-    return [table for table in TABLES if not (table.of_audit or table.of_corrected or table.of_own)]
+    return [
+        table
+        for table in TABLES
+        if not (table.of_audit or table.of_corrected or table.of_own or table.of_measures)
+    ]
 
 
 def audit_tables() -> list[Table]:
@@ -40,7 +45,14 @@ def own_tables() -> list[Table]:
     return [table for table in TABLES if table.of_own]
 
 
-def write_tables(tables: Iterable[Table], source: Results | Audits | Judged | Indices, folder: Path) -> None:
+def measure_tables() -> list[Table]:
+    """Those of cheap measures."""
+    return [table for table in TABLES if table.of_measures]
+
+
+def write_tables(
+    tables: Iterable[Table], source: Results | Audits | Judged | Indices | Measured, folder: Path
+) -> None:
     """Write {folder}/{name}.csv of each table, and {name}.md, the text of that file, of each that has one."""
     view = View(source.titles, source.score)
     for table in tables:
