@@ -37,7 +37,13 @@ from cornerstone.study.resources import evaluation_minutes, evaluation_threads
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.system.registry import is_own
 from cornerstone.tables import TABLES
-from cornerstone.tables.written import audit_tables, corrected_tables, measure_tables, own_tables, study_tables
+from cornerstone.tables.written import (
+    audit_tables,
+    corrected_tables,
+    measure_tables,
+    own_tables,
+    study_tables,
+)
 
 IS_DRIVER = workflow.exec_mode == ExecMode.DEFAULT  # its jobs read this file too
 MEMORY_OF_SCORES = 16_000

@@ -6,9 +6,6 @@ import numpy as np
 
 from cornerstone.statistics.resampling import resampled_means
 
-LEAST_RELIABLE = 0.1
-"""Where the noise is beyond it, no correction makes up for it."""
-
 
 def spearman(one: np.ndarray, other: np.ndarray) -> float:
     """Spearman's rho of two arrays of shape (n,)."""
@@ -34,16 +31,6 @@ def spearman_of_ranks(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     one, other = (ranks - ranks.mean(axis=0) for ranks in (one, other))
     norm = np.sqrt((one**2).sum(axis=0) * (other**2).sum(axis=0))
     return np.divide((one * other).sum(axis=0), norm, out=np.full(norm.shape, np.nan), where=norm > 0)
-
-
-def reliability(again: float) -> float:
-    """The correlation of noisy numbers with the true ones, from that of two equally noisy copies.
-
-    With k the noise's variance over the true numbers' the two are 1 / √(1 + k) and √((1 + k) / (1 + 2k)).
-    """
-    square = np.clip(again, 0.0, 1.0) ** 2
-    noise = (1 - square) / max(2 * square - 1, LEAST_RELIABLE)
-    return float(1 / np.sqrt(1 + noise))
 
 
 def kendall(one: np.ndarray, other: np.ndarray) -> float:

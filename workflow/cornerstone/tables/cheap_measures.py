@@ -20,8 +20,8 @@ from cornerstone.values.titles import MEAN, Titles
 
 NOTE = (
     "Rank correlations (Spearman) with 95 % intervals: bootstrap over documents, both sides resampled together. "
-    "Measures are of one pass of the full model, means over the tokens of documents. Ceiling: what the true order of "
-    "values or effects would reach, for they are known with noise."
+    "Measures are of one pass of the full model, means over the tokens of documents. Repeatability: the rank "
+    "correlation of the values or effects with themselves on resampled documents; hardly any measure can agree better."
 )
 AGAINST = {
     (SUBLAYER, VALUE): "Cheap measures and the values of sublayers",
@@ -77,7 +77,7 @@ def _line(rows: pd.DataFrame, titles: Titles) -> dict[str, object]:
             for measure in MEASURES
             if measure.name in by_measure
         },
-        "Ceiling": _digits(first["ceiling"]),
+        "Repeatability": _digits(first["repeatability"]),
         "Documents": first["documents"],
     }
 
@@ -115,15 +115,16 @@ def _finding(model: str, rows: pd.DataFrame, titles: Titles) -> str:
     where = f", mean over {counted(int(best['tasks']), 'task')}" if best["task"] == MEAN else ""
     return (
         f"On {titles.model(model)} the cheap measure nearest to the values is {MEASURES[best['measure']].title} (rank "
-        f"correlation {_digits(best['spearman'])}, {low} to {high}{where}; the true order would reach about "
-        f"{_digits(best['ceiling'])})" + (f"; {', '.join(others)}." if others else ".")
+        f"correlation {_digits(best['spearman'])}, {low} to {high}{where})"
+        + (f"; {', '.join(others)}." if others else ".")
+        + f" With themselves on resampled documents the values agree to {_digits(best['repeatability'])}."
     )
 
 
 TABLES.register(
     Table(
         name="cheap_measures_agreement",
-        about="rank correlations of cheap measures (block influence, …) with the values and with the effects of removing",
+        about="rank correlations of cheap measures (block influence, …) with values and with effects of removal",
         make=lambda measured: measured.agreement,
         sections=agreement_sections,
         is_folded=False,

@@ -22,7 +22,7 @@ from cornerstone.evaluations.identity import DIGESTS
 from cornerstone.evaluations.measures import Measures, read_measures_or_set_aside
 from cornerstone.measures import BLOCK, MEASURES, SUBLAYER
 from cornerstone.models.kinds import kind_of
-from cornerstone.statistics.ranks import ranks_of_draws, reliability, spearman_of_ranks
+from cornerstone.statistics.ranks import ranks_of_draws, spearman_of_ranks
 from cornerstone.statistics.resampling import effect_interval, interval
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.document_numbers import DocumentNumbers, document_numbers, task_means
@@ -76,7 +76,7 @@ def read_compared(
     """`compare` of a model's evaluations of a task, by design, and its file of measures.
 
     unshared: the documents to do without, for some model left them out. Raises CornerstoneError where a file, a
-    coalition or the metric is missing, and where the measures are not of the model and the documents that were evaluated.
+    coalition or the metric is missing, and where the measures are not of the model and documents that were evaluated.
     """
     found, of_evaluation = (
         read_measures_or_set_aside(measures),
@@ -188,20 +188,20 @@ def _with_interval(name: str, estimate: object, low: object, high: object) -> di
 
 @dataclass(frozen=True, eq=False)
 class _Agreement:
-    """A rank correlation, its draws (resamples,), and what the true numbers' own would be."""
+    """A rank correlation, its draws (resamples,), and the mean one of the number with itself in these draws."""
 
     spearman: float
     draws: np.ndarray
-    ceiling: float
+    repeatability: float
 
 
 def agreement_rows(of_tasks: Sequence[Compared]) -> pd.DataFrame:
     """A model's agreement: a row per task (and MEAN, where there are several), part, number and measure.
 
     against: VALUE or EFFECT. spearman: the rank correlation of the measure with it over the parts, with its 95 %
-    interval over documents, in which both sides are resampled together. ceiling: what the correlation would be of the
-    true order, which no noise of drawing documents blurs. tasks: how many have both; parts, documents: how many, in the
-    mean the sum of the tasks' documents.
+    interval over documents, in which both sides are resampled together. repeatability: the rank correlation of the
+    value or effect with itself on resampled documents, on average: hardly any measure can agree better. tasks: how many
+    have both; parts, documents: how many, in the mean the sum of the tasks' documents.
 
     Means of resampled documents are noisier than the numbers themselves, so that their correlations are lower: the
     interval is that of the draws, moved to the estimate.
@@ -223,11 +223,10 @@ def _row(
 ) -> dict[str, object]:
     part, against, measure = key
     known = [one for one in several if np.isfinite(one.spearman) and np.isfinite(one.draws).any()]
-    estimate, low, high, ceiling = np.nan, np.nan, np.nan, np.nan
+    estimate, low, high, again = np.nan, np.nan, np.nan, np.nan
     if known:
-        estimate, ceiling = (
-            np.mean([getattr(one, name) for one in known]) for name in ("spearman", "ceiling")
-        )
+        estimate = np.mean([one.spearman for one in known])
+        again = np.mean([one.repeatability for one in known])
         draws = np.nanmean([one.draws for one in known], axis=0)
         draws = draws[np.isfinite(draws)]
         low, high = np.clip(np.array(interval(draws - draws.mean())) + estimate, -1, 1)
@@ -236,7 +235,7 @@ def _row(
         **{"model": compared.model, "task": compared.task},
         **{"part": part, "against": against, "measure": measure},
         **_with_interval("spearman", estimate, low, high),
-        **{"ceiling": ceiling, "parts": labels[part], "tasks": len(known), "documents": documents},
+        **{"repeatability": again, "parts": labels[part], "tasks": len(known), "documents": documents},
     }
 
 
@@ -254,10 +253,11 @@ def _of_part(part: Part, task: str) -> Iterator[tuple[str, str, _Agreement]]:
     for against in part.numbers:
         ranks, of_draws = _ranks(part.numbers[against], task)
         again = spearman_of_ranks(ranks, of_draws)
-        ceiling = reliability(np.nanmean(again)) if np.isfinite(again).any() else np.nan
+        repeatability = float(np.nanmean(again)) if np.isfinite(again).any() else np.nan
         for name, (own, own_draws) in measured.items():
             (estimate,) = spearman_of_ranks(own, ranks)
-            yield against, name, _Agreement(float(estimate), spearman_of_ranks(own_draws, of_draws), ceiling)
+            draws = spearman_of_ranks(own_draws, of_draws)
+            yield against, name, _Agreement(float(estimate), draws, repeatability)
 
 
 def _ranks(per_document: np.ndarray, task: str) -> tuple[np.ndarray, np.ndarray]:

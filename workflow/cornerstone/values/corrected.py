@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.shapley.estimators import ESTIMATORS, YARDSTICK, Settings
-from cornerstone.statistics.ranks import reliability, spearman
+from cornerstone.statistics.ranks import spearman
 from cornerstone.statistics.resampling import interval
 from cornerstone.values.document_numbers import task_seed
 from cornerstone.values.estimates import estimated
@@ -25,6 +25,8 @@ from cornerstone.values.rows import of_task, sublayer_columns
 from cornerstone.values.scored_task import ScoredTask
 
 DRAWS = 400
+LEAST_RELIABLE = 0.1
+"""Where the noise is beyond it, no correction makes up for it."""
 
 
 def corrected_rows(
@@ -110,10 +112,20 @@ def rank_correlation(one: Held) -> tuple[float, np.ndarray]:
     estimate, values, noise = one.estimate, one.corrected, one.noise
     if min(np.ptp(estimate), np.ptp(values)) == 0:
         return np.nan, np.full(len(noise), np.nan)
-    reliable = reliability(np.mean([spearman(values, values + each) for each in noise]))
-    draws = np.array([spearman(estimate, values + each) for each in noise]) / reliable
-    without = spearman(estimate, values) / reliable
+    reliability = _reliability(np.mean([spearman(values, values + each) for each in noise]))
+    draws = np.array([spearman(estimate, values + each) for each in noise]) / reliability
+    without = spearman(estimate, values) / reliability
     return float(np.clip(without, -1, 1)), np.clip(without + draws - draws.mean(), -1, 1)
+
+
+def _reliability(again: float) -> float:
+    """The correlation of noisy values with the true ones, from that of two equally noisy copies.
+
+    With k the noise's variance over the true values' the two are 1 / √(1 + k) and √((1 + k) / (1 + 2k)).
+    """
+    square = np.clip(again, 0.0, 1.0) ** 2
+    noise = (1 - square) / max(2 * square - 1, LEAST_RELIABLE)
+    return float(1 / np.sqrt(1 + noise))
 
 
 def _error(one: Held) -> tuple[float, np.ndarray]:
