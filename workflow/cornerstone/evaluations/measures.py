@@ -163,6 +163,8 @@ def _measures(metadata: Mapping[str, Any], table: pa.Table) -> Measures:
     if left_over:
         raise ValueError(f"it has {table.num_rows} rows, which are no {sum(n_parts)} a document")
     documents = table["document"].to_numpy()[: n_documents * len(labels) : len(labels)]
+    if (np.diff(documents) <= 0).any():
+        raise ValueError("its documents are out of order")
     found = []
     for start, count in zip((0, n_documents * len(labels)), n_parts, strict=True):
         rows = table.slice(start, n_documents * count)

@@ -222,14 +222,15 @@ def _row(
     compared: Compared, key: tuple[str, str, str], several: Sequence[_Agreement], documents: int
 ) -> dict[str, object]:
     part, against, measure = key
-    known = [one for one in several if np.isfinite(one.spearman) and np.isfinite(one.draws).any()]
+    known = [one for one in several if np.isfinite(one.spearman)]
     estimate, low, high, again = np.nan, np.nan, np.nan, np.nan
     if known:
         estimate = np.mean([one.spearman for one in known])
         again = np.mean([one.repeatability for one in known])
-        draws = np.nanmean([one.draws for one in known], axis=0)
-        draws = draws[np.isfinite(draws)]
-        low, high = np.clip(np.array(interval(draws - draws.mean())) + estimate, -1, 1)
+        draws = np.mean([one.draws for one in known], axis=0)
+        draws = draws[np.isfinite(draws)]  # the others drew only documents on which no sublayer does anything
+        if len(draws):
+            low, high = np.clip(np.array(interval(draws - draws.mean())) + estimate, -1, 1)
     labels = {one.name: len(one.labels) for one in compared.parts}
     return {
         **{"model": compared.model, "task": compared.task},
