@@ -14,16 +14,26 @@ from of_six_tasks import as_the_papers
 
 import study_on_disk
 import synthetic
+from cornerstone.evaluations.measures import write_measures
 from cornerstone.scores import SCORES
 from cornerstone.shapley.coalitions import ablation, exact, windows
 from cornerstone.shapley.estimators import ESTIMATORS
 from cornerstone.shapley.games import place_of, with_own_pairs
 from cornerstone.tables import TABLES
 from cornerstone.tables.audit import Audits
+from cornerstone.tables.cheap_measures import measured_of
 from cornerstone.tables.corrected import Judged
 from cornerstone.tables.interaction_indices import Indices
-from cornerstone.tables.written import audit_tables, corrected_tables, own_tables, study_tables, write_tables
+from cornerstone.tables.written import (
+    audit_tables,
+    corrected_tables,
+    measure_tables,
+    own_tables,
+    study_tables,
+    write_tables,
+)
 from cornerstone.values import audit
+from cornerstone.values.cheap_measures import compare
 from cornerstone.values.corrected import corrected_rows
 from cornerstone.values.document_numbers import document_numbers
 from cornerstone.values.interaction_indices import index_table
@@ -31,12 +41,13 @@ from cornerstone.values.rows import read_rows
 from cornerstone.values.score_matrix import Scores
 from cornerstone.values.scored_task import ScoredTask
 from cornerstone.values.titles import Titles
+from measured import measures_of
 from pages import REPOSITORY, results_on_page
 
 PAGE = (REPOSITORY / "docs" / "results.md").read_text(encoding="utf-8")
 N, DOCUMENTS, MAX_REMOVED = 5, 50, 2
 UNITS = {"score", "part of 1", "count", "index", "rank", "text", "yes/no", "nats", "seconds", "characters"}
-UNITS |= {"−1 to 1", "count, count, multiple, seconds"}
+UNITS |= {"−1 to 1", "0 to 2", "count, count, multiple, seconds"}
 SAME_ROWS = {
     "tables/values.csv": "values/{model}/{task}.csv",
     "tables/ablation.csv": "ablation/{model}/{task}.csv",
@@ -87,6 +98,11 @@ def folder(tmp_path_factory) -> Path:
     write_tables(corrected_tables(), Judged(estimates, Titles(), score), folder)
     write_tables(own_tables(), Indices(pd.concat(map(index_table, tasks)), Titles(), score), folder)
     write_tables(audit_tables(), audited(folder), folder)
+    measures = [measures_of(task, np.arange(N), noise=1.0) for task in tasks]
+    numbers = [document_numbers(task, max_removed=MAX_REMOVED) for task in tasks]
+    compared = list(map(compare, measures, numbers))
+    write_tables(measure_tables(), measured_of(compared, Titles(), score), folder)
+    write_measures(measures[0], folder / "measures.parquet")
     return folder
 
 
@@ -150,10 +166,11 @@ def test_every_table_is_on_the_page():
     ("path", "file"),
     [
         ("evaluations/{model}/{task}/{design}.parquet", "small_boolq_ablation.parquet"),
+        ("measures/{model}/{task}.parquet", "measures.parquet"),
         ("documents/{task}.parquet", "boolq.parquet"),
     ],
 )
-def test_evaluations_and_documents_have_the_columns_of_the_page(path, file, folder):
+def test_evaluations_measures_and_documents_have_the_columns_of_the_page(path, file, folder):
     assert pq.read_schema(folder / file).names == list(FILES[path])
 
 
