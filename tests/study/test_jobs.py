@@ -14,9 +14,6 @@ from odd_configurations import DEMO
 
 PLAIN = yaml.safe_load(DEMO)
 FULL = {
-    **{"exact": ["demo_llama"], "corrected": True, "cheap_measures": True},
-    **{"pair_distance": 3, "estimator": "permutations"},
-}
     "exact": ["demo_llama"],
     "corrected": True,
     "cheap_measures": True,
