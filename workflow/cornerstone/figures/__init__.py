@@ -93,6 +93,7 @@ class Figure:
     reads:       the CSV files it is drawn from, below the results: "values/{model}/{task}.csv", "tables/totals.csv", or
                  "" for a drawing without data.
     needs_pairs: whether it is only of models of which two sublayers were removed together.
+    needs_measures: whether it is only of studies with cheap measures.
     settings:    keys of the configuration that `make` takes. When another one changes, the figure is not drawn again.
     make:        from the rows of those files, titles and the settings by name to the drawing.
     title:       "Shares of {model}".
@@ -114,6 +115,7 @@ class Figure:
     title: str
     caption: Callable[[Context], str]
     category: str
+    needs_measures: bool = False
     on_page: bool = False
     order: float = LAST
 
@@ -147,17 +149,19 @@ FIGURES: Registry[Figure] = Registry("figure", "cornerstone.figures")
 
 
 def figures_of(
-    models: Sequence[str], *, exact: Collection[str], with_pairs: Collection[str]
+    models: Sequence[str], *, exact: Collection[str], with_pairs: Collection[str], measured: bool = False
 ) -> dict[str, tuple[Figure, str]]:
     """Every figure of a study in the order of the report: by its file's name without ending, the figure and its model.
 
     The model is "" for a figure of the whole study. exact: the models whose exact values are known. with_pairs: those
-    of which two sublayers are removed together.
+    of which two sublayers are removed together. measured: whether the study has cheap measures.
     """
     of_exact = [model for model in models if model in exact]
     of_scope = {Scope.STUDY: [""], Scope.MODEL: models, Scope.EXACT: of_exact}
     found = {}
     for figure in FIGURES:
+        if figure.needs_measures and not measured:
+            continue
         for model in of_scope[figure.scope]:
             drawn_of = [model] if model else models
             if not figure.needs_pairs or set(drawn_of) & set(with_pairs):

@@ -156,7 +156,9 @@ class StudyConfig:
     def figures(self) -> dict[str, tuple[Figure, str]]:
         """Every figure of the study by its files' name without ending, with its model; see `figures_of`."""
         with_pairs = [model for model in self.model_names if self._has_pairs(model)]
-        return figures_of(self.model_names, exact=self.exact, with_pairs=with_pairs)
+        return figures_of(
+            self.model_names, exact=self.exact, with_pairs=with_pairs, measured=self.cheap_measures
+        )
 
     def _has_pairs(self, model: str) -> bool:
         """Whether a model has two sublayers that are removed together."""

@@ -16,6 +16,8 @@ from cornerstone.shapley.estimators import choosable
 from cornerstone.study.config import StudyConfig
 from cornerstone.system.errors import CornerstoneError, known_names
 
+NO_MEASURES = "there are no cheap measures: set cheap_measures: true in the configuration"
+
 
 def check_targets(study: StudyConfig, targets: Iterable[str]) -> None:
     """Raise CornerstoneError for the first target that looks like one of ours but cannot be made.
@@ -60,6 +62,8 @@ def _check_figure(study: StudyConfig, name: str) -> None:
     if stem not in study.figures:
         if figure.scope is Scope.EXACT:
             raise CornerstoneError(f"there is no figure {stem}: name {model} in the configuration's exact")
+        if figure.needs_measures:
+            raise CornerstoneError(NO_MEASURES)
         raise CornerstoneError(NO_PAIRS)
 
 
@@ -103,7 +107,7 @@ def _check_measures(study: StudyConfig, path: str) -> None:
     study.model(model)
     study.task(task)
     if not study.cheap_measures:
-        raise CornerstoneError("there are no cheap measures: set cheap_measures: true in the configuration")
+        raise CornerstoneError(NO_MEASURES)
 
 
 def _check_documents(study: StudyConfig, path: str) -> None:
