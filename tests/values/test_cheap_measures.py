@@ -85,6 +85,12 @@ def test_intervals_know_of_noise_on_both_sides():
     assert width(400, 0.02) < width(400, 10.0)
 
 
+def test_sublayers_whose_effect_no_document_shows_do_not_share_their_ranks_for_sure():
+    few = compared(game(knock=(0.9, 0.0, 0.0, 0.0, 0.0, 0.0)))
+    rows = agreement([few], part=SUBLAYER, against=EFFECT)
+    assert (rows["spearman_high"] - rows["spearman_low"] > 0.2).all() and (rows["repeatability"] < 0.9).all()
+
+
 def test_the_interval_of_an_unrelated_measure_holds_zero_mostly():
     rng = np.random.default_rng(1)
     held = [

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 # Inches.
-LEFT, RIGHT, TOP, BOTTOM = 1.35, 0.1, 0.3, 0.75
+LEFT, RIGHT, TOP, BOTTOM = 1.35, 0.1, 0.05, 0.75
 ROW = 0.24  # a task
 HEAD = 0.32  # a model's title, above its panels
 BETWEEN = 0.12
@@ -42,7 +42,7 @@ def make_cheap_measures(table: pd.DataFrame, titles: Titles) -> MplFigure:
     height = TOP + BOTTOM + len(models) * (HEAD + panel) + (len(models) - 1) * BETWEEN
     figure = style.new_figure(style.WIDTH, height)
     width = (style.WIDTH - LEFT - RIGHT - GAP_X) / 2
-    top = height - TOP
+    top, lowest = height - TOP, min(-0.25, rows["spearman_low"].min() - 0.05)
     for model in models:
         bottom = top - HEAD - panel
         figure.text(LEFT / style.WIDTH, (top - 0.1) / height, titles.model(model), weight="bold", va="top")
@@ -51,6 +51,7 @@ def make_cheap_measures(table: pd.DataFrame, titles: Titles) -> MplFigure:
             place = (left / style.WIDTH, bottom / height, width / style.WIDTH, panel / height)
             axes = figure.add_axes(place)
             _draw_panel(axes, rows[(rows["model"] == model) & (rows["against"] == against)], tasks)
+            axes.set_xlim(lowest, 1.04)
             axes.set_yticks(range(len(tasks)), _names(tasks, titles) if column == 0 else [])
             if model == models[-1]:
                 axes.set_xlabel(f"rank correlation with the {AGAINST[against]}")
@@ -76,7 +77,6 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, tasks: list[str]) -> None:
         y = own["task"].map(tasks.index) + (number - (len(MEASURES) - 1) / 2) * pitch
         axes.hlines(y, own["spearman_low"], own["spearman_high"], color=style.GREY, linewidth=0.7, zorder=2)
         axes.plot(own["spearman"], y, linestyle="", zorder=3, **_look(number))
-    axes.set_xlim(min(-0.25, rows["spearman_low"].min() - 0.05), 1.04)
     axes.set_ylim(len(tasks) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
 

@@ -10,7 +10,7 @@ with what removing costs says how far it may be trusted.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from cornerstone.models.kinds import kind_of
 from cornerstone.statistics.ranks import ranks_of_draws, spearman_of_ranks
 from cornerstone.statistics.resampling import effect_interval, interval
 from cornerstone.system.errors import CornerstoneError
-from cornerstone.values.document_numbers import DocumentNumbers, document_numbers, task_means
+from cornerstone.values.document_numbers import DocumentNumbers, document_numbers, task_draws, task_means
 from cornerstone.values.scored_task import places_of_units, read_choices, score_task
 from cornerstone.values.side_by_side import TableSettings, Unshared, on_shared
 from cornerstone.values.titles import MEAN
@@ -204,7 +204,8 @@ def agreement_rows(of_tasks: Sequence[Compared]) -> pd.DataFrame:
     have both; parts, documents: how many, in the mean the sum of the tasks' documents.
 
     Means of resampled documents are noisier than the numbers themselves, so that their correlations are lower: the
-    interval is that of the draws, moved to the estimate.
+    interval is that of the draws, moved to the estimate. Resamples of values and effects draw from artificial documents
+    too (`resampling.bootstrap`), or sublayers whose effect no document shows would share their ranks for sure.
     """
     found = [_agreements(compared) for compared in of_tasks]
     rows = []
@@ -250,9 +251,9 @@ def _agreements(compared: Compared) -> dict[tuple[str, str, str], _Agreement]:
 
 
 def _of_part(part: Part, task: str) -> Iterator[tuple[str, str, _Agreement]]:
-    measured = {name: _ranks(part.measures[name], task) for name in MEASURES.names}
+    measured = {name: _ranks(part.measures[name], task, task_means) for name in MEASURES.names}
     for against in part.numbers:
-        ranks, of_draws = _ranks(part.numbers[against], task)
+        ranks, of_draws = _ranks(part.numbers[against], task, task_draws)
         again = spearman_of_ranks(ranks, of_draws)
         repeatability = float(np.nanmean(again)) if np.isfinite(again).any() else np.nan
         for name, (own, own_draws) in measured.items():
@@ -261,11 +262,11 @@ def _of_part(part: Part, task: str) -> Iterator[tuple[str, str, _Agreement]]:
             yield against, name, _Agreement(float(estimate), draws, repeatability)
 
 
-def _ranks(per_document: np.ndarray, task: str) -> tuple[np.ndarray, np.ndarray]:
+def _ranks(per_document: np.ndarray, task: str, resampled: Callable) -> tuple[np.ndarray, np.ndarray]:
     """Ranks of the means, (parts, 1), and of those of resampled documents, (parts, resamples).
 
     Rounded, so that what is equal up to the order of a sum shares its rank.
     """
-    means = per_document.mean(axis=1, keepdims=True), task_means(per_document, task)
+    means = per_document.mean(axis=1, keepdims=True), resampled(per_document, task)
     ranks, of_draws = (ranks_of_draws(np.round(each, 12)) for each in means)
     return ranks, of_draws
