@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from cornerstone.measures import MEASURES
 from cornerstone.system.errors import CornerstoneError
 from engine_cases import least_tokens, random_documents
 from families import N_BLOCKS, as_model, family_network
+from family_structures import OTHER_STRUCTURES
+from hand_table import layout, players_of, removed
 from streamed_models import resident, save, streamed
 from tiny_families import tiny_network
 from token_documents import PAIRS, encoded
@@ -140,6 +143,51 @@ def test_measures_are_those_of_the_residual_stream_that_hooks_see(name):
     assert np.ptp(found.sublayers, axis=(1, 2)).min() > 0.01
 
 
+@torch.no_grad()
+def states_without(network, name, request):
+    """By plain transformers without some players of a block: what enters each block, and what leaves it with none of
+    its players, with the first, …, with all; float64 (tokens, width)."""
+    players, blocks = players_of(network, name), network.get_submodule(layout(name).blocks)
+
+    def seen_at(number, without=()):
+        seen = {}
+        block = blocks[number]
+
+        def hook(module, args, kwargs, output):
+            seen["in"], seen["out"] = tensor(args or kwargs["hidden_states"]), tensor(output)
+
+        handle = block.register_forward_hook(hook, with_kwargs=True)
+        with removed(players, without):
+            network(input_ids=torch.tensor([request.tokens]), use_cache=False)
+        handle.remove()
+        return [seen[side][0].double().numpy() for side in ("in", "out")]
+
+    found = []
+    for number in range(len(blocks)):
+        own = [place for place, player in enumerate(players) if player.block == number]
+        entered, _ = seen_at(number)
+        found.append((entered, [seen_at(number, own[present:])[1] for present in range(len(own) + 1)]))
+    return found
+
+
+@pytest.mark.parametrize("name", OTHER_STRUCTURES)
+def test_measures_of_any_structure_are_those_of_blocks_without_their_later_sublayers(name):
+    network = tiny_network(name)
+    documents = [DOCUMENTS[1], DOCUMENTS[3]]
+    found = measure(as_model(network, name), documents)
+    for position, document in enumerate(documents):
+        of_prefix = {}
+        for request in document.requests:
+            states = states_without(network, name, request)
+            changes = [plainly(*pair) for _, of_block in states for pair in pairwise(of_block)]
+            changes += [plainly(entered, of_block[-1]) for entered, of_block in states]
+            for end in range(len(request.tokens)):
+                of_prefix[request.tokens[: end + 1]] = [change[:, end] for change in changes]
+        wanted = np.mean(list(of_prefix.values()), axis=0).T
+        ours = np.concatenate([found.sublayers[:, position], found.blocks[:, position]], axis=1)
+        assert ours == pytest.approx(wanted, abs=1e-4, rel=1e-4)
+
+
 def test_rows_of_any_kind_count_the_same_tokens():
     documents = random_documents(30)
     tree, plain = (measure(tiny_llama(), documents, rows=rows) for rows in ("tree", "plain"))
@@ -176,6 +224,13 @@ def test_streamed_weights_give_what_resident_ones_give(tmp_path, name, dtype):
     folder = save(family_network(name), tmp_path)
     expected, found = (measure(load(folder, dtype), DOCUMENTS) for load in (resident, streamed))
     assert (found.sublayers == expected.sublayers).all() and (found.blocks == expected.blocks).all()
+
+
+def test_a_smaller_dtype_is_near(tmp_path):
+    folder = save(family_network("llama"), tmp_path)
+    whole, small = (measure(resident(folder, dtype), DOCUMENTS) for dtype in ("float32", "bfloat16"))
+    assert small.sublayers == pytest.approx(whole.sublayers, abs=0.02, rel=0.02)
+    assert np.abs(small.sublayers - whole.sublayers).max() > 1e-5
 
 
 def test_what_does_not_fit_in_memory_goes_in_smaller_batches(monkeypatch):
