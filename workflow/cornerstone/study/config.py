@@ -125,6 +125,7 @@ class StudyConfig:
     exact: tuple[str, ...]
     corrected: bool
     pruning: PruningConfig | None
+    cheap_measures: bool
     score: str
     extensions: tuple[str, ...]
     top_k: int
@@ -172,6 +173,7 @@ class StudyConfig:
             Part.CORRECTED: self.corrected,
             Part.OWN: self.own_designs,
             Part.PRUNING: self.pruning,
+            Part.MEASURES: self.cheap_measures,
         }
         return tuple(part for part in Part if asked[part])
 
@@ -184,7 +186,8 @@ class StudyConfig:
     @property
     def asked(self) -> tuple[str, ...]:
         """The keys of the configuration that ask for figures which other studies lack."""
-        return ("pruning",) if self.pruning else ()
+        asked = {"pruning": self.pruning, "cheap_measures": self.cheap_measures}
+        return tuple(key for key, value in asked.items() if value)
 
     def _has_pairs(self, model: str) -> bool:
         """Whether a model has two sublayers that are removed together."""
@@ -309,6 +312,9 @@ class StudyConfig:
 
     def greedy_path(self, model: str, task: str) -> Path:
         return Path(self.results, "rankings", model, f"{task}.greedy.json")
+
+    def measures_path(self, model: str, task: str) -> Path:
+        return Path(self.results, "measures", model, f"{task}.parquet")
 
     def evaluation_path(self, model: str, task: str, design: str) -> Path:
         return Path(self.results, "evaluations", model, task, f"{design}.parquet")
