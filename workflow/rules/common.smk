@@ -15,6 +15,7 @@ from cornerstone.evaluations.identity import ENGINE_VERSION
 from cornerstone.claims import CLAIMS
 from cornerstone.documents.document import DOCUMENTS_VERSION
 from cornerstone.figures import FIGURES
+from cornerstone.measures import MEASURES, MEASURES_VERSION
 from cornerstone.scores import SCORES
 from cornerstone.shapley.designs import DESIGNS
 from cornerstone.shapley.estimators import ESTIMATORS, YARDSTICK

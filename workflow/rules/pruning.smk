@@ -8,6 +8,7 @@ rule rank_sublayers:
         evaluations=lambda wildcards: evaluations_of(wildcards, study.ranking_designs(wildcards.model)),
         documents="<results>/documents/{task}.parquet",
         greedy="<results>/rankings/{model}/{task}.greedy.json" if study.is_greedy else [],
+        measures="<results>/measures/{model}/{task}.parquet" if study.cheap_measures else [],
         code=lambda wildcards: code_of(
             "rank_sublayers",
             [*SCORES.files, *map(ESTIMATORS.file_of, study.ranking_estimators(wildcards.model))],
@@ -27,6 +28,9 @@ rule rank_sublayers:
     params:
         settings=lambda wildcards: study.ranking_settings(wildcards.model),
         rejected=rejected,
+        rejected_measures=lambda wildcards: count_rejected(
+            study.measures_path(wildcards.model, wildcards.task)
+        ),
     message:
         "Rank the sublayers of {wildcards.model} on each half of {wildcards.task}"
     script:

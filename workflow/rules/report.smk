@@ -13,7 +13,15 @@ rule report:
         documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
         manifests=expand("<results>/models/{model}.json", model=study.model_names),
         code=lambda _: code_of(
-            "report", [*FIGURES.files, *TABLES.files, *CLAIMS.files, *SCORES.files, *ESTIMATORS.files]
+            "report",
+            [
+                *FIGURES.files,
+                *TABLES.files,
+                *CLAIMS.files,
+                *SCORES.files,
+                *ESTIMATORS.files,
+                *(MEASURES.files if study.cheap_measures else []),
+            ],
         ),
     output:
         report="<results>/report.html",

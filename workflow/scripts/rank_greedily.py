@@ -13,6 +13,7 @@ def main(snakemake):
     from cornerstone.evaluations.removal_orders import write_orders
     from cornerstone.loading.encoding import encode_documents, find_unscorable, load_encoder
     from cornerstone.loading.load import load_model
+    from cornerstone.shapley.removal_orders import deepest_removal
     from cornerstone.values.greedy import greedy_orders
     from cornerstone.values.rankings import RankingSettings, halves
     from cornerstone.values.scored_task import read_choices
@@ -38,7 +39,7 @@ def main(snakemake):
     engine = Engine(
         cache(load_encoder), find_unscorable, encode_documents, cache(load_model), evaluate, ENGINE_VERSION
     )
-    deepest = settings.deepest(len(evaluated.labels))
+    deepest = deepest_removal(settings.most_removed, len(evaluated.labels))
     parts = halves(evaluated, settings.seed)
     write_orders(greedy_orders(job, engine, evaluated.labels, parts, settings.score, deepest), output)
 

@@ -10,10 +10,11 @@ def main(snakemake):
     from cornerstone.values.rankings import RankingSettings, removal_orders
     from cornerstone.values.scored_task import read_choices
 
-    greedy = snakemake.input.get("greedy")
+    greedy, measures = (snakemake.input.get(name) for name in ("greedy", "measures"))
     orders = removal_orders(
         read_choices([Path(path) for path in snakemake.input.evaluations], Path(snakemake.input.documents)),
         RankingSettings(**snakemake.params.settings),
+        measures=Path(measures) if measures else None,
         greedy=read_orders(Path(greedy)) if greedy else None,
     )
     write_orders(orders, Path(snakemake.output.orders))

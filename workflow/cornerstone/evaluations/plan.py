@@ -89,7 +89,7 @@ class Engine:
     """What the job needs of the engine; it is handed in, for nothing here imports torch.
 
     load_encoder, find_unscorable, encode_documents: of `loading.encoding`; load_model: of `loading.load`; evaluate: of
-    `engine.evaluate`.
+    `engine.evaluate`, and for `measure_job` the function `engine.measure.measure`.
     version: of the engine, in the identity of what it evaluates.
     """
 

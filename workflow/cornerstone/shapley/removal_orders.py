@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cornerstone.shapley.coalitions import Removed
+from cornerstone.system.errors import CornerstoneError
 
 Order = tuple[int, ...]
 """Sublayers by index, the first removed first."""
@@ -86,9 +87,17 @@ def random_removal_orders(n_sublayers: int, count: int, seed: int) -> list[Order
     ]
 
 
-def default_most_removed(n_sublayers: int) -> int:
-    """Half of the sublayers."""
-    return n_sublayers // 2
+def deepest_removal(most_removed: int | None, n_sublayers: int) -> int:
+    """How many sublayers are removed together at most: as many as are asked for, or half of them.
+
+    Raises CornerstoneError where these are all, or more.
+    """
+    if most_removed is not None and most_removed >= n_sublayers:
+        raise CornerstoneError(
+            f"pruning.most_removed is {most_removed}, but this model has {n_sublayers} sublayers: give a number from "
+            f"1 to {n_sublayers - 1}"
+        )
+    return n_sublayers // 2 if most_removed is None else most_removed
 
 
 def greedy_coalitions(n_sublayers: int, most_removed: int) -> list[Removed]:

@@ -21,7 +21,7 @@ from cornerstone.shapley.designs import DESIGNS, DesignSettings, typical_coaliti
 from cornerstone.shapley.estimators import ESTIMATORS, YARDSTICK
 from cornerstone.shapley.removal_orders import (
     chain,
-    default_most_removed,
+    deepest_removal,
     greedy_coalitions,
     random_removal_orders,
 )
@@ -125,6 +125,7 @@ class StudyConfig:
     exact: tuple[str, ...]
     corrected: bool
     pruning: PruningConfig | None
+    cheap_measures: bool
     score: str
     extensions: tuple[str, ...]
     top_k: int
@@ -172,6 +173,7 @@ class StudyConfig:
             Part.CORRECTED: self.corrected,
             Part.OWN: self.own_designs,
             Part.PRUNING: self.pruning,
+            Part.MEASURES: self.cheap_measures,
         }
         return tuple(part for part in Part if asked[part])
 
@@ -184,7 +186,8 @@ class StudyConfig:
     @property
     def asked(self) -> tuple[str, ...]:
         """The keys of the configuration that ask for figures which other studies lack."""
-        return ("pruning",) if self.pruning else ()
+        asked = {"pruning": self.pruning, "cheap_measures": self.cheap_measures}
+        return tuple(key for key, value in asked.items() if value)
 
     def _has_pairs(self, model: str) -> bool:
         """Whether a model has two sublayers that are removed together."""
@@ -310,6 +313,9 @@ class StudyConfig:
     def greedy_path(self, model: str, task: str) -> Path:
         return Path(self.results, "rankings", model, f"{task}.greedy.json")
 
+    def measures_path(self, model: str, task: str) -> Path:
+        return Path(self.results, "measures", model, f"{task}.parquet")
+
     def evaluation_path(self, model: str, task: str, design: str) -> Path:
         return Path(self.results, "evaluations", model, task, f"{design}.parquet")
 
@@ -355,7 +361,7 @@ class StudyConfig:
     def _typical_pruning(self, n_sublayers: int) -> list[Removed]:
         """What a document is pruned by, as if all orders were random; where removal is greedy, with what that takes."""
         pruning = self.pruning
-        most = pruning.most_removed or default_most_removed(n_sublayers)
+        most = deepest_removal(pruning.most_removed, n_sublayers)
         count = pruning.random_orders + pruning.greedy + len(self.ranking_estimators(self.model_names[0]))
         orders = random_removal_orders(n_sublayers, count, self.seed)
         greedy = greedy_coalitions(n_sublayers, most) if pruning.greedy else []

@@ -87,6 +87,9 @@ def _inputs(study: StudyConfig) -> Iterator[Job]:
 def _evaluations(study: StudyConfig) -> Iterator[Job]:
     for model, task in product(study.model_names, study.task_names):
         yield from evaluation_jobs(study, model, task)
+    for model in study.model_names if study.cheap_measures else ():
+        outputs = tuple(study.measures_path(model, task) for task in study.task_names)
+        yield Job(f"measure/{model}", outputs)
 
 
 def _values(study: StudyConfig) -> Iterator[Job]:

@@ -16,6 +16,7 @@ from cornerstone.models.facts import sublayers_of_folder
 from cornerstone.models.folder import check_model_folder
 from cornerstone.shapley.coalitions import check_max_removed
 from cornerstone.shapley.designs import check_exact
+from cornerstone.shapley.removal_orders import deepest_removal
 from cornerstone.study.config import ModelConfig, StudyConfig, TaskConfig
 from cornerstone.study.targets import RESULT_FOLDERS
 from cornerstone.system.errors import CornerstoneError, shortened, shown
@@ -75,6 +76,8 @@ def check_models(study: StudyConfig) -> None:
             check_max_removed(sublayers, study.max_removed)
             if "exact" in study.designs_of(model.name):
                 check_exact(sublayers)
+            if study.pruning:
+                deepest_removal(study.pruning.most_removed, sublayers)
         except CornerstoneError as error:
             raise CornerstoneError(f"models.{model.name}: {error}") from error
 

@@ -128,6 +128,14 @@ def _when_there_is(design: str) -> str:
     return f", {design} {DESIGNS[design].when or 'with estimator: ' + ' or '.join(takers)}"
 
 
+def _check_measures(study: StudyConfig, path: str) -> None:
+    model, task = _split_result(path, "{model}/{task}.parquet", ".parquet", parts=2)
+    study.model(model)
+    study.task(task)
+    if not study.cheap_measures:
+        raise CornerstoneError("there are no cheap measures: set cheap_measures: true in the configuration")
+
+
 def _check_documents(study: StudyConfig, path: str) -> None:
     (task,) = _split_result(path, "{task}.parquet", ".parquet", parts=1)
     study.task(task)
@@ -184,6 +192,7 @@ _FOLDER_CHECKS = {
     "audit_positions": _check_exact_csv,
     "interactions": _check_model_task_csv,
     "evaluations": _check_evaluation,
+    "measures": _check_measures,
     "documents": _check_documents,
     "unscorable": _check_unscorable,
     "models": _check_manifest,

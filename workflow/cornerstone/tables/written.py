@@ -13,6 +13,7 @@ import pandas as pd
 
 from cornerstone.tables import Table, View
 from cornerstone.tables.audit import Audits
+from cornerstone.tables.cheap_measures import Measured
 from cornerstone.tables.corrected import Judged
 from cornerstone.tables.interaction_indices import Indices
 from cornerstone.tables.pruning import Curves
@@ -22,7 +23,7 @@ from cornerstone.values.rows import write_csv
 
 
 def write_tables(
-    tables: Iterable[Table], source: Results | Audits | Judged | Indices | Curves, folder: Path
+    tables: Iterable[Table], source: Results | Audits | Judged | Indices | Measured | Curves, folder: Path
 ) -> None:
     """Write {folder}/{name}.csv of each table, and {name}.md, the text of that file, of each that has one."""
     view = View(source.titles, source.score)

@@ -3,22 +3,25 @@
     orders = removal_orders(read_choices(evaluations, documents), settings)
     orders.orders["windows"]        # by the study's values: of the first half, of the second
 
-By name: the estimators of the values, `leave_one_out` (the effects of single removals) among them, `greedy`, and random
-orders, which say what any ranking is worth.
+By name: the estimators of the values, `leave_one_out` (the effects of single removals) among them, cheap measures,
+`greedy`, and random orders, which say what any ranking is worth.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from cornerstone.evaluations.measures import mean_measures
+from cornerstone.measures import MEASURES
 from cornerstone.shapley.estimators import ESTIMATORS, Settings
 from cornerstone.shapley.removal_orders import (
     Order,
     RemovalOrders,
-    default_most_removed,
+    deepest_removal,
     least_first,
     random_removal_orders,
     split_in_halves,
@@ -49,38 +52,31 @@ class RankingSettings:
     random_orders: int = 3
     seed: int = 0
 
-    def deepest(self, n_sublayers: int) -> int:
-        """How many sublayers are removed together at most. Raises CornerstoneError where these are all, or more."""
-        deepest = default_most_removed(n_sublayers) if self.most_removed is None else self.most_removed
-        if deepest >= n_sublayers:
-            raise CornerstoneError(
-                f"pruning.most_removed is {deepest}, but this model has {n_sublayers} sublayers: give a number from "
-                f"1 to {n_sublayers - 1}"
-            )
-        return deepest
-
 
 def removal_orders(
     evaluated: EvaluatedTask,
     settings: RankingSettings,
-    measures: Mapping[str, Sequence[np.ndarray]] | None = None,
+    measures: Path | None = None,
     greedy: RemovalOrders | None = None,
 ) -> RemovalOrders:
     """The orders of every ranking, found on each half of the documents.
 
-    measures: further rankings by name, each with the importance of the sublayers on both halves.
+    measures: the model's file of cheap measures, each of which is one more ranking.
     greedy: of the same halves, found by `greedy_orders`. Raises CornerstoneError where there are too few documents,
     where a coalition was not evaluated, and where greedy orders are of other documents.
     """
     n_sublayers = len(evaluated.labels)
     parts = halves(evaluated, settings.seed)
     scored = [score_task(evaluated.some(half), settings.score) for half in parts]
-    by_importance = dict(measures or {})
+    by_importance: dict[str, list[np.ndarray]] = {}
     for name in settings.estimators:
         by_importance[name] = [
             estimated(name, one, settings.max_removed, settings.edges).per_document.mean(axis=1)
             for one in scored
         ]
+    if measures is not None:
+        means = [mean_measures(measures, half).sublayers for half in parts]
+        by_importance |= {name: [of_half[name] for of_half in means] for name in means[0]}
     orders = {name: _both(map(least_first, found)) for name, found in by_importance.items()}
     if greedy is not None:
         if greedy.halves != parts:
@@ -90,7 +86,7 @@ def removal_orders(
         random_removal_orders(n_sublayers, settings.random_orders, settings.seed), 1
     ):
         orders[f"{RANDOM}-{number}"] = order, order
-    return RemovalOrders(evaluated.labels, parts, settings.deepest(n_sublayers), orders)
+    return RemovalOrders(evaluated.labels, parts, deepest_removal(settings.most_removed, n_sublayers), orders)
 
 
 def _both(orders: Iterable[Order]) -> tuple[Order, Order]:
@@ -128,4 +124,4 @@ def ranking_title(name: str, max_removed: int, edges: str = "both") -> str:
     if kind in ESTIMATORS:
         title = ESTIMATORS[ESTIMATORS[kind].audited_name(Settings(max_removed, edges))].title
         return f"{title} values" if kind != "leave_one_out" else "single removals"
-    return kind.replace("_", " ")
+    return MEASURES[kind].title

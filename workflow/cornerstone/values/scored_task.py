@@ -159,10 +159,10 @@ def _games(evaluated: EvaluatedTask, metric: str, scores: Scores) -> DocumentGam
     known = [stack([scores_of(choices, measure) for choices in evaluated.designs]) for measure in measures]
     own = {measure: score_matrix(evaluated.own, measure) for measure in measures}
     games = games_of_pairs(evaluated.own.own, own[metric].T, known, [own[measure].T for measure in measures])
-    return games.of_units(_places(evaluated.units, scores.documents)) if evaluated.units else games
+    return games.of_units(places_of_units(evaluated.units, scores.documents)) if evaluated.units else games
 
 
-def _places(units: Iterable[tuple[int, ...]], documents: Sequence[int]) -> list[list[int]]:
+def places_of_units(units: Iterable[tuple[int, ...]], documents: Sequence[int]) -> list[list[int]]:
     """The units by the places of their documents among these, without those that are not there."""
     place = {index: place for place, index in enumerate(documents)}
     places = [[place[index] for index in unit if index in place] for unit in units]
