@@ -31,7 +31,7 @@ BAD_TARGETS = [
     ("results/figures/pie_llama3_9b.pdf", "unknown model 'llama3_9b': the configuration has llama3_8b"),
     ("results/figures/pies_llama3_8b.pdf", "unknown figure 'pies_llama3_8b': there are "),
     ("results/figures/pie_llama3_8b.jpg", "a figure ends in one of .pdf, .png, .svg"),
-    ("results/figures/cheap_measures.pdf", "there are no cheap measures: set cheap_measures: true"),
+    ("results/figures/cheap_measures.pdf", "there is no figure cheap_measures: give cheap_measures in the"),
     ("results/figures/pie_llama3_8b", "a figure ends in one of .pdf, .png, .svg"),
     ("results/tables/share.csv", "unknown table 'share.csv': there are shares.csv"),
     ("results/values/llama3_8b/bool.csv", "unknown task 'bool': the configuration has boolq"),
