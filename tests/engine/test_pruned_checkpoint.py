@@ -20,7 +20,7 @@ from cornerstone.system.errors import CornerstoneError
 from family_sweep import NAMES
 from hand_table import MAY_BE_REFUSED, NOT_BUILT, REFUSED, layout, players_of, removed
 from lm_eval_harness import harness, harness_loglikelihoods, word_tokenizer
-from tiny_families import auto_class, tiny_network
+from tiny_families import auto_class, randomised, tiny_config, tiny_network
 from token_documents import MAX_LENGTH, PAIRS
 
 FAMILIES = (
@@ -242,3 +242,43 @@ def test_another_model_than_the_rankings_is_refused(saved, tmp_path):
     assert "has 8 sublayers, Attn 0 to FFN 3, and the ranking has 2" in message_of(
         prune_blocks, other, tmp_path, [0]
     )
+
+
+OLD_CONFIGS = {
+    "gemma2": ("layer_types", {}),
+    "gemma3_text": ("layer_types _sliding_window_pattern", {"sliding_window_pattern": 2}),
+    "qwen2": ("layer_types", {}),
+    "qwen2_moe": ("layer_types", {}),
+    "cohere2": ("layer_types", {"sliding_window_pattern": 2}),
+    "qwen3_next": ("layer_types", {"full_attention_interval": 4}),
+    "llama4_text": ("layer_types moe_layers no_rope_layers", {"no_rope_layer_interval": 2}),
+    "smollm3": ("layer_types no_rope_layers", {"no_rope_layer_interval": 2}),
+    "gpt_neo": ("attention_layers layer_types", {}),
+    "exaone4": ("layer_types", {"sliding_window_pattern": 2}),
+    "lfm2": ("layer_types", {"full_attn_idxs": [1]}),
+    "nemotron_h": ("layers_block_type layer_types", {"hybrid_override_pattern": "ME*-"}),
+    "granitemoehybrid": ("layers_block_type", {}),
+}
+"""Keys of today's config.json that older ones, as the hub has them, do not have, and what these say in their place."""
+
+
+@pytest.mark.parametrize("dropped", [(1,), (0, 2)], ids=str)
+@pytest.mark.parametrize("name", OLD_CONFIGS)
+def test_older_configs_that_say_less_are_understood(saved, tmp_path, name, dropped):
+    folder = shutil.copytree(saved(name), tmp_path / "old")
+    left_out, said = OLD_CONFIGS[name]
+    config = json.loads((folder / "config.json").read_text())
+    old = {key: value for key, value in config.items() if key not in left_out.split()} | said
+    (folder / "config.json").write_text(json.dumps(old))
+    check_without_blocks(folder, tmp_path / "new", name, dropped)
+
+
+def test_an_moe_in_every_second_block_becomes_a_list_of_the_others(tmp_path):
+    config = tiny_config("qwen3_moe")
+    config.decoder_sparse_step, config.mlp_only_layers = 2, []
+    network = randomised(auto_class("qwen3_moe").from_config(config, dtype=torch.float32))
+    network.save_pretrained(tmp_path / "model")
+    word_tokenizer().save_pretrained(tmp_path / "model")
+    check_without_blocks(tmp_path / "model", tmp_path / "new", "qwen3_moe", (0,))
+    new = json.loads((tmp_path / "new" / "config.json").read_text())
+    assert (new["decoder_sparse_step"], new["mlp_only_layers"]) == (1, [1])
