@@ -78,14 +78,13 @@ def read_compared(
     unshared: the documents to do without, for some model left them out. Raises CornerstoneError where a file, a
     coalition or the metric is missing, and where the measures are not of the model and documents that were evaluated.
     """
-    found, of_evaluation = (
-        read_measures_or_set_aside(measures),
-        read_evaluation_metadata(evaluations[0])["identity"],
-    )
-    if other := [name for name in (*DIGESTS, "dtype") if found.identity[name] != of_evaluation[name]]:
+    found, about = read_measures_or_set_aside(measures), read_evaluation_metadata(evaluations[0])
+    other = [name for name in (*DIGESTS, "dtype") if found.identity.get(name) != about["identity"].get(name)]
+    other += ["documents"] if found.about["digest"] != about["documents"]["digest"] else []
+    if other:
         raise CornerstoneError(
-            f"{measures} was measured with another model than was evaluated ({' and '.join(other)} differ): remove it, "
-            "then type the same command again"
+            f"{measures} was not measured with what was evaluated ({' and '.join(other)} differ): remove it, then type "
+            "the same command again"
         )
     evaluated = on_shared(read_choices(evaluations, documents), unshared or {})
     numbers = document_numbers(
@@ -110,7 +109,7 @@ def compare(measures: Measures, numbers: DocumentNumbers, units: Sequence[Collec
         )
     rows, in_units = measures.rows_of(numbers.documents), _sums_of_units(numbers, units)
     of_sublayers, of_blocks = (
-        {name: each[rows].T @ in_units for name, each in of_parts.items()}
+        {name: of_parts[name][rows].T @ in_units for name in MEASURES.names}
         for of_parts in (measures.sublayers, measures.blocks)
     )
     values, effects = numbers.values, numbers.effects @ in_units
