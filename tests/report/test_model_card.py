@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from cornerstone.models.pruned_weights import Size
-from cornerstone.report.model_card import Pruned, lists, model_card
+from cornerstone.report.model_card import PrunedCheckpoint, lists, model_card
 from cornerstone.values.least_important import MEASURED, RANKINGS, least_important
 from cornerstone.values.titles import Titles
 
@@ -30,7 +30,7 @@ def pruned(count, of_blocks, cost=(), labels=LABELS, hub=None):
             for n, (label, value) in enumerate(zip(labels, VALUES, strict=True))
         ]
     )
-    return Pruned(
+    return PrunedCheckpoint(
         manifest={"name": "mine", "hub": hub, "revision": hub and "abc123", "weights": "0123456789abcdef"},
         chosen=least_important(rows, RANKINGS["values"], count, of_blocks=of_blocks),
         ranking=RANKINGS["values"],

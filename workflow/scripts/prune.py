@@ -10,7 +10,7 @@ def main(snakemake):
     from cornerstone.models.manifest import check_unchanged, read_manifest
     from cornerstone.models.pruned_folder import new_folder
     from cornerstone.models.pruned_weights import size_of
-    from cornerstone.report.model_card import Pruned, lists, model_card
+    from cornerstone.report.model_card import PrunedCheckpoint, lists, model_card
     from cornerstone.system.durable_files import write_json
     from cornerstone.values.least_important import least_important, measured, ranking_of
     from cornerstone.values.rows import read_rows
@@ -32,7 +32,7 @@ def main(snakemake):
             prune_blocks(model, folder, chosen.blocks)
         else:
             zero_sublayers(model, folder, chosen.removed)
-        pruned = Pruned(
+        pruned = PrunedCheckpoint(
             manifest=manifest,
             chosen=chosen,
             ranking=ranking,

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.drawing import style
+from cornerstone.models.kinds import block_of
 from cornerstone.values.titles import Titles
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def number_blocks(axes: Axes, labels: list[str], length: float, along: str = "x"
 
     Sublayers stand at 0, 1, 2, …; a block's number stands at the middle of its sublayers. length: of the axis.
     """
-    blocks = np.array([int(label.split()[1]) for label in labels])
+    blocks = np.array([block_of(label) for label in labels])
     numbers = np.unique(blocks)
     size = style.text_width(str(numbers.max()), style.FONT - 1) if along == "x" else 0.11
     room = length / (size + 0.08)

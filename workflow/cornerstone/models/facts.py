@@ -20,6 +20,7 @@ from cornerstone.models.folder import (
     read_model_config,
     refuse_adapter,
 )
+from cornerstone.models.kinds import block_of
 from cornerstone.models.weights import IN_A_BLOCK, INDEX, weight_files, weight_shapes
 from cornerstone.system.errors import CornerstoneError
 
@@ -173,7 +174,7 @@ def weights_of_sublayers(folder: Path | str, labels: Sequence[str]) -> SublayerW
     blocks = find_block_list(config, shapes)
     of_blocks: dict[int | None, list[str]] = {}
     for label in labels:
-        of_blocks.setdefault(int(label.split()[1]), []).append(label)
+        of_blocks.setdefault(block_of(label), []).append(label)
     numbers, active = dict.fromkeys(labels, 0), dict.fromkeys(labels, 0.0)
     for name, shape in shapes.items():
         for label in of_blocks.get(blocks.number_of(name), ()):

@@ -166,4 +166,9 @@ def kind_of(label: str) -> Kind:
     return _BY_LABEL[label.split()[0]]
 
 
+def block_of(label: str) -> int:
+    """The block, counted from 0, of the sublayer of this label: 3 of "Attn 3"."""
+    return int(label.split()[1])
+
+
 _BY_LABEL = {kind.label: kind for kind in KINDS.values()}

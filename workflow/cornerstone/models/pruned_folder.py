@@ -19,6 +19,7 @@ from typing import Any
 
 from cornerstone.models.block_names import BlockList, find_block_list, is_of_sublayer
 from cornerstone.models.folder import count_blocks, read_model_config
+from cornerstone.models.kinds import block_of
 from cornerstone.models.pruned_config import pruned_config
 from cornerstone.models.pruned_weights import rewrite_weights
 from cornerstone.models.weights import read_tensors, weight_files
@@ -129,7 +130,7 @@ def write_with_zeros(folder: Path, target: Path, labels: Sequence[str]) -> None:
 
 def _is_of(blocks: BlockList, name: str, label: str) -> bool:
     number = blocks.number_of(name)
-    return number == int(label.split()[-1]) and is_of_sublayer(blocks.part_of(name), label)
+    return number == block_of(label) and is_of_sublayer(blocks.part_of(name), label)
 
 
 def _tensor_names(folder: Path) -> list[str]:

@@ -13,18 +13,19 @@ from typing import Any
 
 import pandas as pd
 
+from cornerstone.models.kinds import block_of
 from cornerstone.models.pruned_weights import Size
 from cornerstone.scores import SCORES
 from cornerstone.system.text import counted, data_size
 from cornerstone.tables.text import markdown
-from cornerstone.values.least_important import Chosen, Ranking, block_of, importances
+from cornerstone.values.least_important import Chosen, Ranking, importances
 from cornerstone.values.titles import Titles
 
 FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Pruned:
+class PrunedCheckpoint:
     """A pruned model, as its card tells it.
 
     manifest:      of the original: its name, its id and commit on the hub.
@@ -47,13 +48,13 @@ class Pruned:
     lm_eval_tasks: Mapping[str, str]
 
 
-def model_card(pruned: Pruned) -> str:
+def model_card(pruned: PrunedCheckpoint) -> str:
     """The card in Markdown, with the front matter that the Hugging Face hub reads."""
     parts = [_front_matter(pruned), _heading(pruned), _opening(pruned), _sizes(pruned)]
     return "\n".join([*parts, *_removed(pruned), *_cost(pruned)])
 
 
-def lists(pruned: Pruned) -> dict[str, Any]:
+def lists(pruned: PrunedCheckpoint) -> dict[str, Any]:
     """What was removed, for programs: by index and label, and in the forms that two other tools take.
 
     llm_drop: keys of the config.json of LLM-Drop's models (CASE-Lab-UMD/LLM-Drop), whose code skips these sublayers;
@@ -85,23 +86,23 @@ def lists(pruned: Pruned) -> dict[str, Any]:
     }
 
 
-def _front_matter(pruned: Pruned) -> str:
+def _front_matter(pruned: PrunedCheckpoint) -> str:
     base = f"base_model: {pruned.manifest['hub']}\n" if pruned.manifest["hub"] else ""
     return f"---\nlibrary_name: transformers\n{base}tags:\n- pruned\n---\n"
 
 
-def _title(pruned: Pruned) -> str:
+def _title(pruned: PrunedCheckpoint) -> str:
     return pruned.titles.model(pruned.manifest["name"])
 
 
-def _heading(pruned: Pruned) -> str:
+def _heading(pruned: PrunedCheckpoint) -> str:
     chosen = pruned.chosen
     if chosen.of_blocks:
         return f"# {_title(pruned)} without {len(chosen.blocks)} of its {chosen.n_blocks} blocks\n"
     return f"# {_title(pruned)} with {len(chosen.removed)} of its {len(chosen.labels)} sublayers zeroed\n"
 
 
-def _opening(pruned: Pruned) -> str:
+def _opening(pruned: PrunedCheckpoint) -> str:
     chosen, manifest = pruned.chosen, pruned.manifest
     source = f"{manifest['hub']}, commit {manifest['revision']}" if manifest["hub"] else "a local model"
     digest = f"digest of its weights {manifest['weights'][:12]}"
@@ -127,7 +128,7 @@ def _blocks(chosen: Chosen) -> str:
     return f"{noun} {', '.join(map(str, chosen.blocks))} (counted from 0)"
 
 
-def _sizes(pruned: Pruned) -> str:
+def _sizes(pruned: PrunedCheckpoint) -> str:
     before, after = pruned.before, pruned.after
     rows = [
         ("Parameters, counted from the files", f"{before.parameters:,}", f"{after.parameters:,}"),
@@ -136,7 +137,7 @@ def _sizes(pruned: Pruned) -> str:
     return markdown(pd.DataFrame(rows, columns=["", "Before", "After"]))
 
 
-def _removed(pruned: Pruned) -> list[str]:
+def _removed(pruned: PrunedCheckpoint) -> list[str]:
     chosen, ranking = pruned.chosen, pruned.ranking
     unit = "blocks" if chosen.of_blocks else "sublayers"
     tasks = list(pruned.rows["task"].unique())
@@ -146,7 +147,7 @@ def _removed(pruned: Pruned) -> list[str]:
     return ["## What was removed\n", note + "\n", markdown(pd.DataFrame(_removed_rows(pruned, tasks)))]
 
 
-def _removed_rows(pruned: Pruned, tasks: list[str]) -> list[dict[str, str]]:
+def _removed_rows(pruned: PrunedCheckpoint, tasks: list[str]) -> list[dict[str, str]]:
     column, means = pruned.ranking.column, importances(pruned.rows, pruned.ranking)
     scores = pruned.rows.groupby("task", sort=False)["score"].first()
     units = {task: SCORES[scores[task]].unit for task in tasks}
@@ -165,7 +166,7 @@ def _removed_rows(pruned: Pruned, tasks: list[str]) -> list[dict[str, str]]:
     return rows
 
 
-def _cost(pruned: Pruned) -> list[str]:
+def _cost(pruned: PrunedCheckpoint) -> list[str]:
     head = "## What it costs\n"
     tasks = ",".join(pruned.lm_eval_tasks.values())
     command = f"lm_eval --model hf --model_args pretrained={pruned.folder} --tasks {tasks}"

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from cornerstone.models.kinds import GROUPS, KINDS, kind_of
+from cornerstone.models.kinds import GROUPS, KINDS, block_of, kind_of
 from cornerstone.statistics.resampling import interval
 from cornerstone.tables import TABLES, Section, Table, View
 from cornerstone.values.document_numbers import DocumentNumbers, task_draws
@@ -54,7 +54,7 @@ def parts_of(labels: Sequence[str]) -> Mapping[tuple[str, str], np.ndarray]:
     mixers 1 and the others −1. depth: the thirds of the model's blocks.
     """
     kinds = [kind_of(label) for label in labels]
-    blocks = np.array([int(label.split()[1]) for label in labels])
+    blocks = np.array([block_of(label) for label in labels])
     parts = {}
     for group in GROUPS:
         nouns = " / ".join(kind.noun for kind in KINDS.values() if kind in kinds and kind.group == group)

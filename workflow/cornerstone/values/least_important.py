@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cornerstone.models.kinds import block_of
 from cornerstone.models.pruned_folder import check_number
 from cornerstone.shapley.coalitions import Removed, removed_text
 from cornerstone.system.errors import CornerstoneError, known_names
@@ -75,11 +76,6 @@ class Chosen:
 
 
 MEASURED = ["task", "score", "before", "after", "drop", "low", "high"]
-
-
-def block_of(label: str) -> int:
-    """The block of the sublayer with this label: 3 of "Attn 3"."""
-    return int(label.split()[-1])
 
 
 def ranking_of(name: str) -> Ranking:
