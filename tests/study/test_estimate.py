@@ -33,7 +33,7 @@ FAMILIES = {
 ASK = """
 import json, sys
 from dataclasses import asdict
-from cornerstone.models.facts import facts_from_hub
+from cornerstone.models.hub_facts import facts_from_hub
 print(json.dumps(asdict(facts_from_hub(sys.argv[1], "main"))))
 """
 

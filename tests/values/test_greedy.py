@@ -7,11 +7,12 @@ import pytest
 
 import fake_engine
 from cornerstone.documents.document import read_documents
+from cornerstone.evaluations.removal_orders import halves_of
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.greedy import greedy_orders
-from fake_engine import LABELS, FakeEngine, write_study
+from fake_engine import LABELS, FakeEngine, documents, write_study
 
-HALVES = ((0, 2, 5, 6, 9, 11), (1, 3, 4, 7, 8, 10))
+HALVES = halves_of(documents(12), range(12), per_draw=1, seed=4)
 STRENGTH = np.array([3.0, 0.4, 1.0, 0.2, 0.7, 0.3])
 PAIRS = {(1, 3): 4.0, (0, 5): -1.0}
 """FFN 0 and FFN 1 stand in for one another: each alone costs little, both together much."""
@@ -32,18 +33,18 @@ def job(tmp_path, monkeypatch):
     )
     made = write_study(tmp_path)
     return replace(
-        made, design="greedy", max_removed=None, output=tmp_path / "rankings/tiny/boolq.greedy.json"
+        made, design="greedy", max_removed=None, seed=4, output=tmp_path / "rankings/tiny/boolq.greedy.json"
     )
 
 
-def by_hand(documents, half, most):
+def by_hand(asked, half, most):
     """The mean log-probability of the gold choice among the choices, by its definition."""
     order = []
     for _ in range(most):
         scores = {}
         for sublayer in set(range(len(LABELS))) - {*order}:
             of_half = []
-            for document in documents:
+            for document in asked:
                 if document.index in half:
                     gold = -4.0 - cost((*order, sublayer), document.index)
                     others = (len(document.requests) - 1) * np.exp(-4.0)
@@ -55,13 +56,13 @@ def by_hand(documents, half, most):
 
 def test_each_half_has_the_order_that_its_own_scores_give(job):
     fake = FakeEngine()
-    orders = greedy_orders(job, fake.engine(), LABELS, HALVES, "logprob", most_removed=4)
-    documents = read_documents(job.documents).documents
-    assert orders.orders["greedy"] == tuple(by_hand(documents, half, 4) for half in HALVES)
+    orders = greedy_orders(job, fake.engine(), "logprob", most_removed=4)
+    asked = read_documents(job.documents).documents
+    assert orders.orders["greedy"] == tuple(by_hand(asked, half, 4) for half in HALVES)
     assert orders.orders["greedy"][0] != orders.orders["greedy"][1]
     assert not {1, 3} <= {*orders.orders["greedy"][0][:2]}  # single removals would take both first
     steps = sum(len(LABELS) - step for step in range(4))
-    assert len(fake.asked) == len(set(fake.asked)) == steps * len(documents)
+    assert len(fake.asked) == len(set(fake.asked)) == steps * len(asked)
 
 
 def test_it_goes_on_where_it_stopped(job):
@@ -71,11 +72,11 @@ def test_it_goes_on_where_it_stopped(job):
 
     stopped, again, whole = FakeEngine(after_block=stop), FakeEngine(), FakeEngine()
     with pytest.raises(CornerstoneError, match="stopped"):
-        greedy_orders(job, stopped.engine(), LABELS, HALVES, "logprob", most_removed=3)
-    orders = greedy_orders(job, again.engine(), LABELS, HALVES, "logprob", most_removed=3)
+        greedy_orders(job, stopped.engine(), "logprob", most_removed=3)
+    orders = greedy_orders(job, again.engine(), "logprob", most_removed=3)
     elsewhere = replace(job, output=job.output.with_name("other.json"))
-    assert orders == greedy_orders(elsewhere, whole.engine(), LABELS, HALVES, "logprob", most_removed=3)
+    assert orders == greedy_orders(elsewhere, whole.engine(), "logprob", most_removed=3)
     assert 0 < len(again.asked) < len(whole.asked)
     last = FakeEngine()
-    assert orders == greedy_orders(job, last.engine(), LABELS, HALVES, "logprob", most_removed=3)
+    assert orders == greedy_orders(job, last.engine(), "logprob", most_removed=3)
     assert (last.asked, last.loads) == ([], 0)

@@ -112,7 +112,7 @@ def noisy_orders(folder, seed, documents=120):
         [write_answers(folder, "ablation", ablation(N), asked, rng)], folder / "piqa.parquet"
     )
     settings = RankingSettings("acc", ["leave_one_out"], max_removed=1, most_removed=3, random_orders=2)
-    return asked, scores_of(evaluated.designs[0], "acc"), removal_orders(evaluated, settings), rng
+    return asked, scores_of(evaluated.designs[0], "acc"), removal_orders(evaluated, asked, settings), rng
 
 
 def test_no_document_is_scored_by_an_order_that_it_helped_to_find(tmp_path):

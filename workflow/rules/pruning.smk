@@ -27,6 +27,7 @@ rule rank_sublayers:
         * max(ESTIMATORS[name].minutes for name in study.ranking_estimators(wildcards.model)),
     params:
         settings=lambda wildcards: study.ranking_settings(wildcards.model),
+        limit=lambda wildcards: study.document_limit(wildcards.model, wildcards.task),
         rejected=rejected,
         rejected_measures=lambda wildcards: count_rejected(
             study.measures_path(wildcards.model, wildcards.task)
@@ -42,7 +43,7 @@ rule rank_greedily:
     input:
         manifest="<results>/models/{model}.json",
         documents="<results>/documents/{task}.parquet",
-        evaluations=lambda wildcards: evaluations_of(wildcards, ["ablation"]),
+        accepted=lambda wildcards: accepted(wildcards, ["ablation"]),
     output:
         orders="<results>/rankings/{model}/{task}.greedy.json",
     log:

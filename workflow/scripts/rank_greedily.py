@@ -13,21 +13,18 @@ def main(snakemake):
     from cornerstone.evaluations.removal_orders import write_orders
     from cornerstone.loading.encoding import encode_documents, find_unscorable, load_encoder
     from cornerstone.loading.load import load_model
-    from cornerstone.shapley.removal_orders import deepest_removal
     from cornerstone.values.greedy import greedy_orders
-    from cornerstone.values.rankings import RankingSettings, halves
-    from cornerstone.values.scored_task import read_choices
 
-    output, documents = Path(snakemake.output.orders), Path(snakemake.input.documents)
-    settings = RankingSettings(**snakemake.params.settings)
-    evaluated = read_choices([Path(path) for path in snakemake.input.evaluations], documents)
+    output, settings = Path(snakemake.output.orders), snakemake.params.settings
     job = EvaluationJob(
         manifest=Path(snakemake.input.manifest),
-        documents=documents,
+        documents=Path(snakemake.input.documents),
         output=output,
         model=snakemake.wildcards.model,
         task=snakemake.wildcards.task,
         design="greedy",
+        seed=settings["seed"],
+        documents_per_draw=settings["documents_per_draw"],
         limit=snakemake.params.limit,
         skip_unscorable=snakemake.resources.unscorable == "skip",
         dtype=snakemake.params.dtype,
@@ -39,9 +36,7 @@ def main(snakemake):
     engine = Engine(
         cache(load_encoder), find_unscorable, encode_documents, cache(load_model), evaluate, ENGINE_VERSION
     )
-    deepest = deepest_removal(settings.most_removed, len(evaluated.labels))
-    parts = halves(evaluated, settings.seed)
-    write_orders(greedy_orders(job, engine, evaluated.labels, parts, settings.score, deepest), output)
+    write_orders(greedy_orders(job, engine, settings["score"], settings["most_removed"]), output)
 
 
 run_logged(main, snakemake)

@@ -6,13 +6,16 @@ from cornerstone.system.logged import run_logged
 
 
 def main(snakemake):
+    from cornerstone.documents.document import read_documents
     from cornerstone.evaluations.removal_orders import read_orders, write_orders
     from cornerstone.values.rankings import RankingSettings, removal_orders
     from cornerstone.values.scored_task import read_choices
 
     greedy, measures = (snakemake.input.get(name) for name in ("greedy", "measures"))
+    documents = Path(snakemake.input.documents)
     orders = removal_orders(
-        read_choices([Path(path) for path in snakemake.input.evaluations], Path(snakemake.input.documents)),
+        read_choices([Path(path) for path in snakemake.input.evaluations], documents),
+        read_documents(documents).documents[: snakemake.params.limit],
         RankingSettings(**snakemake.params.settings),
         measures=Path(measures) if measures else None,
         greedy=read_orders(Path(greedy)) if greedy else None,

@@ -7,14 +7,36 @@ read_orders(path).of_documents()
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from cornerstone.shapley.removal_orders import RemovalOrders
+from cornerstone.documents.document import Document
+from cornerstone.documents.prefixes import drawn_together
+from cornerstone.shapley.removal_orders import Order, RemovalOrders, split_in_halves
 from cornerstone.system.durable_files import write_json
 from cornerstone.system.errors import CornerstoneError
 
 FORMAT, KIND = 1, "removal orders"
+FEWEST_UNITS = 2
+
+
+def halves_of(
+    asked: Sequence[Document], evaluated: Collection[int], per_draw: int, seed: int
+) -> tuple[Order, Order]:
+    """Halves of the evaluated documents, by index; those that have per-document coalitions together stay together.
+
+    asked: of the model, those left out too. Raises CornerstoneError where there are fewer than two units.
+    """
+    units = [[asked[position].index for position in unit] for unit in drawn_together(asked, per_draw)]
+    known = set(evaluated)
+    units = list(filter(None, ([index for index in unit if index in known] for unit in units)))
+    if len(units) < FEWEST_UNITS:
+        raise CornerstoneError(
+            "pruning ranks on one half of the documents and scores on the other, so it needs at least "
+            f"{FEWEST_UNITS} that are drawn apart; there is {len(units)}: give more documents"
+        )
+    return split_in_halves(units, seed)
 
 
 def write_orders(orders: RemovalOrders, path: Path) -> None:

@@ -11,7 +11,7 @@ from cornerstone.drawing import style
 from cornerstone.drawing.panels import titled_panels
 from cornerstone.figures import FIGURES, TOGETHER, Context, Figure, Scope
 from cornerstone.scores import SCORES
-from cornerstone.values.rankings import RANDOM
+from cornerstone.shapley.removal_orders import RANDOM
 from cornerstone.values.titles import Titles
 
 if TYPE_CHECKING:

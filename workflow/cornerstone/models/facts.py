@@ -1,12 +1,12 @@
-"""The shape and the size on disk of a model, known before its weights are downloaded.
+"""The shape and the size on disk of a model, from config.json and the headers of its weights.
 
-facts = facts_from_hub("meta-llama/Meta-Llama-3-8B", "main")    # config.json and the headers of the weights
+facts = facts_from_folder("resources/demo/models/demo_llama")
+weights_of_sublayers(folder, labels).numbers["FFN 3"]
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -15,17 +15,14 @@ from typing import Any
 from cornerstone.models.block_names import find_block_list, is_of_sublayer, sublayers_of_blocks
 from cornerstone.models.folder import (
     check_config,
-    check_own_code,
     count_blocks,
     read_model_config,
-    refuse_adapter,
 )
 from cornerstone.models.kinds import block_of
-from cornerstone.models.weights import IN_A_BLOCK, INDEX, weight_files, weight_shapes
+from cornerstone.models.weights import IN_A_BLOCK, weight_files, weight_shapes
 from cornerstone.system.errors import CornerstoneError
 
 WIDTH_KEYS = ("hidden_size", "n_embd", "d_model", "n_embed", "model_dim", "dim")
-HEADERS_AT_ONCE = 8
 EXPERT_COUNT_KEYS = ("num_local_experts", "num_experts", "n_routed_experts")
 
 
@@ -58,51 +55,11 @@ def facts_from_folder(folder: Path | str) -> ModelFacts:
     check_config(config, str(folder))
     files = weight_files(folder)
     shapes = {name: shape for path in files for name, shape in weight_shapes(path).items()}
-    return _facts(config, shapes, sum(path.stat().st_size for path in files), 0)
+    return facts_of(config, shapes, sum(path.stat().st_size for path in files), 0)
 
 
-def facts_from_hub(hub_id: str, revision: str, allow_remote_code: bool | None = None) -> ModelFacts:
-    """The facts of a model on the hub; fetches config.json, the index and the headers of the weights, nothing else.
-
-    Raises CornerstoneError for what the hub refuses, and for models that cannot be evaluated.
-    """
-    import json
-
-    import huggingface_hub
-
-    from cornerstone.models.download import missing_bytes, weights_of
-    from cornerstone.system.hub import explained, find_model, page_of, persistently
-
-    model = find_model(hub_id, revision)
-    names = [file.path for file in model.files]
-    refuse_adapter(names, page_of(hub_id))
-
-    def read_json(name: str) -> dict[str, Any]:
-        path = persistently(
-            lambda: huggingface_hub.hf_hub_download(hub_id, name, revision=model.commit), f"fetching {name}"
-        )
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-
-    with explained(hub_id, revision):
-        config = read_json("config.json")
-        check_config(config, page_of(hub_id))
-        check_own_code({"config.json": config}, names, page_of(hub_id), allow_remote_code)
-        files = weights_of(model, read_json(INDEX) if model.file(INDEX) else None)
-        api = huggingface_hub.HfApi()
-        with ThreadPoolExecutor(HEADERS_AT_ONCE) as pool:
-            headers = list(
-                pool.map(
-                    lambda file: api.parse_safetensors_file_metadata(
-                        hub_id, file.path, revision=model.commit
-                    ),
-                    files,
-                )
-            )
-    shapes = {name: tensor.shape for header in headers for name, tensor in header.tensors.items()}
-    return _facts(config, shapes, sum(file.size for file in files), missing_bytes(model, files))
-
-
-def _facts(config: dict[str, Any], shapes: Mapping[str, Any], disk: int, missing: int) -> ModelFacts:
+def facts_of(config: dict[str, Any], shapes: Mapping[str, Any], disk: int, missing: int) -> ModelFacts:
+    """The facts of a model with these tensors. disk, missing: bytes of its files, and of those not on this disk yet."""
     decoder = config.get("text_config") or config
     numbers = sum(prod(shape) for shape in shapes.values())
     return ModelFacts(
@@ -185,7 +142,7 @@ def weights_of_sublayers(folder: Path | str, labels: Sequence[str]) -> SublayerW
         raise CornerstoneError(
             f"{folder}: no tensor is known to belong to {without[0]}, so its parameters cannot be counted"
         )
-    facts = _facts(decoder, shapes, 0, 0)
+    facts = facts_of(decoder, shapes, 0, 0)
     return SublayerWeights(
         numbers, active, facts.numbers, facts.active_numbers + facts.vocabulary * facts.width
     )

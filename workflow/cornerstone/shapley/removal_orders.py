@@ -20,6 +20,8 @@ from cornerstone.system.errors import CornerstoneError
 Order = tuple[int, ...]
 """Sublayers by index, the first removed first."""
 HALVES = (0, 1)
+GREEDY, RANDOM = "greedy", "random"
+"""Rankings that are no importance: greedy removal, and random orders, which are numbered."""
 
 
 @dataclass(frozen=True)

@@ -228,6 +228,7 @@ class StudyConfig:
             "edges": self.edges,
             "most_removed": self.pruning and self.pruning.most_removed,
             "random_orders": self.pruning.random_orders if self.pruning else 0,
+            "documents_per_draw": self.documents_per_draw,
             "seed": self.seed,
         }
 

@@ -21,7 +21,8 @@ import pandas as pd
 from huggingface_hub import constants
 
 from cornerstone.documents.task_size import TaskSize, expected_size
-from cornerstone.models.facts import ModelFacts, facts_from_folder, facts_from_hub
+from cornerstone.models.facts import ModelFacts, facts_from_folder
+from cornerstone.models.hub_facts import facts_from_hub
 from cornerstone.shapley.coalition_tree import least_evaluations
 from cornerstone.shapley.coalitions import Removed
 from cornerstone.shapley.designs import DESIGNS

@@ -11,9 +11,9 @@ import pandas as pd
 
 from cornerstone.scores import Score
 from cornerstone.scores.unit import percent
+from cornerstone.shapley.removal_orders import RANDOM
 from cornerstone.system.text import listed
 from cornerstone.tables import TABLES, Part, Section, Table, View
-from cornerstone.values.rankings import RANDOM
 from cornerstone.values.titles import MEAN, Titles
 
 NOTE = (

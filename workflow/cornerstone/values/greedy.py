@@ -1,6 +1,6 @@
 """Greedy removal: of what is left, that sublayer goes whose removal leaves the highest score, again and again.
 
-    orders = greedy_orders(job, engine, parts, "paper", most_removed=6)
+    orders = greedy_orders(job, engine, "paper", most_removed=None)
 
 Every step needs the scores of the step before, so this evaluates while it ranks. What it evaluated is kept in parts, as
 in any evaluation: the same job again takes up where it stopped.
@@ -16,29 +16,28 @@ import numpy as np
 from cornerstone.evaluations.evaluation import grid_table
 from cornerstone.evaluations.job import evaluate_missing
 from cornerstone.evaluations.plan import Engine, EvaluationJob, Plan, plan_job, say
+from cornerstone.evaluations.removal_orders import halves_of
 from cornerstone.scores import SCORES
 from cornerstone.shapley.coalitions import Removed
-from cornerstone.shapley.removal_orders import Order, RemovalOrders
+from cornerstone.shapley.removal_orders import GREEDY, RemovalOrders, deepest_removal
 from cornerstone.system.durable_files import remove_abandoned
-from cornerstone.values.rankings import GREEDY
 from cornerstone.values.score_matrix import rows_of, scores_of
 from cornerstone.values.scored_task import choice_table
 
 
-def greedy_orders(
-    job: EvaluationJob,
-    engine: Engine,
-    labels: Sequence[str],
-    halves: tuple[Order, Order],
-    score: str,
-    most_removed: int,
-) -> RemovalOrders:
-    """The order of removal that is found on each half of the documents, most_removed sublayers long.
+def greedy_orders(job: EvaluationJob, engine: Engine, score: str, most_removed: int | None) -> RemovalOrders:
+    """The order of removal that is found on each half of the documents.
 
-    job: whose model and documents these are; only its parts are written. score: the configuration's.
-    Raises CornerstoneError as `run_evaluation_job` does.
+    job: whose model and documents these are, and the seed of the halves; only its parts are written. score: the
+    configuration's. most_removed: how many sublayers to remove; None for half of them.
+    Raises CornerstoneError as `run_evaluation_job` does, and as `halves_of` and `deepest_removal`.
     """
     remove_abandoned(job.output.parent)
+    plan = plan_job(replace(job, listed={}), engine)
+    labels = tuple(plan.parts.identity["sublayers"])
+    most_removed = deepest_removal(most_removed, len(labels))
+    evaluated = [document.index for document in plan.grid.documents]
+    halves = halves_of(plan.task.documents[: job.limit], evaluated, job.documents_per_draw, job.seed)
     orders: list[list[int]] = [[], []]
     for step in range(most_removed):
         left = [[sublayer for sublayer in range(len(labels)) if sublayer not in order] for order in orders]
@@ -56,7 +55,7 @@ def greedy_orders(
             scores = _mean_scores(plan, documents, coalitions, score, job.task)
             order.append(of_half[int(scores.argmax())])
     first, second = (tuple(order) for order in orders)
-    return RemovalOrders(tuple(labels), halves, most_removed, {GREEDY: (first, second)})
+    return RemovalOrders(labels, halves, most_removed, {GREEDY: (first, second)})
 
 
 def _without(order: Sequence[int], sublayer: int) -> Removed:

@@ -23,11 +23,11 @@ from cornerstone.documents.document import read_documents
 from cornerstone.evaluations.rejected import read_or_set_aside
 from cornerstone.models.facts import SublayerWeights
 from cornerstone.scores import SCORES, Score
-from cornerstone.shapley.removal_orders import HALVES, RemovalOrders
+from cornerstone.shapley.removal_orders import HALVES, RANDOM, RemovalOrders
 from cornerstone.statistics.ranks import rank_intervals
 from cornerstone.statistics.resampling import bootstrap, interval
 from cornerstone.system.errors import CornerstoneError
-from cornerstone.values.rankings import RANDOM, kind_of_ranking
+from cornerstone.values.rankings import kind_of_ranking
 from cornerstone.values.rows import named, write_csv
 from cornerstone.values.score_matrix import rows_of, scores_of
 from cornerstone.values.scored_task import choice_table

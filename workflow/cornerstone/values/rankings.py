@@ -1,6 +1,6 @@
 """Rankings of sublayers, from the least to the most important, on each half of a task's documents.
 
-    orders = removal_orders(read_choices(evaluations, documents), settings)
+    orders = removal_orders(read_choices(evaluations, documents), asked, settings)
     orders.orders["windows"]        # by the study's values: of the first half, of the second
 
 By name: the estimators of the values, `leave_one_out` (the effects of single removals) among them, cheap measures,
@@ -15,23 +15,23 @@ from pathlib import Path
 
 import numpy as np
 
+from cornerstone.documents.document import Document
 from cornerstone.evaluations.measures import mean_measures
+from cornerstone.evaluations.removal_orders import halves_of
 from cornerstone.measures import MEASURES
 from cornerstone.shapley.estimators import ESTIMATORS, Settings
 from cornerstone.shapley.removal_orders import (
+    GREEDY,
+    RANDOM,
     Order,
     RemovalOrders,
     deepest_removal,
     least_first,
     random_removal_orders,
-    split_in_halves,
 )
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.estimates import estimated
 from cornerstone.values.scored_task import EvaluatedTask, score_task
-
-GREEDY, RANDOM = "greedy", "random"
-FEWEST_DOCUMENTS = 2
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class RankingSettings:
     estimators:         by name in the configuration. max_removed, edges: of the windows.
     most_removed:       how many sublayers are removed together at most; None for half of them.
     random_orders:      how many.
+    documents_per_draw: how many documents that begin alike have per-document coalitions together.
     seed:               of the halves and the random orders.
     """
 
@@ -50,23 +51,26 @@ class RankingSettings:
     edges: str = "both"
     most_removed: int | None = None
     random_orders: int = 3
+    documents_per_draw: int = 1
     seed: int = 0
 
 
 def removal_orders(
     evaluated: EvaluatedTask,
+    asked: Sequence[Document],
     settings: RankingSettings,
     measures: Path | None = None,
     greedy: RemovalOrders | None = None,
 ) -> RemovalOrders:
     """The orders of every ranking, found on each half of the documents.
 
+    asked: the documents that the model was asked, those left out too.
     measures: the model's file of cheap measures, each of which is one more ranking.
     greedy: of the same halves, found by `greedy_orders`. Raises CornerstoneError where there are too few documents,
     where a coalition was not evaluated, and where greedy orders are of other documents.
     """
     n_sublayers = len(evaluated.labels)
-    parts = halves(evaluated, settings.seed)
+    parts = halves_of(asked, evaluated.documents, settings.documents_per_draw, settings.seed)
     scored = [score_task(evaluated.some(half), settings.score) for half in parts]
     by_importance: dict[str, list[np.ndarray]] = {}
     for name in settings.estimators:
@@ -92,21 +96,6 @@ def removal_orders(
 def _both(orders: Iterable[Order]) -> tuple[Order, Order]:
     first, second = orders
     return first, second
-
-
-def halves(evaluated: EvaluatedTask, seed: int) -> tuple[Order, Order]:
-    """Halves of the documents; those that have their coalitions together stay together.
-
-    Raises CornerstoneError where there are fewer than two of these.
-    """
-    units = evaluated.drawn_together
-    if len(units) < FEWEST_DOCUMENTS:
-        raise CornerstoneError(
-            f"{evaluated.model} on {evaluated.task}: pruning ranks on one half of the documents and scores on the "
-            f"other, so it needs at least {FEWEST_DOCUMENTS} that are drawn apart; there is {len(units)}: "
-            "give more documents"
-        )
-    return split_in_halves(units, seed)
 
 
 def kind_of_ranking(name: str) -> str:

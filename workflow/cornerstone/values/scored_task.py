@@ -56,13 +56,6 @@ class EvaluatedTask:
         """Their indices."""
         return self.designs[0].documents
 
-    @property
-    def drawn_together(self) -> tuple[tuple[int, ...], ...]:
-        """The documents by index, those together that have the same coalitions where others have their own."""
-        known = set(self.documents)
-        units = (tuple(index for index in unit if index in known) for unit in self.units)
-        return tuple(filter(None, units)) or tuple((index,) for index in self.documents)
-
     def some(self, documents: Collection[int]) -> EvaluatedTask:
         """Of these documents alone, by index; all of a unit or none."""
         wanted = set(documents)
