@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from cornerstone.shapley.players import check_text, noun_of, one_each, players_of
+from cornerstone.shapley.players import mistake_in, noun_of, one_each, players_of
 from cornerstone.system.errors import CornerstoneError
 
 FOUR = [f"{kind} {block}" for block in range(4) for kind in ("Attn", "FFN")]
@@ -91,9 +91,8 @@ def test_a_mistake_is_one_line(setting, said):
 
 
 def test_a_text_is_checked_before_the_model_is_known():
-    check_text("a", "Attn 0-99, MoE 4-")
-    with pytest.raises(CornerstoneError, match=r"players.a has 'Attn'"):
-        check_text("a", "Attn")
+    assert mistake_in("a", "Attn 0-99, MoE 4-") is None
+    assert mistake_in("a", "Attn").startswith("players.a has 'Attn': give labels of sublayers")
 
 
 @pytest.mark.parametrize("setting", ["sublayers", "blocks", "3 blocks", {"a": "Attn 1-", "b": "FFN 0-1"}])

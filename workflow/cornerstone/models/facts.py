@@ -9,7 +9,6 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,14 @@ from cornerstone.models.folder import (
     read_model_config,
     refuse_adapter,
 )
-from cornerstone.models.kinds import EXPERT_PARTS, FEED_FORWARD, KINDS_BY_NAME, KINDS_OF_LOOSE
+from cornerstone.models.kinds import (
+    EXPERT_PARTS,
+    FEED_FORWARD,
+    KINDS,
+    KINDS_BY_NAME,
+    KINDS_OF_LOOSE,
+    Kind,
+)
 from cornerstone.models.weights import IN_A_BLOCK, INDEX, weight_files, weight_shapes
 from cornerstone.system.errors import CornerstoneError
 
@@ -38,6 +44,7 @@ SUBLAYER_OF = {
     **{layer: kind.name for layers, kind in KINDS_OF_LOOSE.items() for layer in layers},
 }
 """The sublayer of a block by the name of one of its parts; feed-forward parts are one together."""
+_ORDER = list(KINDS.values())
 EXPERT_COUNT_KEYS = ("num_local_experts", "num_experts", "n_routed_experts")
 
 
@@ -45,20 +52,25 @@ EXPERT_COUNT_KEYS = ("num_local_experts", "num_experts", "n_routed_experts")
 class ModelFacts:
     """What is known of a model without its weights.
 
-    sublayers:  token mixers, FFNs and MoEs of all blocks.
+    labels:     of the token mixers, FFNs and MoEs of all blocks.
     width:      of the hidden states.
     vocabulary: how many tokens the head gives a logit.
     numbers:    of all weights; active_numbers: those of the blocks that one token is multiplied with.
     disk_bytes, missing_bytes: the files' size, and what of it is not on this disk yet.
     """
 
-    sublayers: int
+    labels: tuple[str, ...]
     width: int
     vocabulary: int
     numbers: int
     active_numbers: float
     disk_bytes: int
     missing_bytes: int
+
+    @property
+    def sublayers(self) -> int:
+        """How many there are."""
+        return len(self.labels)
 
 
 def facts_from_folder(folder: Path | str) -> ModelFacts:
@@ -115,7 +127,7 @@ def facts_from_hub(hub_id: str, revision: str, allow_remote_code: bool | None = 
 def _facts(config: dict[str, Any], shapes: Mapping[str, Any], disk: int, missing: int) -> ModelFacts:
     decoder = config.get("text_config") or config
     return ModelFacts(
-        sublayers=count_sublayers(config, shapes),
+        labels=sublayer_labels(config, shapes),
         width=_first_of(WIDTH_KEYS, decoder, "width of the hidden states"),
         vocabulary=_first_of(("vocab_size",), decoder, "size of the vocabulary"),
         numbers=sum(prod(shape) for shape in shapes.values()),
@@ -129,28 +141,48 @@ def _facts(config: dict[str, Any], shapes: Mapping[str, Any], disk: int, missing
     )
 
 
-def sublayers_of_folder(folder: Path | str) -> int:
-    """The sublayers of a local model, by config.json and its weights' headers. Raises CornerstoneError for no model."""
+def labels_of_folder(folder: Path | str) -> tuple[str, ...]:
+    """`sublayer_labels` of a local model, from its files. Raises CornerstoneError where it is none."""
     names = [name for path in weight_files(Path(folder)) for name in weight_shapes(path)]
-    return count_sublayers(read_model_config(folder), names)
+    return sublayer_labels(read_model_config(folder), names)
 
 
-def count_sublayers(config: Mapping[str, Any], names: Collection[str]) -> int:
-    """Sublayers of a decoder, by its config.json and the names of its tensors (model.layers.3.mlp.up_proj.weight).
+def sublayer_labels(config: Mapping[str, Any], names: Collection[str]) -> tuple[str, ...]:
+    """The sublayers of a decoder, by its config.json and the names of its tensors (model.layers.3.mlp.up_proj.weight).
 
-    Two for a block in which no name is known: the engine, which has the modules, counts for certain.
+    Attention and FFN for a block in which no name is known, and several mixers of a block in the order of KINDS: the
+    engine, which has the modules, tells for certain.
     Raises CornerstoneError where config.json does not say how many blocks there are.
     """
     n_blocks = count_blocks(config)
-    found: dict[str, dict[int, set[str]]] = {}
+    found: dict[str, dict[int, dict[str, list[tuple[str, str]]]]] = {}  # by stack, block and sublayer
     for name in names:
         if (place := IN_A_BLOCK.search(name)) and not OF_IMAGES_OR_SOUND.search(name[: place.start()]):
-            of_block = found.setdefault(name[: place.start()], {}).setdefault(int(place[0].strip(".")), set())
-            known = (SUBLAYER_OF[part] for part in name[place.end() :].split(".") if part in SUBLAYER_OF)
-            of_block |= set(islice(known, 1))
+            of_block = found.setdefault(name[: place.start()], {}).setdefault(int(place[0].strip(".")), {})
+            parts = name[place.end() :].split(".")
+            if part := next((part for part in parts if part in SUBLAYER_OF), None):
+                inside = ".".join(parts[parts.index(part) + 1 :])
+                of_block.setdefault(SUBLAYER_OF[part], []).append((part, inside))
     whole = [blocks for blocks in found.values() if blocks.keys() >= set(range(n_blocks))]
     blocks = max(whole, key=lambda blocks: sum(map(len, blocks.values())), default={})
-    return sum(len(blocks.get(number, ())) or 2 for number in range(n_blocks))
+    usual = [KINDS["attn"], KINDS["ffn"]]
+    return tuple(
+        f"{kind.label} {number}"
+        for number in range(n_blocks)
+        for kind in (sorted(map(_kind_by_names, blocks.get(number, {}).values()), key=_ORDER.index) or usual)
+    )
+
+
+def _kind_by_names(tensors: Sequence[tuple[str, str]]) -> Kind:
+    """The kind of a sublayer by its tensors: of each the part of the block that it is in, and its name within that."""
+    part = tensors[0][0]
+    if SUBLAYER_OF[part] == FEED_FORWARD:
+        is_moe = KINDS["moe"].is_inside(f"{part}.{inside}" for part, inside in tensors)
+        return KINDS["moe" if is_moe else "ffn"]
+    kinds = KINDS_BY_NAME.get(part) or [KINDS[SUBLAYER_OF[part]]]
+    told = [kind for kind in kinds if kind.is_inside(inside for _, inside in tensors)]
+    untold = [kind for kind in kinds if kind.inside is None]
+    return next(iter([*told, *untold, *kinds]))
 
 
 def _first_of(keys: Sequence[str], decoder: Mapping[str, Any], meaning: str) -> int:

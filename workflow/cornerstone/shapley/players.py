@@ -22,7 +22,7 @@ import numpy as np
 from cornerstone.shapley.coalitions import Removed
 from cornerstone.system.errors import CornerstoneError, known_names, shown
 
-SUBLAYERS, BLOCKS = "sublayers", "blocks"
+SUBLAYERS, BLOCKS, NAMED_SET = "sublayers", "blocks", "named set"
 Setting = str | Mapping[str, str]
 """As it is configured: "sublayers", "blocks", "2 blocks", "4 sublayers", or names with the sublayers of each."""
 _RUN = re.compile(r"(?P<kind>[^\s,]+) (?P<first>\d{1,6})(?P<range>-(?P<last>\d{0,6}))?")
@@ -37,13 +37,13 @@ class Players(Sequence[str]):
     sets:      the indices of each player's sublayers, ascending; no sublayer is in two of them. One that is in none is
                always present.
     sublayers: the labels of the model's sublayers, in execution order.
-    noun:      what a player is: "sublayer", "block", "group" or "set".
+    noun:      what a player is: "sublayer", "block", "group" or "named set".
     """
 
     labels: tuple[str, ...]
     sets: tuple[Removed, ...]
     sublayers: tuple[str, ...]
-    noun: str = "set"
+    noun: str = NAMED_SET
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -130,9 +130,9 @@ def players_of(setting: Setting, sublayers: Sequence[str]) -> Players:
 
 
 def noun_of(setting: Setting) -> str:
-    """What a player is in words, known before the model is: "sublayer", "block", "group" or "set"."""
+    """What a player is in words, known before the model: "sublayer", "block", "group" or "named set"."""
     if not isinstance(setting, str):
-        return "set"
+        return NAMED_SET
     return setting.removesuffix("s") if setting in (SUBLAYERS, BLOCKS) else "group"
 
 
@@ -175,9 +175,12 @@ def _named(setting: Mapping[str, str], sublayers: Sequence[str]) -> Players:
     return Players(tuple(sets), tuple(sets.values()), tuple(sublayers))
 
 
-def check_text(name: str, text: str) -> None:
-    """Raise CornerstoneError unless the text of a set of this name can be read."""
-    list(_runs(name, text))
+def mistake_in(name: str, text: str) -> str | None:
+    """What is wrong with the text of a set of this name, whatever the model; None where it can be read."""
+    try:
+        list(_runs(name, text))
+    except CornerstoneError as error:
+        return str(error)
 
 
 def _runs(name: str, text: str) -> Iterator[re.Match]:
@@ -219,3 +222,18 @@ def _ranges_of(sublayers: Sequence[str]) -> str:
 
 def _block_of(label: str) -> int:
     return int(label.split()[1])
+
+
+def are_sublayers(labels: Sequence[str]) -> bool:
+    """Whether these are the labels of a model's sublayers, and not of sets of them."""
+    return not isinstance(labels, Players) or labels.are_sublayers
+
+
+def depths(labels: Sequence[str]) -> tuple[np.ndarray, int]:
+    """The block that each player is in, float64 (players,), a set's mean; and how many blocks there are.
+
+    labels: of sublayers, or `Players`.
+    """
+    players = labels if isinstance(labels, Players) else one_each(labels)
+    blocks = [np.mean([*map(_block_of, players.parts_of(player))]) for player in range(len(players))]
+    return np.array(blocks), 1 + max(map(_block_of, players.sublayers))

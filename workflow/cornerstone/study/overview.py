@@ -21,9 +21,10 @@ from cornerstone.documents.unscorable import read_unscorable
 from cornerstone.evaluations.evaluation import read_evaluation_metadata
 from cornerstone.evaluations.identity import agrees, known_identity
 from cornerstone.evaluations.parts import parts_folder, saved_pairs, work_in
-from cornerstone.models.facts import sublayers_of_folder
+from cornerstone.models.facts import labels_of_folder
 from cornerstone.models.manifest import read_manifest
 from cornerstone.shapley.designs import coalitions_of
+from cornerstone.shapley.players import players_of
 from cornerstone.study.config import StudyConfig
 from cornerstone.system.errors import CornerstoneError
 
@@ -81,8 +82,8 @@ def pairs_by_design(study: StudyConfig, model: str, task: str) -> dict[str, Pair
     try:
         manifest = read_manifest(study.manifest_path(model))
         document_set = read_documents(study.documents_path(task))
-        sublayers = sublayers_of_folder(manifest["folder"])
-        coalitions = {design: study.coalitions_of(design, sublayers) for design in study.designs_of(model)}
+        players = players_of(study.players, labels_of_folder(manifest["folder"]))
+        coalitions = {design: study.coalitions_of(design, players) for design in study.designs_of(model)}
     except CornerstoneError:
         return None
     documents = _scorable(study, model, task, document_set.documents)
@@ -104,7 +105,7 @@ def pairs_by_design(study: StudyConfig, model: str, task: str) -> dict[str, Pair
             settings = study.design_settings(design)
             limited = document_set.documents[: study.document_limit(model, task)]
             ids = draw_ids(limited, drawn_together(limited, settings.documents_per_draw))
-            asked = coalitions_of(design, sublayers, settings, [ids[one.index] for one in documents])
+            asked = coalitions_of(design, players, settings, [ids[one.index] for one in documents])
             done = saved_pairs(parts, is_ours, asked, prompts)
         work = work_in(parts, is_ours)
         pairs[design] = Pairs(done, wanted, work.seconds / work.pairs if work.pairs else None)
