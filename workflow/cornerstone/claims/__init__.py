@@ -86,6 +86,6 @@ class Claim:
 
 
 NOT_OF_SETS = (
-    "Not applicable: the claim is on kinds of sublayers, and the players of this study are sets of them."
+    "Not applicable: the claim is on attention, FFN or MoE by itself, and the players here are sets of these."
 )
 CLAIMS: Registry[Claim] = Registry("claim", "cornerstone.claims")

@@ -121,9 +121,9 @@ class Parts:
         sublayers. Between designs of one game of sublayers there is next to nothing of the kind, so these read from
         games of sets alone.
         """
-        for folder in sorted(self.folder.parent.glob(f"*{PARTS}")):
-            if folder == self.folder or evaluated(grid).all():
-                continue
+        for folder in self._others():
+            if evaluated(grid).all():
+                return
             for path, metadata in _listed(folder):
                 if self._has(metadata) and (self.of_sets or metadata.get("of_sets")):
                     with suppress(FileNotFoundError, ValueError):  # its own design's job deals with it
@@ -157,10 +157,15 @@ class Parts:
         With them a job that finds nothing left to do needs no model.
         """
         wanted = digest_of({**self.identity, "sublayers": None})
-        for _, metadata in _listed(self.folder):
-            if digest_of({**_identity(metadata), "sublayers": None}) == wanted:
-                return tuple(_identity(metadata)["sublayers"])
+        for folder in (self.folder, *(self._others() if self.of_sets else ())):
+            for _, metadata in _listed(folder):
+                if digest_of({**_identity(metadata), "sublayers": None}) == wanted:
+                    return tuple(_identity(metadata)["sublayers"])
         return None
+
+    def _others(self) -> list[Path]:
+        """The folders of the parts of the same model's other designs on the same task."""
+        return [folder for folder in sorted(self.folder.parent.glob(f"*{PARTS}")) if folder != self.folder]
 
     def _has(self, metadata: Mapping[str, Any]) -> bool:
         """Whether the part that says this of itself is one of these."""

@@ -149,13 +149,14 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
         task_version=task.version,
     )
     folder_of_parts = parts_folder(job.output)
-    sublayers, model = Parts(folder_of_parts, identity).known_sublayers(), None
+    are_sets = job.players != SUBLAYERS
+    sublayers, model = Parts(folder_of_parts, identity, are_sets).known_sublayers(), None
     if sublayers is None:  # no part yet: nothing is done, and only the model itself tells for certain
         say(_start_line(job, _expected_players(job, folder), len(encoded), done=0))
         model = _load(job, engine, folder)
         sublayers = tuple(sublayer.label for sublayer in model.sublayers)
     players = players_of(job.players, sublayers)
-    parts = Parts(folder_of_parts, identity | {"sublayers": list(sublayers)}, not players.are_sublayers)
+    parts = Parts(folder_of_parts, identity | {"sublayers": list(sublayers)}, are_sets)
     if job.design == "exact":
         check_exact_rows(len(players), sum(len(d.requests) for d in documents), players.noun)
     keys = [DocumentKey(d.index, d.digest, d.n_choices) for d in encoded.values()]

@@ -5,7 +5,7 @@
 
 A module of this package, or a user's own file, registers a `Figure`. Attention is dark red and round, FFN and MoE light
 blue and square, everywhere: the two differ in lightness and shape as well as in hue, for greyscale print and for
-colour-blind readers. What is of several kinds, as a block is, is grey and a cross.
+colour-blind readers. What is of several kinds, as a block is, is taupe and a cross.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ kind_of("Attn 3").name     # "attn", in tables
 kinds_of(players)          # a block is of no one kind: KINDS["block"]
 
 Attention is dark red and round, FFN and MoE light blue and square: the two differ in lightness too. What is of several
-kinds is grey, between them in lightness, and a cross.
+kinds is taupe, between them in lightness, and a cross.
 """
 
 from __future__ import annotations
@@ -72,9 +72,9 @@ _BLUE = {
 _GREY = {
     "group": SEVERAL,
     "modules": (),
-    "colour": "#7F7F7F",
-    "edge": "#404040",
-    "shades": ("#737373", "#919191"),
+    "colour": "#8C8069",
+    "edge": "#4D4536",
+    "shades": ("#7F745E", "#A0947C"),
     "marker": "X",
     "ink": "white",
 }
