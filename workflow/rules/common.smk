@@ -97,6 +97,7 @@ def names(known):
 
 
 TITLES = study.titles
+PLAYERS = study.players
 WHOLE_MODELS = names(model for model in study.model_names if study.shards_of(model) == 1)
 SHARDED_MODELS = names(model for model in study.model_names if study.shards_of(model) > 1)
 
@@ -192,7 +193,7 @@ def design_settings(designs):
     settings = {design: asdict(study.design_settings(design)) for design in designs}
     for own in settings.values():
         del own["players"]  # of a model; what is configured is another parameter where it is not the default
-        own.update({} if study.players == SUBLAYERS else {"players": study.players})
+        own.update({} if PLAYERS == SUBLAYERS else {"players": PLAYERS})
     return json.loads(json.dumps(settings))
 
 

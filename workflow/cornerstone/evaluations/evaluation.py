@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from cornerstone.evaluations.grid import Grid, index_column, removed_column, rows_of_cells
 from cornerstone.evaluations.parquet import TEXT, read_metadata, read_rows, write_rows
-from cornerstone.shapley.players import Players
+from cornerstone.shapley.players import Players, Setting, one_each, players_of
 from cornerstone.system.errors import CornerstoneError
 
 if TYPE_CHECKING:
@@ -92,11 +92,33 @@ def read_evaluation(path: Path | str) -> Evaluation:
         raise BadEvaluation(path, str(error)) from error
     names = ("model", "task", "design", "provenance", "identity", "documents")
     fields = {name: metadata[name] for name in names}
+    found = players_in(metadata)
+    players = None if found.are_sublayers else found
+    return Evaluation(sublayers=found.sublayers, table=table.to_pandas(), players=players, **fields)
+
+
+def players_in(metadata: Mapping[str, Any]) -> Players:
+    """The players of the evaluation that this is the metadata of."""
     sublayers, sets = tuple(metadata["sublayers"]), metadata.get("players")
-    players = sets and Players(
-        tuple(sets["labels"]), tuple(map(tuple, sets["sets"])), sublayers, sets["noun"]
-    )
-    return Evaluation(sublayers=sublayers, table=table.to_pandas(), players=players, **fields)
+    if sets is None:
+        return one_each(sublayers)
+    return Players(tuple(sets["labels"]), tuple(map(tuple, sets["sets"])), sublayers, sets["noun"])
+
+
+def check_players(path: Path | str, setting: Setting) -> None:
+    """Raise CornerstoneError where an evaluation is of other players than are configured.
+
+    Snakemake makes it again where the configuration changed, not where the file came from elsewhere.
+    """
+    try:
+        found = players_in(read_evaluation_metadata(path))
+    except ValueError:
+        return  # it is damaged, which whoever reads it tells
+    if found != players_of(setting, found.sublayers):
+        raise CornerstoneError(
+            f"{path} is an evaluation of {len(found)} {found.noun}s, not of the players that are configured: remove "
+            "it; the same command makes it again"
+        )
 
 
 def read_evaluation_metadata(path: Path | str) -> dict[str, Any]:

@@ -18,13 +18,13 @@ import pandas as pd
 from cornerstone.documents.document import Document, digest_documents, read_documents
 from cornerstone.documents.prefixes import draw_ids, drawn_together
 from cornerstone.documents.unscorable import read_unscorable
-from cornerstone.evaluations.evaluation import read_evaluation_metadata
+from cornerstone.evaluations.evaluation import players_in, read_evaluation_metadata
 from cornerstone.evaluations.identity import agrees, known_identity
 from cornerstone.evaluations.parts import parts_folder, saved_pairs, work_in
 from cornerstone.models.facts import labels_of_folder
 from cornerstone.models.manifest import read_manifest
 from cornerstone.shapley.designs import coalitions_of
-from cornerstone.shapley.players import players_of
+from cornerstone.shapley.players import Players, players_of
 from cornerstone.study.config import StudyConfig
 from cornerstone.system.errors import CornerstoneError
 
@@ -99,7 +99,7 @@ def pairs_by_design(study: StudyConfig, model: str, task: str) -> dict[str, Pair
         parts = parts_folder(output)
         wanted = len(coalitions[design]) * len(documents)
         rows = len(coalitions[design]) * sum(len(document.requests) for document in documents)
-        if _is_whole(output, known, document_set.digest, rows):
+        if _is_whole(output, known, document_set.digest, rows, players):
             done = wanted
         else:
             settings = study.design_settings(design)
@@ -122,8 +122,8 @@ def _scorable(study: StudyConfig, model: str, task: str, documents: tuple[Docume
     return [document for document in asked if document.index not in left_out]
 
 
-def _is_whole(output: Path, known: Mapping[str, Any], documents: str, rows: int) -> bool:
-    """Whether the evaluation is written, of this model and these documents, with as many rows as are wanted now."""
+def _is_whole(output: Path, known: Mapping[str, Any], documents: str, rows: int, players: Players) -> bool:
+    """Whether the evaluation is written, of this model, players and documents, with as many rows as are wanted now."""
     try:
         metadata = read_evaluation_metadata(output)
     except (FileNotFoundError, ValueError):
@@ -132,4 +132,5 @@ def _is_whole(output: Path, known: Mapping[str, Any], documents: str, rows: int)
         metadata["rows"] == rows
         and metadata["documents"]["digest"] == documents
         and agrees(metadata["identity"], known)
+        and players_in(metadata).sets == players.sets
     )
