@@ -5,6 +5,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from cornerstone.shapley.coalition_tree import least_evaluations
+from cornerstone.shapley.coalitions import ForEach, ablation
+from cornerstone.shapley.designs import DesignSettings, coalitions_of
+from cornerstone.shapley.document_pairs import pairs_of_same_work, work_of_pairs
 from cornerstone.shapley.players import mistake_in, noun_of, one_each, players_of
 from cornerstone.system.errors import CornerstoneError
 
@@ -114,3 +118,46 @@ def test_sublayers_that_are_no_union_of_players_are_refused(sublayers):
     for inverse, given in ((players.removed_from, sublayers), (players.absent, np.array([mask]))):
         with pytest.raises(CornerstoneError, match="which are no union of its players"):
             inverse(given)
+
+
+DEEP = [f"{kind} {block}" for block in range(12) for kind in ("Attn", "FFN")]
+UNEVEN = {"a": "Attn 0-", "b": "FFN 0", "c": "FFN 1-7", "d": "FFN 8", "e": "FFN 9-10", "f": "FFN 11"}
+
+
+@pytest.mark.parametrize("setting", ["blocks", "5 sublayers", UNEVEN], ids=str)
+def test_pairs_of_coalitions_take_the_work_of_the_windows_in_sublayers(setting):
+    players = players_of(setting, DEEP)
+    settings = DesignSettings(max_removed=2, seed=1)
+    singles = coalitions_of("ablation", players, settings)
+    given = work(players, [*singles, *coalitions_of("windows", players, settings)])
+    documents = [(f"{n:016x}", 0) for n in range(300)]
+    drawn = coalitions_of("kernel_pairs", players, settings, documents).of
+    mean = np.mean([work(players, [*singles, *drawn[n]]) for n in range(len(documents))])
+    pairs = pairs_of_same_work(len(players), 2, players)
+    steps = [
+        work_of_pairs(len(players), n, tuple(ablation(len(players))), players)
+        for n in (pairs - 1, pairs, pairs + 1)
+    ]
+    assert abs(mean - given) <= max(steps[1] - steps[0], steps[2] - steps[1])
+    assert all(len(set(drawn[n])) == len(drawn[n]) for n in range(len(documents)))
+
+
+def work(players, coalitions):
+    return least_evaluations(coalitions, len(players.sublayers))
+
+
+def test_the_same_work_in_players_would_be_another_number_of_pairs():
+    quarters = {"a": "Attn 0-5", "b": "FFN 0-5", "c": "Attn 6-", "d": "FFN 6-"}
+    players = players_of(quarters, DEEP)
+    assert pairs_of_same_work(4, 2, players) < pairs_of_same_work(4, 2)
+
+
+@pytest.mark.parametrize(
+    "design", ["ablation", "kernel_pairs", "exact", "permutations", "informative", "windows"]
+)
+def test_two_players_are_enough_for_every_design(design):
+    players = players_of("2 blocks", FOUR)
+    settings = DesignSettings(max_removed=1, seed=1)
+    found = coalitions_of(design, players, settings, [("ab", 0)])
+    coalitions = found.of[0] if isinstance(found, ForEach) else found
+    assert set(coalitions) <= {(), (0, 1, 2, 3), (4, 5, 6, 7), tuple(range(8))}
