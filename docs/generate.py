@@ -97,9 +97,7 @@ def _asked_for(design: Design) -> str:
 
 def _made(table: Table) -> str:
     """What a reader must know to find a table's files."""
-    where = "; only with models named in `exact`" if table.of_audit else ""
-    where += "; only with `corrected: true`" if table.of_corrected else ""
-    where += "; only with per-document coalitions" if table.of_own else ""
+    where = f"; only {table.part.when}" if table.part.when else ""
     return where + ("; only as `.csv`" if table.sections is None else "")
 
 

@@ -18,7 +18,8 @@ from cornerstone.models.manifest import write_manifest
 from cornerstone.report.build import build_report
 from cornerstone.report.contents import Contents
 from cornerstone.shapley.coalitions import ablation, windows
-from cornerstone.tables.written import study_tables, write_tables
+from cornerstone.tables import Part, tables_of
+from cornerstone.tables.written import write_tables
 from cornerstone.values.ablation import ablation_effects
 from cornerstone.values.agreement import compare_scores
 from cornerstone.values.estimates import estimate_values
@@ -58,8 +59,8 @@ Paths = dict[str, list[Path]]
 def make_study(folder: Path) -> Paths:
     paths = make_numbers(folder)
     paths["manifests"] = [write_model(folder, model) for model in MODELS]
-    write_tables(study_tables(), read_results(paths), folder)
-    paths["tables"] = [folder / f"{table.name}.csv" for table in study_tables()]
+    write_tables(tables_of(Part.STUDY), read_results(paths), folder)
+    paths["tables"] = [folder / f"{table.name}.csv" for table in tables_of(Part.STUDY)]
     paths["figures"] = write_figures(folder, paths)
     return paths
 

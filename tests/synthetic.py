@@ -12,7 +12,7 @@ from cornerstone.documents.document import CHOICES, Document, Request
 from cornerstone.scores import measured_scores
 from cornerstone.shapley.coalitions import Removed, ablation, pairs, removed_text, windows
 from cornerstone.shapley.estimators.windows import window_estimator
-from cornerstone.tables.written import study_tables
+from cornerstone.tables import Part, tables_of
 from cornerstone.values.ablation import effect_table
 from cornerstone.values.agreement import agreement_table
 from cornerstone.values.document_numbers import document_numbers
@@ -328,4 +328,4 @@ def results(studies: Sequence[ScoredTask], top_k: int = 3, max_removed: int = 2,
 
 def all_tables(results: Results) -> dict[str, pd.DataFrame]:
     """Every table of a study by its name."""
-    return {table.name: table.make(results) for table in study_tables()}
+    return {table.name: table.make(results) for table in tables_of(Part.STUDY)}

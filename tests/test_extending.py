@@ -14,6 +14,7 @@ from unittest.mock import patch
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 import synthetic
@@ -22,6 +23,7 @@ from cornerstone.claims.judged import claims_table, judge_claims
 from cornerstone.claims.tested import Tested
 from cornerstone.claims.verdicts import CONTRADICTED, SUPPORTED
 from cornerstone.figures import FIGURES
+from cornerstone.measures import MEASURES
 from cornerstone.scores import SCORES
 from cornerstone.scores.unit import NO_UNIT
 from cornerstone.shapley.coalitions import ablation, absence, exact
@@ -47,6 +49,7 @@ REGISTRIES = {
     "FIGURES": FIGURES,
     "TABLES": TABLES,
     "CLAIMS": CLAIMS,
+    "MEASURES": MEASURES,
 }
 
 
@@ -161,11 +164,16 @@ def test_a_claim_is_supported_where_it_is_true_and_contradicted_where_it_is_not(
         )
 
 
+def test_a_measure_is_the_logarithm_of_how_much_longer_a_state_gets():
+    enters, leaves = torch.tensor([[3.0, 4.0], [3.0, 4.0]]), torch.tensor([[30.0, 40.0], [0.0, 2.5]])
+    assert MEASURES["norm_growth"].of(enters, leaves).tolist() == pytest.approx(np.log([10, 2]).tolist())
+
+
 def test_the_configuration_makes_a_study_with_all_of_them(own, monkeypatch):
     monkeypatch.chdir(own)
     study = resolve(CONFIG)
     assert "alone" in study.value_designs and "stability_mine" in study.figures
-    assert {"largest.csv", "largest.md"} < set(study.table_files)
+    assert {"largest.csv", "largest.md", "cheap_measures.csv"} < set(study.table_files)
 
 
 def test_the_page_says_where_things_are():
@@ -210,12 +218,14 @@ def test_the_study_of_the_page_runs_and_an_edit_reruns_what_the_page_says(tmp_pa
     results = folder / CONFIG["results"]
     for name in ("figures/stability_mine.pdf", "tables/largest.csv"):
         assert (results / name).is_file()
+    assert "norm_growth_high" in pd.read_csv(results / "tables" / "cheap_measures.csv")
     assert "Attention holds more than FFN or MoE." in (results / "report.html").read_text()
-    evaluations = {"evaluate", "download_model", "build_documents"}
+    evaluations = {"evaluate", "measure", "download_model", "build_documents"}
     expected = {
         "my_figure.py": {"draw"},
         "my_table.py": {"tables"},
         "my_claim.py": {"tables"},
+        "my_measure.py": {"cheap_measures"},
         "my_estimator.py": {"estimate_values", "tables"},
         "my_score.py": {"estimate_values", "removal_effects", "tables", "draw"},
     }

@@ -12,6 +12,7 @@ import pytest
 from cornerstone.claims import CLAIMS
 from cornerstone.documents.document import CHOICES, TARGET, TEXT
 from cornerstone.figures import FIGURES, Context
+from cornerstone.measures import MEASURES
 from cornerstone.models.kinds import GROUPS, KINDS, SEVERAL
 from cornerstone.scores import SCORES, measured_scores, yardstick
 from cornerstone.scores.choices import ChoiceTable
@@ -28,6 +29,7 @@ REGISTRIES = {
     "figures": FIGURES,
     "tables": TABLES,
     "claims": CLAIMS,
+    "measures": MEASURES,
 }
 NO_TEXT = {("figures", "reads")}
 """Fields that may be empty: a drawing without data."""
@@ -94,7 +96,10 @@ def test_every_entry_has_a_place_of_its_own(registry):
 
 @pytest.mark.parametrize(
     ("registry", "title"),
-    [("estimators", "title"), ("figures", "title"), ("claims", "statement"), ("scores", "counts")],
+    [
+        *(("estimators", "title"), ("figures", "title"), ("measures", "title")),
+        *(("claims", "statement"), ("scores", "counts")),
+    ],
 )
 def test_no_two_entries_are_called_the_same(registry, title):
     titles = [getattr(entry, title) for entry in REGISTRIES[registry]]

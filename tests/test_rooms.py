@@ -23,6 +23,7 @@ LIBRARIES = {
     "shapley": {"numpy", "scipy", "shapiq"},
     "documents": {"datasets", "huggingface_hub", "jinja2", "lm_eval", "numpy", "pyarrow"},
     "models": {"filelock", "huggingface_hub", "tqdm"},
+    "measures": set(),
     "loading": {"torch", "transformers"},
     "engine": {"numpy", "torch", "transformers"},
     "evaluations": {"numpy", "pyarrow"},

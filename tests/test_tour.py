@@ -9,7 +9,8 @@ import nbformat
 import pytest
 
 import study_on_disk
-from cornerstone.tables.written import study_tables, write_tables
+from cornerstone.tables import Part, tables_of
+from cornerstone.tables.written import write_tables
 from tour import TOUR, check, executed
 
 
@@ -28,7 +29,7 @@ def results(tmp_path_factory) -> Path:
         (results / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, results / place)
     (results / "tables").mkdir()
-    write_tables(study_tables(), study_on_disk.read_results(numbers), results / "tables")
+    write_tables(tables_of(Part.STUDY), study_on_disk.read_results(numbers), results / "tables")
     return results
 
 

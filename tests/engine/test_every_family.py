@@ -6,18 +6,23 @@ became of it.
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from cornerstone.engine.evaluate import evaluate
 from cornerstone.models.facts import labels_of_folder
+from cornerstone.shapley.coalitions import ablation
 from families import as_model
-from family_sweep import NAMES, row, swept
+from family_sweep import NAMES, TOLERANCE, row, swept
 from hand_table import MAY_BE_REFUSED, REFUSED, layout, players_of, removed
+from shared_prefix_documents import asked, few_shots, plain_loglikelihoods
 from tiny_families import tiny_network
 from wholeness import faults_of, found_players, removed_from
 
 pytestmark = pytest.mark.families
 
 LINES = (Path(__file__).parents[2] / "docs" / "families.md").read_text().splitlines()
+ALIKE = asked(few_shots(4, shots=20))
 MEASURED = [name for name in NAMES if name not in REFUSED]
 
 
@@ -50,3 +55,15 @@ def test_sublayers_are_told_from_the_names_of_weights(name, tmp_path):
     found = [sublayer.label for sublayer in as_model(network, name).sublayers]
     assert sorted(labels_of_folder(tmp_path)) == sorted(found)
     assert len(found) == len(players_of(network, name))
+
+
+@pytest.mark.parametrize("name", [name for name in MEASURED if name not in MAY_BE_REFUSED])
+def test_documents_that_begin_alike_have_the_numbers_of_plain_transformers(name, monkeypatch):
+    """Whether the family shares what they begin with, or computes it for each."""
+    monkeypatch.setattr("cornerstone.engine.shared_prefixes.SHORTEST", 16)
+    network = tiny_network(name)
+    result = evaluate(as_model(network, name), ALIKE, ablation(len(players_of(network, name))))
+    for document, table in zip(ALIKE, result.loglikelihoods, strict=True):
+        for removal, numbers in zip(result.coalitions, table, strict=True):
+            wanted = plain_loglikelihoods(network, document, players_of(network, name), removal)
+            assert np.abs(numbers - wanted).max() < TOLERANCE

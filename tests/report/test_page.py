@@ -14,7 +14,7 @@ from cornerstone.figures import QUESTIONS, TOGETHER
 from cornerstone.report.page import sort_key
 from cornerstone.report.pictures import _data_url
 from cornerstone.system.errors import CornerstoneError
-from cornerstone.tables.written import study_tables
+from cornerstone.tables import Part, tables_of
 from study_on_disk import MODELS, report_of
 
 
@@ -127,7 +127,7 @@ def test_every_table_is_there_with_its_numbers_and_can_be_sorted(page, study):
     assert stacks == len(MODELS)
     # Values and effects have two of each model; four are of origins, and one is of the numbers. Without targets and
     # texts there are no perplexities.
-    assert page.count("<table") - stacks == (len(study_tables()) - 3) + 4 * len(MODELS) + 4 + 1
+    assert page.count("<table") - stacks == (len(tables_of(Part.STUDY)) - 3) + 4 * len(MODELS) + 4 + 1
     assert len(re.findall(r'<table class="(?:claims )?sortable', page)) == page.count("<table") - stacks
     scores = pd.read_csv(folder / "scores.csv")
     assert f"{100 * scores['full'].iloc[0]:.1f}" in page

@@ -10,8 +10,9 @@ import synthetic
 from cornerstone.claims import CLAIMS
 from cornerstone.scores import SCORES
 from cornerstone.shapley.estimators import choosable
+from cornerstone.tables import Part, tables_of
 from cornerstone.tables.audit import Audits
-from cornerstone.tables.written import audit_tables, write_tables
+from cornerstone.tables.written import write_tables
 from study_on_disk import TITLES, contents_of, report_of
 
 KNOCK = [0.9, 0.8, 0.1, 0.1, 0.1, 0.1]
@@ -59,8 +60,8 @@ def test_what_the_audit_says_is_in_the_first_words_and_among_what_to_trust_and_i
     ]
     audit = pd.DataFrame(rows).assign(model="mix", task="piqa", score="acc")
     audit.to_csv(folder / "audit_mix.csv", index=False)
-    write_tables(audit_tables(), Audits(audit, audit, TITLES, SCORES["acc"]), folder)
-    tables = [*paths["tables"], *[folder / f"{table.name}.csv" for table in audit_tables()]]
+    write_tables(tables_of(Part.AUDIT), Audits(audit, audit, TITLES, SCORES["acc"]), folder)
+    tables = [*paths["tables"], *[folder / f"{table.name}.csv" for table in tables_of(Part.AUDIT)]]
     page = report_of(folder, paths, tables=tables, audits=[folder / "audit_mix.csv"])
     text = plain(page.split("<main>")[1])
     assert "their order with that of exact values is 0.61 (1: the same order)." in text

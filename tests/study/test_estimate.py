@@ -8,17 +8,20 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cornerstone.documents.task_size import TaskSize, expected_size
 from cornerstone.loading.load import load_model
 from cornerstone.models.facts import ModelFacts, facts_from_folder
 from cornerstone.shapley.coalition_tree import least_evaluations
 from cornerstone.shapley.coalitions import ablation, windows
-from cornerstone.study.estimate import Tokens, _tokens, estimate_need
+from cornerstone.study.estimate import Tokens, _estimate, _tokens, estimate_need
+from cornerstone.study.resolve import resolve
 from cornerstone.system.errors import CornerstoneError
 from flops import head_flops, sublayer_flops
 from hub import Hub, client_environment, make_content
 from hub.models import make_model
+from odd_configurations import DEMO
 
 ROOT = Path(__file__).parents[2]
 FAMILIES = {
@@ -112,6 +115,22 @@ def test_of_local_documents_the_scored_tokens_are_counted():
 def test_a_study_without_a_known_task_needs_no_operations():
     facts = ModelFacts(("Attn 0", "FFN 0", "Attn 1", "FFN 1"), 8, 30, 500, 400.0, 1, 1)
     assert estimate_need(facts, "float32", [(ablation(4), Tokens(0, 0))]).operations == 0
+
+
+def test_cheap_measures_are_one_pass_without_logits_in_which_nothing_is_shared(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    raw = yaml.safe_load(DEMO)
+    size = TaskSize(20, 400.0, 100.0, shared=200.0, sharing=20.0)
+    needs = []
+    for asked in (False, True):
+        study = resolve({**raw, "cheap_measures": asked})
+        estimate = _estimate(study, study.models[0], {name: size for name in study.task_names}, [])
+        needs.append(estimate.need)
+    tokens = len(raw["tasks"]) * 20 * 400 / 4
+    assert needs[1].operations - needs[0].operations == pytest.approx(
+        2 * estimate.facts.active_numbers * tokens
+    )
+    assert needs[1].coalitions - needs[0].coalitions == 1
 
 
 def test_what_documents_share_is_counted_once_for_those_that_go_together():

@@ -13,7 +13,13 @@ from cornerstone.study.resolve import resolve
 from odd_configurations import DEMO
 
 PLAIN = yaml.safe_load(DEMO)
-FULL = {"exact": ["demo_llama"], "corrected": True, "pair_distance": 3, "estimator": "permutations"}
+FULL = {
+    "exact": ["demo_llama"],
+    "corrected": True,
+    "cheap_measures": True,
+    "pair_distance": 3,
+    "estimator": "permutations",
+}
 
 
 @pytest.mark.parametrize("more", [{}, FULL, {"shards": {"demo_llama": 3}}], ids=["plain", "full", "shards"])

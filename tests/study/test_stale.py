@@ -134,6 +134,16 @@ def test_the_printed_command_removes_what_is_listed_and_then_nothing_is_left_ove
     assert removed_by(stale()) == set()
 
 
+def test_cheap_measures_are_listed_where_no_study_has_them(stale):
+    make("measures/tiny/boolq.parquet", "measures/tiny/piqa.parquet", "measures/old/boolq.parquet")
+    make("measures/tiny/boolq.parquet.rejected")
+    folder = "results/measures"
+    assert removed_by(stale()) == {f"{folder}/old", f"{folder}/tiny"}
+    assert removed_by(stale(cheap_measures=True)) == {
+        *(f"{folder}/old", f"{folder}/tiny/piqa.parquet", f"{folder}/tiny/boolq.parquet.rejected"),
+    }
+
+
 def test_names_with_dots_are_not_cut(stale):
     make("documents/my.task.parquet", "models/llama3.1.json", "evaluations/llama3.1/my.task/windows.parquet")
     names = {"models": {"llama3.1": {"folder": "model"}}, "tasks": {"my.task": {}}}

@@ -14,32 +14,41 @@ from of_six_tasks import as_the_papers
 
 import study_on_disk
 import synthetic
+from cornerstone.evaluations.measures import write_measures
 from cornerstone.scores import SCORES
 from cornerstone.shapley.coalitions import ablation, exact, windows
 from cornerstone.shapley.estimators import ESTIMATORS
 from cornerstone.shapley.games import place_of, with_own_pairs
-from cornerstone.tables import TABLES
+from cornerstone.tables import TABLES, Part, tables_of
 from cornerstone.tables.audit import Audits
+from cornerstone.tables.cheap_measures import measured_of
 from cornerstone.tables.corrected import Judged
 from cornerstone.tables.interaction_indices import Indices
-from cornerstone.tables.written import audit_tables, corrected_tables, own_tables, study_tables, write_tables
+from cornerstone.tables.pruning import Curves
+from cornerstone.tables.written import write_tables
 from cornerstone.values import audit
+from cornerstone.values.cheap_measures import compare
 from cornerstone.values.corrected import corrected_rows
 from cornerstone.values.document_numbers import document_numbers
 from cornerstone.values.interaction_indices import index_table
+from cornerstone.values.pruning import write_pruning
 from cornerstone.values.rows import read_rows
 from cornerstone.values.score_matrix import Scores
 from cornerstone.values.scored_task import ScoredTask
 from cornerstone.values.titles import Titles
+from measured import measures_of
 from pages import REPOSITORY, results_on_page
+from pruned_models import pruned_model
 
 PAGE = (REPOSITORY / "docs" / "results.md").read_text(encoding="utf-8")
 N, DOCUMENTS, MAX_REMOVED = 5, 50, 2
 UNITS = {"score", "part of 1", "count", "index", "rank", "text", "yes/no", "nats", "seconds", "characters"}
-UNITS |= {"−1 to 1", "count, count, multiple, seconds"}
+UNITS |= {"−1 to 1", "0 to 2", "count, count, multiple, seconds"}
 SAME_ROWS = {
     "tables/values.csv": "values/{model}/{task}.csv",
     "tables/ablation.csv": "ablation/{model}/{task}.csv",
+    "tables/pruning.csv": "pruning/{model}/{task}.csv",
+    "tables/pruning_areas.csv": "pruning_areas/{model}.csv",
     "tables/audit_games.csv": "audit/{model}/{task}.csv",
     "tables/audit_positions.csv": "audit_positions/{model}/{task}.csv",
 }
@@ -82,11 +91,22 @@ def folder(tmp_path_factory) -> Path:
     folder, score = tmp_path_factory.mktemp("results"), SCORES["acc"]
     tasks = [scored_task(task, seed) for seed, task in enumerate(("piqa", "boolq"))]
     study_on_disk.make_numbers(folder)
-    write_tables(study_tables(), results_of(tasks), folder)
+    write_tables(tables_of(Part.STUDY), results_of(tasks), folder)
     estimates = pd.concat([corrected_rows(task, ["windows"], MAX_REMOVED) for task in tasks])
-    write_tables(corrected_tables(), Judged(estimates, Titles(), score), folder)
-    write_tables(own_tables(), Indices(pd.concat(map(index_table, tasks)), Titles(), score), folder)
-    write_tables(audit_tables(), audited(folder), folder)
+    write_tables(tables_of(Part.CORRECTED), Judged(estimates, Titles(), score), folder)
+    write_tables(tables_of(Part.OWN), Indices(pd.concat(map(index_table, tasks)), Titles(), score), folder)
+    write_tables(tables_of(Part.AUDIT), audited(folder), folder)
+    pruned = [pruned_model("small", task) for task in ("piqa", "boolq")]
+    curves = [folder / f"small_{one.task}_pruning.csv" for one in pruned]
+    areas = folder / "small_boolq_pruning_areas.csv"
+    write_pruning(pruned, curves, areas)
+    prunings = Curves(read_rows(curves), read_rows([areas]), Titles(), score)
+    write_tables(tables_of(Part.PRUNING), prunings, folder)
+    measures = [measures_of(task, np.arange(N), noise=1.0) for task in tasks]
+    numbers = [document_numbers(task, max_removed=MAX_REMOVED) for task in tasks]
+    compared = list(map(compare, measures, numbers))
+    write_tables(tables_of(Part.MEASURES), measured_of(compared, Titles(), score), folder)
+    write_measures(measures[0], folder / "measures.parquet")
     return folder
 
 
@@ -150,10 +170,11 @@ def test_every_table_is_on_the_page():
     ("path", "file"),
     [
         ("evaluations/{model}/{task}/{design}.parquet", "small_boolq_ablation.parquet"),
+        ("measures/{model}/{task}.parquet", "measures.parquet"),
         ("documents/{task}.parquet", "boolq.parquet"),
     ],
 )
-def test_evaluations_and_documents_have_the_columns_of_the_page(path, file, folder):
+def test_evaluations_measures_and_documents_have_the_columns_of_the_page(path, file, folder):
     assert pq.read_schema(folder / file).names == list(FILES[path])
 
 

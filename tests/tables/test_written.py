@@ -12,15 +12,15 @@ from cornerstone.report.page import _tables
 from cornerstone.scores import SCORES
 from cornerstone.scores.unit import percent
 from cornerstone.study.resolve import resolve
-from cornerstone.tables import TABLES, Section, Table, View
+from cornerstone.tables import TABLES, Part, Section, Table, View, tables_of
 from cornerstone.tables.text import markdown
-from cornerstone.tables.written import read_table, study_tables, write_tables
+from cornerstone.tables.written import read_table, write_tables
 from cornerstone.values.titles import Titles
 
 
 def test_a_study_of_single_removals_has_its_tables_too(tmp_path):
     game = synthetic.known_task([0.9, 0.8, 0.1, 0.1, 0.1, 0.1], max_removed=1, n_documents=100)
-    write_tables(study_tables(), synthetic.results([game], max_removed=1), tmp_path)
+    write_tables(tables_of(Part.STUDY), synthetic.results([game], max_removed=1), tmp_path)
     assert read_table(tmp_path / "joint.csv").empty
     assert "No such runs were removed." in (tmp_path / "joint.md").read_text()
 
@@ -29,9 +29,9 @@ def test_a_study_of_single_removals_has_its_tables_too(tmp_path):
 def test_every_table_of_numbers_says_its_unit_in_its_last_column(tmp_path, in_nats):
     game = synthetic.known_task([0.9, 0.8, 0.4] + [0.05] * 13, n_documents=100)
     game = synthetic.as_log_probabilities(game) if in_nats else game
-    write_tables(study_tables(), synthetic.results([game]), tmp_path)
+    write_tables(tables_of(Part.STUDY), synthetic.results([game]), tmp_path)
     own = "nats" if in_nats else "fraction"
-    for table in study_tables():
+    for table in tables_of(Part.STUDY):
         rows = read_table(tmp_path / f"{table.name}.csv")
         if table.name == "claims":
             assert "unit" not in rows
@@ -88,11 +88,11 @@ def test_a_table_of_ones_own_is_written_known_and_in_the_report(results, tmp_pat
 def written(results, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tables")
     titles = Titles({"small": "Small Llama"}, {"boolq": "BoolQ"})
-    write_tables(study_tables(), replace(as_the_papers(results), titles=titles), folder)
+    write_tables(tables_of(Part.STUDY), replace(as_the_papers(results), titles=titles), folder)
     return folder
 
 
-@pytest.mark.parametrize("name", [table.name for table in study_tables()])
+@pytest.mark.parametrize("name", [table.name for table in tables_of(Part.STUDY)])
 def test_csv_and_markdown_hold_the_same_numbers(written, name):
     table, text = read_table(written / f"{name}.csv"), (written / f"{name}.md").read_text()
     lines = [line for line in text.splitlines() if line.startswith("| ") and "---" not in line]

@@ -32,9 +32,9 @@ from cornerstone.shapley.informative import informative
 from cornerstone.shapley.orders import balanced_orders, order_coalitions, passed, random_orders
 from cornerstone.statistics.ranks import kendall, spearman
 from cornerstone.system.errors import CornerstoneError
-from cornerstone.tables import TABLES, View
+from cornerstone.tables import TABLES, Part, View, tables_of
 from cornerstone.tables.audit import Audits, audit_finding
-from cornerstone.tables.written import audit_tables, write_tables
+from cornerstone.tables.written import write_tables
 from cornerstone.values.audit import Arm, arms, audit_table, measures, positions_table
 from cornerstone.values.audit_summary import NUMBER, WORK, audit_summary, usual
 from cornerstone.values.exact_games import exact_game
@@ -117,7 +117,7 @@ def test_games_that_never_change_their_score_have_no_ranks(tmp_path):
     assert table["error"].isna().all()
     assert (table["spearman"].fillna(0) == 0).all()
     assert "one" in audit_finding(table, "windows", "both", "paper", Titles())
-    write_tables(audit_tables(), Audits(table, table, Titles(), SCORES["acc"]), tmp_path)
+    write_tables(tables_of(Part.AUDIT), Audits(table, table, Titles(), SCORES["acc"]), tmp_path)
     make_audit(table, Titles())
 
 
@@ -325,7 +325,7 @@ def test_the_audit_is_told_in_words_and_tables(audits, tmp_path):
     assert len(by_number.table) + len(by_work.table) == 3 * len(ESTIMATORS)
     assert games.table.shape[1] == 3 + len(ESTIMATORS)
     assert games.table["Task"].tolist() == ["BoolQ", "BoolQ"]
-    write_tables(audit_tables(), Audits(audits, audits, titles, view.score), tmp_path)
+    write_tables(tables_of(Part.AUDIT), Audits(audits, audits, titles, view.score), tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "audit.csv",
         "audit.md",

@@ -10,9 +10,9 @@ from cornerstone.shapley.coalitions import ablation, windows
 from cornerstone.shapley.estimators.windows import window_estimator
 from cornerstone.shapley.games import place_of, with_own_pairs
 from cornerstone.statistics.ranks import spearman
-from cornerstone.tables import TABLES, View
+from cornerstone.tables import TABLES, Part, View, tables_of
 from cornerstone.tables.corrected import Judged, corrected_finding
-from cornerstone.tables.written import corrected_tables, write_tables
+from cornerstone.tables.written import write_tables
 from cornerstone.values.corrected import corrected_rows, judged_table
 from cornerstone.values.score_matrix import Scores
 from cornerstone.values.scored_task import ScoredTask
@@ -72,7 +72,7 @@ def test_a_model_that_always_answers_alike_has_nothing_to_be_held_against(tmp_pa
     rows = rows_of(np.ones((2**N, 50)), "windows")
     judged = judged_table(rows)
     assert judged[["spearman", "error", "bias", "noise"]].isna().all(axis=None)
-    write_tables(corrected_tables(), Judged(rows, titles, SCORES["acc"]), tmp_path)
+    write_tables(tables_of(Part.CORRECTED), Judged(rows, titles, SCORES["acc"]), tmp_path)
     assert "nan" not in (tmp_path / "corrected.md").read_text()
     assert corrected_finding(judged, "windows", titles) == ""
 
@@ -80,7 +80,7 @@ def test_a_model_that_always_answers_alike_has_nothing_to_be_held_against(tmp_pa
 def test_the_table_and_the_sentence_hold_its_numbers(table, tmp_path):
     titles = Titles({"one": "Model One"}, {"boolq": "BoolQ"})
     rows = rows_of(table, "windows", "leave_one_out")
-    write_tables(corrected_tables(), Judged(rows, titles, SCORES["acc"]), tmp_path)
+    write_tables(tables_of(Part.CORRECTED), Judged(rows, titles, SCORES["acc"]), tmp_path)
     text = (tmp_path / "corrected.md").read_text()
     assert "Model One" in text and "leave one out" in text
     judged = judged_table(rows)

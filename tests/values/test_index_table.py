@@ -7,9 +7,9 @@ import synthetic
 from cornerstone.scores import SCORES
 from cornerstone.shapley.coalitions import ablation
 from cornerstone.shapley.games import place_of, with_own_pairs
-from cornerstone.tables import TABLES, View
+from cornerstone.tables import TABLES, Part, View, tables_of
 from cornerstone.tables.interaction_indices import Indices
-from cornerstone.tables.written import own_tables, write_tables
+from cornerstone.tables.written import write_tables
 from cornerstone.values.interaction_indices import index_table
 from cornerstone.values.score_matrix import Scores
 from cornerstone.values.scored_task import ScoredTask
@@ -64,7 +64,7 @@ def test_the_table_says_what_the_noise_hides():
 
 def test_the_files_have_every_pair_and_the_unit(tmp_path):
     rows = index_table(scored(stand_in(), "boolq"))
-    write_tables(own_tables(), Indices(rows, Titles(), SCORES["acc"]), tmp_path)
+    write_tables(tables_of(Part.OWN), Indices(rows, Titles(), SCORES["acc"]), tmp_path)
     written = pd.read_csv(tmp_path / "interaction_indices.csv")
     assert len(written) == 15 and (written["unit"] == "fraction").all()
     assert (tmp_path / "interaction_indices.md").read_text().count("\n| ") == 3

@@ -7,7 +7,8 @@ import synthetic
 from cornerstone.evaluations.evaluation import Evaluation
 from cornerstone.shapley.coalitions import ablation, windows
 from cornerstone.system.errors import CornerstoneError
-from cornerstone.tables.written import study_tables, write_tables
+from cornerstone.tables import Part, tables_of
+from cornerstone.tables.written import write_tables
 from cornerstone.values.ablation import ablation_effects
 from cornerstone.values.agreement import compare_scores
 from cornerstone.values.estimates import estimate_values
@@ -108,8 +109,8 @@ def test_rows_on_shared_documents_are_those_of_models_that_were_asked_nothing_el
 def test_every_table_is_that_of_models_that_were_asked_nothing_else(skipped, alike, tmp_path):
     for name, study in (("ours", skipped), ("theirs", alike)):
         (tmp_path / name).mkdir()
-        write_tables(study_tables(), results_of(*study), tmp_path / name)
-    for table in study_tables():
+        write_tables(tables_of(Part.STUDY), results_of(*study), tmp_path / name)
+    for table in tables_of(Part.STUDY):
         ours, theirs = (pd.read_csv(tmp_path / name / f"{table.name}.csv") for name in ("ours", "theirs"))
         pd.testing.assert_frame_equal(ours, theirs, check_exact=False, rtol=1e-8)
         if "documents" in ours and "task" in ours and len(ours):

@@ -11,9 +11,9 @@ from cornerstone.figures.ablation import make_ablation
 from cornerstone.figures.values import make_values
 from cornerstone.scores import SCORES, Score
 from cornerstone.scores.unit import NATS, NO_UNIT, POINTS, Unit
-from cornerstone.tables import TABLES, View
+from cornerstone.tables import TABLES, Part, View, tables_of
 from cornerstone.tables.precision import precision_table
-from cornerstone.tables.written import read_table, study_tables, write_tables
+from cornerstone.tables.written import read_table, write_tables
 from cornerstone.values.titles import Titles
 
 KNOCK = [0.9, 0.8, 0.05, 0.6, 0.05, 0.05, 0.05, 0.05]
@@ -44,8 +44,8 @@ def in_nats():
 
 
 def test_a_study_in_nats_has_every_table_and_none_speaks_of_points_or_answers(in_nats, tmp_path):
-    write_tables(study_tables(), in_nats, tmp_path)
-    for name in [table.name for table in study_tables()]:
+    write_tables(tables_of(Part.STUDY), in_nats, tmp_path)
+    for name in [table.name for table in tables_of(Part.STUDY)]:
         text = (tmp_path / f"{name}.md").read_text()
         assert "nan" not in text and "points" not in text.replace("points of accuracy", ""), name
         assert not [column for column in read_table(tmp_path / f"{name}.csv") if column.startswith("paper_")]
@@ -74,8 +74,11 @@ def of_own(request, monkeypatch):
 
 
 def test_a_score_of_ones_own_has_every_table_in_its_unit(of_own, tmp_path):
-    write_tables(study_tables(), of_own, tmp_path)
-    unit, texts = of_own.score.unit, {table.name: tmp_path / f"{table.name}.md" for table in study_tables()}
+    write_tables(tables_of(Part.STUDY), of_own, tmp_path)
+    unit, texts = (
+        of_own.score.unit,
+        {table.name: tmp_path / f"{table.name}.md" for table in tables_of(Part.STUDY)},
+    )
     texts = {name: path.read_text() for name, path in texts.items()}
     for name, text in texts.items():
         assert "nan" not in text and "()" not in text and "Best constant answer %" not in text, name

@@ -16,8 +16,8 @@ from cornerstone.figures import FIGURES
 from cornerstone.report.page import section_html
 from cornerstone.shapley.estimators.windows import window_estimator
 from cornerstone.statistics.shares import shares, top_k_stability
-from cornerstone.tables import TABLES, View
-from cornerstone.tables.written import study_tables, write_tables
+from cornerstone.tables import TABLES, Part, View, tables_of
+from cornerstone.tables.written import write_tables
 from cornerstone.values.estimates import linear_estimate, value_table
 from cornerstone.values.results import cornerstones
 from cornerstone.values.score_matrix import Scores
@@ -124,7 +124,7 @@ def test_it_names_no_top_and_no_cornerstones(results, plain):
 
 def test_a_model_without_any_has_no_cornerstones_and_every_table_and_file_holds(nothing, tmp_path):
     assert nothing.cornerstones == {"small": []} and nothing.found["small"].sum() < 0.2
-    write_tables(study_tables(), nothing, tmp_path)
+    write_tables(tables_of(Part.STUDY), nothing, tmp_path)
     texts = {path.stem: path.read_text() for path in tmp_path.glob("*.md")}
     assert len(texts) > 10 and not [name for name, text in texts.items() if "nan" in text]
     assert "No value of any model is positive on any task." in texts["cornerstones"]

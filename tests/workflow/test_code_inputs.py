@@ -17,7 +17,7 @@ pytestmark = pytest.mark.study
 
 NO_ARITHMETIC = {
     *("download_model", "build_documents", "evaluate", "evaluate_exact"),
-    *("find_unscorable", "accept_documents"),
+    *("find_unscorable", "accept_documents", "measure"),
 }
 """They are made again by version numbers alone, or for other files of the user's."""
 DECIDE_NO_NUMBER = "workflow/cornerstone/system/"
@@ -25,10 +25,14 @@ DECIDE_NO_NUMBER = "workflow/cornerstone/system/"
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
-    """A finished tiny study with an audit, and in `notes` what each job's process imported. Not to be changed."""
+    """A finished tiny study with an audit and cheap measures, and in `notes` what each job's process imported.
+
+    Not to be changed.
+    """
     folder = prepare(tmp_path_factory.mktemp("code") / "study")
     (folder / "notes").mkdir()
-    configure(folder, exact=["tiny"], tasks={"boolq": {**STUDY["tasks"]["boolq"], "documents": 6}})
+    tasks = {"boolq": {**STUDY["tasks"]["boolq"], "documents": 6}}
+    configure(folder, exact=["tiny"], cheap_measures=True, tasks=tasks)
     path = os.pathsep.join([str(STAND_IN), *filter(None, [os.environ.get("PYTHONPATH")])])
     make(folder, "all", PYTHONPATH=path, IMPORTS_NOTED_IN=str(folder / "notes"))
     return folder
@@ -77,7 +81,7 @@ def test_every_job_of_the_arithmetic_has_what_it_imports_among_its_inputs(finish
     arithmetic = [job for job in jobs if job["rule"] not in NO_ARITHMETIC]
     assert {job["rule"] for job in arithmetic} == {
         *("estimate_values", "removal_effects", "audit_estimators"),
-        *("tables", "audit_tables", "draw", "report"),
+        *("tables", "audit_tables", "cheap_measures", "draw", "report"),
     }
     drawn = {Path(job["output"][0]).stem for job in arithmetic if job["rule"] == "draw"}
     assert drawn == {path.stem for path in (finished / "results" / "figures").glob("*.pdf")}
@@ -107,7 +111,7 @@ def test_edited_arithmetic_reruns_its_job_and_what_follows(study):
     said = make(study, "all", "--dry-run")
     assert drawn_in(said) == {
         *("ablation_tiny", "agreement_tiny", "interactions_tiny", "atlas_tiny"),
-        *("atlas_all", "totals_all"),  # from tables
+        *("atlas_all", "totals_all", "cheap_measures"),  # from tables
     }
     jobs = planned(study, "all")
     assert jobs["removal_effects"] == jobs["tables"] == jobs["report"] == 1
@@ -129,6 +133,7 @@ def test_no_edit_downloads_builds_or_evaluates_again(study):
             "scripts/download_model.py",
         ),
         *("cornerstone/engine/walk.py", "cornerstone/evaluations/parts.py", "cornerstone/loading/load.py"),
+        *("scripts/measure.py", "cornerstone/engine/measure.py", "cornerstone/evaluations/measure_job.py"),
         *("cornerstone/documents/tasks.py", "cornerstone/models/download.py", "cornerstone/system/errors.py"),
     )
     assert planned(study, "all") == {}
@@ -138,6 +143,7 @@ def test_no_edit_downloads_builds_or_evaluates_again(study):
     ("module", "name", "rule", "count"),
     [
         ("evaluations/identity.py", "ENGINE_VERSION", "evaluate", 1),
+        ("measures/__init__.py", "MEASURES_VERSION", "measure", 1),
         ("documents/document.py", "DOCUMENTS_VERSION", "build_documents", 1),
     ],
 )

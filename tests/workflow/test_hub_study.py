@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from cornerstone.evaluations.evaluation import read_evaluation
-from cornerstone.tables.written import study_tables
+from cornerstone.tables import Part, tables_of
 from hub import DATA_SETS, Hub, address_where_nothing_listens, client_environment, make_content
 from hub.content import pinned_commits
 from study_on_hub import copy_working_tree
@@ -260,7 +260,7 @@ def test_the_whole_study_makes_every_figure_and_table_of_the_paper(tmp_path):
     results = tmp_path / "study" / "cornerstone" / "results"
     for figure in ("ablation_scheme", "pie_all", *(f"{k}_{m}" for k in KINDS for m in PAPER)):
         assert (results / "figures" / f"{figure}.pdf").stat().st_size > 1000
-    for table in study_tables():
+    for table in tables_of(Part.STUDY):
         assert (results / "tables" / f"{table.name}.csv").read_text().count("\n") > 1
     assert (results / "report.html").is_file()
     for model, n_coalitions in PAPER.items():

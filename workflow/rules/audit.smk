@@ -39,9 +39,9 @@ rule audit_tables:
         positions=of_exact("<results>/audit_positions/{model}/{task}.csv"),
         code=lambda _: code_of("audit_tables", [*TABLES.files, *SCORES.files, *ESTIMATORS.files]),
     output:
-        csv=table_files(audit_tables(), "csv"),
+        csv=table_files(Part.AUDIT, "csv"),
         md=report(
-            table_files(audit_tables(), "md"),
+            table_files(Part.AUDIT, "md"),
             category="Tables",
             caption="../report/audit.rst",
         ),

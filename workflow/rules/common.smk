@@ -15,6 +15,7 @@ from cornerstone.evaluations.identity import ENGINE_VERSION
 from cornerstone.claims import CLAIMS
 from cornerstone.documents.document import DOCUMENTS_VERSION
 from cornerstone.figures import FIGURES
+from cornerstone.measures import MEASURES, MEASURES_VERSION
 from cornerstone.scores import SCORES
 from cornerstone.shapley.designs import DESIGNS
 from cornerstone.shapley.estimators import ESTIMATORS, YARDSTICK
@@ -36,8 +37,7 @@ from cornerstone.study.places import model_files, own_task_files
 from cornerstone.study.resources import evaluation_minutes, evaluation_threads
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.system.registry import is_own
-from cornerstone.tables import TABLES
-from cornerstone.tables.written import audit_tables, corrected_tables, own_tables, study_tables
+from cornerstone.tables import TABLES, Part, tables_of
 
 IS_DRIVER = workflow.exec_mode == ExecMode.DEFAULT  # its jobs read this file too
 MEMORY_OF_SCORES = 16_000
@@ -197,9 +197,10 @@ def design_settings(designs):
     return json.loads(json.dumps(settings))
 
 
-def table_files(tables, ending):
-    """The files of tables that end so: "csv" of each, "md" of those that people read."""
-    return [f"<results>/tables/{name}" for table in tables for name in table.files if name.endswith(ending)]
+def table_files(part, ending):
+    """The files of a part's tables that end so: "csv" of each, "md" of those that people read."""
+    names = (name for table in tables_of(part) for name in table.files)
+    return [f"<results>/tables/{name}" for name in names if name.endswith(ending)]
 
 
 def all_figures(ending):

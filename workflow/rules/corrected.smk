@@ -11,9 +11,9 @@ rule corrected_table:
             [*TABLES.files, *SCORES.files, *map(ESTIMATORS.file_of, (*study.judged_estimators, YARDSTICK))],
         ),
     output:
-        csv=table_files(corrected_tables(), "csv"),
+        csv=table_files(Part.CORRECTED, "csv"),
         md=report(
-            table_files(corrected_tables(), "md"),
+            table_files(Part.CORRECTED, "md"),
             category="Tables",
             caption="../report/audit.rst",
         ),

@@ -10,9 +10,9 @@ rule interaction_indices:
         documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
         code=lambda _: code_of("interaction_indices", [*TABLES.files, *SCORES.files]),
     output:
-        csv=table_files(own_tables(), "csv"),
+        csv=table_files(Part.OWN, "csv"),
         md=report(
-            table_files(own_tables(), "md"),
+            table_files(Part.OWN, "md"),
             category="Tables",
             caption="../report/tables.rst",
         ),

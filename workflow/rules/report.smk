@@ -4,11 +4,8 @@
 rule report:
     input:
         figures=all_figures("svg"),
-        tables=rules.tables.output.csv,
+        tables=[name for part in study.parts for name in table_files(part, "csv")],
         audits=of_exact("<results>/audit/{model}/{task}.csv"),
-        audit_tables=rules.audit_tables.output.csv if study.exact else [],
-        corrected=rules.corrected_table.output.csv if study.corrected else [],
-        own=rules.interaction_indices.output.csv if study.own_designs else [],
         evaluations=[
             f"<results>/evaluations/{model}/{task}/{design}.parquet"
             for model, task, design in study.evaluations
@@ -16,7 +13,15 @@ rule report:
         documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
         manifests=expand("<results>/models/{model}.json", model=study.model_names),
         code=lambda _: code_of(
-            "report", [*FIGURES.files, *TABLES.files, *CLAIMS.files, *SCORES.files, *ESTIMATORS.files]
+            "report",
+            [
+                *FIGURES.files,
+                *TABLES.files,
+                *CLAIMS.files,
+                *SCORES.files,
+                *ESTIMATORS.files,
+                *(MEASURES.files if study.cheap_measures else []),
+            ],
         ),
     output:
         report="<results>/report.html",

@@ -23,9 +23,9 @@ rule tables:
             "tables", [*TABLES.files, *CLAIMS.files, *SCORES.files, ESTIMATORS.file_of(study.estimator)]
         ),
     output:
-        csv=table_files(study_tables(), "csv"),
+        csv=table_files(Part.STUDY, "csv"),
         md=report(
-            table_files(study_tables(), "md"),
+            table_files(Part.STUDY, "md"),
             category="Tables",
             caption="../report/tables.rst",
         ),

@@ -7,8 +7,9 @@ from cornerstone.system.logged import run_logged
 
 def main(snakemake):
     from cornerstone.scores import study_score, yardstick
+    from cornerstone.tables import Part, tables_of
     from cornerstone.tables.audit import Audits
-    from cornerstone.tables.written import audit_tables, write_tables
+    from cornerstone.tables.written import write_tables
     from cornerstone.values.rows import read_rows
     from cornerstone.values.titles import Titles
 
@@ -20,7 +21,7 @@ def main(snakemake):
         titles=Titles(**snakemake.params.titles),
         score=study_score(snakemake.params.score, own if len(own) else games["score"]),
     )
-    write_tables(audit_tables(), audits, Path(snakemake.output.csv[0]).parent)
+    write_tables(tables_of(Part.AUDIT), audits, Path(snakemake.output.csv[0]).parent)
 
 
 run_logged(main, snakemake)

@@ -9,8 +9,9 @@ def main(snakemake):
     import pandas as pd
 
     from cornerstone.scores import study_score
+    from cornerstone.tables import Part, tables_of
     from cornerstone.tables.corrected import Judged
-    from cornerstone.tables.written import corrected_tables, write_tables
+    from cornerstone.tables.written import write_tables
     from cornerstone.values.corrected import corrected_rows
     from cornerstone.values.scored_task import by_model_and_task, read_scores
     from cornerstone.values.titles import Titles
@@ -25,7 +26,7 @@ def main(snakemake):
     ]
     table = pd.concat(rows, ignore_index=True)
     judged = Judged(table, Titles(**params.titles), study_score(params.score, table["score"]))
-    write_tables(corrected_tables(), judged, Path(snakemake.output.csv[0]).parent)
+    write_tables(tables_of(Part.CORRECTED), judged, Path(snakemake.output.csv[0]).parent)
 
 
 run_logged(main, snakemake)

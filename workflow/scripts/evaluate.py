@@ -11,6 +11,7 @@ def main(snakemake):
     from cornerstone.evaluations.identity import ENGINE_VERSION
     from cornerstone.evaluations.job import run_evaluation_job
     from cornerstone.evaluations.plan import Engine, EvaluationJob
+    from cornerstone.evaluations.removal_orders import read_orders
     from cornerstone.loading.encoding import encode_documents, find_unscorable, load_encoder
     from cornerstone.loading.load import load_model
 
@@ -22,6 +23,8 @@ def main(snakemake):
     engine = Engine(
         cache(load_encoder), find_unscorable, encode_documents, cache(load_model), evaluate, ENGINE_VERSION
     )
+    orders = snakemake.input.get("orders")
+    listed = read_orders(Path(orders)).of_documents() if orders else None
     for design, settings in snakemake.params.designs.items():
         distances = settings["pair_distances"] and tuple(settings["pair_distances"])
         of_design = [Path(note) for note in notes if Path(note).parent.name == f"{design}.shards"]
@@ -33,6 +36,7 @@ def main(snakemake):
             task=asked.task,
             design=design,
             **settings | {"pair_distances": distances},
+            listed=listed,
             limit=snakemake.params.limit,
             skip_unscorable=snakemake.resources.unscorable == "skip",
             shard=(int(asked.shard), int(asked.shards)) if is_shard else None,

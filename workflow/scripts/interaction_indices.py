@@ -9,8 +9,9 @@ def main(snakemake):
     import pandas as pd
 
     from cornerstone.scores import study_score
+    from cornerstone.tables import Part, tables_of
     from cornerstone.tables.interaction_indices import Indices
-    from cornerstone.tables.written import own_tables, write_tables
+    from cornerstone.tables.written import write_tables
     from cornerstone.values.interaction_indices import index_table
     from cornerstone.values.scored_task import read_scores
     from cornerstone.values.titles import Titles
@@ -26,7 +27,7 @@ def main(snakemake):
     ]
     table = pd.concat(rows, ignore_index=True)
     indices = Indices(table, Titles(**params.titles), study_score(params.score, table["score"]))
-    write_tables(own_tables(), indices, Path(snakemake.output.csv[0]).parent)
+    write_tables(tables_of(Part.OWN), indices, Path(snakemake.output.csv[0]).parent)
 
 
 run_logged(main, snakemake)

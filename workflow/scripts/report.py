@@ -17,7 +17,7 @@ def main(snakemake):
         config=snakemake.params.config,
         titles=Titles(**snakemake.params.titles),
         figures=paths("figures"),
-        tables=[*paths("tables"), *paths("audit_tables"), *paths("corrected"), *paths("own")],
+        tables=paths("tables"),
         audits=paths("audits"),
         evaluations=paths("evaluations"),
         documents=paths("documents"),

@@ -9,7 +9,8 @@ ROWS = ("values", "ablation", "joint", "agreement", "interactions")
 
 
 def main(snakemake):
-    from cornerstone.tables.written import study_tables, write_tables
+    from cornerstone.tables import Part, tables_of
+    from cornerstone.tables.written import write_tables
     from cornerstone.values.published import Published
     from cornerstone.values.results import Results, read_measured, read_perplexities
     from cornerstone.values.rows import read_rows
@@ -46,7 +47,7 @@ def main(snakemake):
         titles=Titles(**params.titles),
         corrected=read_rows(paths("corrected")) if snakemake.input.corrected else None,
     )
-    write_tables(study_tables(), results, Path(snakemake.output.csv[0]).parent)
+    write_tables(tables_of(Part.STUDY), results, Path(snakemake.output.csv[0]).parent)
 
 
 run_logged(main, snakemake)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import torch
 
@@ -160,14 +161,21 @@ class PrefixRoom:
     def of(cls, model: LanguageModel, windows: int) -> PrefixRoom:
         """windows: how many kinds of attention windows the model has."""
         config = text_config(model.network)
-        heads = config.num_attention_heads
-        width = (getattr(config, "head_dim", None) or config.hidden_size // heads) / config.hidden_size
-        kept = 2 * width * (getattr(config, "num_key_value_heads", None) or heads)
+        # Where blocks differ, only the config of each tells.
+        blocks = getattr(config, "per_layer_config", None) or [config]
+        kept = max(map(_keys_and_values, blocks)) / config.hidden_size
         # Masks are there once, however many states are alive, of which there is room for twice as many.
         return cls(kept, windows / config.hidden_size / (2 * FEWEST_STATES))
 
 
 NO_ROOM = PrefixRoom(0.0, 0.0)
+
+
+def _keys_and_values(config: Any) -> int:
+    """Numbers that a block's attention keeps of a token."""
+    heads = config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // heads
+    return 2 * width * (getattr(config, "num_key_value_heads", None) or heads)
 
 
 def working_bytes(model: LanguageModel, chunk_tokens: int) -> int:

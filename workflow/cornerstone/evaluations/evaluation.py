@@ -129,8 +129,8 @@ def read_evaluation_metadata(path: Path | str) -> dict[str, Any]:
     return read_metadata(Path(path), EVALUATION_SCHEMA, "evaluation")
 
 
-def write_grid(grid: Grid, path: Path | str, evaluation: Evaluation) -> None:
-    """Write a grid whose pairs are all evaluated as the table of `evaluation` (whose own is not read)."""
+def grid_table(grid: Grid) -> pa.Table:
+    """A grid whose pairs are all evaluated, as the table of an `Evaluation`."""
     rows = rows_of_cells(grid, np.ones(grid.saved.shape, dtype=bool))
     arrays = [
         removed_column(grid, rows),
@@ -139,6 +139,11 @@ def write_grid(grid: Grid, path: Path | str, evaluation: Evaluation) -> None:
         pa.array(rows.values),
         pa.array(rows.greedy),
     ]
+    return pa.table(arrays, schema=EVALUATION_SCHEMA)
+
+
+def write_grid(grid: Grid, path: Path | str, evaluation: Evaluation) -> None:
+    """Write a grid whose pairs are all evaluated as the table of `evaluation` (whose own is not read)."""
     metadata = {
         "kind": "evaluation",
         "model": evaluation.model,
@@ -150,7 +155,7 @@ def write_grid(grid: Grid, path: Path | str, evaluation: Evaluation) -> None:
         "provenance": dict(evaluation.provenance),
         **({} if evaluation.players is None else {"players": _described(evaluation.players)}),
     }
-    write_rows(Path(path), pa.table(arrays, schema=EVALUATION_SCHEMA), metadata)
+    write_rows(Path(path), grid_table(grid), metadata)
 
 
 def _described(players: Players) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def write_rows(path: Path, table: pa.Table, metadata: Mapping[str, Any]) -> None
             table,
             temporary,
             compression="zstd",
-            use_dictionary=[name for name in table.column_names if name != "loglikelihood"],
+            use_dictionary=[each.name for each in table.schema if not pa.types.is_floating(each.type)],
             write_page_checksum=True,
         )
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,14 @@ from cornerstone.evaluations.parts import Parts, parts_folder
 from cornerstone.evaluations.scorable import Find, left_out_of
 from cornerstone.models.facts import labels_of_folder
 from cornerstone.models.manifest import check_unchanged, read_manifest
-from cornerstone.shapley.designs import DesignSettings, check_exact_rows, coalitions_of, typical_coalitions
+from cornerstone.shapley.coalitions import ForEach, Removed
+from cornerstone.shapley.designs import (
+    DesignSettings,
+    DocumentId,
+    check_exact_rows,
+    coalitions_of,
+    typical_coalitions,
+)
 from cornerstone.shapley.players import SUBLAYERS, Players, Setting, players_of
 from cornerstone.system.errors import CornerstoneError
 
@@ -41,6 +48,8 @@ class EvaluationJob:
     pair_distances:        (nearest, farthest) of the design `pairs`.
     document_pairs, seed, documents_per_draw: of the designs in which each document has coalitions of its own; see
                            `DesignSettings`.
+    listed:                coalitions of documents by index, in place of the design's; a document that is not there has
+                           none.
     limit:                 only the first so many documents; None for all.
     skip_unscorable:       whether documents that the model cannot score are left out; else they are refused.
     shard, note:           (number from 1, of how many): only these documents; then `note` is written in the
@@ -64,6 +73,7 @@ class EvaluationJob:
     document_pairs: int | None = None
     seed: int | None = None
     documents_per_draw: int = 1
+    listed: Mapping[int, Sequence[Removed]] | None = None
     limit: int | None = None
     skip_unscorable: bool = False
     shard: tuple[int, int] | None = None
@@ -88,7 +98,7 @@ class Engine:
     """What the job needs of the engine; it is handed in, for nothing here imports torch.
 
     load_encoder, find_unscorable, encode_documents: of `loading.encoding`; load_model: of `loading.load`; evaluate: of
-    `engine.evaluate`.
+    `engine.evaluate`, and for `measure_job` the function `engine.measure.measure`.
     version: of the engine, in the identity of what it evaluates.
     """
 
@@ -162,7 +172,7 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
     keys = [DocumentKey(d.index, d.digest, d.n_choices) for d in encoded.values()]
     together = drawn_together(asked, job.documents_per_draw)
     ids = draw_ids(asked, together)
-    coalitions = coalitions_of(job.design, players, job.design_settings, [ids[key.index] for key in keys])
+    coalitions = _coalitions(job, players, [(key.index, ids[key.index]) for key in keys])
     grid = empty_grid(coalitions, keys)
     parts.fill(grid)
     parts.fill_from_others(grid)
@@ -173,6 +183,15 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
     units: Sequence[Sequence[int]] = together if job.documents_per_draw > 1 else ()
     of_units = tuple(tuple(asked[position].index for position in unit) for unit in units)
     return Plan(parts, task, players, encoded, prompts, grid, model, tuple(sorted(left_out)), of_units)
+
+
+def _coalitions(
+    job: EvaluationJob, players: Players, documents: Sequence[tuple[int, DocumentId]]
+) -> list[Removed] | ForEach:
+    """What these documents are evaluated on, in sublayers. documents: the index of each, and what it is drawn from."""
+    if job.listed is None:
+        return coalitions_of(job.design, players, job.design_settings, [one for _, one in documents])
+    return ForEach([[*map(players.spelled_out, job.listed.get(index, []))] for index, _ in documents])
 
 
 def _load(job: EvaluationJob, engine: Engine, folder: Path) -> Any:
@@ -245,7 +264,11 @@ def _start_line(job: EvaluationJob, players: Players | None, documents: int, don
     if players is None:
         work = f"{documents} documents"
     else:
-        coalitions = len(typical_coalitions(job.design, players, job.design_settings))
+        coalitions = (
+            len(typical_coalitions(job.design, players, job.design_settings))
+            if job.listed is None
+            else max(map(len, job.listed.values()), default=0)
+        )
         pairs = f"{coalitions} coalitions × {documents} documents = {coalitions * documents} pairs"
         sets = "" if players.are_sublayers else f" in {len(players)} {players.noun}s"
         work = f"{len(players.sublayers)} sublayers{sets}, {pairs}, {done} done already"

@@ -25,6 +25,7 @@ from cornerstone.evaluations.evaluation import (
     read_evaluation_metadata,
 )
 from cornerstone.evaluations.identity import DIGESTS
+from cornerstone.evaluations.measures import read_measures_metadata
 from cornerstone.evaluations.parquet import METADATA_KEY
 from cornerstone.system.durable_files import set_aside
 from cornerstone.system.errors import CornerstoneError
@@ -34,13 +35,14 @@ from cornerstone.system.errors import CornerstoneError
 class Expected:
     """What the file at a path should be made from; files that do not exist (yet) are not compared.
 
+    design: None where it is a file of cheap measures.
     may_leave_out: whether documents that the model cannot score may have been left out.
     """
 
     path: Path | str
     model: str
     task: str
-    design: str
+    design: str | None
     manifest: Path | None = None
     documents: Path | None = None
     may_leave_out: bool = True
@@ -63,13 +65,15 @@ def read_or_set_aside(path: Path | str) -> Evaluation:
 
 def reason_against(expected: Expected) -> str | None:
     """Why the file at `expected.path` is not usable, or None where it is, or does not exist."""
+    is_evaluation = expected.design is not None
+    read = read_evaluation_metadata if is_evaluation else read_measures_metadata
     try:
-        metadata = read_evaluation_metadata(expected.path)
+        metadata = read(expected.path)
     except FileNotFoundError:
         return None
     except ValueError as error:
         return str(error)
-    for name in ("model", "task", "design"):
+    for name in ("model", "task", *(["design"] if is_evaluation else [])):
         if metadata.get(name) != getattr(expected, name):
             return f"it is of {name} {metadata.get(name)!r}, not {getattr(expected, name)!r}"
     if not expected.may_leave_out and metadata["documents"].get("left_out"):

@@ -108,6 +108,7 @@ class Figure:
     reads:       the CSV files it is drawn from, below the results: "values/{model}/{task}.csv", "tables/totals.csv", or
                  "" for a drawing without data.
     needs_pairs: whether it is only of models of which two sublayers were removed together.
+    asked_by:    the key of the configuration that asks for it; None where every study has it.
     settings:    keys of the configuration that `make` takes. When another one changes, the figure is not drawn again.
     make:        from the rows of those files, titles and the settings by name to the drawing.
     title:       "Shares of {model}".
@@ -129,6 +130,7 @@ class Figure:
     title: str
     caption: Callable[[Context], str]
     category: str
+    asked_by: str | None = None
     on_page: bool = False
     order: float = LAST
 
@@ -165,17 +167,23 @@ FIGURES: Registry[Figure] = Registry("figure", "cornerstone.figures")
 
 
 def figures_of(
-    models: Sequence[str], *, exact: Collection[str], with_pairs: Collection[str]
+    models: Sequence[str],
+    *,
+    exact: Collection[str],
+    with_pairs: Collection[str],
+    asked: Collection[str] = (),
 ) -> dict[str, tuple[Figure, str]]:
     """Every figure of a study in the order of the report: by its file's name without ending, the figure and its model.
 
     The model is "" for a figure of the whole study. exact: the models whose exact values are known. with_pairs: those
-    of which two sublayers are removed together.
+    of which two sublayers are removed together. asked: keys of the configuration that ask for more.
     """
     of_exact = [model for model in models if model in exact]
     of_scope = {Scope.STUDY: [""], Scope.MODEL: models, Scope.EXACT: of_exact}
     found = {}
     for figure in FIGURES:
+        if figure.asked_by is not None and figure.asked_by not in asked:
+            continue
         for model in of_scope[figure.scope]:
             drawn_of = [model] if model else models
             if not figure.needs_pairs or set(drawn_of) & set(with_pairs):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,10 @@ from cornerstone.models.kinds import (
     KINDS_BY_NAME,
     KINDS_OF_LOOSE,
     Kind,
+    kind_of,
 )
 from cornerstone.models.weights import IN_A_BLOCK, INDEX, weight_files, weight_shapes
+from cornerstone.shapley.players import Players
 from cornerstone.system.errors import CornerstoneError
 
 WIDTH_KEYS = ("hidden_size", "n_embd", "d_model", "n_embed", "model_dim", "dim")
@@ -183,6 +185,75 @@ def _kind_by_names(tensors: Sequence[tuple[str, str]]) -> Kind:
     told = [kind for kind in kinds if kind.is_inside(inside for _, inside in tensors)]
     untold = [kind for kind in kinds if kind.inside is None]
     return next(iter([*told, *untold, *kinds]))
+
+
+@dataclass(frozen=True)
+class SublayerWeights:
+    """How many numbers each sublayer's weights have, by its label; and all of the model.
+
+    active: those that one token is multiplied with: of routed experts, those that it is sent to.
+    """
+
+    numbers: Mapping[str, int]
+    active: Mapping[str, float]
+    all_numbers: int
+    all_active: float
+
+    def of_players(self, players: Players) -> SublayerWeights:
+        """The same by the label of each player, with all its sublayers' weights."""
+        numbers, active = (
+            {
+                label: sum(of[part] for part in players.parts_of(number))
+                for number, label in enumerate(players)
+            }
+            for of in (self.numbers, self.active)
+        )
+        return replace(self, numbers=numbers, active=active)
+
+
+def weights_of_sublayers(folder: Path | str, labels: Sequence[str]) -> SublayerWeights:
+    """The weights of a local model by sublayer, from the headers of its files. labels: "Attn 0", "FFN 0", …
+
+    all_active counts the blocks and the head. Raises CornerstoneError where no tensor belongs to a sublayer.
+    """
+    folder = Path(folder)
+    decoder = read_model_config(folder)
+    decoder = decoder.get("text_config") or decoder
+    shapes = {name: shape for path in weight_files(folder) for name, shape in weight_shapes(path).items()}
+    of_blocks: dict[int, list[str]] = {}
+    for label in labels:
+        of_blocks.setdefault(int(label.split()[1]), []).append(label)
+    numbers, active = dict.fromkeys(labels, 0), dict.fromkeys(labels, 0.0)
+    for name, shape in shapes.items():
+        place = IN_A_BLOCK.search(name)
+        if place is None or OF_IMAGES_OR_SOUND.search(name[: place.start()]):
+            continue
+        label = _label_of(name[place.end() :], of_blocks.get(int(place[0].strip(".")), []))
+        if label is not None:
+            numbers[label] += prod(shape)
+            active[label] += prod(shape) * _active_part(name, decoder) * (len(shape) > 1)
+    if without := [label for label in labels if not numbers[label]]:
+        raise CornerstoneError(
+            f"{folder}: no tensor is known to belong to {without[0]}, so its parameters cannot be counted"
+        )
+    facts = _facts(decoder, shapes, 0, 0)
+    return SublayerWeights(
+        numbers, active, facts.numbers, facts.active_numbers + facts.vocabulary * facts.width
+    )
+
+
+def _label_of(path: str, labels: Sequence[str]) -> str | None:
+    """The sublayer, of a block's, that a tensor belongs to by its path in the block; None for norms and the like."""
+    part = next((part for part in path.split(".") if part in SUBLAYER_OF), None)
+    if part is None:
+        return None
+    kinds = {label: kind_of(label) for label in labels}
+    if SUBLAYER_OF[part] == FEED_FORWARD:
+        fitting = [label for label, kind in kinds.items() if kind.name in ("ffn", "moe")]
+    else:
+        names = [kind.name for kind in KINDS_BY_NAME.get(part, ())] or [SUBLAYER_OF[part]]
+        fitting = [label for label, kind in kinds.items() if kind.name in names]
+    return (fitting or labels)[0] if fitting or len(labels) == 1 else None
 
 
 def _first_of(keys: Sequence[str], decoder: Mapping[str, Any], meaning: str) -> int:

@@ -26,7 +26,14 @@ from cornerstone.report.contents import Contents
 from cornerstone.report.numbers import numbers_table
 from cornerstone.report.opening import opening_of
 from cornerstone.report.pictures import files_on_page, groups_of
-from cornerstone.report.trust import differ_in_size, near_guessing, nearness, unseen, without_shares
+from cornerstone.report.trust import (
+    cheap_measures,
+    differ_in_size,
+    near_guessing,
+    nearness,
+    unseen,
+    without_shares,
+)
 from cornerstone.scores import yardstick
 from cornerstone.scores.unit import percent
 from cornerstone.shapley.estimators import ESTIMATORS
@@ -82,6 +89,7 @@ def _trust(contents: Contents) -> dict[str, Any]:
         "without_shares": without_shares(contents),
         "unseen": unseen(contents),
         "yardstick": yardstick(),
+        "cheap_measures": cheap_measures(contents),
         "differ_in_size": differ_in_size(contents),
     }
 

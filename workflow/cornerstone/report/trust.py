@@ -13,6 +13,7 @@ from cornerstone.report.contents import Contents
 from cornerstone.scores import yardstick
 from cornerstone.shapley.estimators import ESTIMATORS
 from cornerstone.tables.audit import audit_finding, audited_rank
+from cornerstone.tables.cheap_measures import cheap_findings
 from cornerstone.tables.corrected import corrected_finding, corrected_rank
 
 EXACT, UNBIASED, MEASURED, UNKNOWN = "exact", "unbiased", "measured", "unknown"
@@ -87,6 +88,12 @@ def unseen(contents: Contents) -> list[Unseen]:
         Unseen(contents.titles.model(model), int(of["unseen"].sum()), int(of["sublayers"].sum()))
         for model, of in chosen.groupby("model", sort=False)
     ]
+
+
+def cheap_measures(contents: Contents) -> list[str]:
+    """A sentence per model on the cheap measure that agrees best with the values; none where nothing was measured."""
+    table = contents.tables.get("cheap_measures_agreement")
+    return [] if table is None else cheap_findings(table, contents.titles)
 
 
 def differ_in_size(contents: Contents) -> bool:

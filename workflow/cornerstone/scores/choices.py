@@ -6,7 +6,7 @@ infinity, a length is 1, and no choice is right.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,6 +49,20 @@ class ChoiceTable:
             self.coalitions[row]
             if self.own is None
             else tuple(np.flatnonzero(self.own[document, row]).tolist())
+        )
+
+    def some(self, places: np.ndarray) -> ChoiceTable:
+        """Of the documents at these places alone."""
+        return replace(
+            self,
+            documents=tuple(self.documents[place] for place in places),
+            loglikelihoods=self.loglikelihoods[:, places],
+            n_choices=self.n_choices[places],
+            lengths=self.lengths[places],
+            right=self.right[places],
+            greedy=self.greedy[:, places],
+            sizes=self.sizes[places],
+            own=None if self.own is None else self.own[places],
         )
 
     @property

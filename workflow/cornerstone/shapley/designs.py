@@ -72,6 +72,8 @@ class Design:
     coalitions: of a model with so many sublayers; raises CornerstoneError where there are too many. None where each
                 document has its own:
     for_each:   these, of documents by digest and occurrence.
+    is_listed:  whether its coalitions follow from results of the study, so that a file lists them for each document;
+                then it has neither of these.
     needs:      the settings without which there is no such design.
     has_pairs:  whether it holds all pairs of some distance, and not some by chance.
     when:       in which studies there is one, where that is not by the estimator.
@@ -82,6 +84,7 @@ class Design:
     about: str
     coalitions: Callable[[int, DesignSettings], list[Removed]] | None = None
     for_each: Callable[[int, DesignSettings, Sequence[DocumentId]], Sequence[list[Removed]]] | None = None
+    is_listed: bool = False
     needs: tuple[str, ...] = ()
     has_pairs: bool = False
     when: str | None = None
@@ -100,6 +103,8 @@ def coalitions_of(
     setting that the design needs, and for exact values of too many players.
     """
     chosen = DESIGNS[design]
+    if chosen.is_listed:
+        raise CornerstoneError(f"the coalitions of the design {design} are listed in a file: give them")
     missing = [name for name in chosen.needs if getattr(settings, name) is None]
     if missing:
         raise CornerstoneError(f"the design {design} needs {' and '.join(missing)}: give it")
@@ -249,5 +254,15 @@ DESIGNS.register(
         has_pairs=True,
         when="for models named in exact",
         order=60,
+    )
+)
+DESIGNS.register(
+    Design(
+        name="pruning",
+        about="for each half of the documents, the 1, 2, … least important sublayers removed together, by each ranking "
+        "of the other half",
+        is_listed=True,
+        when="where the configuration has pruning",
+        order=70,
     )
 )

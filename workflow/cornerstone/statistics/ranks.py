@@ -21,6 +21,18 @@ def mean_ranks(numbers: np.ndarray) -> np.ndarray:
     return (np.cumsum(counts) - (counts - 1) / 2)[place]
 
 
+def ranks_of_draws(draws: np.ndarray) -> np.ndarray:
+    """`mean_ranks` of each draw: of an array (n, draws) one of the same shape."""
+    return np.array([(draws < row).sum(axis=0) + ((draws == row).sum(axis=0) + 1) / 2 for row in draws])
+
+
+def spearman_of_ranks(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Spearman's rho of each draw, (draws,), of two arrays of ranks (n, draws), of which one may have one draw."""
+    one, other = (ranks - ranks.mean(axis=0) for ranks in (one, other))
+    norm = np.sqrt((one**2).sum(axis=0) * (other**2).sum(axis=0))
+    return np.divide((one * other).sum(axis=0), norm, out=np.full(norm.shape, np.nan), where=norm > 0)
+
+
 def kendall(one: np.ndarray, other: np.ndarray) -> float:
     """Kendall's tau-b of two arrays of shape (n,): concordant less discordant pairs, adjusted for ties."""
     signs = [np.sign(numbers[:, None] - numbers) for numbers in (one, other)]

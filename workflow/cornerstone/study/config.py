@@ -20,8 +20,14 @@ from cornerstone.shapley.coalitions import Removed
 from cornerstone.shapley.designs import DESIGNS, DesignSettings, typical_coalitions
 from cornerstone.shapley.estimators import ESTIMATORS, YARDSTICK
 from cornerstone.shapley.players import SUBLAYERS, Players, Setting, noun_of
+from cornerstone.shapley.removal_orders import (
+    chain,
+    deepest_removal,
+    greedy_coalitions,
+    random_removal_orders,
+)
 from cornerstone.system.errors import CornerstoneError, known_names
-from cornerstone.tables import TABLES
+from cornerstone.tables import TABLES, Part
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,19 @@ class TaskConfig:
 
 
 @dataclass(frozen=True)
+class PruningConfig:
+    """What pruning curves are made of.
+
+    most_removed:  the most sublayers removed together; None for half of a model's.
+    random_orders: how many. greedy: whether greedy removal is a ranking too.
+    """
+
+    most_removed: int | None
+    random_orders: int
+    greedy: bool
+
+
+@dataclass(frozen=True)
 class StudyConfig:
     """A whole configuration, checked, with every default filled; models and tasks in the order given."""
 
@@ -107,6 +126,8 @@ class StudyConfig:
     estimator: str
     exact: tuple[str, ...]
     corrected: bool
+    pruning: PruningConfig | None
+    cheap_measures: bool
     score: str
     extensions: tuple[str, ...]
     top_k: int
@@ -144,21 +165,33 @@ class StudyConfig:
 
     @property
     def table_files(self) -> tuple[str, ...]:
-        """ "shares.csv", "shares.md", …: the audit's only where exact values are worked out."""
-        tables = [
-            table
-            for table in TABLES
-            if (self.exact or not table.of_audit)
-            and (self.corrected or not table.of_corrected)
-            and (self.own_designs or not table.of_own)
-        ]
-        return tuple(file for table in tables for file in table.files)
+        """ "shares.csv", "shares.md", …: of the study's parts."""
+        return tuple(file for table in TABLES if table.part in self.parts for file in table.files)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts that the study has tables of."""
+        asked = {
+            Part.STUDY: True,
+            Part.AUDIT: self.exact,
+            Part.CORRECTED: self.corrected,
+            Part.OWN: self.own_designs,
+            Part.PRUNING: self.pruning,
+            Part.MEASURES: self.cheap_measures,
+        }
+        return tuple(part for part in Part if asked[part])
 
     @property
     def figures(self) -> dict[str, tuple[Figure, str]]:
         """Every figure of the study by its files' name without ending, with its model; see `figures_of`."""
         with_pairs = [model for model in self.model_names if self._has_pairs(model)]
-        return figures_of(self.model_names, exact=self.exact, with_pairs=with_pairs)
+        return figures_of(self.model_names, exact=self.exact, with_pairs=with_pairs, asked=self.asked)
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The keys of the configuration that ask for figures which other studies lack."""
+        asked = {"pruning": self.pruning, "cheap_measures": self.cheap_measures}
+        return tuple(key for key, value in asked.items() if value)
 
     def _has_pairs(self, model: str) -> bool:
         """Whether a model has two sublayers that are removed together."""
@@ -180,6 +213,36 @@ class StudyConfig:
         return tuple(design for design in DESIGNS.names if design in some - {"exact"})
 
     @property
+    def is_greedy(self) -> bool:
+        """Whether models are pruned by greedy removal too."""
+        return self.pruning is not None and self.pruning.greedy
+
+    def ranking_estimators(self, model: str) -> tuple[str, ...]:
+        """The estimators by whose values a model is pruned: those that need nothing more than it is evaluated with."""
+        some = [self.estimator, *self.judged_estimators, *((YARDSTICK,) * self.corrected)]
+        return tuple(dict.fromkeys((*some, *(("exact",) * (model in self.exact_models)))))
+
+    def ranking_settings(self, model: str) -> dict[str, Any]:
+        """What the rankings of a model depend on; see `rankings.RankingSettings`."""
+        return {
+            "score": self.score,
+            "estimators": list(self.ranking_estimators(model)),
+            "max_removed": self.max_removed,
+            "edges": self.edges,
+            "most_removed": self.pruning and self.pruning.most_removed,
+            "random_orders": self.pruning.random_orders if self.pruning else 0,
+            "seed": self.seed,
+        }
+
+    def ranking_designs(self, model: str) -> tuple[str, ...]:
+        """The designs that those estimators need."""
+        needed = {
+            "ablation",
+            *(d for name in self.ranking_estimators(model) for d in ESTIMATORS[name].designs),
+        }
+        return tuple(design for design in DESIGNS.names if design in needed)
+
+    @property
     def exact_models(self) -> tuple[str, ...]:
         """The models that are evaluated with all coalitions."""
         is_exact = "exact" in ESTIMATORS[self.estimator].designs
@@ -188,8 +251,8 @@ class StudyConfig:
     def designs_of(self, model: str) -> tuple[str, ...]:
         """The designs that the model is evaluated with, in the order of DESIGNS."""
         self.model(model)
-        exact = ("exact",) if model in self.exact_models else ()
-        return tuple(design for design in DESIGNS.names if design in (*self.shared_designs, *exact))
+        more = ("exact",) * (model in self.exact_models) + ("pruning",) * bool(self.pruning)
+        return tuple(design for design in DESIGNS.names if design in (*self.shared_designs, *more))
 
     @property
     def value_designs(self) -> tuple[str, ...]:
@@ -215,7 +278,8 @@ class StudyConfig:
     def table_evaluations(self) -> tuple[tuple[str, str, str], ...]:
         """The evaluations that tables are made from: not those of `exact`, nor per-document ones, unless the values
         come from them."""
-        special = {"exact", *(design.name for design in DESIGNS if design.for_each)} - {*self.value_designs}
+        some = {design.name for design in DESIGNS if design.for_each or design.is_listed}
+        special = {"exact", *some} - {*self.value_designs}
         return tuple(one for one in self.evaluations if one[2] not in special)
 
     @property
@@ -246,6 +310,15 @@ class StudyConfig:
 
     def unscorable_path(self, model: str, task: str) -> Path:
         return Path(self.results, "unscorable", model, f"{task}.json")
+
+    def orders_path(self, model: str, task: str) -> Path:
+        return Path(self.results, "rankings", model, f"{task}.json")
+
+    def greedy_path(self, model: str, task: str) -> Path:
+        return Path(self.results, "rankings", model, f"{task}.greedy.json")
+
+    def measures_path(self, model: str, task: str) -> Path:
+        return Path(self.results, "measures", model, f"{task}.parquet")
 
     def evaluation_path(self, model: str, task: str, design: str) -> Path:
         return Path(self.results, "evaluations", model, task, f"{design}.parquet")
@@ -285,7 +358,20 @@ class StudyConfig:
 
         players: of a model; a number means so many sublayers. Raises CornerstoneError where max_removed is beyond them.
         """
+        if DESIGNS[design].is_listed:
+            if isinstance(players, int):
+                return self._typical_pruning(players)
+            return [*map(players.spelled_out, self._typical_pruning(len(players)))]
         return typical_coalitions(design, players, self.design_settings(design))
+
+    def _typical_pruning(self, n_sublayers: int) -> list[Removed]:
+        """What a document is pruned by, as if all orders were random; where removal is greedy, with what that takes."""
+        pruning = self.pruning
+        most = deepest_removal(pruning.most_removed, n_sublayers)
+        count = pruning.random_orders + pruning.greedy + len(self.ranking_estimators(self.model_names[0]))
+        orders = random_removal_orders(n_sublayers, count, self.seed)
+        greedy = greedy_coalitions(n_sublayers, most) if pruning.greedy else []
+        return list(dict.fromkeys([*(c for order in orders for c in chain(order, most)), *greedy]))
 
     def document_limit(self, model: str, task: str) -> int | None:
         """How many of the task's documents this model is asked: the lowest of the limits; None for all."""

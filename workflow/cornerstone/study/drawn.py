@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cornerstone.figures import FIGURES, Context, Scope
+from cornerstone.measures import MEASURES
 from cornerstone.scores import SCORES
 from cornerstone.shapley.estimators import ESTIMATORS
 from cornerstone.shapley.players import noun_of
@@ -27,10 +28,12 @@ def drawn_from(study: StudyConfig, stem: str) -> list[str]:
 
 
 def drawn_by(study: StudyConfig, stem: str) -> list[Path]:
-    """The registered files that draw it: its own; for the audit's figure also every estimator's, for their looks."""
+    """The registered files that draw it: its own; for the audit's figure also every estimator's, for their looks, and
+    for that of cheap measures theirs."""
     figure, _ = study.figures[stem]
     estimators = ESTIMATORS.files if figure.scope is Scope.EXACT else []
-    return [FIGURES.file_of(figure.name), *SCORES.files, *estimators]
+    measures = MEASURES.files if figure.asked_by == "cheap_measures" else []
+    return [FIGURES.file_of(figure.name), *SCORES.files, *estimators, *measures]
 
 
 def settings_of(study: StudyConfig, stem: str) -> dict[str, Any]:

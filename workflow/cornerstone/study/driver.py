@@ -163,16 +163,23 @@ def set_aside_bad_results(study: StudyConfig, arguments: Sequence[str]) -> None:
     for model, task in product(study.model_names, study.task_names):
         set_aside_unless(read_unscorable, study.unscorable_path(model, task), dry_run=dry_run)
     for model, task, design in study.evaluations:
-        expected = Expected(
-            path=study.evaluation_path(model, task, design),
-            model=model,
-            task=task,
-            design=design,
-            manifest=study.manifest_path(model),
-            documents=study.documents_path(task),
-            may_leave_out=study.unscorable == "skip",
-        )
-        set_aside_if_bad(expected, dry_run=dry_run)
+        path = study.evaluation_path(model, task, design)
+        set_aside_if_bad(_expected(study, path, model, task, design), dry_run=dry_run)
+    for model, task in product(study.model_names, study.task_names) if study.cheap_measures else ():
+        path = study.measures_path(model, task)
+        set_aside_if_bad(_expected(study, path, model, task, None), dry_run=dry_run)
+
+
+def _expected(study: StudyConfig, path: Path, model: str, task: str, design: str | None) -> Expected:
+    return Expected(
+        path=path,
+        model=model,
+        task=task,
+        design=design,
+        manifest=study.manifest_path(model),
+        documents=study.documents_path(task),
+        may_leave_out=study.unscorable == "skip",
+    )
 
 
 def is_evaluated(study: StudyConfig, model: str, task: str, design: str) -> bool:

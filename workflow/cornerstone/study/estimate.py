@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 
@@ -155,7 +155,10 @@ def _estimate(
         coalitions = {design: study.coalitions_of(design, players) for design in names}
         own = [design for design in names if DESIGNS[design].for_each is not None]
         per_draw = {design: study.documents_per_draw if design in own else inf for design in names}
-        need = estimate_need(facts, model.dtype, [(coalitions[d], tokens(per_draw[d])) for d in names])
+        asked = [(coalitions[d], tokens(per_draw[d])) for d in names]
+        if study.cheap_measures:  # one pass of the full model, without logits, in which nothing is shared
+            asked.append(([()], replace(tokens(1), scored=0.0)))
+        need = estimate_need(facts, model.dtype, asked)
         by_draw = {}
         if own and any(size.shared for size in sizes.values()):
             for draw in sorted({*DRAWS, study.documents_per_draw}):

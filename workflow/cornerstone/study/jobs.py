@@ -16,8 +16,7 @@ from pathlib import Path
 
 from cornerstone.drawing.style import FORMATS
 from cornerstone.study.config import StudyConfig
-from cornerstone.tables import Table
-from cornerstone.tables.written import audit_tables, corrected_tables, own_tables, study_tables
+from cornerstone.tables import tables_of
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,11 @@ def evaluation_jobs(study: StudyConfig, model: str, task: str) -> Iterator[Job]:
     yield Job(f"evaluate/{name}", outputs, model, task)
     if model in study.exact_models:
         yield Job(f"evaluate_exact/{name}", (study.evaluation_path(model, task, "exact"),), model, task)
+    if study.pruning:
+        if study.is_greedy:
+            yield Job(f"rank_greedily/{name}", (study.greedy_path(model, task),), model, task)
+        yield Job(f"rank_sublayers/{name}", (study.orders_path(model, task),))
+        yield Job(f"evaluate_pruning/{name}", (study.evaluation_path(model, task, "pruning"),), model, task)
 
 
 def _inputs(study: StudyConfig) -> Iterator[Job]:
@@ -83,12 +87,18 @@ def _inputs(study: StudyConfig) -> Iterator[Job]:
 def _evaluations(study: StudyConfig) -> Iterator[Job]:
     for model, task in product(study.model_names, study.task_names):
         yield from evaluation_jobs(study, model, task)
+    for model in study.model_names if study.cheap_measures else ():
+        outputs = tuple(study.measures_path(model, task) for task in study.task_names)
+        yield Job(f"measure/{model}", outputs)
 
 
 def _values(study: StudyConfig) -> Iterator[Job]:
     of_all = list(product(study.model_names, study.task_names))
     yield from _csv_jobs(study, "estimate_values", ["values"], of_all)
     yield from _csv_jobs(study, "removal_effects", ["ablation", "joint", "interactions", "agreement"], of_all)
+    for model in study.model_names if study.pruning else ():
+        curves = (Path(study.results, "pruning", model, f"{task}.csv") for task in study.task_names)
+        yield Job(f"pruning_curves/{model}", (*curves, Path(study.results, "pruning_areas", f"{model}.csv")))
     exact = list(product(study.exact, study.task_names))
     yield from _csv_jobs(study, "audit_estimators", ["audit", "audit_positions"], exact)
 
@@ -105,17 +115,9 @@ def _csv_jobs(
 
 
 def _tables(study: StudyConfig) -> Iterator[Job]:
-    yield _table_job(study, "tables", study_tables())
-    if study.exact:
-        yield _table_job(study, "audit_tables", audit_tables())
-    if study.corrected:
-        yield _table_job(study, "corrected_table", corrected_tables())
-    if study.own_designs:
-        yield _table_job(study, "interaction_indices", own_tables())
-
-
-def _table_job(study: StudyConfig, rule: str, tables: Iterable[Table]) -> Job:
-    return Job(rule, tuple(Path(study.results, "tables", name) for table in tables for name in table.files))
+    for part in study.parts:
+        names = (name for table in tables_of(part) for name in table.files)
+        yield Job(part.rule, tuple(Path(study.results, "tables", name) for name in names))
 
 
 def _pages(study: StudyConfig) -> Iterator[Job]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cornerstone.figures import reserved_model_names
-from cornerstone.shapley.players import Setting, mistake_in
+from cornerstone.shapley.players import SUBLAYERS, Setting, mistake_in
 from cornerstone.study.places import place_mistakes
 from cornerstone.study.schema import PATTERN_PHRASES
 from cornerstone.system.errors import UNWRITABLE, known_names, shortened, shown
@@ -78,6 +78,11 @@ def study_mistakes(filled: dict[str, Any]) -> Iterator[str]:
             yield f"models.{name}: this name is reserved for another figure; choose another"
     yield from place_mistakes(filled)
     yield from _players_mistakes(filled["players"])
+    if filled["cheap_measures"] and filled["players"] != SUBLAYERS:
+        yield (
+            f"cheap_measures is true, and players is {shown(filled['players'])}: these measures are of sublayers and "
+            "blocks; leave out one of the two"
+        )
     for where, names in (("shards.", filled["shards"]), ("exact: ", filled["exact"])):
         for name in map(shortened, [name for name in names if name not in filled["models"]]):
             yield f"{where}{name} is not a model of this study: it has {known_names(name, filled['models'])}"

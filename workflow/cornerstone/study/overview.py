@@ -8,7 +8,7 @@ Llama3 8B     done    41 %      –       share of the (coalition × document) p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,11 @@ from cornerstone.documents.unscorable import read_unscorable
 from cornerstone.evaluations.evaluation import players_in, read_evaluation_metadata
 from cornerstone.evaluations.identity import agrees, known_identity
 from cornerstone.evaluations.parts import parts_folder, saved_pairs, work_in
+from cornerstone.evaluations.removal_orders import read_orders
 from cornerstone.models.facts import labels_of_folder
 from cornerstone.models.manifest import read_manifest
-from cornerstone.shapley.designs import coalitions_of
+from cornerstone.shapley.coalitions import ForEach
+from cornerstone.shapley.designs import DESIGNS, coalitions_of
 from cornerstone.shapley.players import Players, players_of
 from cornerstone.study.config import StudyConfig
 from cornerstone.system.errors import CornerstoneError
@@ -97,19 +99,38 @@ def pairs_by_design(study: StudyConfig, model: str, task: str) -> dict[str, Pair
     for design in coalitions:
         output = study.evaluation_path(model, task, design)
         parts = parts_folder(output)
-        wanted = len(coalitions[design]) * len(documents)
-        rows = len(coalitions[design]) * sum(len(document.requests) for document in documents)
+        listed = _listed(study, model, task, design, documents, players)
+        counts = [len(own) for own in listed.of] if listed else [len(coalitions[design])] * len(documents)
+        wanted = sum(counts)
+        rows = sum(count * len(one.requests) for count, one in zip(counts, documents, strict=True))
         if _is_whole(output, known, document_set.digest, rows, players):
             done = wanted
         else:
             settings = study.design_settings(design)
             limited = document_set.documents[: study.document_limit(model, task)]
             ids = draw_ids(limited, drawn_together(limited, settings.documents_per_draw))
-            asked = coalitions_of(design, players, settings, [ids[one.index] for one in documents])
+            asked = listed or (
+                coalitions[design]
+                if DESIGNS[design].is_listed
+                else coalitions_of(design, players, settings, [ids[one.index] for one in documents])
+            )
             done = saved_pairs(parts, is_ours, asked, prompts)
         work = work_in(parts, is_ours)
         pairs[design] = Pairs(done, wanted, work.seconds / work.pairs if work.pairs else None)
     return pairs
+
+
+def _listed(
+    study: StudyConfig, model: str, task: str, design: str, documents: Sequence[Document], players: Players
+) -> ForEach | None:
+    """The coalitions, in sublayers, that a file lists for these documents; None for other designs, and before it is
+    there."""
+    path = study.orders_path(model, task)
+    if not DESIGNS[design].is_listed or not path.exists():
+        return None
+    of_documents = read_orders(path).of_documents()
+    asked = (of_documents.get(document.index, []) for document in documents)
+    return ForEach([[*map(players.spelled_out, own)] for own in asked])
 
 
 def _scorable(study: StudyConfig, model: str, task: str, documents: tuple[Document, ...]) -> list[Document]:

@@ -17,6 +17,7 @@ from cornerstone.models.folder import check_model_folder
 from cornerstone.shapley.coalitions import check_max_removed
 from cornerstone.shapley.designs import check_exact
 from cornerstone.shapley.players import players_of
+from cornerstone.shapley.removal_orders import deepest_removal
 from cornerstone.study.config import ModelConfig, StudyConfig, TaskConfig
 from cornerstone.study.targets import RESULT_FOLDERS
 from cornerstone.system.errors import CornerstoneError, shortened, shown
@@ -76,6 +77,8 @@ def check_models(study: StudyConfig) -> None:
             check_max_removed(len(players), study.max_removed, players.noun)
             if "exact" in study.designs_of(model.name):
                 check_exact(len(players), players.noun)
+            if study.pruning:
+                deepest_removal(study.pruning.most_removed, len(players), players.noun)
         except CornerstoneError as error:
             raise CornerstoneError(f"models.{model.name}: {error}") from error
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from cornerstone.study.config import ModelConfig, Resources, StudyConfig, TaskConfig
+from cornerstone.study.config import ModelConfig, PruningConfig, Resources, StudyConfig, TaskConfig
 from cornerstone.study.mistakes import study_mistakes, unreadable_values
 from cornerstone.study.schema import NAME_PHRASE, fill_defaults, read_texts, schema, schema_mistakes
 from cornerstone.system.errors import CornerstoneError
@@ -46,6 +46,7 @@ def resolve(raw: Mapping[str, Any], expand_group: ExpandGroup | None = None) -> 
     filled["results"] = posixpath.normpath(filled["results"])  # as Snakemake would name targets in it
     filled["exact"] = tuple(dict.fromkeys(filled["exact"]))
     filled["extensions"] = tuple(dict.fromkeys(filled["extensions"]))
+    filled["pruning"] = filled["pruning"] and PruningConfig(**filled["pruning"])
     return StudyConfig(
         **{key: value for key, value in filled.items() if key not in ("models", "tasks")},
         models=tuple(_model(name, keys) for name, keys in filled["models"].items()),

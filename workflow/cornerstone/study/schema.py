@@ -174,6 +174,8 @@ def fill_defaults(raw: dict[str, Any]) -> dict[str, Any]:
 def _filled(value: Any, rule: dict[str, Any]) -> Any:
     rule = _definition(rule)
     if "properties" in rule:
+        if value is None and rule["default"] is None:
+            return None
         given = value or {}
         return {
             key: _filled(given.get(key, _definition(inner)["default"]), inner)

@@ -93,7 +93,13 @@ def _print_models(models: UnusedModels) -> None:
 
 def unused_results(studies: Sequence[StudyConfig]) -> list[Unused]:
     """What none of these studies uses, all of which have one folder of results."""
-    return [*_evaluations(studies), *_parts(studies), *_documents(studies), *_manifests(studies)]
+    return [
+        *_evaluations(studies),
+        *_parts(studies),
+        *_measures(studies),
+        *_documents(studies),
+        *_manifests(studies),
+    ]
 
 
 def _evaluations(studies: Sequence[StudyConfig]) -> Iterator[Unused]:
@@ -111,6 +117,20 @@ def _evaluations(studies: Sequence[StudyConfig]) -> Iterator[Unused]:
                 yield from _unused_files(task, (".parquet", ".shards"), designs, noun)
             else:
                 yield Unused((task,), f"no study has the task {task.name} for {model.name}")
+
+
+def _measures(studies: Sequence[StudyConfig]) -> Iterator[Unused]:
+    """Cheap measures of a model or a task that no study has them of; and those set aside."""
+    used: dict[str, set[str]] = {}
+    for study in studies:
+        for model in study.model_names if study.cheap_measures else ():
+            used.setdefault(model, set()).update(study.task_names)
+    for folder in filter(Path.is_dir, _entries(Path(studies[0].results, "measures"))):
+        if folder.name in used:
+            noun = f"task {{}} for {folder.name}"
+            yield from _unused_files(folder, (".parquet",), used[folder.name], noun)
+        else:
+            yield Unused((folder,), f"no study has cheap measures of the model {folder.name}")
 
 
 def _documents(studies: Sequence[StudyConfig]) -> Iterator[Unused]:

@@ -60,6 +60,8 @@ def _check_figure(study: StudyConfig, name: str) -> None:
     if stem not in study.figures:
         if figure.scope is Scope.EXACT:
             raise CornerstoneError(f"there is no figure {stem}: name {model} in the configuration's exact")
+        if figure.asked_by is not None and figure.asked_by not in study.asked:
+            raise CornerstoneError(f"there is no figure {stem}: give {figure.asked_by} in the configuration")
         raise CornerstoneError(NO_PAIRS)
 
 
@@ -81,6 +83,29 @@ def _check_exact_csv(study: StudyConfig, path: str) -> None:
         raise CornerstoneError(f"there is no audit of {model}: name it in the configuration's exact")
 
 
+def _check_pruning_csv(study: StudyConfig, path: str) -> None:
+    _check_model_task_csv(study, path)
+    _check_pruning(study)
+
+
+def _check_pruning_areas(study: StudyConfig, path: str) -> None:
+    (model,) = _split_result(path, "{model}.csv", ".csv", parts=1)
+    study.model(model)
+    _check_pruning(study)
+
+
+def _check_orders(study: StudyConfig, path: str) -> None:
+    model, task = _split_result(path, "{model}/{task}.json", ".json", parts=2)
+    study.model(model)
+    study.task(task.removesuffix(".greedy"))
+    _check_pruning(study)
+
+
+def _check_pruning(study: StudyConfig) -> None:
+    if study.pruning is None:
+        raise CornerstoneError("nothing is pruned: give pruning: {} in the configuration")
+
+
 def _check_evaluation(study: StudyConfig, path: str) -> None:
     model, task, design = _split_result(path, "{model}/{task}/{design}.parquet", ".parquet", parts=3)
     study.model(model)
@@ -96,6 +121,14 @@ def _when_there_is(design: str) -> str:
         return ""
     takers = [estimator.name for estimator in choosable() if design in estimator.designs]
     return f", {design} {DESIGNS[design].when or 'with estimator: ' + ' or '.join(takers)}"
+
+
+def _check_measures(study: StudyConfig, path: str) -> None:
+    model, task = _split_result(path, "{model}/{task}.parquet", ".parquet", parts=2)
+    study.model(model)
+    study.task(task)
+    if not study.cheap_measures:
+        raise CornerstoneError("there are no cheap measures: set cheap_measures: true in the configuration")
 
 
 def _check_documents(study: StudyConfig, path: str) -> None:
@@ -131,10 +164,14 @@ _FOLDER_CHECKS = {
     "ablation": _check_model_task_csv,
     "joint": _check_model_task_csv,
     "agreement": _check_model_task_csv,
+    "pruning": _check_pruning_csv,
+    "pruning_areas": _check_pruning_areas,
+    "rankings": _check_orders,
     "audit": _check_exact_csv,
     "audit_positions": _check_exact_csv,
     "interactions": _check_model_task_csv,
     "evaluations": _check_evaluation,
+    "measures": _check_measures,
     "documents": _check_documents,
     "unscorable": _check_unscorable,
     "models": _check_manifest,

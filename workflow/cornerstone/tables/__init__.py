@@ -2,7 +2,7 @@
 
     TABLES["shares"].make(results)                              # the rows of tables/shares.csv
     TABLES["shares"].sections(rows, View(titles, score))        # what shares.md and the report show
-    [table.name for table in TABLES if not table.of_audit]      # every table of a study, in order
+    [table.name for table in tables_of(Part.STUDY)]             # every table that all studies have, in order
 
 A module of this package, or a user's own file, registers a `Table` with everything that belongs to it. Nothing else
 names it. `written` writes the files.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import pandas as pd
@@ -46,20 +47,33 @@ class View:
     score: Score
 
 
+class Part(Enum):
+    """Tables that one rule makes together, in those studies that ask for them."""
+
+    STUDY = "tables", ""
+    AUDIT = "audit_tables", "with models named in `exact`"
+    CORRECTED = "corrected_table", "with `corrected: true`"
+    MEASURES = "cheap_measures", "with `cheap_measures: true`"
+    PRUNING = "pruning_tables", "with `pruning`"
+    OWN = "interaction_indices", "with per-document coalitions"
+
+    def __init__(self, rule: str, when: str) -> None:
+        """rule: by its name. when: in which studies, for docs/results.md."""
+        self.rule, self.when = rule, when
+
+
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """A table.
 
     name:      of its files.
     about:     what it holds, for the list in docs/results.md.
-    make:      its rows, as they are written to {name}.csv: of `values.results.Results`, or of `tables.audit.Audits` if
-               it is the audit's.
+    make:      its rows, as they are written to {name}.csv, of what its part is made of: `values.results.Results`,
+               `tables.audit.Audits`, `tables.corrected.Judged`, `tables.interaction_indices.Indices`,
+               `tables.cheap_measures.Measured`, `tables.pruning.Curves`.
     sections:  from the rows, as they are read from {name}.csv, to what people read. None where there is no {name}.md.
     is_folded: whether the report shows it only to those who open it.
-    of_audit:  whether it is made where the exact values of a model are worked out, from the audits.
-    of_corrected: whether it is made where the configuration says `corrected`, from `tables.corrected.Judged`.
-    of_own:    whether it is made where documents have coalitions of their own, from
-               `tables.interaction_indices.Indices`.
+    part:      by which rule it is made, and so in which studies.
     order:     its place among the tables.
     """
 
@@ -68,9 +82,7 @@ class Table:
     make: Callable[[Any], pd.DataFrame]
     sections: Callable[[pd.DataFrame, View], list[Section]] | None
     is_folded: bool
-    of_audit: bool = False
-    of_corrected: bool = False
-    of_own: bool = False
+    part: Part = Part.STUDY
     order: float = LAST
 
     def laid_out(self, rows: pd.DataFrame, view: View) -> list[Section]:
@@ -85,3 +97,8 @@ class Table:
 
 
 TABLES: Registry[Table] = Registry("table", "cornerstone.tables")
+
+
+def tables_of(part: Part) -> list[Table]:
+    """The tables of a part, in order."""
+    return [table for table in TABLES if table.part is part]

@@ -17,7 +17,7 @@ from cornerstone.scores import Score, yardstick
 from cornerstone.scores.unit import POINTS, percent
 from cornerstone.shapley.estimators import ESTIMATORS, OWN, Settings, audited
 from cornerstone.system.text import counted, listed
-from cornerstone.tables import TABLES, Section, Table, View
+from cornerstone.tables import TABLES, Part, Section, Table, View
 from cornerstone.values.audit_summary import NUMBER, OWN_SEEDS, SEEDS, WORK, audit_summary, usual
 from cornerstone.values.titles import Titles
 
@@ -188,7 +188,7 @@ TABLES.register(
         make=lambda audits: audit_summary(audits.games).assign(unit=POINTS.in_files),
         sections=summary_sections,
         is_folded=True,
-        of_audit=True,
+        part=Part.AUDIT,
         order=160,
     )
 )
@@ -199,7 +199,7 @@ TABLES.register(
         make=lambda audits: audits.games,
         sections=games_sections,
         is_folded=True,
-        of_audit=True,
+        part=Part.AUDIT,
         order=170,
     )
 )
@@ -210,7 +210,7 @@ TABLES.register(
         make=lambda audits: audits.positions,
         sections=None,
         is_folded=True,
-        of_audit=True,
+        part=Part.AUDIT,
         order=180,
     )
 )

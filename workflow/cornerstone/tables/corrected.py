@@ -13,7 +13,7 @@ from cornerstone.scores import Score
 from cornerstone.scores.unit import POINTS, percent
 from cornerstone.shapley.estimators import ESTIMATORS, YARDSTICK
 from cornerstone.system.text import counted
-from cornerstone.tables import TABLES, Section, Table, View
+from cornerstone.tables import TABLES, Part, Section, Table, View
 from cornerstone.tables.text import prose
 from cornerstone.values.corrected import judged_table
 from cornerstone.values.titles import Titles
@@ -93,7 +93,7 @@ TABLES.register(
         make=lambda judged: judged_table(judged.rows).assign(unit=POINTS.in_files),
         sections=corrected_sections,
         is_folded=True,
-        of_corrected=True,
+        part=Part.CORRECTED,
         order=155,
     )
 )
@@ -104,7 +104,7 @@ TABLES.register(
         make=lambda judged: judged.rows,
         sections=None,
         is_folded=True,
-        of_corrected=True,
+        part=Part.CORRECTED,
         order=156,
     )
 )

@@ -11,7 +11,7 @@ import pandas as pd
 
 from cornerstone.scores import Score
 from cornerstone.scores.unit import Unit
-from cornerstone.tables import TABLES, Section, Table, View
+from cornerstone.tables import TABLES, Part, Section, Table, View
 from cornerstone.tables.text import prose
 from cornerstone.values.titles import Titles
 
@@ -79,7 +79,7 @@ TABLES.register(
         make=lambda indices: indices.rows,
         sections=index_sections,
         is_folded=True,
-        of_own=True,
+        part=Part.OWN,
         order=115,
     )
 )

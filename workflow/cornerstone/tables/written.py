@@ -1,6 +1,6 @@
 """The files of the tables: {name}.csv with the numbers, and {name}.md as people read them.
 
-write_tables(study_tables(), results, Path("results/tables"))
+write_tables(tables_of(Part.STUDY), results, Path("results/tables"))
 read_table(Path("results/tables/shares.csv"))
 """
 
@@ -11,36 +11,20 @@ from pathlib import Path
 
 import pandas as pd
 
-from cornerstone.tables import TABLES, Table, View
+from cornerstone.tables import Table, View
 from cornerstone.tables.audit import Audits
+from cornerstone.tables.cheap_measures import Measured
 from cornerstone.tables.corrected import Judged
 from cornerstone.tables.interaction_indices import Indices
+from cornerstone.tables.pruning import Curves
 from cornerstone.tables.text import markdown
 from cornerstone.values.results import Results
 from cornerstone.values.rows import write_csv
 
 
-def study_tables() -> list[Table]:
-    """Those that every study has, in order."""
-    return [table for table in TABLES if not (table.of_audit or table.of_corrected or table.of_own)]
-
-
-def audit_tables() -> list[Table]:
-    """Those of the audit, in order."""
-    return [table for table in TABLES if table.of_audit]
-
-
-def corrected_tables() -> list[Table]:
-    """Those of estimates compared with corrected values."""
-    return [table for table in TABLES if table.of_corrected]
-
-
-def own_tables() -> list[Table]:
-    """Those from per-document coalitions."""
-    return [table for table in TABLES if table.of_own]
-
-
-def write_tables(tables: Iterable[Table], source: Results | Audits | Judged | Indices, folder: Path) -> None:
+def write_tables(
+    tables: Iterable[Table], source: Results | Audits | Judged | Indices | Measured | Curves, folder: Path
+) -> None:
     """Write {folder}/{name}.csv of each table, and {name}.md, the text of that file, of each that has one."""
     view = View(source.titles, source.score)
     for table in tables:

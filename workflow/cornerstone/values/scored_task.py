@@ -6,8 +6,8 @@ evaluation + documents -> ChoiceTable: log-likelihoods (coalitions × documents 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from cornerstone.scores.choices import ChoiceTable
 from cornerstone.shapley.coalitions import Removed, parse_removed
 from cornerstone.shapley.designs import DESIGNS
 from cornerstone.shapley.document_games import DocumentGames
-from cornerstone.shapley.players import Players, one_each
+from cornerstone.shapley.players import Players
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.own_games import games_of_pairs
 from cornerstone.values.score_matrix import Scores, score_matrix, scores_of, stack
@@ -51,6 +51,28 @@ class EvaluatedTask:
     @property
     def output_type(self) -> str:
         return self.designs[0].output_type
+
+    @property
+    def documents(self) -> tuple[int, ...]:
+        """Their indices."""
+        return self.designs[0].documents
+
+    @property
+    def drawn_together(self) -> tuple[tuple[int, ...], ...]:
+        """The documents by index, those together that have the same coalitions where others have their own."""
+        known = set(self.documents)
+        units = (tuple(index for index in unit if index in known) for unit in self.units)
+        return tuple(filter(None, units)) or tuple((index,) for index in self.documents)
+
+    def some(self, documents: Collection[int]) -> EvaluatedTask:
+        """Of these documents alone, by index; all of a unit or none."""
+        wanted = set(documents)
+
+        def chosen(table: ChoiceTable) -> ChoiceTable:
+            return table.some(np.flatnonzero([index in wanted for index in table.documents]))
+
+        own = None if self.own is None else chosen(self.own)
+        return replace(self, designs=tuple(map(chosen, self.designs)), own=own)
 
     def metric(self, score: str) -> str:
         """The score that the configuration's means here. Raises CornerstoneError where the task has none."""
@@ -93,15 +115,14 @@ def read_choices(evaluations: Sequence[Path], documents: Path) -> EvaluatedTask:
     """
     read = [read_or_set_aside(path) for path in evaluations]
     document_set = read_documents(documents)
-    of = {(each.model, each.task, each.players or one_each(each.sublayers)) for each in read}
+    of = {(each.model, each.task, each.players or each.sublayers) for each in read}
     if len(of) != 1:
         raise CornerstoneError(
             f"evaluations of more than one model or task: {sorted((m, t) for m, t, _ in of)}"
         )
-    players = next(iter(of))[2]
     own = [evaluation for evaluation in read if DESIGNS[evaluation.design].for_each is not None]
     shared = [evaluation for evaluation in read if evaluation not in own]
-    asked = document_set.documents, document_set.output_type, players
+    asked = document_set.documents, document_set.output_type, read[0].players
     some = [evaluation for evaluation in shared if len(evaluation.table)]  # max_removed: 1 has no windows
     return EvaluatedTask(
         *of.pop(),
@@ -139,10 +160,10 @@ def _games(evaluated: EvaluatedTask, metric: str, scores: Scores) -> DocumentGam
     known = [stack([scores_of(choices, measure) for choices in evaluated.designs]) for measure in measures]
     own = {measure: score_matrix(evaluated.own, measure) for measure in measures}
     games = games_of_pairs(evaluated.own.own, own[metric].T, known, [own[measure].T for measure in measures])
-    return games.of_units(_places(evaluated.units, scores.documents)) if evaluated.units else games
+    return games.of_units(places_of_units(evaluated.units, scores.documents)) if evaluated.units else games
 
 
-def _places(units: Iterable[tuple[int, ...]], documents: Sequence[int]) -> list[list[int]]:
+def places_of_units(units: Iterable[tuple[int, ...]], documents: Sequence[int]) -> list[list[int]]:
     """The units by the places of their documents among these, without those that are not there."""
     place = {index: place for place, index in enumerate(documents)}
     places = [[place[index] for index in unit if index in place] for unit in units]
