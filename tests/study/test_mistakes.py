@@ -88,6 +88,7 @@ MISTAKES = [
         a_study(players={"a, b": "Attn 0", "c": "FFN 0"}),
         "players has the name 'a, b': use up to 40 characters",
     ),
+    (a_study(players="blocks", cheap_measures=True), "cheap_measures is true, and players is 'blocks'"),
     (a_study(exact=["other"]), "exact: other is not a model of this study: it has mine"),
     (
         a_study(tasks={"mmlu": {"group": "mmlu"}}),

@@ -8,6 +8,7 @@ import pytest
 
 from cornerstone.documents.document import Document, DocumentSet, Request, digest_documents, write_documents
 from cornerstone.evaluations.evaluation import Evaluation
+from cornerstone.models.facts import SublayerWeights
 from cornerstone.models.kinds import kinds_of
 from cornerstone.shapley.coalitions import removed_text
 from cornerstone.shapley.players import players_of
@@ -17,6 +18,8 @@ from cornerstone.values.ablation import ablation_effects
 from cornerstone.values.estimates import estimate_values
 from cornerstone.values.interactions import pair_interactions
 from cornerstone.values.joint import joint_effects
+from cornerstone.values.pruning import read_pruned
+from cornerstone.values.rankings import RankingSettings, removal_orders
 from cornerstone.values.scored_task import read_choices
 from written_evaluations import write_evaluation
 
@@ -138,6 +141,29 @@ def test_evaluations_of_different_players_do_not_go_together(tmp_path):
     other, _ = write_game(tmp_path, "2 blocks", "ablation", [(), (0,), (1,), (2,)])
     with pytest.raises(CornerstoneError, match="evaluations of more than one"):
         read_choices([one, other], documents)
+
+
+def test_a_model_is_pruned_by_players(tmp_path):
+    """All coalitions are there, so every order's are: its curve is the mean score along it."""
+    evaluation, documents = write_game(tmp_path, SETS)
+    settings = RankingSettings("logprob", ["exact", "leave_one_out"], max_removed=1, most_removed=2)
+    orders = removal_orders(read_choices([evaluation], documents), settings)
+    assert orders.labels == tuple(SETS)
+    weights = SublayerWeights(
+        {label: 10 + n for n, label in enumerate(SUBLAYERS)}, dict.fromkeys(SUBLAYERS, 1.0), 500, 20.0
+    )
+    players = players_of(SETS, SUBLAYERS)
+    pruned = read_pruned(evaluation, documents, orders, weights.of_players(players), "logprob", str)
+    sets = [(8, 9, 10, 11), (0, 2), (1, 3)]
+    sizes = [18 + 19 + 20 + 21, 10 + 12, 11 + 13]
+    for name in orders.orders:
+        for half, found_on in ((0, 1), (1, 0)):
+            order = orders.orders[name][found_on]
+            gone = tuple(sorted(sets[order[0]] + sets[order[1]]))
+            own = [log_probability(gone, document) for document in orders.halves[half]]
+            np.testing.assert_allclose(pruned.scores[name][2, pruned.half == half], own)
+            parts = pruned.removed_part(name, "numbers")[half]
+            np.testing.assert_allclose(parts, np.cumsum([0, sizes[order[0]], sizes[order[1]]]) / 500)
 
 
 def test_a_player_of_one_kind_looks_like_it_and_others_like_what_they_are():
