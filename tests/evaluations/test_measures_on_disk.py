@@ -88,10 +88,15 @@ def test_other_measures_or_another_version_of_them_are_measured_anew(path, monke
     assert set_aside_if_bad(expected).name == "piqa.parquet.rejected"
 
 
-def test_measures_with_a_column_less_are_measured_anew(path, monkeypatch):
-    fewer = SimpleNamespace(names=MEASURES.names[:-1])
-    monkeypatch.setattr("cornerstone.evaluations.measures.MEASURES", fewer)
-    assert "its columns are document, part, number" in message_of(read_measures, path)
+def test_a_file_without_a_measure_is_made_anew_and_one_with_more_is_read(path, monkeypatch):
+    """A user's own measure is registered where its file was run, and not in every job that reads."""
+    *fewer, last = MEASURES.names
+    for names, reason in (([*fewer, last, "own"], "it lacks own"), (fewer, None)):
+        monkeypatch.setattr("cornerstone.evaluations.measures.MEASURES", SimpleNamespace(names=names))
+        if reason:
+            assert reason in message_of(read_measures, path)
+        else:
+            assert last in read_measures(path).sublayers
 
 
 @pytest.mark.parametrize(("model", "task"), [("other", "piqa"), ("small", "boolq")])

@@ -86,7 +86,7 @@ def test_captions_are_of_the_score_the_estimator_and_what_was_measured():
 
 
 def test_the_figures_of_a_study_are_those_of_its_models_in_the_order_of_the_report():
-    found = figures_of(["one", "two"], exact=["two"], with_pairs=["two"], asked=["cheap_measures"])
+    found = figures_of(["one", "two"], exact=["two"], with_pairs=["two"], asked=["cheap_measures", "pruning"])
     orders = [figure.order for figure, _ in found.values()]
     assert orders == sorted(orders)
     for figure in FIGURES:
@@ -98,11 +98,12 @@ def test_the_figures_of_a_study_are_those_of_its_models_in_the_order_of_the_repo
     assert all(stem == figure.pattern.format(model=model) for stem, (figure, model) in found.items())
 
 
-def test_a_study_without_cheap_measures_has_no_figure_of_them():
-    found = figures_of(["one"], exact=["one"], with_pairs=["one"])
-    assert {figure.name for figure in FIGURES} - {figure.name for figure, _ in found.values()} == {
-        "cheap_measures"
-    }
+def test_a_study_has_the_figures_that_it_asks_for():
+    found = figures_of(["one"], exact=["one"], with_pairs=["one"], asked=["pruning"])
+    drawn = {figure.name for figure, _ in found.values()}
+    assert {"pruning", "pruningoperations"} < drawn
+    asked_for = {figure.name for figure in FIGURES if figure.asked_by not in (None, "pruning")}
+    assert {figure.name for figure in FIGURES} - drawn == asked_for
 
 
 def test_a_files_name_tells_figure_and_model():

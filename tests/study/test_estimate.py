@@ -48,6 +48,10 @@ def test_headers_tell_the_operations_that_the_loaded_model_does(tmp_path, model_
     assert facts.width * facts.vocabulary == model.network.get_output_embeddings().weight.numel()
     assert 2 * facts.width * facts.vocabulary == head_flops(model)
     assert facts.numbers >= sum(p.numel() for p in model.network.parameters())
+    in_blocks = sum(p.numel() for block in model.blocks for p in block.module.parameters())
+    assert facts.block_bytes * len(model.blocks) == pytest.approx(
+        facts.disk_bytes * in_blocks / facts.numbers
+    )
 
 
 @pytest.mark.parametrize("model_id", ["meta-llama/Meta-Llama-3-8B", "EleutherAI/pythia-160m"])
@@ -93,6 +97,7 @@ def test_operations_are_the_least_work_of_both_designs_and_the_heads_logits():
         active_numbers=400.0,
         disk_bytes=1,
         missing_bytes=1,
+        block_bytes=0.2,
     )
     tokens = Tokens(10.0, 3.0) + Tokens(5.0, 1.0)
     need = estimate_need(facts, "bfloat16", [(ablation(4), tokens), (windows(4, 2), tokens)])
@@ -113,7 +118,7 @@ def test_of_local_documents_the_scored_tokens_are_counted():
 
 
 def test_a_study_without_a_known_task_needs_no_operations():
-    facts = ModelFacts(("Attn 0", "FFN 0", "Attn 1", "FFN 1"), 8, 30, 500, 400.0, 1, 1)
+    facts = ModelFacts(("Attn 0", "FFN 0", "Attn 1", "FFN 1"), 8, 30, 500, 400.0, 1, 1, 0.0)
     assert estimate_need(facts, "float32", [(ablation(4), Tokens(0, 0))]).operations == 0
 
 

@@ -77,6 +77,7 @@ def in_use():
         *("evaluations/tiny/boolq/ablation.parquet", "evaluations/tiny/boolq/.windows.parquet.1.tmp"),
         *("documents/boolq.parquet", "documents/boolq.parquet.edits", "models/tiny.json"),
         *(f"models/{KEPT_DIGESTS}", "models/.download.lock", "values/tiny/boolq.csv", "notes.txt"),
+        "pruned/tiny/values-4/model.safetensors",
     )
 
 
@@ -100,6 +101,7 @@ def test_what_is_configured_no_more_is_listed_with_sizes_and_reasons(stale):
         "evaluations/tiny/boolq/pairs.shards/1-of-2.json",
     )
     make("documents/piqa.parquet", "documents/piqa.parquet.edits", "models/old.json")
+    make("pruned/old/values-4/model.safetensors", "pruned/tiny/.values-5.tmp/model.safetensors")
     said = stale()
     boolq = "results/evaluations/tiny/boolq"
     assert removed_by(said) == {
@@ -110,6 +112,7 @@ def test_what_is_configured_no_more_is_listed_with_sizes_and_reasons(stale):
             "results/documents/piqa.parquet.edits",
             "results/models/old.json",
         ),
+        *("results/pruned/old", "results/pruned/tiny/.values-5.tmp"),
     }
     lines = [line.strip() for line in said.splitlines()]
     assert "1.2 MB  results/evaluations/old  (no study has the model old)" in lines
@@ -119,6 +122,7 @@ def test_what_is_configured_no_more_is_listed_with_sizes_and_reasons(stale):
     )
     assert "2 kB  results/documents/piqa.parquet and 1 more  (no study has the task piqa)" in lines
     assert "1 kB  results/models/old.json  (no study has the model old)" in lines
+    assert "1 kB  results/pruned/tiny/.values-5.tmp  (left by a job that was killed)" in lines
     assert "5.21 MB  in all. To remove them:" in lines
 
 

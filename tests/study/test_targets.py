@@ -24,12 +24,14 @@ GOOD_TARGETS = [
     "results/unscorable/llama3_8b/boolq.json",
     "results/unscorable/llama3_8b.json",
     "results/report.html",
+    "results/pruned/llama3_8b/values-4",
+    "results/pruned/llama3_8b/effects-10-sublayers/",
 ]
 BAD_TARGETS = [
     ("results/figures/pie_llama3_9b.pdf", "unknown model 'llama3_9b': the configuration has llama3_8b"),
     ("results/figures/pies_llama3_8b.pdf", "unknown figure 'pies_llama3_8b': there are "),
     ("results/figures/pie_llama3_8b.jpg", "a figure ends in one of .pdf, .png, .svg"),
-    ("results/figures/cheap_measures.pdf", "there are no cheap measures: set cheap_measures: true"),
+    ("results/figures/cheap_measures.pdf", "there is no figure cheap_measures: give cheap_measures in the"),
     ("results/figures/pie_llama3_8b", "a figure ends in one of .pdf, .png, .svg"),
     ("results/tables/share.csv", "unknown table 'share.csv': there are shares.csv"),
     ("results/values/llama3_8b/bool.csv", "unknown task 'bool': the configuration has boolq"),
@@ -48,6 +50,10 @@ BAD_TARGETS = [
     ("results/unscorable/llama3.json", "unknown model 'llama3'"),
     ("results/unscorable/llama3_8b/bool.json", "unknown task 'bool'"),
     ("results/unscorable/llama3_8b/boolq.csv", "files there are named {model}/{task}.json"),
+    ("results/pruned/llama3_9b/values-4", "unknown model 'llama3_9b'"),
+    ("results/pruned/llama3_8b/value-4", "unknown ranking 'value': there are values, effects"),
+    ("results/pruned/llama3_8b/values-0", "0 blocks cannot be removed from a model: give at least 1"),
+    ("results/pruned/llama3_8b/values", "folders there are named {model}/{ranking}-{number of blocks}, or"),
     ("results/figure/pie_llama3_8b.pdf", "no figure/ in results/"),
     ("results/demo/figures/pie_demo_llama.pdf", "no demo/ in results/ (choose another with --configfile)"),
 ]
@@ -65,6 +71,13 @@ def test_a_target_that_cannot_be_made_names_the_known_ones(target, expected):
     assert expected in message
 
 
+def test_a_study_of_other_players_prunes_no_checkpoint():
+    raw = {"models": {"mine": {"hub": "a/b"}}, "tasks": {"piqa": {}}, "players": "blocks"}
+    target = "results/pruned/mine/values-2"
+    assert "and players is 'blocks': leave it out" in message_of(check_targets, resolve(raw), [target])
+    check_targets(resolve({**raw, "players": "sublayers"}), [target])
+
+
 def test_a_study_of_single_removals_has_no_heat_map_of_pairs():
     raw = {"models": {"mine": {"hub": "a/b"}}, "tasks": {"piqa": {}}, "max_removed": 1}
     target = "results/figures/interactions_mine.pdf"
@@ -76,6 +89,16 @@ def test_a_study_of_single_removals_has_no_heat_map_of_pairs():
 def test_pairs_are_made_only_beyond_neighbours():
     raw = {"models": {"mine": {"hub": "a/b"}}, "tasks": {"piqa": {}}, "pair_distance": 3}
     check_targets(resolve(raw), ["results/evaluations/mine/piqa/pairs.parquet"])
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("values-6", "6 blocks"), ("effects-12-sublayers", "12 sublayers")]
+)
+def test_of_a_local_model_some_blocks_or_sublayers_must_be_left(name, said):
+    demo = shipped("demo")
+    message = message_of(check_targets, demo, [f"results/demo/pruned/demo_llama/{name}"])
+    assert f"{said} cannot be removed from a model: give at least 1 and at most" in message
+    check_targets(demo, ["results/demo/pruned/demo_llama/values-5"])
 
 
 def test_a_target_of_another_results_folder_is_pointed_to_its_configuration():

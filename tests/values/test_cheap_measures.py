@@ -9,18 +9,31 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
+import study_on_disk
 import synthetic
 from configurations import message_of
-from cornerstone.measures import BLOCK, MEASURES, SUBLAYER
+from cornerstone.evaluations.measures import write_measures
+from cornerstone.measures import BLOCK, MEASURES, MEASURES_VERSION, SUBLAYER
 from cornerstone.scores import SCORES
+from cornerstone.shapley.coalitions import ablation, windows
 from cornerstone.statistics.ranks import mean_ranks, ranks_of_draws, spearman, spearman_of_ranks
+from cornerstone.system.errors import CornerstoneError
 from cornerstone.tables import Part, tables_of
 from cornerstone.tables.cheap_measures import cheap_findings, measured_of
 from cornerstone.tables.written import read_table, write_tables
 from cornerstone.values.ablation import effect_table
-from cornerstone.values.cheap_measures import EFFECT, VALUE, agreement_rows, compare, part_rows
+from cornerstone.values.cheap_measures import (
+    EFFECT,
+    VALUE,
+    agreement_rows,
+    compare,
+    part_rows,
+    read_compared,
+)
 from cornerstone.values.document_numbers import document_numbers
 from cornerstone.values.estimates import estimated, value_table
+from cornerstone.values.scored_task import read_scores
+from cornerstone.values.side_by_side import TableSettings
 from cornerstone.values.titles import MEAN, Titles
 from measured import measures_of
 
@@ -191,6 +204,48 @@ def test_the_tables_and_the_sentence_name_the_measure_that_is_nearest(tmp_path):
     assert text.count("## ") == 4 and "| Small | Mean over tasks |" in text and "| Small | PIQA |" in text
     parts = pd.read_csv(tmp_path / "cheap_measures.csv")
     assert len(parts) == 2 * (6 + 3) and not (tmp_path / "cheap_measures.md").exists()
+
+
+@pytest.fixture
+def on_disk(tmp_path):
+    """The arguments of `read_compared` by name, of a synthetic study; and the measures to write."""
+    asked = synthetic.documents(40, 2)
+    documents = study_on_disk.write_task(tmp_path, "boolq", asked)
+    evaluations = [
+        study_on_disk.write_design(tmp_path, "small", "boolq", design, asked, coalitions, 6)
+        for design, coalitions in (("ablation", ablation(6)), ("windows", windows(6, 2)))
+    ]
+    study = read_scores(evaluations, documents, "paper")
+    identity = {"measures_version": MEASURES_VERSION}
+    files = {"evaluations": evaluations, "documents": documents, "measures": tmp_path / "measures.parquet"}
+    return files, measures_of(study, TRUE, noise=0.1, identity=identity)
+
+
+def test_measures_on_the_disk_are_compared_with_the_evaluations(on_disk):
+    files, measures = on_disk
+    write_measures(measures, files["measures"])
+    found = read_compared(**files, settings=TableSettings(max_removed=2))
+    assert (found.model, found.task, found.metric, found.documents) == ("small", "boolq", "acc", 40)
+    fewer = read_compared(**files, settings=TableSettings(max_removed=2), unshared={"boolq": {3, 7}})
+    own = measures.sublayers["block_influence"][[n for n in range(40) if n not in (3, 7)]]
+    assert fewer.documents == 38 and (fewer.parts[0].measures["block_influence"] == own.T).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "differs"),
+    [
+        ({"identity": {"measures_version": MEASURES_VERSION, "dtype": "bfloat16"}}, "dtype"),
+        ({"identity": {"measures_version": MEASURES_VERSION, "weights": "x"}}, "weights"),
+        ({"about": {"digest": "e", "count": 40, "of": 40}}, "documents"),
+    ],
+)
+def test_measures_of_something_else_than_was_evaluated_are_refused_in_one_line(on_disk, changes, differs):
+    files, measures = on_disk
+    write_measures(replace(measures, **changes), files["measures"])
+    with pytest.raises(
+        CornerstoneError, match=rf"not measured with what was evaluated \({differs} differ\): remove"
+    ):
+        read_compared(**files, settings=TableSettings(max_removed=2))
 
 
 def test_measures_of_another_model_or_of_other_documents_are_refused_in_one_line():

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cornerstone.models.kinds import KINDS, Kind, block_of
+from cornerstone.models.kinds import KINDS, Kind, block_told_by
 from cornerstone.scores import SCORES, Score
 from cornerstone.scores.unit import Unit
 from cornerstone.statistics.resampling import LEVEL
@@ -119,7 +119,7 @@ def heading_of(column: Sequence[Kind]) -> str:
 
 
 def _stack(rows: pd.DataFrame, titles: Titles, tasks: list[str], named: list[str], top_k: int) -> Stack:
-    names = rows["label"].map(block_of)
+    names = rows["label"].map(block_told_by)
     if is_by_block := names.notna().all():
         columns = _columns(rows["kind"], names)
         order = sorted(names.unique())

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.drawing import style
-from cornerstone.models.kinds import block_of
+from cornerstone.models.kinds import block_told_by
 from cornerstone.values.titles import Titles
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def number_blocks(axes: Axes, labels: list[str], length: float, along: str = "x"
 
     Sublayers stand at 0, 1, 2, …; a block's number stands at the middle of its sublayers. length: of the axis.
     """
-    if None in (found := [block_of(label) for label in labels]):
+    if None in (found := [block_told_by(label) for label in labels]):
         name_players(axes, labels, length, along)
         return
     blocks, numbers = np.array(found), np.unique(found)
@@ -183,7 +183,7 @@ def name_players(axes: Axes, labels: list[str], length: float, along: str) -> No
 
 def room_for_names(labels: list[str]) -> float:
     """Inches that names of players along an axis take beyond numbers of blocks; none where these are told."""
-    if None not in map(block_of, labels):
+    if None not in map(block_told_by, labels):
         return 0.0
     return max(0.0, max(style.text_width(_shortened(label), style.FONT - 1) for label in labels) - 0.08)
 

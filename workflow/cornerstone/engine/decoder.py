@@ -217,6 +217,11 @@ class Decoder:
             self._skips[number] = returns_its_input(self, number, self._probe, arguments)
         return self._skips[number]
 
+    @property
+    def probe(self) -> tuple[Tensor, list[BlockArguments]]:
+        """A hidden state of a few tokens (B, T, D), none of it zero, and each block's arguments for it."""
+        return self._probe, self._probe_arguments
+
     def prove_players(self, numbers: Sequence[int]) -> None:
         """See `probing.prove_players`; the weights of these blocks must be in memory."""
         prove_players(self, numbers, self._probe, self._probe_arguments)

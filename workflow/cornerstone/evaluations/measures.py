@@ -10,19 +10,24 @@ again where it is not.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from cornerstone.evaluations.evaluation import BadEvaluation
 from cornerstone.evaluations.parquet import TEXT, read_metadata, read_rows, write_rows
 from cornerstone.measures import BLOCK, MEASURES, MEASURES_VERSION, SUBLAYER
 from cornerstone.system.durable_files import set_aside
 from cornerstone.system.errors import CornerstoneError
+
+ROWS = (("document", pa.int32()), ("part", TEXT), ("number", pa.int16()))
+"""The columns that say what a row is of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,10 +88,16 @@ def mean_measures(path: Path | str, documents: Collection[int] | None = None) ->
     return MeanMeasures(*means)
 
 
-def measures_schema() -> pa.Schema:
-    """document (index), part ("sublayer" or "block"), number (of the part), and a column per registered measure."""
-    named = [(name, pa.float64()) for name in MEASURES.names]
-    return pa.schema([("document", pa.int32()), ("part", TEXT), ("number", pa.int16()), *named])
+def measures_schema(names: Iterable[str]) -> pa.Schema:
+    """document (index), part ("sublayer" or "block"), number (of the part), and a column per measure."""
+    return pa.schema([*ROWS, *((name, pa.float64()) for name in names)])
+
+
+def _names_in(path: Path) -> list[str]:
+    """The measures that a file has, by its footer; none where it cannot be read."""
+    with suppress(OSError, pa.ArrowException):
+        return [name for name in pq.read_schema(path).names if name not in dict(ROWS)]
+    return []
 
 
 def read_measures(path: Path | str) -> Measures:
@@ -121,8 +132,14 @@ def read_measures_or_set_aside(path: Path | str) -> Measures:
 
 
 def read_measures_metadata(path: Path | str) -> dict[str, Any]:
-    """What a file of measures is of, from its footer alone. Raises as `parquet.read_metadata`."""
-    metadata = read_metadata(Path(path), measures_schema(), "measures")
+    """What a file of measures is of, from its footer alone. Raises as `parquet.read_metadata`.
+
+    It has every measure that is registered here, and maybe more: a user's own are registered where their file was run.
+    """
+    names = _names_in(Path(path))
+    metadata = read_metadata(Path(path), measures_schema(names), "measures")
+    if missing := [name for name in MEASURES.names if name not in names]:
+        raise ValueError(f"it lacks {', '.join(missing)}")
     if (version := metadata["identity"].get("measures_version")) != MEASURES_VERSION:
         raise ValueError(f"of version {version} of the measures, this Cornerstone has {MEASURES_VERSION}")
     return metadata
@@ -142,7 +159,8 @@ def write_measures(measures: Measures, path: Path | str) -> None:
         "documents": dict(measures.about),
         "provenance": dict(measures.provenance),
     }
-    write_rows(Path(path), pa.concat_tables(tables).cast(measures_schema()), metadata)
+    schema = measures_schema(measures.sublayers)
+    write_rows(Path(path), pa.concat_tables(tables).cast(schema), metadata)
 
 
 def _rows(part: str, documents: tuple[int, ...], numbers: Mapping[str, np.ndarray]) -> pa.Table:
@@ -152,7 +170,7 @@ def _rows(part: str, documents: tuple[int, ...], numbers: Mapping[str, np.ndarra
         "part": pa.array([part] * (len(documents) * n_parts)).dictionary_encode(),
         "number": np.tile(np.arange(n_parts, dtype=np.int16), len(documents)),
     }
-    return pa.table(columns | {name: numbers[name].ravel() for name in MEASURES.names})
+    return pa.table(columns | {name: each.ravel() for name, each in numbers.items()})
 
 
 def _measures(metadata: Mapping[str, Any], table: pa.Table) -> Measures:
@@ -162,6 +180,7 @@ def _measures(metadata: Mapping[str, Any], table: pa.Table) -> Measures:
     n_documents, left_over = divmod(table.num_rows, sum(n_parts))
     if left_over:
         raise ValueError(f"it has {table.num_rows} rows, which are no {sum(n_parts)} a document")
+    names = [name for name in table.column_names if name not in dict(ROWS)]
     documents = table["document"].to_numpy()[: n_documents * len(labels) : len(labels)]
     if (np.diff(documents) <= 0).any():
         raise ValueError("its documents are out of order")
@@ -172,7 +191,7 @@ def _measures(metadata: Mapping[str, Any], table: pa.Table) -> Measures:
         columns = (rows[name].to_numpy() for name in ("document", "number"))
         if not all(map(np.array_equal, columns, right)):
             raise ValueError("its rows are out of order")
-        numbers = {name: rows[name].to_numpy().reshape(n_documents, count) for name in MEASURES.names}
+        numbers = {name: rows[name].to_numpy().reshape(n_documents, count) for name in names}
         if not all(np.isfinite(each).all() for each in numbers.values()):
             raise ValueError("it has measures that are not finite")
         found.append(numbers)

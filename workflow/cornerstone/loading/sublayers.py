@@ -252,7 +252,7 @@ def kinds_of_blocks(network: nn.Module, blocks: Sequence[Block]) -> list[int]:
         by_build.setdefault((_build_of(block.module), types[number]), []).append(number)
     kinds = list(range(len(blocks)))
     for numbers in by_build.values():
-        settings = [_settings_of(blocks[number].module) for number in numbers]
+        settings = [list(settings_by_name(blocks[number].module).values()) for number in numbers]
         columns = [column for column in zip(*settings, strict=True) if not _is_index(column)]
         first: dict[tuple, int] = {}
         for place, number in enumerate(numbers):
@@ -276,9 +276,18 @@ def _build_of(block: nn.Module) -> tuple:
     return tuple(modules), tuple((name, tuple(tensor.shape), tensor.dtype) for name, tensor in tensors)
 
 
-def _settings_of(block: nn.Module) -> list[Any]:
-    found = ((name, _plain_attributes(module)) for name, module in block.named_modules())
-    return [attributes[key] for _, attributes in found for key in sorted(attributes)]
+def settings_by_name(module: nn.Module, without: Sequence[nn.Module] = ()) -> dict[str, Any]:
+    """The numbers, words and switches that a module and those in it were given, by path and name.
+
+    without: modules in it that are left out, with all that is in them.
+    """
+    left_out = {id(part) for one in without for part in one.modules()}
+    return {
+        f"{path}.{key}" if path else key: value
+        for path, part in module.named_modules()
+        if id(part) not in left_out
+        for key, value in sorted(_plain_attributes(part).items())
+    }
 
 
 def _plain_attributes(module: nn.Module) -> dict[str, Any]:

@@ -5,7 +5,6 @@ facts = facts_from_hub("meta-llama/Meta-Llama-3-8B", "main")    # config.json an
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from cornerstone.models.block_names import find_block_list, is_of_sublayer, sublayers_of_blocks
 from cornerstone.models.folder import (
     check_config,
     check_own_code,
@@ -20,33 +20,13 @@ from cornerstone.models.folder import (
     read_model_config,
     refuse_adapter,
 )
-from cornerstone.models.kinds import (
-    EXPERT_PARTS,
-    FEED_FORWARD,
-    KINDS,
-    KINDS_BY_NAME,
-    KINDS_OF_LOOSE,
-    Kind,
-    kind_of,
-)
+from cornerstone.models.kinds import KINDS, block_of
 from cornerstone.models.weights import IN_A_BLOCK, INDEX, weight_files, weight_shapes
 from cornerstone.shapley.players import Players
 from cornerstone.system.errors import CornerstoneError
 
 WIDTH_KEYS = ("hidden_size", "n_embd", "d_model", "n_embed", "model_dim", "dim")
 HEADERS_AT_ONCE = 8
-OF_IMAGES_OR_SOUND = re.compile(r"vision|visual|image|audio|speech")
-"""Names of the parts of a model, besides its decoder, that have numbered blocks too."""
-SUBLAYER_OF = {
-    **dict.fromkeys(EXPERT_PARTS, FEED_FORWARD),
-    **{
-        name: FEED_FORWARD if kinds[0].group == FEED_FORWARD else name
-        for name, kinds in KINDS_BY_NAME.items()
-    },
-    **{layer: kind.name for layers, kind in KINDS_OF_LOOSE.items() for layer in layers},
-}
-"""The sublayer of a block by the name of one of its parts; feed-forward parts are one together."""
-_ORDER = list(KINDS.values())
 EXPERT_COUNT_KEYS = ("num_local_experts", "num_experts", "n_routed_experts")
 
 
@@ -59,6 +39,7 @@ class ModelFacts:
     vocabulary: how many tokens the head gives a logit.
     numbers:    of all weights; active_numbers: those of the blocks that one token is multiplied with.
     disk_bytes, missing_bytes: the files' size, and what of it is not on this disk yet.
+    block_bytes: what one decoder block takes of disk_bytes, the mean over blocks; 0 where names tell no blocks.
     """
 
     labels: tuple[str, ...]
@@ -68,6 +49,7 @@ class ModelFacts:
     active_numbers: float
     disk_bytes: int
     missing_bytes: int
+    block_bytes: float
 
     @property
     def sublayers(self) -> int:
@@ -128,11 +110,12 @@ def facts_from_hub(hub_id: str, revision: str, allow_remote_code: bool | None = 
 
 def _facts(config: dict[str, Any], shapes: Mapping[str, Any], disk: int, missing: int) -> ModelFacts:
     decoder = config.get("text_config") or config
+    numbers = sum(prod(shape) for shape in shapes.values())
     return ModelFacts(
         labels=sublayer_labels(config, shapes),
         width=_first_of(WIDTH_KEYS, decoder, "width of the hidden states"),
         vocabulary=_first_of(("vocab_size",), decoder, "size of the vocabulary"),
-        numbers=sum(prod(shape) for shape in shapes.values()),
+        numbers=numbers,
         active_numbers=sum(
             prod(shape) * _active_part(name, decoder)
             for name, shape in shapes.items()
@@ -140,7 +123,19 @@ def _facts(config: dict[str, Any], shapes: Mapping[str, Any], disk: int, missing
         ),
         disk_bytes=disk,
         missing_bytes=missing,
+        block_bytes=disk * _numbers_of_a_block(config, shapes) / max(1, numbers),
     )
+
+
+def _numbers_of_a_block(config: Mapping[str, Any], shapes: Mapping[str, Any]) -> float:
+    """Of weights in a decoder block, the mean over blocks; 0 where the names of tensors tell no blocks."""
+    try:
+        blocks = find_block_list(config, shapes)
+    except CornerstoneError:
+        return 0.0
+    numbers = {name: blocks.number_of(name) for name in shapes}
+    inside = (name for name, number in numbers.items() if number is not None and number < blocks.n_blocks)
+    return sum(prod(shapes[name]) for name in inside) / blocks.n_blocks
 
 
 def labels_of_folder(folder: Path | str) -> tuple[str, ...]:
@@ -157,34 +152,10 @@ def sublayer_labels(config: Mapping[str, Any], names: Collection[str]) -> tuple[
     Raises CornerstoneError where config.json does not say how many blocks there are.
     """
     n_blocks = count_blocks(config)
-    found: dict[str, dict[int, dict[str, list[tuple[str, str]]]]] = {}  # by stack, block and sublayer
-    for name in names:
-        if (place := IN_A_BLOCK.search(name)) and not OF_IMAGES_OR_SOUND.search(name[: place.start()]):
-            of_block = found.setdefault(name[: place.start()], {}).setdefault(int(place[0].strip(".")), {})
-            parts = name[place.end() :].split(".")
-            if part := next((part for part in parts if part in SUBLAYER_OF), None):
-                inside = ".".join(parts[parts.index(part) + 1 :])
-                of_block.setdefault(SUBLAYER_OF[part], []).append((part, inside))
-    whole = [blocks for blocks in found.values() if blocks.keys() >= set(range(n_blocks))]
-    blocks = max(whole, key=lambda blocks: sum(map(len, blocks.values())), default={})
-    usual = [KINDS["attn"], KINDS["ffn"]]
+    blocks, usual = sublayers_of_blocks(names, n_blocks), (KINDS["attn"], KINDS["ffn"])
     return tuple(
-        f"{kind.label} {number}"
-        for number in range(n_blocks)
-        for kind in (sorted(map(_kind_by_names, blocks.get(number, {}).values()), key=_ORDER.index) or usual)
+        f"{kind.label} {number}" for number in range(n_blocks) for kind in blocks.get(number) or usual
     )
-
-
-def _kind_by_names(tensors: Sequence[tuple[str, str]]) -> Kind:
-    """The kind of a sublayer by its tensors: of each the part of the block that it is in, and its name within that."""
-    part = tensors[0][0]
-    if SUBLAYER_OF[part] == FEED_FORWARD:
-        is_moe = KINDS["moe"].is_inside(f"{part}.{inside}" for part, inside in tensors)
-        return KINDS["moe" if is_moe else "ffn"]
-    kinds = KINDS_BY_NAME.get(part) or [KINDS[SUBLAYER_OF[part]]]
-    told = [kind for kind in kinds if kind.is_inside(inside for _, inside in tensors)]
-    untold = [kind for kind in kinds if kind.inside is None]
-    return next(iter([*told, *untold, *kinds]))
 
 
 @dataclass(frozen=True)
@@ -217,21 +188,19 @@ def weights_of_sublayers(folder: Path | str, labels: Sequence[str]) -> SublayerW
     all_active counts the blocks and the head. Raises CornerstoneError where no tensor belongs to a sublayer.
     """
     folder = Path(folder)
-    decoder = read_model_config(folder)
-    decoder = decoder.get("text_config") or decoder
+    config = read_model_config(folder)
+    decoder = config.get("text_config") or config
     shapes = {name: shape for path in weight_files(folder) for name, shape in weight_shapes(path).items()}
-    of_blocks: dict[int, list[str]] = {}
+    blocks = find_block_list(config, shapes)
+    of_blocks: dict[int | None, list[str]] = {}
     for label in labels:
-        of_blocks.setdefault(int(label.split()[1]), []).append(label)
+        of_blocks.setdefault(block_of(label), []).append(label)
     numbers, active = dict.fromkeys(labels, 0), dict.fromkeys(labels, 0.0)
     for name, shape in shapes.items():
-        place = IN_A_BLOCK.search(name)
-        if place is None or OF_IMAGES_OR_SOUND.search(name[: place.start()]):
-            continue
-        label = _label_of(name[place.end() :], of_blocks.get(int(place[0].strip(".")), []))
-        if label is not None:
-            numbers[label] += prod(shape)
-            active[label] += prod(shape) * _active_part(name, decoder) * (len(shape) > 1)
+        for label in of_blocks.get(blocks.number_of(name), ()):
+            if is_of_sublayer(blocks.part_of(name), label):
+                numbers[label] += prod(shape)
+                active[label] += prod(shape) * _active_part(name, decoder) * (len(shape) > 1)
     if without := [label for label in labels if not numbers[label]]:
         raise CornerstoneError(
             f"{folder}: no tensor is known to belong to {without[0]}, so its parameters cannot be counted"
@@ -240,20 +209,6 @@ def weights_of_sublayers(folder: Path | str, labels: Sequence[str]) -> SublayerW
     return SublayerWeights(
         numbers, active, facts.numbers, facts.active_numbers + facts.vocabulary * facts.width
     )
-
-
-def _label_of(path: str, labels: Sequence[str]) -> str | None:
-    """The sublayer, of a block's, that a tensor belongs to by its path in the block; None for norms and the like."""
-    part = next((part for part in path.split(".") if part in SUBLAYER_OF), None)
-    if part is None:
-        return None
-    kinds = {label: kind_of(label) for label in labels}
-    if SUBLAYER_OF[part] == FEED_FORWARD:
-        fitting = [label for label, kind in kinds.items() if kind.name in ("ffn", "moe")]
-    else:
-        names = [kind.name for kind in KINDS_BY_NAME.get(part, ())] or [SUBLAYER_OF[part]]
-        fitting = [label for label, kind in kinds.items() if kind.name in names]
-    return (fitting or labels)[0] if fitting or len(labels) == 1 else None
 
 
 def _first_of(keys: Sequence[str], decoder: Mapping[str, Any], meaning: str) -> int:

@@ -194,8 +194,13 @@ def kinds_of(players: Sequence[str]) -> list[Kind]:
     return [kinds[0] if len(set(kinds)) == 1 else KINDS[players.noun] for kinds in of_parts]
 
 
-def block_of(label: str) -> int | None:
-    """The block that a player is in or is, by its label ("Attn 3", "Block 3"); None where it tells none."""
+def block_of(label: str) -> int:
+    """The block, counted from 0, of the sublayer of this label: 3 of "Attn 3"."""
+    return int(label.split()[1])
+
+
+def block_told_by(label: str) -> int | None:
+    """The block that a player is in or is ("Attn 3", "Block 3"); None where its label tells none ("Blocks 0-1")."""
     kind, _, number = label.rpartition(" ")
     return int(number) if kind in _BY_LABEL and number.isdecimal() else None
 

@@ -220,10 +220,11 @@ def are_equal(one: Tensor, other: Tensor) -> bool | None:
         return False
     if one.dtype != other.dtype:
         return None
-    return all(a == b for a, b in zip(_chunks(one), _chunks(other), strict=True))
+    return all(a == b for a, b in zip(chunks(one), chunks(other), strict=True))
 
 
-def _chunks(tensor: Tensor) -> Iterator[bytes]:
+def chunks(tensor: Tensor) -> Iterator[bytes]:
+    """The bytes of a tensor's numbers, in pieces."""
     with tensor.path.open("rb") as file:
         file.seek(tensor.start)
         for done in range(0, tensor.size, CHUNK):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cornerstone.figures import Figure, figures_of
+from cornerstone.measures import MEASURES
 from cornerstone.shapley.coalitions import Removed
 from cornerstone.shapley.designs import DESIGNS, DesignSettings, typical_coalitions
 from cornerstone.shapley.estimators import ESTIMATORS, YARDSTICK
@@ -368,7 +369,8 @@ class StudyConfig:
         """What a document is pruned by, as if all orders were random; where removal is greedy, with what that takes."""
         pruning = self.pruning
         most = deepest_removal(pruning.most_removed, n_sublayers)
-        count = pruning.random_orders + pruning.greedy + len(self.ranking_estimators(self.model_names[0]))
+        rankings = len(self.ranking_estimators(self.model_names[0])) + len(MEASURES) * self.cheap_measures
+        count = rankings + pruning.greedy + pruning.random_orders
         orders = random_removal_orders(n_sublayers, count, self.seed)
         greedy = greedy_coalitions(n_sublayers, most) if pruning.greedy else []
         return list(dict.fromkeys([*(c for order in orders for c in chain(order, most)), *greedy]))

@@ -221,6 +221,7 @@ def _model_rows(study: StudyConfig, estimates: Mapping[str, Estimate]) -> pd.Dat
                 "Model": study.model(name).title,
                 "On the disk (GB)": _gigabytes(estimate.facts.disk_bytes),
                 "To download (GB)": _gigabytes(estimate.facts.missing_bytes),
+                "A pruned copy (GB)": _pruned(estimate.facts),
                 "Weights in memory (GB)": f"{_gigabytes(estimate.need.weight_bytes)} {study.model(name).dtype}",
                 "States (MB a token)": f"{estimate.need.state_bytes / 1e6:.1f}",
                 "Sublayers": estimate.facts.sublayers,
@@ -233,6 +234,12 @@ def _model_rows(study: StudyConfig, estimates: Mapping[str, Estimate]) -> pd.Dat
             for name, estimate in estimates.items()
         ]
     )
+
+
+def _pruned(facts: ModelFacts) -> str:
+    """What a pruned model takes on the disk: one with zeroed sublayers as much as the original."""
+    whole = _gigabytes(facts.disk_bytes)
+    return f"{whole} − {_gigabytes(facts.block_bytes)} a block" if facts.block_bytes else whole
 
 
 def _draw_rows(study: StudyConfig, estimates: Mapping[str, Estimate]) -> list[dict[str, str]]:

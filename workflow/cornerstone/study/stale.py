@@ -25,6 +25,7 @@ from cornerstone.study.config import StudyConfig
 from cornerstone.study.configured import configured_studies
 from cornerstone.study.job_states import is_locked
 from cornerstone.study.resolve import ExpandGroup
+from cornerstone.system.durable_files import TEMPORARY_SUFFIX
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.system.text import data_size, listed
 
@@ -99,6 +100,7 @@ def unused_results(studies: Sequence[StudyConfig]) -> list[Unused]:
         *_measures(studies),
         *_documents(studies),
         *_manifests(studies),
+        *_pruned(studies),
     ]
 
 
@@ -141,6 +143,15 @@ def _documents(studies: Sequence[StudyConfig]) -> Iterator[Unused]:
 def _manifests(studies: Sequence[StudyConfig]) -> Iterator[Unused]:
     models = {model for study in studies for model in study.model_names}
     return _unused_files(Path(studies[0].results, "models"), (".json",), models, "model {}")
+
+
+def _pruned(studies: Sequence[StudyConfig]) -> Iterator[Unused]:
+    models = {model for study in studies for model in study.model_names}
+    for model in _entries(Path(studies[0].results, "pruned")):
+        if model.name not in models:
+            yield Unused((model,), f"no study has the model {model.name}")
+        elif left := tuple(sorted(model.glob(f".*{TEMPORARY_SUFFIX}"))):
+            yield Unused(left, "left by a job that was killed")
 
 
 def _unused_files(folder: Path, endings: Sequence[str], used: set[str], noun: str) -> Iterator[Unused]:

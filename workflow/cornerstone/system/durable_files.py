@@ -39,10 +39,10 @@ def durable_file(path: Path | str) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        _sync(temporary)
+        sync(temporary)
         os.replace(temporary, path)
         with suppress(OSError):  # some network file systems cannot sync a folder
-            _sync(path.parent)
+            sync(path.parent)
     except OSError as error:
         raise CornerstoneError(
             f"{path} could not be written ({error}): make room or give write permission, "
@@ -95,7 +95,7 @@ def remove_abandoned(folder: Path) -> None:
             continue
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Wait until a file's content, or a folder's list of files, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -77,7 +77,7 @@ TABLES.register(
         sections=None,
         is_folded=True,
         part=Part.PRUNING,
-        order=159,
+        order=152,
     )
 )
 TABLES.register(
@@ -88,6 +88,6 @@ TABLES.register(
         sections=areas_sections,
         is_folded=False,
         part=Part.PRUNING,
-        order=159.5,
+        order=153,
     )
 )

@@ -78,14 +78,13 @@ def read_compared(
     unshared: the documents to do without, for some model left them out. Raises CornerstoneError where a file, a
     coalition or the metric is missing, and where the measures are not of the model and documents that were evaluated.
     """
-    found, of_evaluation = (
-        read_measures_or_set_aside(measures),
-        read_evaluation_metadata(evaluations[0])["identity"],
-    )
-    if other := [name for name in (*DIGESTS, "dtype") if found.identity[name] != of_evaluation[name]]:
+    found, about = read_measures_or_set_aside(measures), read_evaluation_metadata(evaluations[0])
+    other = [name for name in (*DIGESTS, "dtype") if found.identity.get(name) != about["identity"].get(name)]
+    other += ["documents"] if found.about["digest"] != about["documents"]["digest"] else []
+    if other:
         raise CornerstoneError(
-            f"{measures} was measured with another model than was evaluated ({' and '.join(other)} differ): remove it, "
-            "then type the same command again"
+            f"{measures} was not measured with what was evaluated ({' and '.join(other)} differ): remove it, then type "
+            "the same command again"
         )
     evaluated = on_shared(read_choices(evaluations, documents), unshared or {})
     numbers = document_numbers(
@@ -109,12 +108,13 @@ def compare(measures: Measures, numbers: DocumentNumbers, units: Sequence[Collec
             f"the measures of {measures.model} on {measures.task} do not belong to the evaluations of {numbers.model} "
             f"on {numbers.task}: remove their file in measures/, then type the same command again"
         )
-    rows, in_units = measures.rows_of(numbers.documents), _sums_of_units(numbers, units)
+    rows = measures.rows_of(numbers.documents)
+    of_units = [] if numbers.values.shape[1] == len(rows) else [list(unit) for unit in units]
     of_sublayers, of_blocks = (
-        {name: each[rows].T @ in_units for name, each in of_parts.items()}
+        {name: _in_units(of_parts[name][rows].T, of_units) for name in MEASURES.names}
         for of_parts in (measures.sublayers, measures.blocks)
     )
-    values, effects = numbers.values, numbers.effects @ in_units
+    values, effects = numbers.values, _in_units(numbers.effects, of_units)
     n_sublayers = len(numbers.labels)
     members = np.arange(1 + max(measures.block_of))[:, None] == np.array(measures.block_of)
     joint = _joint_effects(numbers, members)
@@ -131,21 +131,18 @@ def compare(measures: Measures, numbers: DocumentNumbers, units: Sequence[Collec
         tuple(f"Block {number}" for number in range(len(members))),
         ("",) * len(members),
         of_blocks,
-        {VALUE: members @ values, **({} if joint is None else {EFFECT: joint @ in_units})},
+        {VALUE: members @ values, **({} if joint is None else {EFFECT: _in_units(joint, of_units)})},
         numbers.reach * members.sum(axis=1),
     )
     return Compared(numbers.model, numbers.task, numbers.metric, len(rows), (sublayers, blocks))
 
 
-def _sums_of_units(numbers: DocumentNumbers, units: Sequence[Collection[int]]) -> np.ndarray:
-    """(documents, columns) from documents to the columns of the values; see `DocumentGames.of_units`."""
-    n_documents = len(numbers.documents)
-    if numbers.values.shape[1] == n_documents:
-        return np.eye(n_documents)
-    sums = np.zeros((n_documents, len(units)))
-    for column, places in enumerate(units):
-        sums[list(places), column] = len(units) / n_documents
-    return sums
+def _in_units(per_document: np.ndarray, units: Sequence[list[int]]) -> np.ndarray:
+    """(parts, units) of numbers of documents, as `DocumentGames.of_units` has them; without units as they are."""
+    if not units:
+        return per_document
+    sums = np.stack([per_document[:, places].sum(axis=1) for places in units], axis=1)
+    return sums * len(units) / per_document.shape[1]
 
 
 def _joint_effects(numbers: DocumentNumbers, members: np.ndarray) -> np.ndarray | None:

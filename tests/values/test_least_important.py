@@ -1,0 +1,87 @@
+"""Which blocks and sublayers are pruned, and what the study has measured of it."""
+
+import pandas as pd
+import pytest
+
+from configurations import message_of
+from cornerstone.values.least_important import RANKINGS, least_important, measured, ranking_of
+
+LABELS = ("Attn 0", "FFN 0", "Attn 1", "MoE 1", "Attn 2", "FFN 2")
+VALUES = {"boolq": [0.5, 0.4, 0.3, 0.1, 0.2, 0.0], "piqa": [0.5, 0.4, -0.3, 0.1, 0.2, 0.1]}
+
+
+@pytest.fixture
+def values():
+    rows = [
+        {"task": task, "sublayer": sublayer, "label": label, "value": value, "score": "acc"}
+        for task, of_task in VALUES.items()
+        for sublayer, (label, value) in enumerate(zip(LABELS, of_task, strict=True))
+    ]
+    return pd.DataFrame(rows)
+
+
+def chosen(values, count, of_blocks):
+    return least_important(values, RANKINGS["values"], count, of_blocks=of_blocks)
+
+
+def test_blocks_go_by_the_sums_of_their_sublayers_means_over_tasks(values):
+    one = chosen(values, 1, of_blocks=True)
+    assert (one.blocks, one.removed, one.removed_labels) == ((1,), (2, 3), ("Attn 1", "MoE 1"))
+    assert chosen(values, 2, of_blocks=True).blocks == (1, 2)
+    assert (one.n_blocks, one.of_blocks) == (3, True)
+
+
+def test_sublayers_go_one_by_one(values):
+    assert chosen(values, 1, of_blocks=False).removed == (2,)
+    three = chosen(values, 3, of_blocks=False)
+    assert three.removed_labels == ("Attn 1", "MoE 1", "FFN 2")
+    assert three.blocks == (1,)
+    assert (three.blocks_without("Attn"), three.blocks_without("FFN", "MoE")) == ((1,), (1, 2))
+
+
+def test_of_equals_the_first_goes(values):
+    assert chosen(values.assign(value=1.0), 2, of_blocks=True).blocks == (0, 1)
+
+
+def test_one_task_that_lists_sublayers_in_another_order_changes_nothing(values):
+    assert chosen(values.iloc[::-1], 2, of_blocks=True) == chosen(values, 2, of_blocks=True)
+
+
+@pytest.mark.parametrize(("count", "of_blocks"), [(0, True), (3, True), (0, False), (6, False)])
+def test_some_must_be_removed_and_some_left(values, count, of_blocks):
+    assert "cannot be removed from a model" in message_of(lambda: chosen(values, count, of_blocks=of_blocks))
+
+
+def test_an_unknown_ranking_names_the_known_ones():
+    assert message_of(ranking_of, "value") == "unknown ranking 'value': there are values, effects"
+
+
+def test_what_the_study_evaluated_is_its_cost_and_nothing_else_is():
+    ablation = pd.DataFrame(
+        {
+            "task": ["boolq"] * 3,
+            "score": ["acc"] * 3,
+            "sublayer": [0, 1, 2],
+            "full": [0.8] * 3,
+            "removed_score": [0.7, 0.6, 0.5],
+            "effect": [0.1, 0.2, 0.3],
+            "low": [0.0] * 3,
+            "high": [0.4] * 3,
+        }
+    )
+    joint = pd.DataFrame(
+        {
+            "task": ["boolq"],
+            "score": ["acc"],
+            "removed": ["1,2"],
+            "joint": [0.5],
+            "joint_low": [0.45],
+            "joint_high": [0.55],
+        }
+    )
+    (single,) = measured((1,), ablation, joint).itertuples()
+    assert (single.before, single.after, single.drop, single.low, single.high) == (0.8, 0.6, 0.2, 0.0, 0.4)
+    (window,) = measured((1, 2), ablation, joint).itertuples()
+    assert (window.before, window.drop, window.low, window.high) == (0.8, 0.5, 0.45, 0.55)
+    assert window.after == pytest.approx(0.3)
+    assert measured((0, 1), ablation, joint).empty
