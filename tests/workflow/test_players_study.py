@@ -61,11 +61,13 @@ def test_what_it_says_is_about_blocks(study):
 
 
 def test_named_sets_and_shards_go_to_the_report_too(study):
-    configure(study, players=SETS, shards={"tiny": 2}, **TASKS)
+    configure(study, players=SETS, shards={"tiny": 2}, pruning={"random_orders": 1}, **TASKS)
     make(study, "all")
     values = pd.read_csv(study / "results/values/tiny/boolq.csv")
     assert values["label"].tolist() == list(SETS)
     assert values["kind"].tolist() == ["ffn", "attn", "attn"]
+    pruned = pd.read_csv(study / "results/pruning/tiny/boolq.csv")
+    assert set(pruned["first"].dropna()) <= set(SETS) and pruned["removed"].max() == 1
     text = page(study)
     assert "Which named sets matter" in text and "sublayer" not in text.lower()
 
