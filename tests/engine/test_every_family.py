@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cornerstone.engine.evaluate import evaluate
-from cornerstone.models.facts import sublayers_of_folder
+from cornerstone.models.facts import labels_of_folder
 from cornerstone.shapley.coalitions import ablation
 from families import as_model
 from family_sweep import NAMES, TOLERANCE, row, swept
@@ -49,10 +49,12 @@ def test_what_the_finder_finds_is_whole_by_changing_weights(name):
 
 
 @pytest.mark.parametrize("name", [name for name in MEASURED if name not in MAY_BE_REFUSED])
-def test_sublayers_are_counted_from_the_names_of_weights(name, tmp_path):
+def test_sublayers_are_told_from_the_names_of_weights(name, tmp_path):
     network = tiny_network(name)
     network.save_pretrained(tmp_path)
-    assert sublayers_of_folder(tmp_path) == len(players_of(network, name))
+    found = [sublayer.label for sublayer in as_model(network, name).sublayers]
+    assert sorted(labels_of_folder(tmp_path)) == sorted(found)
+    assert len(found) == len(players_of(network, name))
 
 
 @pytest.mark.parametrize("name", [name for name in MEASURED if name not in MAY_BE_REFUSED])

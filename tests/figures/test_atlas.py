@@ -61,7 +61,7 @@ def test_a_score_without_an_end_has_steps_that_reach_its_largest_value(largest):
 
 def test_a_stack_has_the_blocks_the_kinds_and_what_is_uncertain():
     (stack,) = stacks_of(three(), Titles(), top_k=2)
-    assert stack.blocks == (0, 1) and stack.width == 2
+    assert stack.rows == ("0", "1") and stack.width == 2
     assert [[kind.name for kind in column] for column in stack.columns] == [["attn"], ["ffn", "moe"]]
     cells = stack.cells
     assert cells["may_be_zero"].tolist() == [False, False, False, True]

@@ -49,6 +49,14 @@ def test_attention_and_ffn_differ_in_lightness_for_greyscale_print():
     assert max(map(lightness, dark)) + 20 < min(map(lightness, light))
 
 
+@pytest.mark.parametrize("kind", ["block", "group", "named set"])
+def test_what_is_of_several_kinds_differs_from_both_in_lightness_and_shape(kind):
+    looks = [KINDS["attn"], KINDS[kind], KINDS["ffn"]]
+    dark, middle, light = (lightness(look.colour) for look in looks)
+    assert dark + 12 < middle < light - 12
+    assert len({look.marker for look in looks}) == 3
+
+
 # Machado, Oliveira and Fernandes (2009), full severity, in linear RGB.
 BLINDNESS = {
     "protan": [

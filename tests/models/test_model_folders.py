@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from configurations import message_of
-from cornerstone.models.facts import count_sublayers, sublayers_of_folder
+from cornerstone.models.facts import labels_of_folder, sublayer_labels
 from cornerstone.models.folder import check_model_folder, count_blocks
+from families import as_model
 from hand_table import players_of
 from model_folders import write_model
 from tiny_families import tiny_network
@@ -94,14 +95,16 @@ FAMILIES = (
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_sublayers_are_counted_from_the_names_of_weights(name, tmp_path):
+def test_sublayers_are_told_from_the_names_of_weights(name, tmp_path):
     network = tiny_network(name)
     network.save_pretrained(tmp_path)
-    assert sublayers_of_folder(tmp_path) == len(players_of(network, name))
+    labels = labels_of_folder(tmp_path)
+    assert len(labels) == len(players_of(network, name))
+    assert sorted(labels) == sorted(sublayer.label for sublayer in as_model(network, name).sublayers)
 
 
-def test_blocks_of_unknown_names_count_two():
+def test_blocks_of_unknown_names_are_taken_for_attention_and_ffn():
     names = [f"h.{n}.{part}.weight" for n in range(3) for part in ("norm", "alpha", "beta")]
-    assert count_sublayers({"num_hidden_layers": 3}, names) == 6
+    assert len(sublayer_labels({"num_hidden_layers": 3}, names)) == 6
     with_a_tower = [*names, *(f"vision.blocks.{n}.mlp.fc1.weight" for n in range(9))]
-    assert count_sublayers({"num_hidden_layers": 3}, with_a_tower) == 6
+    assert sublayer_labels({"num_hidden_layers": 3}, with_a_tower)[-2:] == ("Attn 2", "FFN 2")

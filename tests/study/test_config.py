@@ -7,10 +7,12 @@ import pytest
 import yaml
 
 from configurations import CONFIG, a_study, message_of, shipped
+from cornerstone.shapley.players import players_of
 from cornerstone.study.config import ModelConfig, Resources, StudyConfig, TaskConfig
 from cornerstone.study.resolve import resolve
 from cornerstone.study.schema import schema
 from cornerstone.system.errors import CornerstoneError
+from cornerstone.values.titles import Titles
 
 PAPER_TASKS = {"boolq", "arc_easy", "arc_challenge", "piqa", "winogrande", "openbookqa"}
 SCHEMA = schema()
@@ -160,6 +162,30 @@ def test_pairs_are_evaluated_only_beyond_neighbours():
     assert farther.coalitions_of("pairs", 4) == [(0, 2), (0, 3), (1, 3)]
     no_windows = resolve(raw | {"pair_distance": 3, "max_removed": 1})
     assert no_windows.coalitions_of("pairs", 3) == [(0, 1), (0, 2), (1, 2)]
+
+
+@pytest.mark.parametrize("players", ["blocks", "2 blocks", "12 sublayers", {"b": "Attn 0-3", "a": "FFN 0-"}])
+def test_players_are_as_configured_and_words_follow(players):
+    raw = {"models": {"mine": {"hub": "a/b"}}, "tasks": {"piqa": {}}}
+    study, usual = resolve(raw | {"players": players}), resolve(raw)
+    assert study.players == players and usual.players == "sublayers"
+    assert study.titles["player"] == Titles(**study.titles).player != "sublayer"
+    assert Titles(**usual.titles) == Titles({"mine": "mine"}, {"piqa": "piqa"})
+    assert list(resolve(raw | {"players": {"b": "Attn 0", "a": "FFN 0"}}).players) == [
+        "b",
+        "a",
+    ]  # in this order
+
+
+def test_coalitions_of_players_are_spelled_out_in_sublayers():
+    study = resolve(TWO | {"players": "blocks", "max_removed": 2, "exact": ["one"]})
+    players = players_of(study.players, ["Attn 0", "FFN 0", "Attn 1", "Attn 2", "FFN 2"])
+    assert study.coalitions_of("ablation", players) == [(), (0, 1), (2,), (3, 4)]
+    assert study.coalitions_of("windows", players) == [(0, 1, 2), (2, 3, 4)]
+    assert len(study.coalitions_of("exact", players)) == 8
+    deep = players_of("blocks", [f"{kind} {n}" for n in range(17) for kind in ("Attn", "FFN")])
+    with pytest.raises(CornerstoneError, match=r"exact values of a model with 17 blocks need 2\^17"):
+        study.coalitions_of("exact", deep)
 
 
 def test_exact_values_and_estimators_add_their_designs():

@@ -90,7 +90,7 @@ def test_a_model_whose_width_has_no_known_name_is_told_in_one_line(tmp_path):
 
 def test_operations_are_the_least_work_of_both_designs_and_the_heads_logits():
     facts = ModelFacts(
-        sublayers=4,
+        labels=("Attn 0", "FFN 0", "Attn 1", "FFN 1"),
         width=8,
         vocabulary=30,
         numbers=500,
@@ -118,7 +118,7 @@ def test_of_local_documents_the_scored_tokens_are_counted():
 
 
 def test_a_study_without_a_known_task_needs_no_operations():
-    facts = ModelFacts(4, 8, 30, 500, 400.0, 1, 1, 0.0)
+    facts = ModelFacts(("Attn 0", "FFN 0", "Attn 1", "FFN 1"), 8, 30, 500, 400.0, 1, 1, 0.0)
     assert estimate_need(facts, "float32", [(ablation(4), Tokens(0, 0))]).operations == 0
 
 

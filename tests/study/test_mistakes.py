@@ -73,6 +73,22 @@ MISTAKES = [
     ({"models": {"a": {"hub": "a/b", "resources": {"gpu": 4}}}}, "an evaluation runs on one GPU"),
     ({"models": {"a": {"hub": "a/b", "resources": {"mem_mb": 0}}}}, "resources.mem_mb is 0: give 1 or more"),
     (a_study(tasks={"mmlu": {"group": "mmlu", "title": "MMLU"}}), "tasks.mmlu is a group and has title"),
+    (
+        a_study(players="heads"),
+        "players is 'heads': give sublayers, blocks, a number of these such as 2 blocks",
+    ),
+    (a_study(players="1 blocks"), "players is '1 blocks': give sublayers, blocks"),
+    (a_study(players=2), "players is 2: give text"),
+    (a_study(players={}), "players names 0 of them: give two or more"),
+    (a_study(players={"all": "Block 0-"}), "players names 1 of them: give two or more"),
+    (a_study(players={"a": 3, "b": "FFN 0"}), "players.a is 3: give text"),
+    (a_study(players={"a": "", "b": "FFN 0"}), "players.a is '': it must not be empty"),
+    (a_study(players={"a": "Attn 0;", "b": "FFN 0"}), "players.a has 'Attn 0;': give labels of sublayers"),
+    (
+        a_study(players={"a, b": "Attn 0", "c": "FFN 0"}),
+        "players has the name 'a, b': use up to 40 characters",
+    ),
+    (a_study(players="blocks", cheap_measures=True), "cheap_measures is true, and players is 'blocks'"),
     (a_study(exact=["other"]), "exact: other is not a model of this study: it has mine"),
     (
         a_study(tasks={"mmlu": {"group": "mmlu"}}),

@@ -71,6 +71,13 @@ def test_a_target_that_cannot_be_made_names_the_known_ones(target, expected):
     assert expected in message
 
 
+def test_a_study_of_other_players_prunes_no_checkpoint():
+    raw = {"models": {"mine": {"hub": "a/b"}}, "tasks": {"piqa": {}}, "players": "blocks"}
+    target = "results/pruned/mine/values-2"
+    assert "and players is 'blocks': leave it out" in message_of(check_targets, resolve(raw), [target])
+    check_targets(resolve({**raw, "players": "sublayers"}), [target])
+
+
 def test_a_study_of_single_removals_has_no_heat_map_of_pairs():
     raw = {"models": {"mine": {"hub": "a/b"}}, "tasks": {"piqa": {}}, "max_removed": 1}
     target = "results/figures/interactions_mine.pdf"

@@ -37,19 +37,24 @@ def job(tmp_path, monkeypatch):
     )
 
 
-def by_hand(asked, half, most):
-    """The mean log-probability of the gold choice among the choices, by its definition."""
+ONE_EACH = [(sublayer,) for sublayer in range(len(LABELS))]
+
+
+def by_hand(asked, half, most, sets=ONE_EACH):
+    """The mean log-probability of the gold choice among the choices, by its definition. sets: of sublayers, each one
+    player."""
     order = []
     for _ in range(most):
         scores = {}
-        for sublayer in set(range(len(LABELS))) - {*order}:
+        for player in set(range(len(sets))) - {*order}:
+            gone = tuple(sublayer for one in (*order, player) for sublayer in sets[one])
             of_half = []
             for document in asked:
                 if document.index in half:
-                    gold = -4.0 - cost((*order, sublayer), document.index)
+                    gold = -4.0 - cost(gone, document.index)
                     others = (len(document.requests) - 1) * np.exp(-4.0)
                     of_half.append(gold - np.log(np.exp(gold) + others))
-            scores[sublayer] = np.mean(of_half)
+            scores[player] = np.mean(of_half)
         order.append(max(sorted(scores), key=scores.get))
     return tuple(order)
 
@@ -63,6 +68,18 @@ def test_each_half_has_the_order_that_its_own_scores_give(job):
     assert not {1, 3} <= {*orders.orders["greedy"][0][:2]}  # single removals would take both first
     steps = sum(len(LABELS) - step for step in range(4))
     assert len(fake.asked) == len(set(fake.asked)) == steps * len(asked)
+
+
+def test_sets_of_sublayers_go_as_one(job):
+    setting = {"last": "Block 2", "FFNs": "FFN 0-1", "attention": "Attn 0-1"}
+    fake, names = FakeEngine(), list(setting)
+    job = replace(job, players=setting)
+    orders = greedy_orders(job, fake.engine(), "logprob", most_removed=2)
+    asked, sets = read_documents(job.documents).documents, [(4, 5), (1, 3), (0, 2)]
+    assert orders.orders["greedy"] == tuple(by_hand(asked, half, 2, sets) for half in HALVES)
+    assert orders.labels == tuple(names)
+    allowed = {(4, 5), (1, 3), (0, 2), (1, 3, 4, 5), (0, 2, 4, 5), (0, 1, 2, 3)}
+    assert {removed for removed, _ in fake.asked} <= allowed
 
 
 def test_it_goes_on_where_it_stopped(job):

@@ -25,6 +25,7 @@ rule audit_estimators:
         score=study.score,
         rejected=rejected,
         max_removed=study.max_removed,
+        players=PLAYERS,
         top_k=study.top_k,
     message:
         "Compare the estimators with the exact values of {wildcards.model} on {wildcards.task}"

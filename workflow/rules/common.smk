@@ -19,6 +19,7 @@ from cornerstone.measures import MEASURES, MEASURES_VERSION
 from cornerstone.scores import SCORES
 from cornerstone.shapley.designs import DESIGNS
 from cornerstone.shapley.estimators import ESTIMATORS, YARDSTICK
+from cornerstone.shapley.players import SUBLAYERS
 from cornerstone.study.code import estimator_files, files_of_code, score_files
 from cornerstone.study.deployment import check_library, check_place_of_results
 from cornerstone.study.driver import (
@@ -96,6 +97,7 @@ def names(known):
 
 
 TITLES = study.titles
+PLAYERS = study.players
 WHOLE_MODELS = names(model for model in study.model_names if study.shards_of(model) == 1)
 SHARDED_MODELS = names(model for model in study.model_names if study.shards_of(model) > 1)
 
@@ -188,7 +190,11 @@ def of_designs(path):
 
 def design_settings(designs):
     """Those of each design by name, as lists where they are tuples: to Snakemake a tuple would be another parameter."""
-    return {design: json.loads(json.dumps(asdict(study.design_settings(design)))) for design in designs}
+    settings = {design: asdict(study.design_settings(design)) for design in designs}
+    for own in settings.values():
+        del own["players"]  # of a model; what is configured is another parameter where it is not the default
+        own.update({} if PLAYERS == SUBLAYERS else {"players": PLAYERS})
+    return json.loads(json.dumps(settings))
 
 
 def table_files(part, ending):

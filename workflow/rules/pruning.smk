@@ -64,6 +64,7 @@ rule rank_greedily:
         runtime=lambda wildcards, attempt: evaluation_minutes(study, wildcards.model, attempt),
     params:
         settings=lambda wildcards: study.ranking_settings(wildcards.model) | {"estimators": []},
+        players=PLAYERS,
         dtype=lambda wildcards: study.model(wildcards.model).dtype,
         limit=lambda wildcards: study.document_limit(wildcards.model, wildcards.task),
         allow_remote_code=lambda wildcards: study.model(wildcards.model).allow_remote_code,

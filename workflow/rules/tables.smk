@@ -51,7 +51,7 @@ rule tables:
         # What a model and a task are, whatever they are called in the configuration.
         ids={model.name: model.hub or Path(model.folder).name for model in study.models},
         lm_eval_tasks={task.name: task.task for task in study.tasks},
-        paper=PAPER,
+        paper=PAPER if study.players == SUBLAYERS else {},  # whose numbers are of sublayers
     message:
         "Write the tables"
     script:

@@ -26,6 +26,7 @@ rule estimate_values:
         max_removed=study.max_removed,
         edges=study.edges,
         estimator=study.estimator,
+        players=PLAYERS,
         top_k=study.top_k,
     message:
         "Estimate the values of {wildcards.model} on {wildcards.task}"

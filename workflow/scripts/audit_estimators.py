@@ -6,8 +6,10 @@ from cornerstone.system.logged import run_logged
 
 
 def main(snakemake):
+    from cornerstone.evaluations.evaluation import check_players
     from cornerstone.values.audit import audit
 
+    check_players(snakemake.input.evaluation, snakemake.params.players)
     audit(
         Path(snakemake.input.evaluation),
         Path(snakemake.input.documents),

@@ -6,10 +6,14 @@ from cornerstone.system.logged import run_logged
 
 
 def main(snakemake):
+    from cornerstone.evaluations.evaluation import check_players
     from cornerstone.values.estimates import estimate_values
 
+    evaluations = [Path(path) for path in snakemake.input.evaluations]
+    for path in evaluations:
+        check_players(path, snakemake.params.players)
     estimate_values(
-        [Path(path) for path in snakemake.input.evaluations],
+        evaluations,
         Path(snakemake.input.documents),
         Path(snakemake.output.values),
         max_removed=snakemake.params.max_removed,

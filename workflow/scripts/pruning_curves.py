@@ -7,6 +7,7 @@ from cornerstone.system.logged import run_logged
 
 
 def main(snakemake):
+    from cornerstone.evaluations.evaluation import players_in, read_evaluation_metadata
     from cornerstone.evaluations.removal_orders import read_orders
     from cornerstone.models.facts import weights_of_sublayers
     from cornerstone.models.manifest import read_manifest
@@ -24,7 +25,8 @@ def main(snakemake):
         *map(paths, ("evaluations", "orders", "documents")), strict=True
     ):
         orders = read_orders(ranking)
-        weights = weights_of_sublayers(folder, orders.labels)
+        players = players_in(read_evaluation_metadata(evaluation))
+        weights = weights_of_sublayers(folder, players.sublayers).of_players(players)
         of_model.append(read_pruned(evaluation, documents, orders, weights, params.score, titles))
     write_pruning(of_model, [Path(path) for path in snakemake.output.curves], Path(snakemake.output.areas))
 

@@ -25,6 +25,7 @@ def main(snakemake):
         design="greedy",
         seed=settings["seed"],
         documents_per_draw=settings["documents_per_draw"],
+        players=snakemake.params.players,
         limit=snakemake.params.limit,
         skip_unscorable=snakemake.resources.unscorable == "skip",
         dtype=snakemake.params.dtype,

@@ -44,7 +44,7 @@ def claims_table(tested: Tested, findings: Mapping[str, Finding], titles: Titles
     are left out of all claims.
     """
     rows = [
-        (name, CLAIMS[name].statement, finding.verdict, model, text)
+        (name, titles.of_players(CLAIMS[name].statement), finding.verdict, model, text)
         for name, finding in findings.items()
         for model, text in CLAIMS[name].sentences(tested, finding, titles).items()
     ]

@@ -80,6 +80,7 @@ CLAIMS.register(
         in_words=in_words,
         nothing_to_test="None of the models that can be tested has experts, cornerstones, and a task on which answers "
         "can be guessed.",
+        of_sublayers=True,
         order=50,
     )
 )

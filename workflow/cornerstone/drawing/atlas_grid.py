@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cornerstone.models.kinds import KINDS, Kind
+from cornerstone.models.kinds import KINDS, Kind, block_told_by
 from cornerstone.scores import SCORES, Score
 from cornerstone.scores.unit import Unit
 from cornerstone.statistics.resampling import LEVEL
@@ -62,8 +62,10 @@ class Scale:
 class Stack:
     """One model.
 
-    title:   of the model. tasks: titles, in order. blocks: their numbers, from the input on.
+    title:   of the model. tasks: titles, in order. rows: the numbers of the blocks, from the input on; the labels of
+             the players where these tell no block, as those of groups.
     columns: the kinds in the order of a block; those that look alike and are never in one block share a column.
+             One where rows are players.
     cells:   the rows of the model's values, with row (0 is the first block), column and place (of the task),
              may_be_zero (the interval holds zero), is_among (one of the task's top_k positive values) and is_steady (it
              is that in at least 95 % of the resampled sets of documents).
@@ -73,7 +75,7 @@ class Stack:
     model: str
     title: str
     tasks: tuple[str, ...]
-    blocks: tuple[int, ...]
+    rows: tuple[str, ...]
     columns: tuple[tuple[Kind, ...], ...]
     cells: pd.DataFrame
     named: tuple[str, ...]
@@ -117,13 +119,17 @@ def heading_of(column: Sequence[Kind]) -> str:
 
 
 def _stack(rows: pd.DataFrame, titles: Titles, tasks: list[str], named: list[str], top_k: int) -> Stack:
-    blocks = rows["label"].str.split().str[1].astype(int)
-    numbers = sorted(blocks.unique())
-    columns = _columns(rows["kind"], blocks)
+    names = rows["label"].map(block_told_by)
+    if is_by_block := names.notna().all():
+        columns = _columns(rows["kind"], names)
+        order = sorted(names.unique())
+    else:
+        names, columns = rows["label"], ((KINDS[titles.player],),)
+        order = list(rows.sort_values("sublayer")["label"].unique())
     column_of = {kind.name: place for place, column in enumerate(columns) for kind in column}
     cells = rows.assign(
-        row=blocks.map(numbers.index),
-        column=rows["kind"].map(column_of),
+        row=names.map(order.index),
+        column=rows["kind"].map(column_of) if is_by_block else 0,
         place=rows["task"].map(tasks.index),
         may_be_zero=(rows["low"] <= 0) & (rows["high"] >= 0),
         is_among=(rows["rank"] <= top_k) & (rows["share"] > 0),
@@ -133,7 +139,7 @@ def _stack(rows: pd.DataFrame, titles: Titles, tasks: list[str], named: list[str
         model=rows["model"].iloc[0],
         title=titles.model(rows["model"].iloc[0]),
         tasks=tuple(map(titles.task, tasks)),
-        blocks=tuple(int(number) for number in numbers),
+        rows=tuple(f"{name:.0f}" if is_by_block else name for name in order),
         columns=columns,
         cells=cells,
         named=tuple(named),

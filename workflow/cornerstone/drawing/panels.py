@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.drawing import style
-from cornerstone.models.kinds import block_of
+from cornerstone.models.kinds import block_told_by
 from cornerstone.values.titles import Titles
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ GAP_X = 0.18
 HEAD = 0.2  # a line of a panel's title
 NOTE = 0.15  # a line between title and panel
 PANEL_HEIGHT = 1.3
+NAME_APART = 0.13
+"""Of two names of players along an axis."""
+NAME_LENGTH = 1.2
+"""The end of a longer one is left out."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ def task_panels(rows: pd.DataFrame, titles: Titles, y_name: str, x_name: str, ha
         handles,
         style.panel_columns(rows["task"].nunique(), len(labels)),
         narrow,
+        below=room_for_names(labels),
     )
     for axes in panels.axes.values():
         number_blocks(axes, labels, panels.width)
@@ -78,14 +83,18 @@ def titled_panels(
     notes: Mapping[str, str] | None = None,
     height: float | None = PANEL_HEIGHT,
     left: float = LEFT,
+    below: float = 0.0,
 ) -> Panels:
     """Empty panels for one model's rows (columns model, task), titled and with the axes named.
 
     handles: entries of the legend under the panels, which is in as many columns as the figure is wide. widest: inches
     of the panel of a single task. notes: by task, what stands under its title. height: of a panel; None for squares.
-    left: room for the names along y.
+    left: room for the names along y. below: more room than numbers take along x, under each panel. x_name, y_name: of
+    the axes, said of sublayers ("block of the sublayer", or "block" for short).
     """
     import seaborn
+
+    x_name, y_name = (_of_players(name, titles) for name in (x_name, y_name))
 
     tasks = list(rows["task"].unique())
     width = (style.WIDTH - left - RIGHT - (columns - 1) * GAP_X) / columns
@@ -93,7 +102,7 @@ def titled_panels(
         width = min(width, widest)
     heads = {task: style.wrapped(titles.task(task), width, style.FONT, "bold") for task in tasks}
     title, size = titles.model(rows["model"].iloc[0]), (width, width if height is None else height)
-    panels = _empty_panels(tasks, heads, columns, size, left, title, handles, notes or {})
+    panels = _empty_panels(tasks, heads, columns, size, (left, below), title, handles, notes or {})
     for n, axes in enumerate(panels.axes.values()):
         in_last_row = n + columns >= len(tasks)
         axes.tick_params(labelleft=n % columns == 0)
@@ -108,20 +117,20 @@ def _empty_panels(
     heads: dict[str, str],
     columns: int,
     size: tuple[float, float],
-    left_room: float,
+    rooms: tuple[float, float],
     title: str,
     handles: list,
     notes: Mapping[str, str],
 ) -> Panels:
     n_rows = ceil(len(tasks) / columns)
-    width, panel_height = size
+    (width, panel_height), (left_room, below) = size, rooms
     head = HEAD * max(text.count("\n") + 1 for text in heads.values()) + (NOTE if notes else 0)
-    pitch = panel_height + head + 0.25
+    pitch = panel_height + head + 0.25 + below
     figure_width = left_room + RIGHT + columns * width + (columns - 1) * GAP_X
     title = style.wrapped(title, figure_width - 0.2, style.FONT + 1, "bold")
     top = TOP + 0.16 * title.count("\n")
     legend_columns = max(1, min(len(handles), int(figure_width / _legend_column(handles))))
-    bottom = BOTTOM + LEGEND_LINE * max(0, ceil(len(handles) / legend_columns) - 2)
+    bottom = BOTTOM + below + LEGEND_LINE * max(0, ceil(len(handles) / legend_columns) - 2)
     height = top + head + panel_height + (n_rows - 1) * pitch + bottom
     figure = style.new_figure(figure_width, height)
     place = {"loc": "lower center", "bbox_to_anchor": (0.5, 0.0), "ncols": legend_columns}
@@ -149,8 +158,10 @@ def number_blocks(axes: Axes, labels: list[str], length: float, along: str = "x"
 
     Sublayers stand at 0, 1, 2, …; a block's number stands at the middle of its sublayers. length: of the axis.
     """
-    blocks = np.array([block_of(label) for label in labels])
-    numbers = np.unique(blocks)
+    if None in (found := [block_told_by(label) for label in labels]):
+        name_players(axes, labels, length, along)
+        return
+    blocks, numbers = np.array(found), np.unique(found)
     size = style.text_width(str(numbers.max()), style.FONT - 1) if along == "x" else 0.11
     room = length / (size + 0.08)
     step = next(n for n in (1, 2, 4, 5, 8, 10, 20, 40, 50, 100, 200, 500) if len(numbers) / n <= room)
@@ -158,6 +169,38 @@ def number_blocks(axes: Axes, labels: list[str], length: float, along: str = "x"
     axis = axes.xaxis if along == "x" else axes.yaxis
     axis.set_ticks(places, [str(number) for number in numbers[::step]])
     axes.set(**{f"{along}lim": (-1, len(labels))})
+
+
+def name_players(axes: Axes, labels: list[str], length: float, along: str) -> None:
+    """Name players that no number of a block tells, as many as stand apart; upright along x."""
+    step = max(1, ceil(len(labels) * NAME_APART / length))
+    axis = axes.xaxis if along == "x" else axes.yaxis
+    axis.set_ticks(range(0, len(labels), step), [_shortened(label) for label in labels[::step]])
+    if along == "x":
+        axes.tick_params(axis="x", labelrotation=90)
+    axes.set(**{f"{along}lim": (-1, len(labels))})
+
+
+def room_for_names(labels: list[str]) -> float:
+    """Inches that names of players along an axis take beyond numbers of blocks; none where these are told."""
+    if None not in map(block_told_by, labels):
+        return 0.0
+    return max(0.0, max(style.text_width(_shortened(label), style.FONT - 1) for label in labels) - 0.08)
+
+
+def _shortened(label: str) -> str:
+    """As much of a label as there is room for."""
+    kept = label
+    while style.text_width(kept, style.FONT - 1) > NAME_LENGTH:
+        kept = kept.removesuffix("…")[:-1].rstrip() + "…"
+    return kept
+
+
+def _of_players(name: str, titles: Titles) -> str:
+    """The name of an axis of this study's players: where these are no sublayers, none is "of" a block."""
+    if titles.are_sublayers:
+        return name
+    return titles.player if name == "block" else titles.of_players(name.replace("block of the ", ""))
 
 
 def _legend_column(handles: list) -> float:

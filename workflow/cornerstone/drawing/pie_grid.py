@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.drawing import style
+from cornerstone.shapley.players import NAMED_SET
 from cornerstone.values.titles import Titles
 
 RADIUS = 0.44  # inches, like every length here
@@ -23,7 +24,7 @@ LEGEND = 0.36  # under the last pie
 ROOM = 0.5  # at least so much beside a pie
 NARROWEST = 2.4  # a figure of a single pie has its legend to hold
 MOST_COLUMNS = 6  # of one model's tasks; more go on in the next row
-NOTE = "Slices in model order, anticlockwise from the top; negative values count as 0."
+NOTE = "Slices in {order} order, anticlockwise from the top; negative values count as 0."
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def grid_of(cells: list[Cell], values: pd.DataFrame, titles: Titles) -> Grid:
     under = max(height_of(under_of(cell, rooms[cell.column])) for cell in cells)
     pitch = pie + PAD + under + (0 if several else heading)
     top = PAD + height_of(title) + heading + OVERHANG + RADIUS
-    note = style.wrapped(NOTE, width - 2 * PAD, NOTE_FONT)
+    note = style.wrapped(NOTE.format(order=_order(titles)), width - 2 * PAD, NOTE_FONT)
     height = top + (n_rows - 1) * pitch + RADIUS + OVERHANG + under + LEGEND + height_of(note)
     return Grid(
         row_heads=tuple(heads),
@@ -130,6 +131,10 @@ def grid_of(cells: list[Cell], values: pd.DataFrame, titles: Titles) -> Grid:
         width=width,
         height=height,
     )
+
+
+def _order(titles: Titles) -> str:
+    return "the configuration's" if titles.player == NAMED_SET else "model"
 
 
 def _caption_width(cells: list[Cell], column: int, left: bool) -> float:

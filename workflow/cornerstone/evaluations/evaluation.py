@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from cornerstone.evaluations.grid import Grid, index_column, removed_column, rows_of_cells
 from cornerstone.evaluations.parquet import TEXT, read_metadata, read_rows, write_rows
+from cornerstone.shapley.players import Players, Setting, one_each, players_of
 from cornerstone.system.errors import CornerstoneError
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Evaluation:
     documents:  digest of the document set, how many of its documents were evaluated, and the indices of those that
                 were left out because the model's tokenizer cannot score them (left_out; not there where there are
                 none), and of those that have their coalitions together (drawn_together, where any do).
+    players:    of the game whose coalitions these are; the table has them in sublayers in any case. None where each
+                sublayer is a player.
     """
 
     model: str
@@ -68,6 +71,7 @@ class Evaluation:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     identity: Mapping[str, Any] = field(default_factory=dict)
     documents: Mapping[str, Any] = field(default_factory=dict)
+    players: Players | None = None
 
 
 def read_evaluation(path: Path | str) -> Evaluation:
@@ -88,7 +92,33 @@ def read_evaluation(path: Path | str) -> Evaluation:
         raise BadEvaluation(path, str(error)) from error
     names = ("model", "task", "design", "provenance", "identity", "documents")
     fields = {name: metadata[name] for name in names}
-    return Evaluation(sublayers=tuple(metadata["sublayers"]), table=table.to_pandas(), **fields)
+    found = players_in(metadata)
+    players = None if found.are_sublayers else found
+    return Evaluation(sublayers=found.sublayers, table=table.to_pandas(), players=players, **fields)
+
+
+def players_in(metadata: Mapping[str, Any]) -> Players:
+    """The players of the evaluation that this is the metadata of."""
+    sublayers, sets = tuple(metadata["sublayers"]), metadata.get("players")
+    if sets is None:
+        return one_each(sublayers)
+    return Players(tuple(sets["labels"]), tuple(map(tuple, sets["sets"])), sublayers, sets["noun"])
+
+
+def check_players(path: Path | str, setting: Setting) -> None:
+    """Raise CornerstoneError where an evaluation is of other players than are configured.
+
+    Snakemake makes it again where the configuration changed, not where the file came from elsewhere.
+    """
+    try:
+        found = players_in(read_evaluation_metadata(path))
+    except ValueError:
+        return  # it is damaged, which whoever reads it tells
+    if found != players_of(setting, found.sublayers):
+        raise CornerstoneError(
+            f"{path} is an evaluation of {len(found)} {found.noun}s, not of the players that are configured: remove "
+            "it; the same command makes it again"
+        )
 
 
 def read_evaluation_metadata(path: Path | str) -> dict[str, Any]:
@@ -123,5 +153,11 @@ def write_grid(grid: Grid, path: Path | str, evaluation: Evaluation) -> None:
         "sublayers": list(evaluation.sublayers),
         "documents": dict(evaluation.documents),
         "provenance": dict(evaluation.provenance),
+        **({} if evaluation.players is None else {"players": _described(evaluation.players)}),
     }
     write_rows(Path(path), grid_table(grid), metadata)
+
+
+def _described(players: Players) -> dict[str, Any]:
+    """Players as a file has them; the labels of the sublayers stand there anyway."""
+    return {"labels": players.labels, "sets": players.sets, "noun": players.noun}

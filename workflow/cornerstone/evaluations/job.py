@@ -130,6 +130,7 @@ def _write_output(job: EvaluationJob, plan: Plan, provenance: dict[str, Any]) ->
             **left_out,
             **({"drawn_together": plan.together} if plan.together else {}),
         },
+        players=None if plan.players.are_sublayers else plan.players,
     )
     write_grid(plan.grid, job.output, evaluation)
 

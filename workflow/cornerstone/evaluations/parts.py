@@ -50,10 +50,14 @@ PART_SCHEMA = pa.schema(
 )
 
 
+PARTS = ".parts"
+"""Ends the name of a folder of parts."""
+
+
 def parts_folder(output: Path | str) -> Path:
     """Where the progress of the evaluation `output` is kept."""
     output = Path(output)
-    return output.with_name(output.name + ".parts")
+    return output.with_name(output.name + PARTS)
 
 
 @dataclass(frozen=True)
@@ -75,10 +79,12 @@ class Parts:
     switched back.
 
     identity: see `identity.model_identity`; with `sublayers` None only `known_sublayers` makes sense.
+    of_sets:  whether the players of the game are sets of sublayers; noted in what is written.
     """
 
     folder: Path
     identity: Mapping[str, Any]
+    of_sets: bool = False
 
     @cached_property
     def _digest(self) -> str:
@@ -108,6 +114,21 @@ class Parts:
             _fill(grid, table)
         grid.saved[evaluated(grid)] = True
 
+    def fill_from_others(self, grid: Grid) -> None:
+        """Fill what `grid` still lacks with what the parts of other designs hold; it is not saved here yet.
+
+        A coalition of one game may be one of another design in another game: a block removed alone is a window of two
+        sublayers. Between designs of one game of sublayers there is next to nothing of the kind, so these read from
+        games of sets alone.
+        """
+        for folder in self._others():
+            if evaluated(grid).all():
+                return
+            for path, metadata in _listed(folder):
+                if self._has(metadata) and (self.of_sets or metadata.get("of_sets")):
+                    with suppress(FileNotFoundError, ValueError):  # its own design's job deals with it
+                        _fill(grid, read_rows(path))
+
     def compact(self) -> None:
         """Write the parts as one, and only then delete those it replaces.
 
@@ -120,7 +141,8 @@ class Parts:
         metadata = [json.loads(part.schema.metadata[METADATA_KEY]) for part in parts.values()]
         prompts = {digest: prompt for each in metadata for digest, prompt in each["prompts"].items()}
         tables = [table.replace_schema_metadata() for table in parts.values()]
-        self._write(_without_doubles(pa.concat_tables(tables)), sum(map(_work, metadata), Work()), prompts)
+        merged = replace(self, of_sets=any(each.get("of_sets") for each in metadata))
+        merged._write(_without_doubles(pa.concat_tables(tables)), sum(map(_work, metadata), Work()), prompts)
         for path in parts:
             with suppress(OSError):  # another job was faster, or it is a colleague's: doubled rows do no harm
                 path.unlink()
@@ -135,10 +157,15 @@ class Parts:
         With them a job that finds nothing left to do needs no model.
         """
         wanted = digest_of({**self.identity, "sublayers": None})
-        for _, metadata in _listed(self.folder):
-            if digest_of({**_identity(metadata), "sublayers": None}) == wanted:
-                return tuple(_identity(metadata)["sublayers"])
+        for folder in (self.folder, *(self._others() if self.of_sets else ())):
+            for _, metadata in _listed(folder):
+                if digest_of({**_identity(metadata), "sublayers": None}) == wanted:
+                    return tuple(_identity(metadata)["sublayers"])
         return None
+
+    def _others(self) -> list[Path]:
+        """The folders of the parts of the same model's other designs on the same task."""
+        return [folder for folder in sorted(self.folder.parent.glob(f"*{PARTS}")) if folder != self.folder]
 
     def _has(self, metadata: Mapping[str, Any]) -> bool:
         """Whether the part that says this of itself is one of these."""
@@ -161,6 +188,7 @@ class Parts:
             "identity": dict(self.identity),
             "work": asdict(work),
             "prompts": dict(prompts),
+            **({"of_sets": True} if self.of_sets else {}),
         }
         write_rows(self.folder / f"{uuid.uuid4().hex}.parquet", table, note)
 
@@ -256,11 +284,12 @@ def _list(folder: Path) -> list[Path]:
 
 
 def _fill(grid: Grid, table: pa.Table) -> None:
-    """Put those rows into the grid whose coalition and encoded document it asks for."""
+    """Put those rows into the grid whose coalition and encoded document it asks for and has not saved."""
     position_of = {(document.index, document.digest): p for p, document in enumerate(grid.documents)}
     cells = _cells(grid, table, lambda index, digest: position_of.get((index, digest), -1))
     choice = table["choice"].to_numpy()
     wanted = (cells >= 0) & (choice >= 0)
+    wanted[wanted] &= ~grid.saved[cells[wanted]]
     wanted[wanted] &= choice[wanted] < grid.n_choices[grid.position[cells[wanted]]]
     places = grid.offsets[cells[wanted]] + choice[wanted]
     grid.values[places] = table["loglikelihood"].to_numpy()[wanted]

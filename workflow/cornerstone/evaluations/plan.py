@@ -22,10 +22,17 @@ from cornerstone.evaluations.grid import DocumentKey, Grid, empty_grid, evaluate
 from cornerstone.evaluations.identity import model_identity
 from cornerstone.evaluations.parts import Parts, parts_folder
 from cornerstone.evaluations.scorable import Find, left_out_of
-from cornerstone.models.facts import sublayers_of_folder
+from cornerstone.models.facts import labels_of_folder
 from cornerstone.models.manifest import check_unchanged, read_manifest
 from cornerstone.shapley.coalitions import ForEach, Removed
-from cornerstone.shapley.designs import DesignSettings, check_exact_rows, coalitions_of, typical_coalitions
+from cornerstone.shapley.designs import (
+    DesignSettings,
+    DocumentId,
+    check_exact_rows,
+    coalitions_of,
+    typical_coalitions,
+)
+from cornerstone.shapley.players import SUBLAYERS, Players, Setting, players_of
 from cornerstone.system.errors import CornerstoneError
 
 SECONDS_BETWEEN_PARTS = 60.0
@@ -36,6 +43,7 @@ class EvaluationJob:
     """One run of the evaluate rule.
 
     manifest, documents, output: files of the study.
+    players:               as they are configured, see `players_of`: whose coalitions the design has.
     max_removed:           of the design `windows`, and those with as many coalitions.
     pair_distances:        (nearest, farthest) of the design `pairs`.
     document_pairs, seed, documents_per_draw: of the designs in which each document has coalitions of its own; see
@@ -59,6 +67,7 @@ class EvaluationJob:
     model: str
     task: str
     design: str
+    players: Setting = SUBLAYERS
     max_removed: int | None = None
     pair_distances: tuple[int, int] | None = None
     document_pairs: int | None = None
@@ -106,6 +115,7 @@ class Plan:
     """What the job is about.
 
     parts:   where progress is kept, and the identity.
+    players: whose coalitions are asked for; the grid has them in sublayers.
     encoded: the encoded documents by index.
     prompts: digest of each document's prompts, by the digest of the encoded document.
     grid:    with what is evaluated already.
@@ -116,6 +126,7 @@ class Plan:
 
     parts: Parts
     task: DocumentSet
+    players: Players
     encoded: dict[int, Any]
     prompts: dict[str, str]
     grid: Grid
@@ -148,31 +159,39 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
         task_version=task.version,
     )
     folder_of_parts = parts_folder(job.output)
-    sublayers, model = Parts(folder_of_parts, identity).known_sublayers(), None
+    are_sets = job.players != SUBLAYERS
+    sublayers, model = Parts(folder_of_parts, identity, are_sets).known_sublayers(), None
     if sublayers is None:  # no part yet: nothing is done, and only the model itself tells for certain
-        say(_start_line(job, _count_sublayers(folder), len(encoded), done=0))
+        say(_start_line(job, _expected_players(job, folder), len(encoded), done=0))
         model = _load(job, engine, folder)
         sublayers = tuple(sublayer.label for sublayer in model.sublayers)
-    parts = Parts(folder_of_parts, identity | {"sublayers": list(sublayers)})
+    players = players_of(job.players, sublayers)
+    parts = Parts(folder_of_parts, identity | {"sublayers": list(sublayers)}, are_sets)
     if job.design == "exact":
-        check_exact_rows(len(sublayers), sum(len(d.requests) for d in documents))
+        check_exact_rows(len(players), sum(len(d.requests) for d in documents), players.noun)
     keys = [DocumentKey(d.index, d.digest, d.n_choices) for d in encoded.values()]
     together = drawn_together(asked, job.documents_per_draw)
     ids = draw_ids(asked, together)
-    coalitions = (
-        coalitions_of(job.design, len(sublayers), job.design_settings, [ids[key.index] for key in keys])
-        if job.listed is None
-        else ForEach([job.listed.get(key.index, []) for key in keys])
-    )
+    coalitions = _coalitions(job, players, [(key.index, ids[key.index]) for key in keys])
     grid = empty_grid(coalitions, keys)
     parts.fill(grid)
+    parts.fill_from_others(grid)
     if model is None:
-        say(_start_line(job, len(sublayers), len(encoded), count_pairs(grid)))
+        say(_start_line(job, players, len(encoded), count_pairs(grid)))
         model = None if evaluated(grid).all() else _load(job, engine, folder)
     prompts = {encoded[d.index].digest: digest_documents([d]) for d in task.documents if d.index in encoded}
     units: Sequence[Sequence[int]] = together if job.documents_per_draw > 1 else ()
     of_units = tuple(tuple(asked[position].index for position in unit) for unit in units)
-    return Plan(parts, task, encoded, prompts, grid, model, tuple(sorted(left_out)), of_units)
+    return Plan(parts, task, players, encoded, prompts, grid, model, tuple(sorted(left_out)), of_units)
+
+
+def _coalitions(
+    job: EvaluationJob, players: Players, documents: Sequence[tuple[int, DocumentId]]
+) -> list[Removed] | ForEach:
+    """What these documents are evaluated on, in sublayers. documents: the index of each, and what it is drawn from."""
+    if job.listed is None:
+        return coalitions_of(job.design, players, job.design_settings, [one for _, one in documents])
+    return ForEach([[*map(players.spelled_out, job.listed.get(index, []))] for index, _ in documents])
 
 
 def _load(job: EvaluationJob, engine: Engine, folder: Path) -> Any:
@@ -197,10 +216,10 @@ def _load(job: EvaluationJob, engine: Engine, folder: Path) -> Any:
     return model
 
 
-def _count_sublayers(folder: Path) -> int | None:
+def _expected_players(job: EvaluationJob, folder: Path) -> Players | None:
     """By config.json and the headers of the weights; None where they do not tell."""
     try:
-        return sublayers_of_folder(folder)
+        return players_of(job.players, labels_of_folder(folder))
     except CornerstoneError:
         return None
 
@@ -240,18 +259,19 @@ def count_pairs(grid: Grid) -> int:
     return int(evaluated(grid).sum())
 
 
-def _start_line(job: EvaluationJob, sublayers: int | None, documents: int, done: int) -> str:
+def _start_line(job: EvaluationJob, players: Players | None, documents: int, done: int) -> str:
     shard = "" if job.shard is None else f", shard {job.shard[0]} of {job.shard[1]}"
-    if sublayers is None:
+    if players is None:
         work = f"{documents} documents"
     else:
         coalitions = (
-            len(typical_coalitions(job.design, sublayers, job.design_settings))
+            len(typical_coalitions(job.design, players, job.design_settings))
             if job.listed is None
             else max(map(len, job.listed.values()), default=0)
         )
         pairs = f"{coalitions} coalitions × {documents} documents = {coalitions * documents} pairs"
-        work = f"{sublayers} sublayers, {pairs}, {done} done already"
+        sets = "" if players.are_sublayers else f" in {len(players)} {players.noun}s"
+        work = f"{len(players.sublayers)} sublayers{sets}, {pairs}, {done} done already"
     return f"{job.model} on {job.task}, {job.design}{shard}: {job.dtype}, device {job.device}; {work}"
 
 

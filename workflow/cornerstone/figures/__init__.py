@@ -5,7 +5,7 @@
 
 A module of this package, or a user's own file, registers a `Figure`. Attention is dark red and round, FFN and MoE light
 blue and square, everywhere: the two differ in lightness and shape as well as in hue, for greyscale print and for
-colour-blind readers.
+colour-blind readers. What is of several kinds, as a block is, is taupe and a cross.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ import pandas as pd
 from cornerstone.drawing import style
 from cornerstone.scores import Score
 from cornerstone.shapley.estimators import ESTIMATORS
+from cornerstone.shapley.players import NAMED_SET
 from cornerstone.system.errors import CornerstoneError, known_names
 from cornerstone.system.registry import LAST, Registry
-from cornerstone.values.titles import Titles
+from cornerstone.values.titles import SUBLAYER, Titles, in_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure
@@ -55,6 +56,7 @@ class Context:
     score:  the study's.
     estimator, max_removed: as configured.
     scores: the model's rows of the table of scores; None where there are no results yet.
+    player: what a player of the study is.
     """
 
     model: str
@@ -62,6 +64,19 @@ class Context:
     estimator: str
     max_removed: int
     scores: pd.DataFrame | None = None
+    player: str = SUBLAYER
+
+    @property
+    def has_kinds(self) -> bool:
+        """Whether players may be of one kind: blocks and groups are of several."""
+        return self.player in (SUBLAYER, NAMED_SET)
+
+    @property
+    def looks(self) -> str:
+        """How markers tell kinds, in brackets; nothing where all players look alike."""
+        known = "circles: attention, squares: FFN or MoE"
+        sets = ", crosses: several kinds" if self.player == NAMED_SET else ""
+        return f" ({known}{sets})" if self.has_kinds else ""
 
     @property
     def values_from(self) -> str:
@@ -141,8 +156,11 @@ class Figure:
         style.save(lambda: self.make(rows, titles, **settings), output)
 
     def captioned(self, context: Context) -> tuple[str, str]:
-        """Title and caption."""
-        return self.title.format(model=context.model), self.caption(context)
+        """Title and caption; of a drawing from data, about the study's players."""
+        title, caption = self.title.format(model=context.model), self.caption(context)
+        if context.player == SUBLAYER or not self.reads:
+            return title, caption
+        return in_words(title, context.player), in_words(caption, context.player)
 
 
 FIGURES: Registry[Figure] = Registry("figure", "cornerstone.figures")

@@ -101,7 +101,7 @@ def _caption(context: Context) -> str:
     )
     chance = "; dotted: chance" if context.is_guessable else ""
     return (
-        "Score after removing one sublayer: markers tell its kind (circles: attention, squares: FFN or MoE). "
+        f"Score after removing one sublayer: markers tell its kind{context.looks}. "
         f"Dashed: the full model, its 95 % interval in grey{chance}. The light bars are the 95 % interval of the drop: "
         "one that crosses the dashed line is a drop that cannot be told from none"
         f"{markers if context.score.is_accuracy and context.is_guessable else ''}{context.measured}."

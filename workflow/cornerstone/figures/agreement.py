@@ -148,7 +148,7 @@ def _caption(context: Context) -> str:
     return (
         "What removing one sublayer costs in the study's score (along x; an accuracy where the study's score is the "
         "log-probability), and in the log-probability of the gold choice (along y), with 95 % intervals. Markers tell "
-        "its kind (circles: attention, squares: FFN or MoE). Both axes are linear near zero and logarithmic beyond. "
+        f"its kind{context.looks}. Both axes are linear near zero and logarithmic beyond. "
         "Ringed: the score's interval tells no loss, but the log-probability surely fell (Holm over sublayers)."
     )
 

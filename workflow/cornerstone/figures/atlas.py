@@ -30,7 +30,7 @@ from cornerstone.figures import FIGURES, WHAT_MATTERS, Context, Figure, Scope
 from cornerstone.models.kinds import Kind
 from cornerstone.scores import SCORES
 from cornerstone.scores.unit import Unit
-from cornerstone.values.titles import Titles
+from cornerstone.values.titles import SUBLAYER, Titles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,9 +78,7 @@ def make_atlas(values: pd.DataFrame, titles: Titles, top_k: int) -> MplFigure:
     """
     scale, unit = scale_of(values), SCORES[values["score"].iloc[0]].unit
     grid = _grid_of(stacks_of(values, titles, top_k))
-    heights = [
-        grid.head + max(len(stack.blocks) for stack in line) * grid.row + BETWEEN for line in grid.lines
-    ]
+    heights = [grid.head + max(len(stack.rows) for stack in line) * grid.row + BETWEEN for line in grid.lines]
     legend = _legend_texts(top_k, grid.width)
     foot = 0.5 + LINE * sum(text.count("\n") + 1 for text in legend) + 0.04 * len(legend)
     height = EDGE + sum(heights) + foot
@@ -102,8 +100,13 @@ def _width_of(stack: Stack, cell: float) -> float:
     return max(TITLE, _cells_wide(stack, cell))
 
 
+def _axis_of(stack: Stack) -> float:
+    """Room left of a stack for the names of its rows: numbers of blocks, or labels of players."""
+    return max(AXIS, max(style.text_width(name, SMALL - 0.5) for name in stack.rows) + 0.08)
+
+
 def _cells_wide(stack: Stack, cell: float) -> float:
-    return AXIS + stack.width * cell + (len(stack.columns) - 1) * GAP
+    return _axis_of(stack) + stack.width * cell + (len(stack.columns) - 1) * GAP
 
 
 def _grid_of(stacks: list[Stack]) -> Grid:
@@ -120,7 +123,7 @@ def _grid_of(stacks: list[Stack]) -> Grid:
     names = 1.04 * longest + 0.1 if several else 0.0
     texts = [_head_texts(stack, _width_of(stack, cell)) for stack in stacks]
     head = 0.04 + LINE + names + max(1.15 * LINE * len(title) + LINE * len(named) for title, named in texts)
-    row = float(np.clip(TALLEST / max(len(stack.blocks) for stack in stacks), *ROW))
+    row = float(np.clip(TALLEST / max(len(stack.rows) for stack in stacks), *ROW))
     widths = [sum(_width_of(s, cell) for s in line) + BETWEEN * (len(line) - 1) for line in lines]
     return Grid(cell, row, head, names, font, lines, max(NARROWEST, *widths) + 2 * EDGE)
 
@@ -151,15 +154,15 @@ def _draw_stack(axes: Axes, stack: Stack, scale: Scale, grid: Grid, left: float,
     below = top + 1.15 * LINE * len(title)
     axes.text(left, below, "\n".join(named), fontsize=SMALL, va="top", linespacing=1.15, color=style.GREY)
     first = top + grid.head
-    wide = len(stack.tasks) * grid.cell
+    wide, axis = len(stack.tasks) * grid.cell, _axis_of(stack)
     for place, column in enumerate(stack.columns):
-        x = left + AXIS + place * (wide + GAP)
+        x = left + axis + place * (wide + GAP)
         _draw_heads(axes, column, stack.tasks, grid, x, first)
         _draw_cells(axes, stack.cells[stack.cells["column"] == place], stack, scale, grid, x, first)
-    step = 1 if grid.row >= NUMBER else step_of(len(stack.blocks), int(len(stack.blocks) * grid.row / APART))
-    for row in range(0, len(stack.blocks), step):
+    step = 1 if grid.row >= NUMBER else step_of(len(stack.rows), int(len(stack.rows) * grid.row / APART))
+    for row in range(0, len(stack.rows), step):
         where = {"ha": "right", "va": "center", "fontsize": SMALL - 0.5, "color": style.GREY}
-        axes.text(left + AXIS - 0.04, first + (row + 0.5) * grid.row, str(stack.blocks[row]), **where)
+        axes.text(left + axis - 0.04, first + (row + 0.5) * grid.row, stack.rows[row], **where)
 
 
 def _draw_heads(
@@ -186,9 +189,9 @@ def _draw_cells(
     from matplotlib.patches import Rectangle
 
     levels = pd.Series(scale.levels(cells["value"]), cells.index)
-    mesh = np.full((len(stack.blocks), len(stack.tasks)), np.nan)
+    mesh = np.full((len(stack.rows), len(stack.tasks)), np.nan)
     mesh[cells["row"], cells["place"]] = levels
-    edges = x + np.arange(len(stack.tasks) + 1) * grid.cell, y + np.arange(len(stack.blocks) + 1) * grid.row
+    edges = x + np.arange(len(stack.tasks) + 1) * grid.cell, y + np.arange(len(stack.rows) + 1) * grid.row
     look = {"vmin": -LEVELS - 0.5, "vmax": LEVELS + 0.5, "edgecolors": "white", "linewidth": 0.3}
     axes.pcolormesh(*edges, np.ma.masked_invalid(mesh), cmap=ListedColormap(COLOURS), zorder=2, **look)
     corners = pd.DataFrame({"x": x + cells["place"] * grid.cell, "y": y + cells["row"] * grid.row})
@@ -254,8 +257,11 @@ def _draw_legend(axes: Axes, levels: list[tuple[int, str]], unit: Unit, texts: l
 
 def _caption(context: Context) -> str:
     unit = context.score.unit.of_values
+    rows = "A row a block, the first on top; its sublayers side by side, a column a task"
+    if context.player != SUBLAYER:
+        rows = f"A row a {context.player}, the first on top; a column a task"
     return (
-        f"A row a block, the first on top; its sublayers side by side, a column a task. Colour is the value in {unit}: "
+        f"{rows}. Colour is the value in {unit}: "
         "purple where the score is lower without the sublayer, orange where it is higher, on one scale for all models "
         "and tasks whose steps double. Striped: the 95 % interval includes zero. Framed: among a task's largest, "
         f"dashed where fewer than 95 % of the bootstrap resamples say so. {context.values_from}"

@@ -49,7 +49,7 @@ def make_concentration(values: pd.DataFrame, titles: Titles) -> MplFigure:
     size = ((WIDTH - LEFT - RIGHT) / WIDTH, (HEIGHT - BOTTOM - TOP) / (HEIGHT + legend))
     axes = figure.add_axes((*place, *size))
     n_sublayers = int(values["rank"].max())
-    _finish(axes, titles.model(values["model"].iloc[0]), n_sublayers)
+    _finish(axes, titles, values["model"].iloc[0], n_sublayers)
     if not there:
         axes.text(0.5, 0.5, NONE, transform=axes.transAxes, ha="center", va="center", color=style.GREY)
         return figure
@@ -105,12 +105,12 @@ def _handle(name: str, look: dict) -> Line2D:
     return style.legend_line(name, **{key: value for key, value in look.items() if key != "markevery"})
 
 
-def _finish(axes: Axes, title: str, n_sublayers: int) -> None:
+def _finish(axes: Axes, titles: Titles, model: str, n_sublayers: int) -> None:
     import seaborn
     from matplotlib.ticker import MaxNLocator
 
-    axes.set_title(style.wrapped(title, WIDTH - 0.4, style.FONT + 1, "bold"), fontweight="bold")
-    axes.set_xlabel("largest sublayers of the task, taken together")
+    axes.set_title(style.wrapped(titles.model(model), WIDTH - 0.4, style.FONT + 1, "bold"), fontweight="bold")
+    axes.set_xlabel(titles.of_players("largest sublayers of the task, taken together"))
     axes.set_ylabel("share of the positive values (%)")
     axes.set_xlim(0.5, n_sublayers + 0.5)
     axes.set_ylim(0, 103)

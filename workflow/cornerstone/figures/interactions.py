@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.drawing import style
-from cornerstone.drawing.panels import Panels, number_blocks, titled_panels
+from cornerstone.drawing.panels import LEFT, Panels, number_blocks, room_for_names, titled_panels
 from cornerstone.figures import FIGURES, TOGETHER, Context, Figure, Scope
 from cornerstone.scores import SCORES
 from cornerstone.scores.unit import Unit
@@ -95,7 +95,8 @@ def _strips(
     widest = max(
         style.text_width(line, style.FONT - 1) for name in names.values() for line in name.splitlines()
     )
-    panels = titled_panels(rows, titles, "", "block", [], 1, height=height, left=widest + 0.25)
+    room = {"left": widest + 0.25, "below": room_for_names(labels)}
+    panels = titled_panels(rows, titles, "", "block", [], 1, height=height, **room)
     (axes,) = panels.axes.values()
     for place, task in enumerate(tasks):
         of_task = interactions[interactions["task"] == task]
@@ -113,7 +114,10 @@ def _bands(
     """A panel a task, a row a distance."""
     farthest = int(interactions["distance"].max())
     height = float(np.clip(BAND_ROW * 2 * farthest, *BAND_HEIGHT))
-    panels = titled_panels(interactions, titles, "distance of the two", "block", [], 1, height=height)
+    names = room_for_names(labels)
+    panels = titled_panels(
+        interactions, titles, "distance of the two", "block", [], 1, height=height, below=names
+    )
     for axes, rows in panels.each(interactions):
         for distance, of_distance in rows.groupby("distance"):
             _draw_row(axes, of_distance, distance, unit, norm)
@@ -146,8 +150,9 @@ def _squares(
     """A panel a task, each pair on both sides of the diagonal."""
     n = len(labels)
     columns = min(interactions["task"].nunique(), 3 if n <= 40 else 2)
-    widest = 3.2
-    panels = titled_panels(interactions, titles, "block", "block", [], columns, widest, height=None)
+    widest, names = 3.2, room_for_names(labels)
+    room = {"left": LEFT + names, "below": names}
+    panels = titled_panels(interactions, titles, "block", "block", [], columns, widest, height=None, **room)
     for axes, rows in panels.each(interactions):
         square = np.full((n, n), np.nan)
         square[rows["first"], rows["second"]] = square[rows["second"], rows["first"]] = (

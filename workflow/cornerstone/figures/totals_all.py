@@ -44,7 +44,9 @@ def make_totals(totals: pd.DataFrame, titles: Titles, score: str) -> MplFigure:
     room = 0.15 + max(
         style.text_width(line, style.FONT - 1) for name in names.values() for line in name.splitlines()
     )
-    panel_height, panel_width = len(tasks) * (3 * BAR + GAP), (WIDTH - room - BETWEEN - 0.1) / 2
+    shown = [by for by in ("kind", "depth") if by in set(drawn["by"])]
+    panel_height = len(tasks) * (3 * BAR + GAP)
+    panel_width = (WIDTH - room - BETWEEN * (len(shown) - 1) - 0.1) / len(shown)
     heads = [style.wrapped(titles.model(model), WIDTH - 0.2, style.FONT + 1, "bold") for model in models]
     rooms = [HEAD + 0.16 * head.count("\n") for head in heads]
     height = sum(rooms) + len(models) * panel_height + (len(models) - 1) * BETWEEN + FOOT
@@ -54,7 +56,7 @@ def make_totals(totals: pd.DataFrame, titles: Titles, score: str) -> MplFigure:
         of_model = {"fontsize": style.FONT + 1, "fontweight": "bold"}
         figure.text(0.5, (top - 0.07) / height, head, ha="center", va="top", **of_model)
         bottom = top - head_room - panel_height
-        for column, by in enumerate(("kind", "depth")):
+        for column, by in enumerate(shown):
             left = room + column * (panel_width + BETWEEN)
             place = (left / WIDTH, bottom / height, panel_width / WIDTH, panel_height / height)
             axes = figure.add_axes(place, sharex=first)
@@ -105,8 +107,8 @@ def _handles(drawn: pd.DataFrame) -> list[Patch]:
 
 def _caption(context: Context) -> str:
     return (
-        f"Sums of the sublayers' signed values in {context.score.unit.of_values}, with 95 % intervals: left by kind, "
-        "right by thirds of the model's blocks."
+        f"Sums of the sublayers' signed values in {context.score.unit.of_values}, with 95 % intervals: "
+        f"{'left by kind, right ' if context.has_kinds else ''}by thirds of the model's blocks."
     )
 
 

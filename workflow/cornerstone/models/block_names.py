@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from cornerstone.models.folder import count_blocks
@@ -73,25 +72,51 @@ def find_block_list(config: Mapping[str, Any], names: Collection[str]) -> BlockL
     return BlockList(path, n_blocks)
 
 
-def sublayers_of_blocks(names: Collection[str], n_blocks: int) -> dict[int, set[str]]:
-    """What sublayers the names in each of a decoder's blocks tell; nothing where no list has so many blocks."""
+def sublayers_of_blocks(names: Collection[str], n_blocks: int) -> dict[int, list[Kind]]:
+    """The kinds of the sublayers that the names in each of a decoder's blocks tell, in the order of KINDS.
+
+    Nothing where no list has so many blocks.
+    """
     found = _sublayers_by_list(names)
     path = _decoder_of(found, n_blocks)
-    return {} if path is None else found[path]
+    if path is None:
+        return {}
+    order = list(KINDS.values())
+    return {
+        number: sorted(map(_kind_by_names, of_block.values()), key=order.index)
+        for number, of_block in found[path].items()
+    }
 
 
-def _sublayers_by_list(names: Collection[str]) -> dict[str, dict[int, set[str]]]:
+_Tensors = list[tuple[str, str]]
+"""Of one sublayer: of each tensor the part of the block that it is in, and its name within that."""
+
+
+def _sublayers_by_list(names: Collection[str]) -> dict[str, dict[int, dict[str, _Tensors]]]:
     """The sublayers that are told in each block of each numbered list."""
-    found: dict[str, dict[int, set[str]]] = {}
+    found: dict[str, dict[int, dict[str, _Tensors]]] = {}
     for name in names:
         if (place := IN_A_BLOCK.search(name)) and not OF_IMAGES_OR_SOUND.search(name[: place.start()]):
-            of_block = found.setdefault(name[: place.start()], {}).setdefault(int(place[0].strip(".")), set())
-            known = (SUBLAYER_OF[part] for part in name[place.end() :].split(".") if part in SUBLAYER_OF)
-            of_block |= set(islice(known, 1))
+            of_block = found.setdefault(name[: place.start()], {}).setdefault(int(place[0].strip(".")), {})
+            parts = name[place.end() :].split(".")
+            if part := next((part for part in parts if part in SUBLAYER_OF), None):
+                inside = ".".join(parts[parts.index(part) + 1 :])
+                of_block.setdefault(SUBLAYER_OF[part], []).append((part, inside))
     return found
 
 
-def _decoder_of(found: Mapping[str, Mapping[int, set[str]]], n_blocks: int) -> str | None:
+def _kind_by_names(tensors: _Tensors) -> Kind:
+    part = tensors[0][0]
+    if SUBLAYER_OF[part] == FEED_FORWARD:
+        is_moe = KINDS["moe"].is_inside(f"{part}.{inside}" for part, inside in tensors)
+        return KINDS["moe" if is_moe else "ffn"]
+    kinds = KINDS_BY_NAME.get(part) or [KINDS[SUBLAYER_OF[part]]]
+    told = [kind for kind in kinds if kind.is_inside(inside for _, inside in tensors)]
+    untold = [kind for kind in kinds if kind.inside is None]
+    return next(iter([*told, *untold, *kinds]))
+
+
+def _decoder_of(found: Mapping[str, Mapping[int, Collection[str]]], n_blocks: int) -> str | None:
     """The list with that many blocks, and of several the one with the most sublayers."""
     whole = [path for path, blocks in found.items() if blocks.keys() >= set(range(n_blocks))]
     return max(whole, key=lambda path: sum(map(len, found[path].values())), default=None)

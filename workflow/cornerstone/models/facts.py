@@ -7,7 +7,7 @@ weights_of_sublayers(folder, labels).numbers["FFN 3"]
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from cornerstone.models.folder import (
     count_blocks,
     read_model_config,
 )
-from cornerstone.models.kinds import block_of
+from cornerstone.models.kinds import KINDS, block_of
 from cornerstone.models.weights import IN_A_BLOCK, weight_files, weight_shapes
+from cornerstone.shapley.players import Players
 from cornerstone.system.errors import CornerstoneError
 
 WIDTH_KEYS = ("hidden_size", "n_embd", "d_model", "n_embed", "model_dim", "dim")
@@ -30,7 +31,7 @@ EXPERT_COUNT_KEYS = ("num_local_experts", "num_experts", "n_routed_experts")
 class ModelFacts:
     """What is known of a model without its weights.
 
-    sublayers:  token mixers, FFNs and MoEs of all blocks.
+    labels:     of the token mixers, FFNs and MoEs of all blocks.
     width:      of the hidden states.
     vocabulary: how many tokens the head gives a logit.
     numbers:    of all weights; active_numbers: those of the blocks that one token is multiplied with.
@@ -38,7 +39,7 @@ class ModelFacts:
     block_bytes: what one decoder block takes of disk_bytes, the mean over blocks; 0 where names tell no blocks.
     """
 
-    sublayers: int
+    labels: tuple[str, ...]
     width: int
     vocabulary: int
     numbers: int
@@ -46,6 +47,11 @@ class ModelFacts:
     disk_bytes: int
     missing_bytes: int
     block_bytes: float
+
+    @property
+    def sublayers(self) -> int:
+        """How many there are."""
+        return len(self.labels)
 
 
 def facts_from_folder(folder: Path | str) -> ModelFacts:
@@ -63,7 +69,7 @@ def facts_of(config: dict[str, Any], shapes: Mapping[str, Any], disk: int, missi
     decoder = config.get("text_config") or config
     numbers = sum(prod(shape) for shape in shapes.values())
     return ModelFacts(
-        sublayers=count_sublayers(config, shapes),
+        labels=sublayer_labels(config, shapes),
         width=_first_of(WIDTH_KEYS, decoder, "width of the hidden states"),
         vocabulary=_first_of(("vocab_size",), decoder, "size of the vocabulary"),
         numbers=numbers,
@@ -89,21 +95,24 @@ def _numbers_of_a_block(config: Mapping[str, Any], shapes: Mapping[str, Any]) ->
     return sum(prod(shapes[name]) for name in inside) / blocks.n_blocks
 
 
-def sublayers_of_folder(folder: Path | str) -> int:
-    """The sublayers of a local model, by config.json and its weights' headers. Raises CornerstoneError for no model."""
+def labels_of_folder(folder: Path | str) -> tuple[str, ...]:
+    """`sublayer_labels` of a local model, from its files. Raises CornerstoneError where it is none."""
     names = [name for path in weight_files(Path(folder)) for name in weight_shapes(path)]
-    return count_sublayers(read_model_config(folder), names)
+    return sublayer_labels(read_model_config(folder), names)
 
 
-def count_sublayers(config: Mapping[str, Any], names: Collection[str]) -> int:
-    """Sublayers of a decoder, by its config.json and the names of its tensors (model.layers.3.mlp.up_proj.weight).
+def sublayer_labels(config: Mapping[str, Any], names: Collection[str]) -> tuple[str, ...]:
+    """The sublayers of a decoder, by its config.json and the names of its tensors (model.layers.3.mlp.up_proj.weight).
 
-    Two for a block in which no name is known: the engine, which has the modules, counts for certain.
+    Attention and FFN for a block in which no name is known, and several mixers of a block in the order of KINDS: the
+    engine, which has the modules, tells for certain.
     Raises CornerstoneError where config.json does not say how many blocks there are.
     """
     n_blocks = count_blocks(config)
-    blocks = sublayers_of_blocks(names, n_blocks)
-    return sum(len(blocks.get(number, ())) or 2 for number in range(n_blocks))
+    blocks, usual = sublayers_of_blocks(names, n_blocks), (KINDS["attn"], KINDS["ffn"])
+    return tuple(
+        f"{kind.label} {number}" for number in range(n_blocks) for kind in blocks.get(number) or usual
+    )
 
 
 @dataclass(frozen=True)
@@ -117,6 +126,17 @@ class SublayerWeights:
     active: Mapping[str, float]
     all_numbers: int
     all_active: float
+
+    def of_players(self, players: Players) -> SublayerWeights:
+        """The same by the label of each player, with all its sublayers' weights."""
+        numbers, active = (
+            {
+                label: sum(of[part] for part in players.parts_of(number))
+                for number, label in enumerate(players)
+            }
+            for of in (self.numbers, self.active)
+        )
+        return replace(self, numbers=numbers, active=active)
 
 
 def weights_of_sublayers(folder: Path | str, labels: Sequence[str]) -> SublayerWeights:

@@ -1,29 +1,34 @@
-"""The kinds of sublayers: attention, FFN, MoE and other mixers, an entry each with its names, words and colours.
+"""The kinds of players: attention, FFN, MoE and other mixers, and sets of several kinds, an entry each with its names,
+words and colours.
 
 KINDS["moe"].noun          # "MoE", in sentences and legends
 kind_of("Attn 3").name     # "attn", in tables
+kinds_of(players)          # a block is of no one kind: KINDS["block"]
 
-Attention is dark red and round, FFN and MoE light blue and square: the two differ in lightness too.
+Attention is dark red and round, FFN and MoE light blue and square: the two differ in lightness too. What is of several
+kinds is taupe, between them in lightness, and a cross.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-MIXER, FEED_FORWARD = "mixer", "feed-forward"
+from cornerstone.shapley.players import Players
+
+MIXER, FEED_FORWARD, SEVERAL = "mixer", "feed-forward", "several"
 GROUPS = (MIXER, FEED_FORWARD)
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of sublayer.
+    """One kind of sublayer, or of what has sublayers of several kinds.
 
     name:    in tables.
     label:   of a sublayer, before the number of its block ("Attn 3"); one word.
     noun:    in sentences and legends.
-    group:   MIXER, what moves numbers from token to token, or FEED_FORWARD, what works on each token alone.
+    group:   MIXER, what moves numbers from token to token, FEED_FORWARD, what works on each token alone, or SEVERAL.
     modules: the names that model families give to such a sublayer in a block; a tuple names layers that stand
              loose in the block and are one sublayer together, the last of which gives its output.
     inside:  a pattern that is found in the names or classes of the modules and weights within it, and in none of
@@ -63,6 +68,15 @@ _BLUE = {
     "marker": "s",
     "ink": "black",
     "hatch": "////",
+}
+_GREY = {
+    "group": SEVERAL,
+    "modules": (),
+    "colour": "#8C8069",
+    "edge": "#4D4536",
+    "shades": ("#7F745E", "#A0947C"),
+    "marker": "X",
+    "ink": "white",
 }
 _FEED_FORWARD = ("mlp", "ffn", "feed_forward", "block_sparse_moe", "moe", "mlp_block", "mixer")
 _LOOSE_FEED_FORWARD = (("fc1", "fc2"),)
@@ -142,6 +156,9 @@ KINDS = {
             ink="black",
             hatch="\\\\\\\\",
         ),
+        Kind("block", "Block", "block", **_GREY),
+        Kind("group", "Group", "group", **_GREY),
+        Kind("named set", "Named set", "named set of several kinds", **_GREY),
     )
 }
 """By name, in the order of tables and legends, which is that of the sublayers of one block."""
@@ -166,9 +183,26 @@ def kind_of(label: str) -> Kind:
     return _BY_LABEL[label.split()[0]]
 
 
+def kinds_of(players: Sequence[str]) -> list[Kind]:
+    """The kind of each player: that of its sublayers where they are of one, else that of blocks, groups or sets.
+
+    players: `Players`, or the labels of sublayers.
+    """
+    if not isinstance(players, Players):
+        return [kind_of(label) for label in players]
+    of_parts = (list(map(kind_of, players.parts_of(player))) for player in range(len(players)))
+    return [kinds[0] if len(set(kinds)) == 1 else KINDS[players.noun] for kinds in of_parts]
+
+
 def block_of(label: str) -> int:
     """The block, counted from 0, of the sublayer of this label: 3 of "Attn 3"."""
     return int(label.split()[1])
+
+
+def block_told_by(label: str) -> int | None:
+    """The block that a player is in or is ("Attn 3", "Block 3"); None where its label tells none ("Blocks 0-1")."""
+    kind, _, number = label.rpartition(" ")
+    return int(number) if kind in _BY_LABEL and number.isdecimal() else None
 
 
 _BY_LABEL = {kind.label: kind for kind in KINDS.values()}

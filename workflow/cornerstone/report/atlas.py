@@ -32,7 +32,8 @@ SHORT, BROAD = (
 )  # the legend stands under an atlas lower than this and as wide as this, else beside it
 NUMBERED = 14  # rows as high as this are numbered each, and have room for a number in each cell
 APART = 40  # between the numbers of blocks, where not every one has one
-AXIS = 26
+AXIS = 26  # the least beside a stack for the names of its rows
+BESIDE, LETTER = 8, 6.2  # around a name, and of one of its letters
 BETWEEN = 16
 CELL = (7, 46)
 HEADING = 42  # the narrowest name of a kind
@@ -72,17 +73,19 @@ class ShownStack:
     """A model: rows of cells by kind, None where a block has no such sublayer; sizes in pixels.
 
     headings: over the cells of each kind.
-    numbers: of the blocks, "" where none is written. stable: by cornerstone how often resampled documents name it.
+    names: of the rows: numbers of blocks, or labels of players. numbers: the same, "" where none is written.
+    stable: by cornerstone how often resampled documents name it.
     """
 
     title: str
     tasks: tuple[str, ...]
     headings: tuple[str, ...]
     numbers: tuple[str, ...]
-    blocks: tuple[int, ...]
+    names: tuple[str, ...]
     rows: tuple[tuple[Cells, ...], ...]
     stable: tuple[tuple[str, float], ...]
     sublayers: int
+    axis: int
     wide: int
     narrow: int
 
@@ -140,7 +143,7 @@ def atlas_of(contents: Contents) -> Atlas:
     values, unit = _with_effects(contents), contents.unit
     top_k = int(contents.config["top_k"])
     stacks, scale = stacks_of(values, contents.titles, top_k), scale_of(values)
-    row = min(ROW[1], max(ROW[0], TALLEST / max(len(stack.blocks) for stack in stacks)))
+    row = min(ROW[1], max(ROW[0], TALLEST / max(len(stack.rows) for stack in stacks)))
     is_written = row >= NUMBERED and sum(stack.width for stack in stacks) <= MOST_WRITTEN
     shown = tuple(_shown(contents, stack, scale, unit, row, is_written) for stack in stacks)
     cells = pd.concat([stack.cells for stack in stacks])
@@ -166,19 +169,21 @@ def _shown(
     contents: Contents, stack: Stack, scale: Scale, unit: Unit, row: float, is_written: bool
 ) -> ShownStack:
     named = contents.rows("cornerstones", stack.model).set_index("label")["top_k_stability"]
-    step = 1 if row >= NUMBERED else step_of(len(stack.blocks), max(1, int(len(stack.blocks) * row / APART)))
+    step = 1 if row >= NUMBERED else step_of(len(stack.rows), max(1, int(len(stack.rows) * row / APART)))
+    axis = max(AXIS, BESIDE + round(LETTER * max(map(len, stack.rows))))
     widest = ONE_TASK if len(stack.tasks) == 1 else CELL[1]
     return ShownStack(
         title=stack.title,
         tasks=stack.tasks,
         headings=tuple(map(heading_of, stack.columns)),
-        numbers=tuple("" if place % step else str(block) for place, block in enumerate(stack.blocks)),
-        blocks=stack.blocks,
+        numbers=tuple("" if place % step else name for place, name in enumerate(stack.rows)),
+        names=stack.rows,
         rows=_rows(contents, stack, scale, unit, is_written),
         stable=tuple((label, float(named[label])) for label in stack.named),
         sublayers=stack.cells["label"].nunique(),
-        wide=AXIS + widest * stack.width,
-        narrow=AXIS + max(CELL[0] * stack.width, HEADING * len(stack.columns)),
+        axis=axis,
+        wide=axis + widest * stack.width,
+        narrow=axis + max(CELL[0] * stack.width, HEADING * len(stack.columns)),
     )
 
 
@@ -186,9 +191,7 @@ def _rows(
     contents: Contents, stack: Stack, scale: Scale, unit: Unit, is_written: bool
 ) -> tuple[tuple[Cells, ...], ...]:
     n_tasks = len(stack.tasks)
-    grid: list[list[list[ShownCell | None]]] = [
-        [[None] * n_tasks for _ in stack.columns] for _ in stack.blocks
-    ]
+    grid: list[list[list[ShownCell | None]]] = [[[None] * n_tasks for _ in stack.columns] for _ in stack.rows]
     for row, level in zip(stack.cells.itertuples(), scale.levels(stack.cells["value"]), strict=True):
         is_clear = is_written and level != 0 and not row.may_be_zero
         grid[row.row][row.column][row.place] = ShownCell(

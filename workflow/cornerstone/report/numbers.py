@@ -32,7 +32,7 @@ def _row(contents: Contents, model: str) -> dict[str, str]:
         "Null share %": percent(shares["null_share"]) if has_shares else "",
         unit.difference_heading("Drop without a cornerstone"): _drop(drops, "cornerstone", unit),
         unit.difference_heading("Drop without another"): _drop(drops, "other", unit),
-        **_kinds(contents.rows("totals", model), unit),
+        **(_kinds(contents.rows("totals", model), unit) if _has_kinds(contents) else {}),
     }
 
 
@@ -44,6 +44,11 @@ def _range(scores: pd.Series, unit: Unit) -> str:
 
 def _drop(drops: pd.Series, which: str, unit: Unit) -> str:
     return unit.with_interval(*(drops[f"{which}_{what}"] for what in ("drop", "low", "high")))
+
+
+def _has_kinds(contents: Contents) -> bool:
+    """Whether some players are of one kind, as blocks are not."""
+    return "kind" in set(contents.tables["totals"]["by"])
 
 
 def _kinds(totals: pd.DataFrame, unit: Unit) -> dict[str, str]:

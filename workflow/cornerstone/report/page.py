@@ -46,6 +46,9 @@ UNBROKEN = re.compile(rf" %|\b({'|'.join(kind.label for kind in KINDS.values())}
 IN_A_SECTION = ("claims", "cornerstones")
 """Tables that stand in sections of their own subject, not among all tables."""
 
+OF_SUBLAYERS = ("method", "provenance")
+"""Sections that say of sublayers what they mean, whatever the players are."""
+
 TEMPLATES = Environment(
     loader=FileSystemLoader(HERE),
     autoescape=True,
@@ -71,9 +74,10 @@ def report_html(contents: Contents) -> str:
 def section_html(name: str, contents: Contents) -> str:
     """One section of the page."""
     template = TEMPLATES.get_template(f"sections/{name}.html.j2")
-    return template.render(
+    html = template.render(
         contents=contents, unit=contents.unit, score=contents.score, **SECTIONS[name](contents)
     )
+    return html if name in OF_SUBLAYERS else contents.titles.of_players(html)
 
 
 def _trust(contents: Contents) -> dict[str, Any]:
@@ -138,10 +142,9 @@ def _tables(contents: Contents) -> Iterator[tuple[Section, bool]]:
 
 def _sections_of(contents: Contents, name: str) -> list[Section]:
     """Nothing where the study has no such table, or where it is one of numbers alone."""
-    lay_out = TABLES[name].sections
-    if lay_out is None or name not in contents.tables:
+    if TABLES[name].sections is None or name not in contents.tables:
         return []
-    return lay_out(contents.tables[name], View(contents.titles, contents.score))
+    return TABLES[name].laid_out(contents.tables[name], View(contents.titles, contents.score))
 
 
 def unbroken(text: str) -> str:

@@ -123,6 +123,7 @@ def _caption(contents: Contents, stem: str) -> tuple[str, str]:
         estimator=contents.config["estimator"],
         max_removed=contents.config["max_removed"],
         scores=contents.rows("scores", model),
+        player=contents.titles.player,
     )
     return figure.captioned(context)
 

@@ -74,11 +74,11 @@ def absence(coalitions: Sequence[Removed], n_sublayers: int) -> np.ndarray:
     return absent
 
 
-def check_max_removed(n_sublayers: int, max_removed: int) -> None:
-    """Raise CornerstoneError unless 1 <= max_removed < n_sublayers."""
+def check_max_removed(n_sublayers: int, max_removed: int, noun: str = "sublayer") -> None:
+    """Raise CornerstoneError unless 1 <= max_removed < n_sublayers. noun: of a player, where it is another one."""
     if not 1 <= max_removed < n_sublayers:
         raise CornerstoneError(
-            f"max_removed is {max_removed}, but this model has {n_sublayers} sublayers: "
+            f"max_removed is {max_removed}, but this model has {n_sublayers} {noun}s: "
             f"give a number from 1 to {n_sublayers - 1}"
         )
 

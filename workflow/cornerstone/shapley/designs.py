@@ -7,12 +7,13 @@ DESIGNS["kernel_pairs"].for_each(12, DesignSettings(max_removed=4, seed=1234), d
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cornerstone.shapley.coalitions import (
     ForEach,
     Removed,
     ablation,
+    check_max_removed,
     exact,
     pairs,
     paper_budget,
@@ -21,6 +22,7 @@ from cornerstone.shapley.coalitions import (
 from cornerstone.shapley.document_pairs import DrawnForEach, document_seed, pairs_of_same_work
 from cornerstone.shapley.informative import informative
 from cornerstone.shapley.orders import order_coalitions, random_orders
+from cornerstone.shapley.players import Players
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.system.registry import LAST, Registry
 
@@ -39,6 +41,7 @@ class DesignSettings:
     document_pairs: pairs of coalitions per document; None for as much work as those windows.
     seed:           with which per-document coalitions are drawn.
     documents_per_draw: how many documents that begin alike have the same of these.
+    players:        where they are sets of sublayers; `coalitions_of` puts them here.
     """
 
     max_removed: int | None = None
@@ -46,6 +49,12 @@ class DesignSettings:
     document_pairs: int | None = None
     seed: int | None = None
     documents_per_draw: int = 1
+    players: Players | None = None
+
+    @property
+    def noun(self) -> str:
+        """What a player is."""
+        return "sublayer" if self.players is None else self.players.noun
 
 
 DocumentId = tuple[str, int]
@@ -55,6 +64,8 @@ DocumentId = tuple[str, int]
 @dataclass(frozen=True, kw_only=True)
 class Design:
     """A design.
+
+    It knows players by their numbers alone; where they are no sublayers, what it says of sublayers means players.
 
     name:       of its evaluations' files.
     about:      which coalitions these are, for the list in docs/results.md.
@@ -84,12 +95,12 @@ DESIGNS: Registry[Design] = Registry("design", __name__)
 
 
 def coalitions_of(
-    design: str, n_sublayers: int, settings: DesignSettings, documents: Sequence[DocumentId] = ()
+    design: str, players: Players | int, settings: DesignSettings, documents: Sequence[DocumentId] = ()
 ) -> list[Removed] | ForEach:
-    """The coalitions of a design by its name: of all documents, or of each of these.
+    """The coalitions of a design by its name, spelled out in sublayers: of all documents, or of each of these.
 
-    Raises CornerstoneError for a name that is none, without a setting that the design needs, and for exact values of
-    too many sublayers.
+    players: of the game; a number means so many sublayers. Raises CornerstoneError for a name that is none, without a
+    setting that the design needs, and for exact values of too many players.
     """
     chosen = DESIGNS[design]
     if chosen.is_listed:
@@ -97,51 +108,73 @@ def coalitions_of(
     missing = [name for name in chosen.needs if getattr(settings, name) is None]
     if missing:
         raise CornerstoneError(f"the design {design} needs {' and '.join(missing)}: give it")
+    sets = None if isinstance(players, int) or players.are_sublayers else players
+    n, settings = players if isinstance(players, int) else len(players), replace(settings, players=sets)
     if chosen.for_each is None:
-        return chosen.coalitions(n_sublayers, settings)
-    return ForEach(chosen.for_each(n_sublayers, settings, documents))
+        drawn = chosen.coalitions(n, settings)
+        return drawn if sets is None else [*map(sets.spelled_out, drawn)]
+    drawn = chosen.for_each(n, settings, documents)
+    return ForEach(drawn if sets is None else _SpelledOut(drawn, sets))
 
 
-def typical_coalitions(design: str, n_sublayers: int, settings: DesignSettings) -> list[Removed]:
+class _SpelledOut(Sequence[list[Removed]]):
+    """Each document's coalitions of players in sublayers, where they are asked for."""
+
+    def __init__(self, drawn: Sequence[list[Removed]], players: Players) -> None:
+        self.drawn, self.players = drawn, players
+
+    def __len__(self) -> int:
+        return len(self.drawn)
+
+    def __getitem__(self, place: int) -> list[Removed]:
+        return [*map(self.players.spelled_out, self.drawn[place])]
+
+
+def typical_coalitions(design: str, players: Players | int, settings: DesignSettings) -> list[Removed]:
     """The coalitions of one typical document in this design, to estimate the work of any document."""
-    found = coalitions_of(design, n_sublayers, settings, [("0", 0)])
+    found = coalitions_of(design, players, settings, [("0", 0)])
     return found.of[0] if isinstance(found, ForEach) else found
 
 
-def check_exact(n_sublayers: int) -> None:
-    """Raise CornerstoneError where 2^n coalitions are too many."""
+def check_exact(n_sublayers: int, noun: str = "sublayer") -> None:
+    """Raise CornerstoneError where 2^n coalitions are too many. noun: of a player, where it is another one."""
     if n_sublayers > MOST_EXACT_SUBLAYERS:
         raise CornerstoneError(
-            f"exact values of a model with {n_sublayers} sublayers need 2^{n_sublayers} = {2.0**n_sublayers:.2g} "
+            f"exact values of a model with {n_sublayers} {noun}s need 2^{n_sublayers} = {2.0**n_sublayers:.2g} "
             f"coalitions, each with a hidden state per token in memory; at most 2^{MOST_EXACT_SUBLAYERS} = "
             f"{2**MOST_EXACT_SUBLAYERS:,} are evaluated: leave it out of exact, or choose another estimator"
         )
 
 
-def check_exact_rows(n_sublayers: int, requests: int) -> None:
+def check_exact_rows(n_sublayers: int, requests: int, noun: str = "sublayer") -> None:
     """Raise CornerstoneError where all coalitions of so many requests are more than a table may hold."""
     rows = 2**n_sublayers * requests
     if rows > MOST_EXACT_ROWS:
         raise CornerstoneError(
-            f"exact values of {n_sublayers} sublayers on these documents ({requests:,} choices) need {rows:,} "
+            f"exact values of {n_sublayers} {noun}s on these documents ({requests:,} choices) need {rows:,} "
             f"log-likelihoods, {rows * BYTES_OF_ROW / 1e9:.0f} GB to read them; at most {MOST_EXACT_ROWS:,} are "
             f"evaluated: give documents or sample, at most {MOST_EXACT_ROWS // 2**n_sublayers:,} choices in all"
         )
 
 
-def _exact(n_sublayers: int, _: DesignSettings) -> list[Removed]:
-    check_exact(n_sublayers)
+def _windows(n_sublayers: int, settings: DesignSettings) -> list[Removed]:
+    check_max_removed(n_sublayers, settings.max_removed, settings.noun)
+    return windows(n_sublayers, settings.max_removed)
+
+
+def _exact(n_sublayers: int, settings: DesignSettings) -> list[Removed]:
+    check_exact(n_sublayers, settings.noun)
     return exact(n_sublayers)
 
 
 def _informative(n_sublayers: int, settings: DesignSettings) -> list[Removed]:
-    return list(informative(n_sublayers, max(1, len(windows(n_sublayers, settings.max_removed)))))
+    return list(informative(n_sublayers, max(1, len(_windows(n_sublayers, settings)))))
 
 
 def _kernel_pairs(
     n_sublayers: int, settings: DesignSettings, documents: Sequence[DocumentId]
 ) -> DrawnForEach:
-    pairs = settings.document_pairs or pairs_of_same_work(n_sublayers, settings.max_removed)
+    pairs = settings.document_pairs or pairs_of_same_work(n_sublayers, settings.max_removed, settings.players)
     return DrawnForEach(
         n_sublayers, pairs, [document_seed(settings.seed, *document) for document in documents]
     )
@@ -166,7 +199,7 @@ DESIGNS.register(
     Design(
         name="windows",
         about="every run of 2 to `max_removed` consecutive sublayers",
-        coalitions=lambda n, settings: windows(n, settings.max_removed),
+        coalitions=_windows,
         needs=("max_removed",),
         has_pairs=True,
         when="in every study",

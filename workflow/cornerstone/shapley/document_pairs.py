@@ -23,6 +23,7 @@ import numpy as np
 
 from cornerstone.shapley.coalition_tree import least_evaluations, most_within
 from cornerstone.shapley.coalitions import Removed, ablation, windows
+from cornerstone.shapley.players import Players
 
 GOLDEN = (sqrt(5) - 1) / 2
 """Multiples of the golden ratio, less their whole parts, fill [0, 1) evenly from the first few on."""
@@ -123,17 +124,27 @@ def pair_coalitions(sides: np.ndarray) -> list[Removed]:
     return found
 
 
-def pairs_of_same_work(n_sublayers: int, max_removed: int) -> int:
-    """How many pairs of a document come nearest to the work of the paper's windows; both include single removals."""
+def pairs_of_same_work(n_sublayers: int, max_removed: int, players: Players | None = None) -> int:
+    """How many pairs of a document come nearest to the work of the paper's windows; both include single removals.
+
+    players: where they are sets of sublayers, of as many as n_sublayers says.
+    """
     singles = tuple(ablation(n_sublayers))
-    given = least_evaluations([*singles, *windows(n_sublayers, max_removed)], n_sublayers)
-    within = pairs_of_work(n_sublayers, given)
+    given = work_of([*singles, *windows(n_sublayers, max_removed)], n_sublayers, players)
+    within = pairs_of_work(n_sublayers, given, players)
     counts = (within, min(within + 1, most_pairs(n_sublayers)))
-    return min(counts, key=lambda pairs: abs(work_of_pairs(n_sublayers, pairs, singles) - given))
+    return min(counts, key=lambda pairs: abs(work_of_pairs(n_sublayers, pairs, singles, players) - given))
+
+
+def work_of(coalitions: Sequence[Removed], n_sublayers: int, players: Players | None) -> int:
+    """(state × sublayer) evaluations of coalitions; of sets of sublayers, where players has these."""
+    if players is None:
+        return least_evaluations(coalitions, n_sublayers)
+    return least_evaluations([*map(players.spelled_out, coalitions)], len(players.sublayers))
 
 
 @lru_cache
-def pairs_of_work(n_sublayers: int, given: float) -> int:
+def pairs_of_work(n_sublayers: int, given: float, players: Players | None = None) -> int:
     """How many pairs a document may have for so much work, single removals included.
 
     Work is counted in (state × sublayer) evaluations, what coalitions share once, in the mean over some documents. At
@@ -141,7 +152,10 @@ def pairs_of_work(n_sublayers: int, given: float) -> int:
     """
     singles = tuple(ablation(n_sublayers))
     return most_within(
-        lambda pairs: work_of_pairs(n_sublayers, pairs, singles), given, least=1, most=most_pairs(n_sublayers)
+        lambda pairs: work_of_pairs(n_sublayers, pairs, singles, players),
+        given,
+        least=1,
+        most=most_pairs(n_sublayers),
     )
 
 
@@ -151,15 +165,17 @@ def most_pairs(n_sublayers: int) -> int:
 
 
 @lru_cache(maxsize=1024)
-def work_of_pairs(n_sublayers: int, pairs: int, beside: tuple[Removed, ...] = ()) -> float:
+def work_of_pairs(
+    n_sublayers: int, pairs: int, beside: tuple[Removed, ...] = (), players: Players | None = None
+) -> float:
     """(state × sublayer) evaluations of a token for so many pairs: a mean over some documents.
 
-    beside: other coalitions that are evaluated together with them.
+    beside: other coalitions that are evaluated together with them. players: as in `pairs_of_same_work`.
     """
     of_each = []
     for reference in range(max(FEWEST_REFERENCES, REFERENCE_SUBLAYERS // n_sublayers)):
         own = pair_coalitions(document_pairs(n_sublayers, pairs, (reference,)))
-        of_each.append(least_evaluations([*beside, *own], n_sublayers))
+        of_each.append(work_of([*beside, *own], n_sublayers, players))
     return float(np.mean(of_each))
 
 

@@ -28,7 +28,7 @@ GREEDY, RANDOM = "greedy", "random"
 class RemovalOrders:
     """The orders of a model on a task.
 
-    labels:       of the sublayers, in execution order.
+    labels:       of the sublayers, in execution order; of other players, whose numbers the orders then have.
     halves:       indices of the documents of each half.
     most_removed: how many sublayers are removed together at most.
     orders:       by ranking: that found on the first half, and that found on the second.
@@ -89,14 +89,14 @@ def random_removal_orders(n_sublayers: int, count: int, seed: int) -> list[Order
     ]
 
 
-def deepest_removal(most_removed: int | None, n_sublayers: int) -> int:
+def deepest_removal(most_removed: int | None, n_sublayers: int, noun: str = "sublayer") -> int:
     """How many sublayers are removed together at most: as many as are asked for, or half of them.
 
-    Raises CornerstoneError where these are all, or more.
+    noun: of a player, where it is another one. Raises CornerstoneError where these are all, or more.
     """
     if most_removed is not None and most_removed >= n_sublayers:
         raise CornerstoneError(
-            f"pruning.most_removed is {most_removed}, but this model has {n_sublayers} sublayers: give a number from "
+            f"pruning.most_removed is {most_removed}, but this model has {n_sublayers} {noun}s: give a number from "
             f"1 to {n_sublayers - 1}"
         )
     return n_sublayers // 2 if most_removed is None else most_removed

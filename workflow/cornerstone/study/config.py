@@ -20,6 +20,7 @@ from cornerstone.measures import MEASURES
 from cornerstone.shapley.coalitions import Removed
 from cornerstone.shapley.designs import DESIGNS, DesignSettings, typical_coalitions
 from cornerstone.shapley.estimators import ESTIMATORS, YARDSTICK
+from cornerstone.shapley.players import SUBLAYERS, Players, Setting, noun_of
 from cornerstone.shapley.removal_orders import (
     chain,
     deepest_removal,
@@ -117,6 +118,7 @@ class StudyConfig:
     sample: int | None
     unscorable: str
     seed: int
+    players: Setting
     max_removed: int
     pair_distance: int
     document_pairs: int | None
@@ -153,12 +155,14 @@ class StudyConfig:
         return _look_up("task", name, self.tasks)
 
     @property
-    def titles(self) -> dict[str, dict[str, str]]:
-        """How models ("models") and tasks ("tasks") are called in print, by their names."""
-        return {
+    def titles(self) -> dict[str, Any]:
+        """What `values.titles.Titles` is made of: how models and tasks are called in print, by their names; and what a
+        player is, where it is no sublayer."""
+        titles = {
             "models": {model.name: model.title for model in self.models},
             "tasks": {task.name: task.title for task in self.tasks},
         }
+        return titles if self.players == SUBLAYERS else titles | {"player": noun_of(self.players)}
 
     @property
     def table_files(self) -> tuple[str, ...]:
@@ -351,14 +355,16 @@ class StudyConfig:
             self.documents_per_draw if DESIGNS[design].for_each else 1,
         )
 
-    def coalitions_of(self, design: str, n_sublayers: int) -> list[Removed]:
-        """The coalitions of a design for so many sublayers; with per-document coalitions, those of a typical document.
+    def coalitions_of(self, design: str, players: Players | int) -> list[Removed]:
+        """The coalitions of a design, in sublayers; with per-document coalitions, those of a typical document.
 
-        Raises CornerstoneError where max_removed is beyond the sublayers.
+        players: of a model; a number means so many sublayers. Raises CornerstoneError where max_removed is beyond them.
         """
         if DESIGNS[design].is_listed:
-            return self._typical_pruning(n_sublayers)
-        return typical_coalitions(design, n_sublayers, self.design_settings(design))
+            if isinstance(players, int):
+                return self._typical_pruning(players)
+            return [*map(players.spelled_out, self._typical_pruning(len(players)))]
+        return typical_coalitions(design, players, self.design_settings(design))
 
     def _typical_pruning(self, n_sublayers: int) -> list[Removed]:
         """What a document is pruned by, as if all orders were random; where removal is greedy, with what that takes."""

@@ -13,6 +13,7 @@ from cornerstone.figures import FIGURES, Context, Scope
 from cornerstone.measures import MEASURES
 from cornerstone.scores import SCORES
 from cornerstone.shapley.estimators import ESTIMATORS
+from cornerstone.shapley.players import noun_of
 from cornerstone.study.config import StudyConfig
 
 
@@ -49,8 +50,9 @@ def caption_of(study: StudyConfig, stem: str) -> str:
         score=SCORES[study.score],
         estimator=study.estimator,
         max_removed=study.max_removed,
+        player=noun_of(study.players),
     )
-    return figure.caption(context)
+    return figure.captioned(context)[1]
 
 
 def label_of(study: StudyConfig, stem: str) -> str:

@@ -26,6 +26,7 @@ from cornerstone.models.hub_facts import facts_from_hub
 from cornerstone.shapley.coalition_tree import least_evaluations
 from cornerstone.shapley.coalitions import Removed
 from cornerstone.shapley.designs import DESIGNS
+from cornerstone.shapley.players import Players, players_of
 from cornerstone.study.config import ModelConfig, StudyConfig
 from cornerstone.system.errors import CornerstoneError
 
@@ -83,6 +84,7 @@ class Estimate:
     """
 
     facts: ModelFacts
+    players: Players
     need: Need
     documents: int
     by_draw: Mapping[int, float]
@@ -150,7 +152,8 @@ def _estimate(
             return sum(of_tasks, Tokens(0, 0))
 
         names = study.designs_of(model.name)
-        coalitions = {design: study.coalitions_of(design, facts.sublayers) for design in names}
+        players = players_of(study.players, facts.labels)
+        coalitions = {design: study.coalitions_of(design, players) for design in names}
         own = [design for design in names if DESIGNS[design].for_each is not None]
         per_draw = {design: study.documents_per_draw if design in own else inf for design in names}
         asked = [(coalitions[d], tokens(per_draw[d])) for d in names]
@@ -165,7 +168,7 @@ def _estimate(
     except CornerstoneError as error:
         troubles.append(f"models.{model.name}: {error}")
         return None
-    return Estimate(facts, need, sum(documents.values()), by_draw)
+    return Estimate(facts, players, need, sum(documents.values()), by_draw)
 
 
 def _tokens(documents: int, size: TaskSize, together: float = inf) -> Tokens:
@@ -223,6 +226,7 @@ def _model_rows(study: StudyConfig, estimates: Mapping[str, Estimate]) -> pd.Dat
                 "Weights in memory (GB)": f"{_gigabytes(estimate.need.weight_bytes)} {study.model(name).dtype}",
                 "States (MB a token)": f"{estimate.need.state_bytes / 1e6:.1f}",
                 "Sublayers": estimate.facts.sublayers,
+                **({} if estimate.players.are_sublayers else {"Players": len(estimate.players)}),
                 "Coalitions": estimate.need.coalitions,
                 "Evaluations": f"{estimate.need.coalitions * estimate.documents:,}",
                 "Operations": f"{estimate.need.operations:.1e}",

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cornerstone.figures import reserved_model_names
+from cornerstone.shapley.players import SUBLAYERS, Setting, mistake_in
 from cornerstone.study.places import place_mistakes
 from cornerstone.study.schema import PATTERN_PHRASES
 from cornerstone.system.errors import UNWRITABLE, known_names, shortened, shown
@@ -76,6 +77,12 @@ def study_mistakes(filled: dict[str, Any]) -> Iterator[str]:
         if name in reserved:
             yield f"models.{name}: this name is reserved for another figure; choose another"
     yield from place_mistakes(filled)
+    yield from _players_mistakes(filled["players"])
+    if filled["cheap_measures"] and filled["players"] != SUBLAYERS:
+        yield (
+            f"cheap_measures is true, and players is {shown(filled['players'])}: these measures are of sublayers and "
+            "blocks; leave out one of the two"
+        )
     for where, names in (("shards.", filled["shards"]), ("exact: ", filled["exact"])):
         for name in map(shortened, [name for name in names if name not in filled["models"]]):
             yield f"{where}{name} is not a model of this study: it has {known_names(name, filled['models'])}"
@@ -106,6 +113,17 @@ def _model_mistakes(key: str, model: dict[str, Any]) -> Iterator[str]:
             f"{key}.resources.gpu is {gpus}: an evaluation runs on one GPU; give 1, and its tasks and designs "
             "run side by side on several"
         )
+
+
+def _players_mistakes(players: Setting) -> Iterator[str]:
+    """Of sets by name, before a model is known; a text was checked by the schema."""
+    if isinstance(players, str):
+        return
+    if len(players) < 2:
+        yield f"players names {len(players)} of them: give two or more"
+    for name, text in players.items():
+        if mistake := mistake_in(name, text):
+            yield mistake
 
 
 def _is_repository(name: str) -> bool:

@@ -18,14 +18,15 @@ import pandas as pd
 from cornerstone.documents.document import Document, digest_documents, read_documents
 from cornerstone.documents.prefixes import draw_ids, drawn_together
 from cornerstone.documents.unscorable import read_unscorable
-from cornerstone.evaluations.evaluation import read_evaluation_metadata
+from cornerstone.evaluations.evaluation import players_in, read_evaluation_metadata
 from cornerstone.evaluations.identity import agrees, known_identity
 from cornerstone.evaluations.parts import parts_folder, saved_pairs, work_in
 from cornerstone.evaluations.removal_orders import read_orders
-from cornerstone.models.facts import sublayers_of_folder
+from cornerstone.models.facts import labels_of_folder
 from cornerstone.models.manifest import read_manifest
 from cornerstone.shapley.coalitions import ForEach
 from cornerstone.shapley.designs import DESIGNS, coalitions_of
+from cornerstone.shapley.players import Players, players_of
 from cornerstone.study.config import StudyConfig
 from cornerstone.system.errors import CornerstoneError
 
@@ -83,8 +84,8 @@ def pairs_by_design(study: StudyConfig, model: str, task: str) -> dict[str, Pair
     try:
         manifest = read_manifest(study.manifest_path(model))
         document_set = read_documents(study.documents_path(task))
-        sublayers = sublayers_of_folder(manifest["folder"])
-        coalitions = {design: study.coalitions_of(design, sublayers) for design in study.designs_of(model)}
+        players = players_of(study.players, labels_of_folder(manifest["folder"]))
+        coalitions = {design: study.coalitions_of(design, players) for design in study.designs_of(model)}
     except CornerstoneError:
         return None
     documents = _scorable(study, model, task, document_set.documents)
@@ -98,11 +99,11 @@ def pairs_by_design(study: StudyConfig, model: str, task: str) -> dict[str, Pair
     for design in coalitions:
         output = study.evaluation_path(model, task, design)
         parts = parts_folder(output)
-        listed = _listed(study, model, task, design, documents)
+        listed = _listed(study, model, task, design, documents, players)
         counts = [len(own) for own in listed.of] if listed else [len(coalitions[design])] * len(documents)
         wanted = sum(counts)
         rows = sum(count * len(one.requests) for count, one in zip(counts, documents, strict=True))
-        if _is_whole(output, known, document_set.digest, rows):
+        if _is_whole(output, known, document_set.digest, rows, players):
             done = wanted
         else:
             settings = study.design_settings(design)
@@ -111,7 +112,7 @@ def pairs_by_design(study: StudyConfig, model: str, task: str) -> dict[str, Pair
             asked = listed or (
                 coalitions[design]
                 if DESIGNS[design].is_listed
-                else coalitions_of(design, sublayers, settings, [ids[one.index] for one in documents])
+                else coalitions_of(design, players, settings, [ids[one.index] for one in documents])
             )
             done = saved_pairs(parts, is_ours, asked, prompts)
         work = work_in(parts, is_ours)
@@ -120,14 +121,16 @@ def pairs_by_design(study: StudyConfig, model: str, task: str) -> dict[str, Pair
 
 
 def _listed(
-    study: StudyConfig, model: str, task: str, design: str, documents: Sequence[Document]
+    study: StudyConfig, model: str, task: str, design: str, documents: Sequence[Document], players: Players
 ) -> ForEach | None:
-    """The coalitions of these documents that a file lists; None for other designs, and before the file is there."""
+    """The coalitions, in sublayers, that a file lists for these documents; None for other designs, and before it is
+    there."""
     path = study.orders_path(model, task)
     if not DESIGNS[design].is_listed or not path.exists():
         return None
     of_documents = read_orders(path).of_documents()
-    return ForEach([of_documents.get(document.index, []) for document in documents])
+    asked = (of_documents.get(document.index, []) for document in documents)
+    return ForEach([[*map(players.spelled_out, own)] for own in asked])
 
 
 def _scorable(study: StudyConfig, model: str, task: str, documents: tuple[Document, ...]) -> list[Document]:
@@ -140,8 +143,8 @@ def _scorable(study: StudyConfig, model: str, task: str, documents: tuple[Docume
     return [document for document in asked if document.index not in left_out]
 
 
-def _is_whole(output: Path, known: Mapping[str, Any], documents: str, rows: int) -> bool:
-    """Whether the evaluation is written, of this model and these documents, with as many rows as are wanted now."""
+def _is_whole(output: Path, known: Mapping[str, Any], documents: str, rows: int, players: Players) -> bool:
+    """Whether the evaluation is written, of this model, players and documents, with as many rows as are wanted now."""
     try:
         metadata = read_evaluation_metadata(output)
     except (FileNotFoundError, ValueError):
@@ -150,4 +153,5 @@ def _is_whole(output: Path, known: Mapping[str, Any], documents: str, rows: int)
         metadata["rows"] == rows
         and metadata["documents"]["digest"] == documents
         and agrees(metadata["identity"], known)
+        and players_in(metadata).sets == players.sets
     )

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from cornerstone.models.facts import sublayers_of_folder
+from cornerstone.models.facts import labels_of_folder
 from cornerstone.models.folder import check_model_folder
 from cornerstone.shapley.coalitions import check_max_removed
 from cornerstone.shapley.designs import check_exact
+from cornerstone.shapley.players import players_of
 from cornerstone.shapley.removal_orders import deepest_removal
 from cornerstone.study.config import ModelConfig, StudyConfig, TaskConfig
 from cornerstone.study.targets import RESULT_FOLDERS
@@ -63,7 +64,7 @@ def _state_of(path: str) -> str:
 
 
 def check_models(study: StudyConfig) -> None:
-    """Raise CornerstoneError unless the local models are whole and have sublayers for what is asked of them.
+    """Raise CornerstoneError unless the local models are whole and have the players that are asked for.
 
     Models on the hub are checked once they are downloaded.
     """
@@ -72,12 +73,12 @@ def check_models(study: StudyConfig) -> None:
             continue
         try:
             check_model_folder(model.folder, model.allow_remote_code)
-            sublayers = sublayers_of_folder(model.folder)
-            check_max_removed(sublayers, study.max_removed)
+            players = players_of(study.players, labels_of_folder(model.folder))
+            check_max_removed(len(players), study.max_removed, players.noun)
             if "exact" in study.designs_of(model.name):
-                check_exact(sublayers)
+                check_exact(len(players), players.noun)
             if study.pruning:
-                deepest_removal(study.pruning.most_removed, sublayers)
+                deepest_removal(study.pruning.most_removed, len(players), players.noun)
         except CornerstoneError as error:
             raise CornerstoneError(f"models.{model.name}: {error}") from error
 

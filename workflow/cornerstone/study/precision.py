@@ -23,7 +23,7 @@ def print_precision(study: StudyConfig) -> None:
             "no model has all evaluations of a task yet: begin with few documents (documents: 50), and ask again"
         )
     score = study_score(study.score, [numbers.metric for numbers in measured])
-    for section in TABLES["precision"].sections(
+    for section in TABLES["precision"].laid_out(
         precision_table(measured), View(Titles(**study.titles), score)
     ):
         print(f"{section.title}\n\n{section.table.to_string(index=False)}\n\n{section.note}\n", flush=True)

@@ -36,12 +36,14 @@ REFUSED_KEYS = {
 }
 """What people know from other tools and might hope for; each with what holds here."""
 NAME_PHRASE = "use up to 100 letters, digits, '_', '-' and '.', the first a letter, digit or '_'"
+SET_NAME_PHRASE = "use up to 40 characters, no commas"
 PATTERN_PHRASES = {
     "results": "give a folder without {, }, < and >",
     "hub": "give an id on the hub, such as meta-llama/Meta-Llama-3-8B",
     "revision": "give a branch, tag or commit",
     "folder": "give a folder without {, }, < and >",
     "include_path": "give a folder without {, }, < and >",
+    "players": "give sublayers, blocks, a number of these such as 2 blocks, or names with the labels of each",
     "data": "give a file that ends in .jsonl, .json, .parquet or .csv, without {, }, < and >",
 }
 
@@ -115,7 +117,8 @@ def _in_our_words(error: ValidationError) -> str:
     key = _key_path(error.path) or "the configuration"
     given, rule = error.instance, error.validator_value
     if "propertyNames" in error.schema_path:
-        return f"{key} has the name {shown(given)}: {NAME_PHRASE}"
+        phrase = SET_NAME_PHRASE if key == "players" else NAME_PHRASE
+        return f"{key} has the name {shown(given)}: {phrase}"
     if error.validator == "additionalProperties":
         return _unknown_key(error)
     needed = {
@@ -178,7 +181,7 @@ def _filled(value: Any, rule: dict[str, Any]) -> Any:
             key: _filled(given.get(key, _definition(inner)["default"]), inner)
             for key, inner in rule["properties"].items()
         }
-    if "additionalProperties" in rule:
+    if "additionalProperties" in rule and isinstance(value, Mapping):
         return {name: _filled(inner, rule["additionalProperties"]) for name, inner in value.items()}
     whole = rule.get("type") in ("integer", ["integer", "null"])
     return int(value) if whole and value is not None else value  # to JSON schema, 4.0 is a whole number too

@@ -12,13 +12,14 @@ from collections.abc import Iterable
 
 from cornerstone.drawing.style import FORMATS
 from cornerstone.figures import NO_PAIRS, Scope, figure_of
-from cornerstone.models.facts import sublayers_of_folder
+from cornerstone.models.facts import labels_of_folder
 from cornerstone.models.folder import count_blocks, read_model_config
 from cornerstone.models.pruned_folder import check_number
 from cornerstone.shapley.designs import DESIGNS
 from cornerstone.shapley.estimators import choosable
+from cornerstone.shapley.players import SUBLAYERS
 from cornerstone.study.config import StudyConfig
-from cornerstone.system.errors import CornerstoneError, known_names
+from cornerstone.system.errors import CornerstoneError, known_names, shown
 from cornerstone.values.least_important import ranking_of
 
 
@@ -163,11 +164,16 @@ def _check_pruned(study: StudyConfig, path: str) -> None:
             "folders there are named {model}/{ranking}-{number of blocks}, or …-sublayers for single sublayers"
         )
     folder = study.model(model).folder
+    if study.players != SUBLAYERS:
+        raise CornerstoneError(
+            f"models are pruned by the numbers of their sublayers, and players is {shown(study.players)}: leave it "
+            "out, or choose another configuration"
+        )
     ranking_of(parts["ranking"])
     of_blocks = parts["unit"] is None
     there = None  # what the hub has is known once it is here
     if folder is not None:
-        there = count_blocks(read_model_config(folder)) if of_blocks else sublayers_of_folder(folder)
+        there = count_blocks(read_model_config(folder)) if of_blocks else len(labels_of_folder(folder))
     check_number(int(parts["count"]), there, "blocks" if of_blocks else "sublayers")
 
 

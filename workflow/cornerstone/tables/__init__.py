@@ -30,6 +30,14 @@ class Section:
     note: str
     table: pd.DataFrame
 
+    def of_players(self, titles: Titles) -> Section:
+        """The same about the study's players."""
+        worded = titles.of_players
+        table = self.table.rename(columns=worded).map(
+            lambda cell: worded(cell) if isinstance(cell, str) else cell
+        )
+        return Section(worded(self.title), worded(self.note), table)
+
 
 @dataclass(frozen=True)
 class View:
@@ -76,6 +84,11 @@ class Table:
     is_folded: bool
     part: Part = Part.STUDY
     order: float = LAST
+
+    def laid_out(self, rows: pd.DataFrame, view: View) -> list[Section]:
+        """`sections`, with what they say of sublayers said of the study's players."""
+        found = self.sections(rows, view)
+        return found if view.titles.are_sublayers else [section.of_players(view.titles) for section in found]
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from cornerstone.models.kinds import GROUPS, KINDS, block_of, kind_of
+from cornerstone.models.kinds import FEED_FORWARD, GROUPS, KINDS, MIXER, SEVERAL, kinds_of
+from cornerstone.shapley.players import depths
 from cornerstone.statistics.resampling import interval
 from cornerstone.tables import TABLES, Section, Table, View
 from cornerstone.values.document_numbers import DocumentNumbers, task_draws
@@ -23,6 +24,12 @@ NOTE = (
     "independent. The difference is attention (with other token mixers) minus the others. A value also counts what a "
     "sublayer does when others are removed; an effect is of its removal alone. Depth is in thirds of the blocks."
 )
+NOTE_ON_SETS = (
+    "Sums over the sublayers of a part of the model, with 95 % intervals: paired bootstrap over documents, tasks "
+    "independent. Depth is in thirds of the model's blocks: a sublayer counts where its middle is. A value also counts "
+    "what a sublayer does when others are removed; an effect is of its removal alone."
+)
+"""Where all players are of several kinds, and no sublayers."""
 DIFFERENCE = "difference"
 
 
@@ -51,19 +58,20 @@ def parts_of(labels: Sequence[str]) -> Mapping[tuple[str, str], np.ndarray]:
     """(by, part) -> weights of the sublayers, shape (sublayers,): 1 in the part, else 0.
 
     kind: the token mixers (attention, Mamba …), and the others (FFN, MoE, or both), where there are; their difference,
-    mixers 1 and the others −1. depth: the thirds of the model's blocks.
+    mixers 1 and the others −1; players of several kinds, where others are of one. depth: the thirds of the model's
+    blocks; a set of sublayers is where the middle of them is.
     """
-    kinds = [kind_of(label) for label in labels]
-    blocks = np.array([block_of(label) for label in labels])
+    kinds, every = kinds_of(labels), (*GROUPS, SEVERAL)
+    of_groups = {group: np.array([kind.group == group for kind in kinds], dtype=float) for group in every}
     parts = {}
-    for group in GROUPS:
+    for group in every if set(GROUPS) & {kind.group for kind in kinds} else ():
         nouns = " / ".join(kind.noun for kind in KINDS.values() if kind in kinds and kind.group == group)
         if nouns:
-            parts["kind", nouns] = np.array([kind.group == group for kind in kinds], dtype=float)
-    if len(parts) == len(GROUPS):
-        mixers, others = parts.values()
-        parts["kind", DIFFERENCE] = mixers - others
-    third = 3 * blocks // (blocks.max() + 1)
+            parts["kind", nouns] = of_groups[group]
+    if all(of_groups[group].any() for group in GROUPS):
+        parts["kind", DIFFERENCE] = of_groups[MIXER] - of_groups[FEED_FORWARD]
+    blocks, count = depths(labels)
+    third = (3 * blocks // count).astype(int)
     return parts | {("depth", THIRDS[n]): (third == n).astype(float) for n in np.unique(third)}
 
 
@@ -102,7 +110,13 @@ def totals_sections(table: pd.DataFrame, view: View) -> list[Section]:
         }
         for row in table.itertuples()
     ]
-    return [Section("Attention compared with FFN or MoE, and by depth", NOTE, pd.DataFrame(rows))]
+    title = "Attention compared with FFN or MoE, and by depth" if _has_kinds(table) else "By depth"
+    return [Section(title, NOTE if _has_kinds(table) else NOTE_ON_SETS, pd.DataFrame(rows))]
+
+
+def _has_kinds(table: pd.DataFrame) -> bool:
+    """Whether some players are of one kind."""
+    return "kind" in set(table["by"])
 
 
 TABLES.register(

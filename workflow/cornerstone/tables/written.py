@@ -33,7 +33,7 @@ def write_tables(
         if table.sections is not None:
             text = "\n".join(
                 f"## {section.title}\n\n{section.note}\n\n{markdown(section.table)}"
-                for section in table.sections(read_table(path), view)
+                for section in table.laid_out(read_table(path), view)
             )
             path.with_suffix(".md").write_text(text, encoding="utf-8")
 

@@ -102,7 +102,8 @@ def compare(measures: Measures, numbers: DocumentNumbers, units: Sequence[Collec
     units: the places of the documents that have their coalitions together, where the values are of such units.
     Raises CornerstoneError where the measures are of another model or lack documents.
     """
-    if (measures.model, measures.task, measures.labels) != (numbers.model, numbers.task, numbers.labels):
+    labels = tuple(numbers.labels)
+    if (measures.model, measures.task, measures.labels) != (numbers.model, numbers.task, labels):
         raise CornerstoneError(
             f"the measures of {measures.model} on {measures.task} do not belong to the evaluations of {numbers.model} "
             f"on {numbers.task}: remove their file in measures/, then type the same command again"
@@ -119,8 +120,8 @@ def compare(measures: Measures, numbers: DocumentNumbers, units: Sequence[Collec
     joint = _joint_effects(numbers, members)
     sublayers = Part(
         SUBLAYER,
-        numbers.labels,
-        tuple(kind_of(label).name for label in numbers.labels),
+        labels,
+        tuple(kind_of(label).name for label in labels),
         of_sublayers,
         {VALUE: values, EFFECT: effects},
         np.full(n_sublayers, numbers.reach),

@@ -33,6 +33,8 @@ from cornerstone.values.scored_task import ScoredTask
 class DocumentNumbers:
     """A column per document in each array; of acc and acc_norm, 1 in full, effects, joint and single is one answer.
 
+    Where the players are sets of sublayers, their labels stand in `labels`, and what is said of sublayers is theirs.
+
     documents: Document.index of each.
     full:      shape (documents,): the full model's score.
     effects:   shape (sublayers, documents): full − score without the sublayer.
@@ -55,7 +57,7 @@ class DocumentNumbers:
 
     model: str
     task: str
-    labels: tuple[str, ...]
+    labels: Sequence[str]
     documents: tuple[int, ...]
     full: np.ndarray
     effects: np.ndarray

@@ -34,7 +34,7 @@ def greedy_orders(job: EvaluationJob, engine: Engine, score: str, most_removed: 
     """
     remove_abandoned(job.output.parent)
     plan = plan_job(replace(job, listed={}), engine)
-    labels = tuple(plan.parts.identity["sublayers"])
+    labels = tuple(plan.players)
     most_removed = deepest_removal(most_removed, len(labels))
     evaluated = [document.index for document in plan.grid.documents]
     halves = halves_of(plan.task.documents[: job.limit], evaluated, job.documents_per_draw, job.seed)
@@ -68,6 +68,7 @@ def _mean_scores(
     """The mean score of some documents without each of these sets of sublayers: (coalitions,)."""
     rows = grid_table(plan.grid).to_pandas()
     asked = plan.task
-    table = choice_table(rows[rows["document"].isin(documents)], asked.documents, asked.output_type)
+    of_some = rows[rows["document"].isin(documents)]
+    table = choice_table(of_some, asked.documents, asked.output_type, plan.players)
     metric = SCORES[score].metric(asked.metrics, asked.output_type, task)
     return rows_of(scores_of(table, metric), coalitions).mean(axis=1)

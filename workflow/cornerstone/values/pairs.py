@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from cornerstone.shapley.coalitions import Removed
+from cornerstone.shapley.players import are_sublayers
 from cornerstone.values.document_numbers import DocumentNumbers, task_draws
 from cornerstone.values.results import Results
 
@@ -31,8 +32,9 @@ def groups_of(
 ) -> Mapping[tuple[str, str], Sequence[Removed]]:
     """(by, group) -> its pairs, for each that has any.
 
-    cornerstones: with and without one. Of those without: kinds, and for attention and FFN (or MoE) whether of one
-    block; depth: the third of the model that the pair's middle is in; distance: 1, 2, 3–4, 5–8, … in execution order.
+    cornerstones: with and without one. Of those without: kinds (where the players are sublayers), and for attention
+    and FFN (or MoE) whether of one block; depth: the third of the model that the pair's middle is in; distance: 1, 2,
+    3–4, 5–8, … in execution order.
     """
     has_one = {pair: bool(is_cornerstone[list(pair)].any()) for pair in pairs}
     others = [pair for pair in pairs if not has_one[pair]]
@@ -40,15 +42,16 @@ def groups_of(
         ("cornerstones", "with a cornerstone"): [pair for pair in pairs if has_one[pair]],
         ("cornerstones", "without"): others,
     }
+    of_kinds = others if are_sublayers(labels) else []
     named = {
-        "kinds": {pair: _kinds(*(labels[sublayer].split() for sublayer in pair)) for pair in others},
+        "kinds": {pair: _kinds(*(labels[sublayer].split() for sublayer in pair)) for pair in of_kinds},
         "depth": {pair: THIRDS[3 * (sum(pair) + 1) // (2 * len(labels))] for pair in others},
         "distance": {pair: _distance(pair[1] - pair[0]) for pair in others},
     }
     order = {"kinds": str, "depth": THIRDS.index, "distance": lambda name: int(name.partition("–")[0])}
     for by, names in named.items():
         for name in sorted(set(names.values()), key=order[by]):
-            groups[by, name] = [pair for pair in others if names[pair] == name]
+            groups[by, name] = [pair for pair in names if names[pair] == name]
     return {key: chosen for key, chosen in groups.items() if chosen}
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from cornerstone.models.kinds import kind_of
+from cornerstone.models.kinds import kinds_of
 from cornerstone.scores.choices import ChoiceTable
 from cornerstone.shapley.coalitions import ablation
 from cornerstone.statistics.resampling import interval, made_up, resampled_means
@@ -55,7 +55,7 @@ def _of_metric(choices: ChoiceTable, labels: tuple[str, ...], metric: str) -> pd
         {
             "metric": metric,
             "label": [FULL, *labels],
-            "kind": ["", *(kind_of(label).name for label in labels)],
+            "kind": ["", *(kind.name for kind in kinds_of(labels))],
             "value": values,
             "low": low,
             "high": high,

@@ -108,7 +108,7 @@ def read_pruned(
     scores: dict[str, list[np.ndarray]] = {name: [] for name in orders.orders}
     for half in HALVES:
         rows = read.table[read.table["document"].isin(orders.halves[half])]
-        table = choice_table(rows, asked.documents, asked.output_type)
+        table = choice_table(rows, asked.documents, asked.output_type, read.players)
         if len(table.documents) != len(orders.halves[half]):
             raise CornerstoneError(f"{evaluation} is of other documents than its rankings: evaluate again")
         of_half = scores_of(table, metric)

@@ -90,7 +90,9 @@ def removal_orders(
         random_removal_orders(n_sublayers, settings.random_orders, settings.seed), 1
     ):
         orders[f"{RANDOM}-{number}"] = order, order
-    return RemovalOrders(evaluated.labels, parts, deepest_removal(settings.most_removed, n_sublayers), orders)
+    return RemovalOrders(
+        tuple(evaluated.labels), parts, deepest_removal(settings.most_removed, n_sublayers), orders
+    )
 
 
 def _both(orders: Iterable[Order]) -> tuple[Order, Order]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from cornerstone.models.kinds import kind_of
+from cornerstone.models.kinds import kinds_of
 from cornerstone.scores import SCORES, Score
 from cornerstone.system.errors import CornerstoneError
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def sublayer_columns(labels: Sequence[str]) -> pd.DataFrame:
-    """Columns sublayer (index), label and kind (attn, ffn or moe) of these labels ("Attn 0", "FFN 0", …)."""
-    kinds = [kind_of(label).name for label in labels]
+    """Columns sublayer (number of the player), label and kind (attn, ffn, moe …, block) of players by their labels."""
+    kinds = [kind.name for kind in kinds_of(labels)]
     return pd.DataFrame({"sublayer": range(len(labels)), "label": list(labels), "kind": kinds})
 
 

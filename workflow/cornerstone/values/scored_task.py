@@ -20,6 +20,7 @@ from cornerstone.scores.choices import ChoiceTable
 from cornerstone.shapley.coalitions import Removed, parse_removed
 from cornerstone.shapley.designs import DESIGNS
 from cornerstone.shapley.document_games import DocumentGames
+from cornerstone.shapley.players import Players
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.own_games import games_of_pairs
 from cornerstone.values.score_matrix import Scores, score_matrix, scores_of, stack
@@ -29,7 +30,7 @@ from cornerstone.values.score_matrix import Scores, score_matrix, scores_of, sta
 class EvaluatedTask:
     """The evaluations of one model on one task, one of `designs` each, to take any score from.
 
-    labels:    of the model's sublayers in execution order.
+    labels:    of the players: the model's sublayers in execution order, or sets of them. Coalitions are theirs.
     metrics, output_type: of the task, as lm-eval has them.
     own:       of the design in which each document has its own coalitions; None without such a design.
     units:     indices of the documents that have these together; none where each has its own.
@@ -39,7 +40,7 @@ class EvaluatedTask:
 
     model: str
     task: str
-    labels: tuple[str, ...]
+    labels: Sequence[str]
     metrics: tuple[str, ...]
     designs: tuple[ChoiceTable, ...]
     own: ChoiceTable | None = None
@@ -73,7 +74,7 @@ class EvaluatedTask:
 
 @dataclass(frozen=True)
 class ScoredTask:
-    """The scores of one model on one task, with the labels of the model's sublayers in execution order.
+    """The scores of one model on one task, with the labels of the players.
 
     games:     of the per-document coalitions; None without such a design.
     available: documents of the task's scored split; 0 where it is not known.
@@ -82,7 +83,7 @@ class ScoredTask:
 
     model: str
     task: str
-    labels: tuple[str, ...]
+    labels: Sequence[str]
     scores: Scores
     games: DocumentGames | None = None
     available: int = 0
@@ -107,14 +108,14 @@ def read_choices(evaluations: Sequence[Path], documents: Path) -> EvaluatedTask:
     """
     read = [read_or_set_aside(path) for path in evaluations]
     document_set = read_documents(documents)
-    of = {(evaluation.model, evaluation.task, tuple(evaluation.sublayers)) for evaluation in read}
+    of = {(each.model, each.task, each.players or each.sublayers) for each in read}
     if len(of) != 1:
         raise CornerstoneError(
             f"evaluations of more than one model or task: {sorted((m, t) for m, t, _ in of)}"
         )
     own = [evaluation for evaluation in read if DESIGNS[evaluation.design].for_each is not None]
     shared = [evaluation for evaluation in read if evaluation not in own]
-    asked = document_set.documents, document_set.output_type
+    asked = document_set.documents, document_set.output_type, read[0].players
     some = [evaluation for evaluation in shared if len(evaluation.table)]  # max_removed: 1 has no windows
     return EvaluatedTask(
         *of.pop(),
@@ -168,21 +169,30 @@ def read_scores(evaluations: Sequence[Path], documents: Path, score: str) -> Sco
 
 
 def choice_table(
-    table: pd.DataFrame, documents: Sequence[Document], output_type: str = CHOICES
+    table: pd.DataFrame,
+    documents: Sequence[Document],
+    output_type: str = CHOICES,
+    players: Players | None = None,
 ) -> ChoiceTable:
     """An evaluation's table (columns removed, document, choice, loglikelihood, greedy; any order) as arrays.
 
     The table may hold fewer documents than `documents` (a document limit): they are joined on
-    Document.index. Raises CornerstoneError where a row is missing, doubled or of another document set,
-    and where a log-likelihood is not a number.
+    Document.index. players: whose coalitions are meant; None for sublayers, as the table has them. Raises
+    CornerstoneError where a row is missing, doubled, of another document set or of other players, and where a
+    log-likelihood is not a number.
     """
     asked = _documents_of(table, documents)
     coalitions, loglikelihoods, greedy = _arrays(table, asked)
+    if players is not None:
+        coalitions = tuple(map(players.removed_from, coalitions))
     return _choice_table(coalitions, asked, loglikelihoods, greedy, output_type)
 
 
 def own_choice_table(
-    table: pd.DataFrame, documents: Sequence[Document], output_type: str = CHOICES
+    table: pd.DataFrame,
+    documents: Sequence[Document],
+    output_type: str = CHOICES,
+    players: Players | None = None,
 ) -> ChoiceTable:
     """`choice_table` where each document has coalitions of its own: a row is one of these.
 
@@ -191,7 +201,7 @@ def own_choice_table(
     """
     asked = _documents_of(table, documents)
     document, choice, counts = _places_of(table, asked)
-    masks = _masks([str(text) for text in table["removed"].cat.categories])
+    masks = _masks([str(text) for text in table["removed"].cat.categories], players)
     by_size = np.argsort(masks.sum(axis=1), kind="stable")
     code = np.argsort(by_size)[table["removed"].cat.codes.to_numpy()]
     pairs, pair = np.unique(document * len(masks) + code, return_inverse=True)
@@ -213,13 +223,14 @@ def own_choice_table(
     return _choice_table((), asked, filled, greedy, output_type, own)
 
 
-def _masks(texts: Sequence[str]) -> np.ndarray:
-    """Which sublayers each coalition is without, bool (coalitions, sublayers), by its text."""
+def _masks(texts: Sequence[str], players: Players | None) -> np.ndarray:
+    """Which players each coalition is without, bool (coalitions, players), by its text."""
     removed = [parse_removed(text) for text in texts]
-    masks = np.zeros((len(removed), max((one[-1] + 1 for one in removed if one), default=0)), dtype=bool)
+    known = max((one[-1] + 1 for one in removed if one), default=0)
+    masks = np.zeros((len(removed), known if players is None else len(players.sublayers)), dtype=bool)
     for mask, one in zip(masks, removed, strict=True):
         mask[list(one)] = True
-    return masks
+    return masks if players is None else players.absent(masks)
 
 
 def _choice_table(
