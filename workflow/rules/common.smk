@@ -15,6 +15,7 @@ from cornerstone.evaluations.identity import ENGINE_VERSION
 from cornerstone.claims import CLAIMS
 from cornerstone.documents.document import DOCUMENTS_VERSION
 from cornerstone.figures import FIGURES
+from cornerstone.models.means import MEANS_VERSION
 from cornerstone.scores import SCORES
 from cornerstone.shapley.designs import DESIGNS
 from cornerstone.shapley.estimators import ESTIMATORS, YARDSTICK
@@ -186,9 +187,15 @@ def of_designs(path):
     return expand(path, design=study.shared_designs, allow_missing=True)
 
 
-def design_settings(designs):
-    """Those of each design by name, as lists where they are tuples: to Snakemake a tuple would be another parameter."""
-    return {design: json.loads(json.dumps(asdict(study.design_settings(design)))) for design in designs}
+def design_settings(designs, removal=study.removal):
+    """Those of each design by name, as lists where they are tuples: to Snakemake a tuple would be another parameter.
+
+    The removal among them unless it is by zero, which was no parameter before there was another.
+    """
+    more = {} if removal == "zero" else {"removal": removal}
+    return {
+        design: json.loads(json.dumps(asdict(study.design_settings(design)))) | more for design in designs
+    }
 
 
 def table_files(tables, ending):
@@ -199,6 +206,11 @@ def table_files(tables, ending):
 def all_figures(ending):
     """Every figure of the study, in the order of the report."""
     return [f"<results>/figures/{name}.{ending}" for name in study.figures]
+
+
+def means_for(removal):
+    """The file of a model's means, where what is removed leaves its mean behind; {model} stays a wildcard."""
+    return "<results>/means/{model}.npz" if removal == "mean" else []
 
 
 def own_files(designs):

@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,23 +85,11 @@ def write_means(means: Means, path: Path | str) -> None:
 
 def read_means(path: Path | str) -> Means:
     """What `write_means` wrote. Raises CornerstoneError where the file is missing, cut off, foreign or altered."""
-    path = Path(path)
-    if not path.is_file():
-        raise CornerstoneError(f"{path} does not exist: make the means first")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            metadata = json.loads(archive["metadata"].tobytes())
-            if metadata["kind"] != "means" or metadata["format"] != FORMAT:
-                raise ValueError(f"kind {metadata['kind']!r}, format {metadata['format']!r}")
-            vectors = tuple(
-                tuple(archive[f"{place}.{number}"] for number in range(len(sites)))
-                for place, sites in enumerate(metadata["sites"])
-            )
-    except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise CornerstoneError(
-            f"{path} is no file of means of this version ({' '.join(str(error).split())}): remove it, then type the "
-            "same command again"
-        ) from error
+    with _opened(Path(path)) as (archive, metadata):
+        vectors = tuple(
+            tuple(archive[f"{place}.{number}"] for number in range(len(sites)))
+            for place, sites in enumerate(metadata["sites"])
+        )
     if _sha256(vector for own in vectors for vector in own) != metadata["sha256"]:
         raise CornerstoneError(f"{path} was altered: remove it, then type the same command again")
     return Means(
@@ -111,6 +100,30 @@ def read_means(path: Path | str) -> Means:
         tuple(metadata["documents"]),
         metadata["tokens"],
     )
+
+
+def read_means_digest(path: Path | str) -> str:
+    """`Means.digest` of a file, whose vectors are not read. Raises CornerstoneError as `read_means`."""
+    with _opened(Path(path)) as (_, metadata):
+        return digest_of(metadata["identity"])
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """The arrays of a file, and its metadata."""
+    if not path.is_file():
+        raise CornerstoneError(f"{path} does not exist: make the means first")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            metadata = json.loads(archive["metadata"].tobytes())
+            if metadata["kind"] != "means" or metadata["format"] != FORMAT:
+                raise ValueError(f"kind {metadata['kind']!r}, format {metadata['format']!r}")
+            yield archive, metadata
+    except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise CornerstoneError(
+            f"{path} is no file of means of this version ({' '.join(str(error).split())}): remove it, then type the "
+            "same command again"
+        ) from error
 
 
 def _sha256(arrays: Iterable[np.ndarray]) -> str:

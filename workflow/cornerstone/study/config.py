@@ -15,7 +15,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from cornerstone.evaluations.identity import removal_identity
 from cornerstone.figures import Figure, figures_of
+from cornerstone.models.means import read_means_digest
 from cornerstone.shapley.coalitions import Removed
 from cornerstone.shapley.designs import DESIGNS, DesignSettings, typical_coalitions
 from cornerstone.shapley.estimators import ESTIMATORS, YARDSTICK
@@ -88,7 +90,10 @@ class TaskConfig:
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """A whole configuration, checked, with every default filled; models and tasks in the order given."""
+    """A whole configuration, checked, with every default filled; models and tasks in the order given.
+
+    calibration: the task of the documents that means are taken of; None: there are none.
+    """
 
     results: str
     models: tuple[ModelConfig, ...]
@@ -101,6 +106,9 @@ class StudyConfig:
     pair_distance: int
     document_pairs: int | None
     documents_per_draw: int
+    removal: str
+    compare_removals: bool
+    calibration: TaskConfig | None
     edges: str
     estimator: str
     exact: tuple[str, ...]
@@ -243,8 +251,42 @@ class StudyConfig:
     def unscorable_path(self, model: str, task: str) -> Path:
         return Path(self.results, "unscorable", model, f"{task}.json")
 
-    def evaluation_path(self, model: str, task: str, design: str) -> Path:
-        return Path(self.results, "evaluations", model, task, f"{design}.parquet")
+    def evaluation_path(self, model: str, task: str, design: str, removal: str | None = None) -> Path:
+        """removal: of the evaluation; None for the study's own."""
+        name = design if removal in (None, self.removal) else f"{design}.{removal}"
+        return Path(self.results, "evaluations", model, task, f"{name}.parquet")
+
+    @property
+    def calibration_path(self) -> Path:
+        """Of the calibration documents."""
+        return Path(self.results, "means", "documents.parquet")
+
+    def means_path(self, model: str) -> Path:
+        return Path(self.results, "means", f"{model}.npz")
+
+    def removal_identity(self, model: str, removal: str | None = None) -> dict[str, str] | None:
+        """What an evaluation's identity says of the removal, the study's own if none is given.
+
+        Raises CornerstoneError where the means are not there yet.
+        """
+        is_mean = (removal or self.removal) == "mean"
+        return removal_identity(read_means_digest(self.means_path(model)) if is_mean else None)
+
+    @property
+    def other_removal(self) -> str | None:
+        """The removal that is compared with the study's own; None where none is."""
+        return ("zero" if self.removal == "mean" else "mean") if self.compare_removals else None
+
+    @property
+    def uses_means(self) -> bool:
+        return "mean" in (self.removal, self.other_removal)
+
+    @property
+    def other_evaluations(self) -> tuple[tuple[str, str, str], ...]:
+        """(model, task, design) of every evaluation with the other removal: those that values need."""
+        if self.other_removal is None:
+            return ()
+        return tuple(product(self.model_names, self.task_names, self.value_designs))
 
     @property
     def memory_bytes(self) -> int:

@@ -74,6 +74,10 @@ def _inputs(study: StudyConfig) -> Iterator[Job]:
         yield Job(f"download_model/{model}", (study.manifest_path(model),))
     for task in study.task_names:
         yield Job(f"build_documents/{task}", (study.documents_path(task),))
+    if study.uses_means:
+        yield Job("build_calibration", (study.calibration_path,))
+        for model in study.model_names:
+            yield Job(f"means/{model}", (study.means_path(model),), model)
     for model in study.model_names:
         found = tuple(study.unscorable_path(model, task) for task in study.task_names)
         yield Job(f"find_unscorable/{model}", found, model)

@@ -75,6 +75,7 @@ def study_mistakes(filled: dict[str, Any]) -> Iterator[str]:
         yield from _model_mistakes(f"models.{name}", keys)
         if name in reserved:
             yield f"models.{name}: this name is reserved for another figure; choose another"
+    yield from _calibration_mistakes(filled)
     yield from place_mistakes(filled)
     for where, names in (("shards.", filled["shards"]), ("exact: ", filled["exact"])):
         for name in map(shortened, [name for name in names if name not in filled["models"]]):
@@ -106,6 +107,27 @@ def _model_mistakes(key: str, model: dict[str, Any]) -> Iterator[str]:
             f"{key}.resources.gpu is {gpus}: an evaluation runs on one GPU; give 1, and its tasks and designs "
             "run side by side on several"
         )
+
+
+def _calibration_mistakes(filled: dict[str, Any]) -> Iterator[str]:
+    """Means need documents of their own."""
+    keys = filled["calibration"]
+    example = "calibration: {task: wikitext, documents: 128}"
+    if keys["task"] is None:
+        asking = ["removal is mean"] * (filled["removal"] == "mean")
+        asking += ["compare_removals is true"] * filled["compare_removals"]
+        if asking:
+            yield f"{' and '.join(asking)}, which needs calibration documents: name their task, as in {example}"
+        elif any(value is not None for value in keys.values()):
+            yield f"calibration has no task: name the task of its documents, as in {example}"
+        return
+    for name, task in filled["tasks"].items():
+        same = all(task[key] == keys[key] for key in ("data", "include_path"))
+        if same and (task["task"] or name) == keys["task"]:
+            yield (
+                f"calibration has the documents of tasks.{name}, which are scored: name another task, or a file of "
+                "other documents of it (data)"
+            )
 
 
 def _is_repository(name: str) -> bool:

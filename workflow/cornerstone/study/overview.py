@@ -83,11 +83,16 @@ def pairs_by_design(study: StudyConfig, model: str, task: str) -> dict[str, Pair
         document_set = read_documents(study.documents_path(task))
         sublayers = sublayers_of_folder(manifest["folder"])
         coalitions = {design: study.coalitions_of(design, sublayers) for design in study.designs_of(model)}
+        known = known_identity(
+            manifest,
+            dtype=study.model(model).dtype,
+            task_version=document_set.version,
+            removal=study.removal_identity(model),
+        )
     except CornerstoneError:
         return None
     documents = _scorable(study, model, task, document_set.documents)
     prompts = {document.index: digest_documents([document]) for document in documents}
-    known = known_identity(manifest, dtype=study.model(model).dtype, task_version=document_set.version)
 
     def is_ours(identity: Mapping[str, Any]) -> bool:
         return agrees(identity, known)

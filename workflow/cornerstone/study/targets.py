@@ -108,6 +108,16 @@ def _check_manifest(study: StudyConfig, path: str) -> None:
     study.model(model)
 
 
+def _check_means(study: StudyConfig, path: str) -> None:
+    if not study.uses_means:
+        raise CornerstoneError(
+            "there are no means in this study: they are made with removal: mean or compare_removals"
+        )
+    if path != "documents.parquet":
+        (model,) = _split_result(path, "documents.parquet or {model}.npz", ".npz", parts=1)
+        study.model(model)
+
+
 def _check_unscorable(study: StudyConfig, path: str) -> None:
     if path.count("/"):
         model, task = _split_result(path, "{model}/{task}.json", ".json", parts=2)
@@ -137,6 +147,7 @@ _FOLDER_CHECKS = {
     "evaluations": _check_evaluation,
     "documents": _check_documents,
     "unscorable": _check_unscorable,
+    "means": _check_means,
     "models": _check_manifest,
     "logs": lambda study, path: None,
     "benchmarks": lambda study, path: None,
