@@ -99,6 +99,7 @@ def _made(table: Table) -> str:
     """What a reader must know to find a table's files."""
     where = "; only with models named in `exact`" if table.of_audit else ""
     where += "; only with `corrected: true`" if table.of_corrected else ""
+    where += "; only with `compare_removals: true`" if table.of_removals else ""
     where += "; only with per-document coalitions" if table.of_own else ""
     return where + ("; only as `.csv`" if table.sections is None else "")
 

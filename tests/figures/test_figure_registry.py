@@ -86,14 +86,16 @@ def test_captions_are_of_the_score_the_estimator_and_what_was_measured():
 
 
 def test_the_figures_of_a_study_are_those_of_its_models_in_the_order_of_the_report():
-    found = figures_of(["one", "two"], exact=["two"], with_pairs=["two"])
+    found = figures_of(["one", "two"], exact=["two"], with_pairs=["two"], with_removals=["two"])
     orders = [figure.order for figure, _ in found.values()]
     assert orders == sorted(orders)
     for figure in FIGURES:
         models = {model for of, model in found.values() if of is figure}
         assert (models == {""}) == (figure.scope is Scope.STUDY)
         assert figure.scope is Scope.STUDY or models == (
-            {"two"} if figure.scope is Scope.EXACT or figure.needs_pairs else {"one", "two"}
+            {"two"}
+            if figure.scope is Scope.EXACT or figure.needs_pairs or figure.needs_removals
+            else {"one", "two"}
         )
     assert all(stem == figure.pattern.format(model=model) for stem, (figure, model) in found.items())
 

@@ -22,12 +22,21 @@ from cornerstone.tables import TABLES
 from cornerstone.tables.audit import Audits
 from cornerstone.tables.corrected import Judged
 from cornerstone.tables.interaction_indices import Indices
-from cornerstone.tables.written import audit_tables, corrected_tables, own_tables, study_tables, write_tables
+from cornerstone.tables.removals import Compared
+from cornerstone.tables.written import (
+    audit_tables,
+    corrected_tables,
+    own_tables,
+    removals_tables,
+    study_tables,
+    write_tables,
+)
 from cornerstone.values import audit
 from cornerstone.values.corrected import corrected_rows
 from cornerstone.values.document_numbers import document_numbers
 from cornerstone.values.interaction_indices import index_table
-from cornerstone.values.rows import read_rows
+from cornerstone.values.removals import removal_rows
+from cornerstone.values.rows import of_task, read_rows, write_csv
 from cornerstone.values.score_matrix import Scores
 from cornerstone.values.scored_task import ScoredTask
 from cornerstone.values.titles import Titles
@@ -85,6 +94,12 @@ def folder(tmp_path_factory) -> Path:
     write_tables(study_tables(), results_of(tasks), folder)
     estimates = pd.concat([corrected_rows(task, ["windows"], MAX_REMOVED) for task in tasks])
     write_tables(corrected_tables(), Judged(estimates, Titles(), score), folder)
+    compared = [
+        of_task(removal_rows({"zero": task, "mean": other}, MAX_REMOVED, "both", "windows"), task)
+        for task, other in zip(tasks, tasks[::-1], strict=True)
+    ]
+    write_csv(compared[1], folder / "small_boolq_removals.csv")
+    write_tables(removals_tables(), Compared(pd.concat(compared), 3, Titles(), score), folder)
     write_tables(own_tables(), Indices(pd.concat(map(index_table, tasks)), Titles(), score), folder)
     write_tables(audit_tables(), audited(folder), folder)
     return folder

@@ -37,7 +37,13 @@ from cornerstone.study.resources import evaluation_minutes, evaluation_threads
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.system.registry import is_own
 from cornerstone.tables import TABLES
-from cornerstone.tables.written import audit_tables, corrected_tables, own_tables, study_tables
+from cornerstone.tables.written import (
+    audit_tables,
+    corrected_tables,
+    own_tables,
+    removals_tables,
+    study_tables,
+)
 
 IS_DRIVER = workflow.exec_mode == ExecMode.DEFAULT  # its jobs read this file too
 MEMORY_OF_SCORES = 16_000
@@ -118,7 +124,7 @@ def rejected(wildcards):
 
 
 def rejected_among(evaluations):
-    """The same of these: model, task and design of each."""
+    """The same of these: model, task and design of each, and the removal where it is not the study's own."""
     return sum(count_rejected(study.evaluation_path(*one)) for one in evaluations)
 
 
@@ -130,6 +136,12 @@ def value_evaluations(wildcards):
 def pair_evaluations(wildcards):
     """The evaluations of a model on a task whose pairs have interactions: all of some distance, none by chance."""
     return evaluations_of(wildcards, study.pair_designs_of(wildcards.model))
+
+
+def other_evaluations(model, task):
+    """Those of the value designs with the other removal."""
+    folder = f"<results>/evaluations/{model}/{task}"
+    return [f"{folder}/{design}.{study.other_removal}.parquet" for design in study.value_designs]
 
 
 def evaluations_of(wildcards, designs):
@@ -170,13 +182,13 @@ def shard_notes(wildcards):
     return expand(notes, **wildcards, shard=range(1, shards + 1), shards=shards)
 
 
-def accepted(wildcards, designs):
+def accepted(wildcards, designs, removal=None):
     """No file, but an evaluation that is not there, or of another number of documents, waits for it: until all of the
     model's tasks are accepted.
 
     One that is there does not, and none is made of the lists: a task that is added would make it again.
     """
-    if not all(is_evaluated(study, wildcards.model, wildcards.task, design) for design in designs):
+    if not all(is_evaluated(study, wildcards.model, wildcards.task, design, removal) for design in designs):
         # Not checkpoints.accept_documents, which is unknown in a second `use rule` of a module, as of `evaluate with:`.
         Checkpoint(rules.accept_documents.rule, checkpoints).get(model=wildcards.model)
     return []

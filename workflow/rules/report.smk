@@ -8,6 +8,7 @@ rule report:
         audits=of_exact("<results>/audit/{model}/{task}.csv"),
         audit_tables=rules.audit_tables.output.csv if study.exact else [],
         corrected=rules.corrected_table.output.csv if study.corrected else [],
+        removals=rules.removals_tables.output.csv if study.compare_removals else [],
         own=rules.interaction_indices.output.csv if study.own_designs else [],
         evaluations=[
             f"<results>/evaluations/{model}/{task}/{design}.parquet"

@@ -275,7 +275,9 @@ def _start_line(job: EvaluationJob, sublayers: int | None, documents: int, done:
         coalitions = len(typical_coalitions(job.design, sublayers, job.design_settings))
         pairs = f"{coalitions} coalitions × {documents} documents = {coalitions * documents} pairs"
         work = f"{sublayers} sublayers, {pairs}, {done} done already"
-    return f"{job.model} on {job.task}, {job.design}{shard}: {job.dtype}, device {job.device}; {work}"
+    # Of another removal than the study's, as its file is called: "ablation.mean".
+    design = job.output.stem if job.output.stem == f"{job.design}.{job.removal}" else job.design
+    return f"{job.model} on {job.task}, {design}{shard}: {job.dtype}, device {job.device}; {work}"
 
 
 def say(line: str) -> None:

@@ -37,6 +37,7 @@ QUESTIONS = (WHAT_MATTERS, HOW_SURELY, TOGETHER, BY_TASK, METHOD)
 """What figures answer, in the order of the reports. A user's own figure may have a question of its own."""
 
 NO_PAIRS = "no two sublayers are removed together: give max_removed or pair_distance 2 or more"
+NO_REMOVALS = "no two removals are compared: set compare_removals: true"
 
 
 class Scope(Enum):
@@ -54,6 +55,7 @@ class Context:
     model:  the title of the figure's model; "" for a figure of the whole study.
     score:  the study's.
     estimator, max_removed: as configured.
+    removal: as configured: zero or mean.
     scores: the model's rows of the table of scores; None where there are no results yet.
     """
 
@@ -61,6 +63,7 @@ class Context:
     score: Score
     estimator: str
     max_removed: int
+    removal: str = "zero"
     scores: pd.DataFrame | None = None
 
     @property
@@ -93,6 +96,7 @@ class Figure:
     reads:       the CSV files it is drawn from, below the results: "values/{model}/{task}.csv", "tables/totals.csv", or
                  "" for a drawing without data.
     needs_pairs: whether it is only of models of which two sublayers were removed together.
+    needs_removals: whether it is only of studies that compare two removals.
     settings:    keys of the configuration that `make` takes. When another one changes, the figure is not drawn again.
     make:        from the rows of those files, titles and the settings by name to the drawing.
     title:       "Shares of {model}".
@@ -115,6 +119,7 @@ class Figure:
     caption: Callable[[Context], str]
     category: str
     on_page: bool = False
+    needs_removals: bool = False
     order: float = LAST
 
     def __post_init__(self) -> None:
@@ -147,12 +152,16 @@ FIGURES: Registry[Figure] = Registry("figure", "cornerstone.figures")
 
 
 def figures_of(
-    models: Sequence[str], *, exact: Collection[str], with_pairs: Collection[str]
+    models: Sequence[str],
+    *,
+    exact: Collection[str],
+    with_pairs: Collection[str],
+    with_removals: Collection[str] = (),
 ) -> dict[str, tuple[Figure, str]]:
     """Every figure of a study in the order of the report: by its file's name without ending, the figure and its model.
 
     The model is "" for a figure of the whole study. exact: the models whose exact values are known. with_pairs: those
-    of which two sublayers are removed together.
+    of which two sublayers are removed together. with_removals: those of which two removals are compared.
     """
     of_exact = [model for model in models if model in exact]
     of_scope = {Scope.STUDY: [""], Scope.MODEL: models, Scope.EXACT: of_exact}
@@ -160,7 +169,8 @@ def figures_of(
     for figure in FIGURES:
         for model in of_scope[figure.scope]:
             drawn_of = [model] if model else models
-            if not figure.needs_pairs or set(drawn_of) & set(with_pairs):
+            has_pairs = not figure.needs_pairs or set(drawn_of) & set(with_pairs)
+            if has_pairs and (not figure.needs_removals or set(drawn_of) & set(with_removals)):
                 found[figure.pattern.format(model=model)] = figure, model
     return found
 

@@ -32,6 +32,7 @@ from cornerstone.scores.unit import percent
 from cornerstone.shapley.estimators import ESTIMATORS
 from cornerstone.system.text import counted, listed
 from cornerstone.tables import TABLES, Section, View
+from cornerstone.tables.removals import constancy_finding
 
 HERE = Path(__file__).parent
 SORTABLE = HERE / "vendor" / "sortable"
@@ -86,6 +87,9 @@ def _claims(contents: Contents) -> dict[str, Any]:
     return {
         "claims": claims_of(contents),
         "left_out": left_out_of_claims(contents),
+        "constancy": constancy_finding(contents.tables["constancy"], contents.titles)
+        if "constancy" in contents.tables
+        else "",
         "note": _sections_of(contents, "claims")[0].note,
     }
 

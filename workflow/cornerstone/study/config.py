@@ -154,6 +154,7 @@ class StudyConfig:
             for table in TABLES
             if (self.exact or not table.of_audit)
             and (self.corrected or not table.of_corrected)
+            and (self.compare_removals or not table.of_removals)
             and (self.own_designs or not table.of_own)
         ]
         return tuple(file for table in tables for file in table.files)
@@ -162,7 +163,12 @@ class StudyConfig:
     def figures(self) -> dict[str, tuple[Figure, str]]:
         """Every figure of the study by its files' name without ending, with its model; see `figures_of`."""
         with_pairs = [model for model in self.model_names if self._has_pairs(model)]
-        return figures_of(self.model_names, exact=self.exact, with_pairs=with_pairs)
+        return figures_of(
+            self.model_names,
+            exact=self.exact,
+            with_pairs=with_pairs,
+            with_removals=self.model_names if self.compare_removals else (),
+        )
 
     def _has_pairs(self, model: str) -> bool:
         """Whether a model has two sublayers that are removed together."""

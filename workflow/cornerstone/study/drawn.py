@@ -46,6 +46,7 @@ def caption_of(study: StudyConfig, stem: str) -> str:
         score=SCORES[study.score],
         estimator=study.estimator,
         max_removed=study.max_removed,
+        removal=study.removal,
     )
     return figure.caption(context)
 

@@ -182,10 +182,10 @@ def set_aside_bad_results(study: StudyConfig, arguments: Sequence[str]) -> None:
         set_aside_if_bad(expected, dry_run=dry_run)
 
 
-def is_evaluated(study: StudyConfig, model: str, task: str, design: str) -> bool:
+def is_evaluated(study: StudyConfig, model: str, task: str, design: str, removal: str | None = None) -> bool:
     """Whether an evaluation is there, of as many documents as are asked for now."""
     try:
-        about = read_evaluation_metadata(study.evaluation_path(model, task, design))["documents"]
+        about = read_evaluation_metadata(study.evaluation_path(model, task, design, removal))["documents"]
     except (FileNotFoundError, ValueError):
         return False
     asked = about.get("count", 0) + len(about.get("left_out", ()))

@@ -152,7 +152,9 @@ def _estimate(
         coalitions = {design: study.coalitions_of(design, facts.sublayers) for design in names}
         own = [design for design in names if DESIGNS[design].for_each is not None]
         per_draw = {design: study.documents_per_draw if design in own else inf for design in names}
-        need = estimate_need(facts, model.dtype, [(coalitions[d], tokens(per_draw[d])) for d in names])
+        again = study.value_designs if study.compare_removals else ()
+        asked = [(coalitions[design], tokens(per_draw[design])) for design in (*names, *again)]
+        need = estimate_need(facts, model.dtype, asked)
         by_draw = {}
         if own and any(size.shared for size in sizes.values()):
             for draw in sorted({*DRAWS, study.documents_per_draw}):

@@ -17,7 +17,13 @@ from pathlib import Path
 from cornerstone.drawing.style import FORMATS
 from cornerstone.study.config import StudyConfig
 from cornerstone.tables import Table
-from cornerstone.tables.written import audit_tables, corrected_tables, own_tables, study_tables
+from cornerstone.tables.written import (
+    audit_tables,
+    corrected_tables,
+    own_tables,
+    removals_tables,
+    study_tables,
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ def jobs_of(study: StudyConfig) -> list[Job]:
 def evaluation_jobs(study: StudyConfig, model: str, task: str) -> Iterator[Job]:
     """The jobs that evaluate a model on a task.
 
-    One for all designs, or one for each shard and one that joins them; and one for all coalitions.
+    One for all designs, or one for each shard and one that joins them; one for all coalitions; one for another removal.
     """
     name, shards = f"{model}/{task}", study.shards_of(model)
     outputs = tuple(study.evaluation_path(model, task, design) for design in study.shared_designs)
@@ -66,6 +72,15 @@ def evaluation_jobs(study: StudyConfig, model: str, task: str) -> Iterator[Job]:
     yield Job(f"evaluate/{name}", outputs, model, task)
     if model in study.exact_models:
         yield Job(f"evaluate_exact/{name}", (study.evaluation_path(model, task, "exact"),), model, task)
+    if study.other_removal is not None:
+        yield _other_removal(study, model, task)
+
+
+def _other_removal(study: StudyConfig, model: str, task: str) -> Job:
+    """What values need, evaluated with the other removal."""
+    designs = study.value_designs
+    outputs = tuple(study.evaluation_path(model, task, design, study.other_removal) for design in designs)
+    return Job(f"evaluate_other_removal/{model}/{task}", outputs, model, task)
 
 
 def _inputs(study: StudyConfig) -> Iterator[Job]:
@@ -93,6 +108,8 @@ def _values(study: StudyConfig) -> Iterator[Job]:
     of_all = list(product(study.model_names, study.task_names))
     yield from _csv_jobs(study, "estimate_values", ["values"], of_all)
     yield from _csv_jobs(study, "removal_effects", ["ablation", "joint", "interactions", "agreement"], of_all)
+    if study.compare_removals:
+        yield from _csv_jobs(study, "compare_removals", ["removals"], of_all)
     exact = list(product(study.exact, study.task_names))
     yield from _csv_jobs(study, "audit_estimators", ["audit", "audit_positions"], exact)
 
@@ -114,6 +131,8 @@ def _tables(study: StudyConfig) -> Iterator[Job]:
         yield _table_job(study, "audit_tables", audit_tables())
     if study.corrected:
         yield _table_job(study, "corrected_table", corrected_tables())
+    if study.compare_removals:
+        yield _table_job(study, "removals_tables", removals_tables())
     if study.own_designs:
         yield _table_job(study, "interaction_indices", own_tables())
 

@@ -10,7 +10,7 @@ import posixpath
 from collections.abc import Iterable
 
 from cornerstone.drawing.style import FORMATS
-from cornerstone.figures import NO_PAIRS, Scope, figure_of
+from cornerstone.figures import NO_PAIRS, NO_REMOVALS, Scope, figure_of
 from cornerstone.shapley.designs import DESIGNS
 from cornerstone.shapley.estimators import choosable
 from cornerstone.study.config import StudyConfig
@@ -60,7 +60,7 @@ def _check_figure(study: StudyConfig, name: str) -> None:
     if stem not in study.figures:
         if figure.scope is Scope.EXACT:
             raise CornerstoneError(f"there is no figure {stem}: name {model} in the configuration's exact")
-        raise CornerstoneError(NO_PAIRS)
+        raise CornerstoneError(NO_REMOVALS if figure.needs_removals else NO_PAIRS)
 
 
 def _check_table(study: StudyConfig, name: str) -> None:
@@ -81,11 +81,20 @@ def _check_exact_csv(study: StudyConfig, path: str) -> None:
         raise CornerstoneError(f"there is no audit of {model}: name it in the configuration's exact")
 
 
+def _check_removals_csv(study: StudyConfig, path: str) -> None:
+    _check_model_task_csv(study, path)
+    if not study.compare_removals:
+        raise CornerstoneError(NO_REMOVALS)
+
+
 def _check_evaluation(study: StudyConfig, path: str) -> None:
     model, task, design = _split_result(path, "{model}/{task}/{design}.parquet", ".parquet", parts=3)
     study.model(model)
     study.task(task)
-    if design not in (there := study.designs_of(model)):
+    there = study.designs_of(model)
+    if study.other_removal is not None:
+        there += tuple(f"{name}.{study.other_removal}" for name in study.value_designs)
+    if design not in there:
         why = _when_there_is(design)
         raise CornerstoneError(f"unknown design {design!r}: there are {known_names(design, there)}{why}")
 
@@ -144,6 +153,7 @@ _FOLDER_CHECKS = {
     "audit": _check_exact_csv,
     "audit_positions": _check_exact_csv,
     "interactions": _check_model_task_csv,
+    "removals": _check_removals_csv,
     "evaluations": _check_evaluation,
     "documents": _check_documents,
     "unscorable": _check_unscorable,

@@ -50,6 +50,7 @@ class Table:
     is_folded: whether the report shows it only to those who open it.
     of_audit:  whether it is made where the exact values of a model are worked out, from the audits.
     of_corrected: whether it is made where the configuration says `corrected`, from `tables.corrected.Judged`.
+    of_removals: whether it is made where the configuration says `compare_removals`, from `tables.removals.Compared`.
     of_own:    whether it is made where documents have coalitions of their own, from
                `tables.interaction_indices.Indices`.
     order:     its place among the tables.
@@ -62,6 +63,7 @@ class Table:
     is_folded: bool
     of_audit: bool = False
     of_corrected: bool = False
+    of_removals: bool = False
     of_own: bool = False
     order: float = LAST
 

@@ -15,6 +15,7 @@ from cornerstone.tables import TABLES, Table, View
 from cornerstone.tables.audit import Audits
 from cornerstone.tables.corrected import Judged
 from cornerstone.tables.interaction_indices import Indices
+from cornerstone.tables.removals import Compared
 from cornerstone.tables.text import markdown
 from cornerstone.values.results import Results
 from cornerstone.values.rows import write_csv
@@ -22,7 +23,8 @@ from cornerstone.values.rows import write_csv
 
 def study_tables() -> list[Table]:
     """Those that every study has, in order."""
-    return [table for table in TABLES if not (table.of_audit or table.of_corrected or table.of_own)]
+    special = [*audit_tables(), *corrected_tables(), *removals_tables(), *own_tables()]
+    return [table for table in TABLES if table not in special]
 
 
 def audit_tables() -> list[Table]:
@@ -35,12 +37,19 @@ def corrected_tables() -> list[Table]:
     return [table for table in TABLES if table.of_corrected]
 
 
+def removals_tables() -> list[Table]:
+    """Those of removal by zero and by mean."""
+    return [table for table in TABLES if table.of_removals]
+
+
 def own_tables() -> list[Table]:
     """Those from per-document coalitions."""
     return [table for table in TABLES if table.of_own]
 
 
-def write_tables(tables: Iterable[Table], source: Results | Audits | Judged | Indices, folder: Path) -> None:
+def write_tables(
+    tables: Iterable[Table], source: Results | Audits | Judged | Compared | Indices, folder: Path
+) -> None:
     """Write {folder}/{name}.csv of each table, and {name}.md, the text of that file, of each that has one."""
     view = View(source.titles, source.score)
     for table in tables:
