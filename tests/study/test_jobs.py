@@ -16,7 +16,10 @@ PLAIN = yaml.safe_load(DEMO)
 FULL = {"exact": ["demo_llama"], "corrected": True, "pair_distance": 3, "estimator": "permutations"}
 
 
-MEAN = {"removal": "mean", "calibration": {"task": "arc_easy", "data": "easy.jsonl"}}
+MEAN = {
+    "removal": "mean",
+    "calibration": {"task": "arc_easy", "data": "resources/demo/documents/arc_challenge.jsonl"},
+}
 BOTH = {**MEAN, "removal": "zero", "compare_removals": True, "estimator": "permutations"}
 
 
