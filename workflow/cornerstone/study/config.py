@@ -248,6 +248,12 @@ class StudyConfig:
             dict.fromkeys(name for name in (self.estimator, "windows", "leave_one_out") if name != YARDSTICK)
         )
 
+    def evaluated_as(self, model: str) -> dict[str, tuple[str, str]]:
+        """(design, removal) of every evaluation of the model on a task, by its file's name without ending."""
+        own = {design: (design, self.removal) for design in self.designs_of(model)}
+        others = self.value_designs if self.other_removal else ()
+        return own | {f"{design}.{self.other_removal}": (design, self.other_removal) for design in others}
+
     def manifest_path(self, model: str) -> Path:
         return Path(self.results, "models", f"{model}.json")
 

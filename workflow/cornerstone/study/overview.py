@@ -8,8 +8,9 @@ Llama3 8B     done    41 %      –       share of the (coalition × document) p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def share_done(study: StudyConfig, model: str, task: str) -> float | None:
 
 
 def pairs_by_design(study: StudyConfig, model: str, task: str) -> dict[str, Pairs] | None:
-    """The pairs of each of the model's designs on a task.
+    """The pairs of each of the model's designs on a task, by the name of the evaluation's file.
 
     None before the model and the documents are there, and where a design is impossible for the model.
     """
@@ -83,27 +84,22 @@ def pairs_by_design(study: StudyConfig, model: str, task: str) -> dict[str, Pair
         document_set = read_documents(study.documents_path(task))
         sublayers = sublayers_of_folder(manifest["folder"])
         coalitions = {design: study.coalitions_of(design, sublayers) for design in study.designs_of(model)}
-        known = known_identity(
-            manifest,
-            dtype=study.model(model).dtype,
-            task_version=document_set.version,
-            removal=study.removal_identity(model),
-        )
     except CornerstoneError:
         return None
+    known = {
+        removal: _known_identity(study, model, manifest, document_set.version, removal)
+        for removal in filter(None, (study.removal, study.other_removal))
+    }
     documents = _scorable(study, model, task, document_set.documents)
     prompts = {document.index: digest_documents([document]) for document in documents}
-
-    def is_ours(identity: Mapping[str, Any]) -> bool:
-        return agrees(identity, known)
-
     pairs = {}
-    for design in coalitions:
-        output = study.evaluation_path(model, task, design)
-        parts = parts_folder(output)
+    for name, (design, removal) in study.evaluated_as(model).items():
+        output = study.evaluation_path(model, task, design, removal)
+        parts = parts_folder(study.evaluation_path(model, task, design))
+        is_ours = partial(_is_of, known[removal])
         wanted = len(coalitions[design]) * len(documents)
         rows = len(coalitions[design]) * sum(len(document.requests) for document in documents)
-        if _is_whole(output, known, document_set.digest, rows):
+        if _is_whole(output, is_ours, document_set.digest, rows):
             done = wanted
         else:
             settings = study.design_settings(design)
@@ -112,8 +108,23 @@ def pairs_by_design(study: StudyConfig, model: str, task: str) -> dict[str, Pair
             asked = coalitions_of(design, sublayers, settings, [ids[one.index] for one in documents])
             done = saved_pairs(parts, is_ours, asked, prompts)
         work = work_in(parts, is_ours)
-        pairs[design] = Pairs(done, wanted, work.seconds / work.pairs if work.pairs else None)
+        pairs[name] = Pairs(done, wanted, work.seconds / work.pairs if work.pairs else None)
     return pairs
+
+
+def _known_identity(
+    study: StudyConfig, model: str, manifest: Mapping[str, Any], version: str, removal: str
+) -> dict[str, Any] | None:
+    """None before the means are there that it needs: nothing is evaluated then."""
+    try:
+        told = study.removal_identity(model, removal)
+    except CornerstoneError:
+        return None
+    return known_identity(manifest, dtype=study.model(model).dtype, task_version=version, removal=told)
+
+
+def _is_of(known: Mapping[str, Any] | None, identity: Mapping[str, Any]) -> bool:
+    return known is not None and agrees(identity, known)
 
 
 def _scorable(study: StudyConfig, model: str, task: str, documents: tuple[Document, ...]) -> list[Document]:
@@ -126,7 +137,7 @@ def _scorable(study: StudyConfig, model: str, task: str, documents: tuple[Docume
     return [document for document in asked if document.index not in left_out]
 
 
-def _is_whole(output: Path, known: Mapping[str, Any], documents: str, rows: int) -> bool:
+def _is_whole(output: Path, is_ours: Callable[[Mapping[str, Any]], bool], documents: str, rows: int) -> bool:
     """Whether the evaluation is written, of this model and these documents, with as many rows as are wanted now."""
     try:
         metadata = read_evaluation_metadata(output)
@@ -135,5 +146,5 @@ def _is_whole(output: Path, known: Mapping[str, Any], documents: str, rows: int)
     return (
         metadata["rows"] == rows
         and metadata["documents"]["digest"] == documents
-        and agrees(metadata["identity"], known)
+        and is_ours(metadata["identity"])
     )
