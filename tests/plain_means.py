@@ -11,12 +11,37 @@ from inspect import signature
 import torch
 
 from hand_table import players_of
+from tiny_families import model_type
 
+GEMMA = {"self_attn": "post_attention_layernorm", "mlp": "post_feedforward_layernorm"}
+GLM = {"self_attn": "post_self_attn_layernorm", "mlp": "post_mlp_layernorm"}
+LFM = {"self_attn": "post_operator_norm", "conv": "post_operator_norm", "feed_forward": "post_ffn_norm"}
+LIKE_GEMMA = (
+    *("beam", "exaone4", "flex_olmo", "gemma2", "gemma3", "gemma3_text", "gemma4_unified"),
+    *("gemma4_unified_text", "olmo2", "olmo3", "olmo_hybrid"),
+)
 NORMS_AFTER = {
-    name: {"self_attn": "post_attention_layernorm", "mlp": "post_feedforward_layernorm"}
-    for name in ("gemma2", "gemma3_text", "olmo2", "olmo3")
+    **dict.fromkeys(LIKE_GEMMA, GEMMA),
+    **dict.fromkeys(("glm4", "glm4v", "kolibri1"), GLM),
+    "afmoe": {"self_attn": "post_attention_layernorm", "mlp": "post_mlp_layernorm"},
+    "gemma4_text (dense)": {**GEMMA, "per_layer_projection": "post_per_layer_input_norm"},
+    "hyperclovax": {"self_attn": "post_norm1", "mlp": "post_norm2"},
+    "lfm3": LFM,
 }
-"""By family, of each part of a block the norm of its output, which is then added: read from its forward()."""
+"""By family, of each part of a block the norm of its output, which is then added: read from its forward(). A block
+without such a norm adds the part's own output (those of linear attention in OLMo Hybrid)."""
+WITHOUT_MEANS = (
+    *(
+        "bloom (normed residual)",
+        "cpmant",
+        "gemma4",
+        "gemma4_text",
+        "minimax",
+        "openai-gpt",
+        "opt (post-norm)",
+    ),
+)
+"""What their sublayers add is no module's output: a sum of several parts is normed, or the residual stream itself."""
 
 
 def outlets_of(network, name):
@@ -26,10 +51,10 @@ def outlets_of(network, name):
     for player in players_of(network, name):
         paths = {id(module): path for path, module in player.parts.items()}
         block = _block_of(network, player)
-        norms = NORMS_AFTER.get(name, {})
+        norms = NORMS_AFTER.get(name, NORMS_AFTER.get(model_type(name), {}))
         found.append(
             [
-                (getattr(block, norms[paths[id(module)]]) if norms else module, residual)
+                (getattr(block, norms.get(paths[id(module)], ""), module), residual)
                 for module, residual in player.outputs
             ]
         )

@@ -15,7 +15,7 @@ from families import as_model
 from family_structures import LIKE_THE_LONGEST, STRUCTURES, some_coalitions
 from family_sweep import loglikelihoods
 from lm_eval_harness import harness, harness_loglikelihoods
-from plain_means import mean_kept, outlets_of, plain_means
+from plain_means import WITHOUT_MEANS, mean_kept, outlets_of, plain_means
 from seldom import only_some
 from shared_prefix_documents import EVERYTHING as SHARED
 from streamed_models import resident, save, streamed
@@ -23,8 +23,6 @@ from tiny_families import tiny_network
 from token_documents import MAX_LENGTH, PAIRS, encoded
 
 CALIBRATION = random_documents(8, seed=5)
-WITHOUT_MEANS = ("gemma4_text", "minimax", "opt (post-norm)")
-"""What their sublayers add is no module's output: a sum of several parts is normed, or the residual stream itself."""
 ALONE = ("opt", *LIKE_THE_LONGEST)
 """OPT's FFN is given tokens, not rows: the hooks of this test find the first ones of a single row alone."""
 EACH_TIME = ("llama", "gemma2", "olmo2", "gpt_neox", "bloom", "mixtral", "granite", "falcon_h1")
@@ -57,7 +55,7 @@ def test_loglikelihoods_are_those_of_lm_eval_with_means_in_the_place_of_outputs(
     assert np.abs(ours - zeroed)[single].max(axis=1).min() > 0.01
 
 
-@pytest.mark.parametrize("name", WITHOUT_MEANS)
+@pytest.mark.parametrize("name", sorted({*WITHOUT_MEANS} & {*STRUCTURES}))
 def test_a_family_that_norms_what_is_added_is_refused_in_one_line(name):
     with pytest.raises(
         CornerstoneError, match=r"has no removal by mean: what \w+ 0 adds .*; choose removal: zero$"
@@ -69,6 +67,11 @@ def test_a_family_that_norms_what_is_added_is_refused_in_one_line(name):
 def test_a_norm_after_a_sublayer_is_where_its_mean_is_taken(name):
     sites = calibrated(name)[2].sites
     assert set(sites) == {("post_attention_layernorm",), ("post_feedforward_layernorm",)}
+
+
+@pytest.mark.parametrize("name", ["phi", "phi3"])
+def test_a_dropout_that_several_sublayers_go_through_is_no_place_of_a_mean(name):
+    assert set(calibrated(name)[2].sites) == {("self_attn",), ("mlp",)}
 
 
 def test_means_are_of_the_first_position_and_of_all_others():

@@ -56,7 +56,8 @@ def find_outlets(
         )
         # What reaches another part alone, as what enters an activation, is not added by itself.
         added = tuple(path for path in own if _is_added(decoder, number, place, path, hidden, arguments))
-        if not added:
+        # A module that is called more than once may hold what others add.
+        if not added or any(sum(call.path == path for call in calls) > 1 for path in added):
             raise NoOutlet(block.sublayers[place].label)
         found.append(added)
     return found
@@ -94,11 +95,12 @@ def _calls(decoder: RunsBlocks, number: int, hidden: Tensor, arguments: BlockArg
 
 
 def _followed(path: str, calls: Sequence[_Call], after: Sequence[_Call]) -> str:
-    """The last module that is given only what a module, or one after it, gave."""
+    """The last module that changes what a module, or one after it, gave. Dropout does not, and may serve several."""
     output = next(call.output for call in calls if call.path == path)
     for call in after:
         if call.given is output:
-            path, output = call.path, call.output
+            output = call.output
+            path = path if torch.equal(call.output, call.given) else call.path
     return path
 
 
