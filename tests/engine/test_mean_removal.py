@@ -9,13 +9,15 @@ import torch
 
 from cornerstone.engine.calibration import mean_contributions, texts_of
 from cornerstone.engine.evaluate import evaluate
+from cornerstone.loading.encoding import encode_documents
 from cornerstone.system.errors import CornerstoneError
 from engine_cases import random_documents
 from families import as_model
 from family_structures import LIKE_THE_LONGEST, STRUCTURES, some_coalitions
 from family_sweep import loglikelihoods
-from lm_eval_harness import harness, harness_loglikelihoods
+from lm_eval_harness import harness, harness_loglikelihoods, sublayer_modules
 from plain_means import WITHOUT_MEANS, mean_kept, outlets_of, plain_means
+from real_inputs import MODELS, fitting, real_documents, real_model
 from seldom import only_some
 from shared_prefix_documents import EVERYTHING as SHARED
 from streamed_models import resident, save, streamed
@@ -53,6 +55,25 @@ def test_loglikelihoods_are_those_of_lm_eval_with_means_in_the_place_of_outputs(
     zeroed = np.concatenate(evaluate(model, encoded(PAIRS), coalitions).loglikelihoods, axis=1)
     single = [place for place, numbers in enumerate(coalitions) if len(numbers) == 1]
     assert np.abs(ours - zeroed)[single].max(axis=1).min() > 0.01
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_real_models_on_real_documents_agree_with_lm_eval(name):
+    model = real_model(name)
+    asked = fitting(real_documents("piqa", 20).documents, name)[:10]
+    calibration = encode_documents(model.encoder, fitting(real_documents("winogrande", 30).documents, name))
+    modules = sublayer_modules(model.network, "model.layers", ("self_attn",), "mlp")
+    outlets = [[(module, None)] for module in modules]
+    coalitions = [(), (0,), (1,), (7,), (2, 3, 5, 8)]
+    means = mean_contributions(model, calibration, {}, ())
+    result = evaluate(model, encode_documents(model.encoder, asked), coalitions, means=means)
+    lm = harness(model.network, model.encoder.tokenizer)
+    pairs = [[lm._encode_pair(r.context, r.continuation) for r in document.requests] for document in asked]
+    kept = mean_kept(outlets, plain_means(model.network, outlets, texts_of(calibration)))
+    theirs = harness_loglikelihoods(lm, modules, pairs, coalitions, kept)
+    for place, of_documents in enumerate(theirs):
+        for ours, wanted in zip(result.loglikelihoods, of_documents, strict=True):
+            assert np.abs(ours[place] - wanted).max() < 1e-4 + 2e-6 * np.abs(wanted).max()
 
 
 @pytest.mark.parametrize("name", sorted({*WITHOUT_MEANS} & {*STRUCTURES}))

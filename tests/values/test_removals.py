@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import study_on_disk
+import synthetic
 from cornerstone.figures.removals import make_removals
 from cornerstone.scores import SCORES
 from cornerstone.shapley.coalitions import ablation, windows
@@ -20,7 +22,7 @@ from cornerstone.tables.removals import (
     verdict,
 )
 from cornerstone.tables.written import read_table, removals_tables, write_tables
-from cornerstone.values.removals import removal_rows
+from cornerstone.values.removals import compare_removals, removal_rows
 from cornerstone.values.rows import of_task
 from cornerstone.values.score_matrix import Scores
 from cornerstone.values.scored_task import ScoredTask
@@ -145,6 +147,15 @@ def test_people_read_both_values_and_the_verdict(tables):
 def test_removals_on_different_documents_are_refused():
     with pytest.raises(CornerstoneError, match="evaluated on different documents"):
         rows_of(mean=scored(MEAN, documents=500))
+
+
+def test_an_evaluation_of_the_other_removal_is_refused(tmp_path):
+    asked = synthetic.documents(20, 2)
+    documents = study_on_disk.write_task(tmp_path, "boolq", asked)
+    path = study_on_disk.write_design(tmp_path, "tiny", "boolq", "ablation", asked, ablation(4), 4)
+    settings = {"max_removed": 2, "edges": "both", "estimator": "windows", "score": "acc"}
+    with pytest.raises(CornerstoneError, match="was evaluated by zero, not by mean: remove it"):
+        compare_removals({"zero": [path], "mean": [path]}, documents, tmp_path / "out.csv", **settings)
 
 
 def test_the_figure_is_drawn_and_names_the_largest(compared, tmp_path):

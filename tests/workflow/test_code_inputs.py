@@ -25,7 +25,10 @@ DECIDE_NO_NUMBER = "workflow/cornerstone/system/"
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
-    """A finished tiny study with an audit and two removals, and in `notes` what each job's process imported. Not to be changed."""
+    """A finished tiny study with an audit and two removals, and in `notes` what each job's process imported.
+
+    Not to be changed.
+    """
     folder = prepare(tmp_path_factory.mktemp("code") / "study")
     (folder / "notes").mkdir()
     means = {"compare_removals": True, "calibration": {"task": "piqa", "data": "piqa.jsonl"}}

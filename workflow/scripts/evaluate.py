@@ -19,7 +19,8 @@ def main(snakemake):
     folder = Path(snakemake.output[0]).parents[1 if is_shard else 0]
     notes = snakemake.output if is_shard else snakemake.input.get("shards", ())
     designs = snakemake.params.designs
-    outputs = {} if is_shard else dict(zip(designs, map(Path, snakemake.output), strict=True))
+    # A design's file, whatever removal its name tells: "ablation.mean.parquet".
+    outputs = {} if is_shard else {Path(path).name.partition(".")[0]: Path(path) for path in snakemake.output}
     means = snakemake.input.get("means")
     # The designs share the model: what is loaded for one stays for the next.
     engine = Engine(

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cornerstone.evaluations.evaluation import read_evaluation_metadata
 from cornerstone.statistics.resampling import effect_interval
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.ablation import document_effects
@@ -68,6 +69,21 @@ def compare_removals(
     estimator: str,
     score: str,
 ) -> None:
-    """Write removals/{model}/{task}.csv from the evaluations of each removal, by its name; the others as configured."""
+    """Write removals/{model}/{task}.csv from the evaluations of each removal, by its name; the others as configured.
+
+    Raises CornerstoneError where an evaluation is of the other removal, and as `removal_rows`.
+    """
     by = {name: read_scores(evaluations[name], documents, score) for name in REMOVALS}
+    for name in REMOVALS:
+        for path in evaluations[name]:
+            _refuse_other(path, name)
     write_table(removal_rows(by, max_removed, edges, estimator), by["zero"], output)
+
+
+def _refuse_other(path: Path, name: str) -> None:
+    """Raise CornerstoneError unless the evaluation is of the removal of this name."""
+    identity = read_evaluation_metadata(path)["identity"]
+    if (found := identity.get("removal", {"name": "zero"})["name"]) != name:
+        raise CornerstoneError(
+            f"{path} was evaluated by {found}, not by {name}: remove it, then type the same command again"
+        )
