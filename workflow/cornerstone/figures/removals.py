@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from cornerstone.drawing import style
+from cornerstone.drawing.captions import spread
 from cornerstone.drawing.panels import titled_panels
 from cornerstone.figures import FIGURES, WHAT_MATTERS, Context, Figure, Scope
 from cornerstone.models.kinds import KINDS
@@ -39,11 +40,13 @@ def make_removals(rows: pd.DataFrame, titles: Titles) -> MplFigure:
     panels = titled_panels(rows, titles, y_name, x_name, handles, columns, WIDEST, height=None)
     for axes, of_task in panels.each(rows):
         _draw_points(axes, of_task, unit.factor)
-    for axes, of_task in panels.each(rows):  # once all is drawn
+    for axes in panels.axes.values():  # once all is drawn
         low, high = axes.get_xlim()
         axes.plot([low, high], [low, high], **KEPT)
         axes.plot([low, high], [low / 2, high / 2], **HALF)
         axes.set_xlim(low, high)
+    for axes, of_task in panels.each(rows):
+        axes.set_ylim(axes.get_ylim())  # fixed, for names stand where points are
         _name_largest(axes, of_task, unit.factor)
     return panels.figure
 
@@ -63,11 +66,22 @@ def _draw_points(axes: Axes, rows: pd.DataFrame, factor: int) -> None:
 
 
 def _name_largest(axes: Axes, rows: pd.DataFrame, factor: int) -> None:
-    for row in rows.nlargest(NAMED, "value_zero").itertuples():
-        if row.value_zero_low > 0:
-            at = factor * row.value_zero, factor * row.value_mean
-            place = {"textcoords": "offset points", "xytext": (-4, 3), "ha": "right"}
-            axes.annotate(row.label, at, fontsize=NAME_FONT, zorder=4, **place)
+    """The labels of the largest by zero, left of their points and apart from each other."""
+    named = rows[rows["value_zero_low"] > 0].nlargest(NAMED, "value_zero")
+    named = named.sort_values("value_mean", ascending=False)
+    if named.empty:
+        return
+    points = factor * named[["value_zero", "value_mean"]].to_numpy()
+    places = (axes.transData + axes.transAxes.inverted()).transform(points)
+    _, height = axes.get_window_extent().size
+    gap = 1.3 * NAME_FONT / style.POINTS * axes.figure.dpi / height
+    heights = spread(places[:, 1] + gap, gap, gap / 2, 1 - gap / 2)
+    line = {"arrowstyle": "-", "color": style.GREY, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 2}
+    for label, point, (across, _), at in zip(named["label"], points, places, heights, strict=True):
+        beside = {"transform": axes.transAxes, "fontsize": NAME_FONT, "ha": "right", "va": "center"}
+        axes.text(across - 0.03, at, label, zorder=4, **beside)
+        start = {"xytext": (across - 0.03, at), "textcoords": axes.transAxes}
+        axes.annotate("", xy=tuple(point), arrowprops=line, **start)
 
 
 def _caption(context: Context) -> str:
