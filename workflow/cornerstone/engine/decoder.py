@@ -215,7 +215,12 @@ class Decoder:
             yield
 
     def skips(self, number: int) -> bool:
-        """Whether a block may be left out where all its sublayers are removed: it then returns its input."""
+        """Whether a block may be left out where all its sublayers are removed: it then returns its input.
+
+        Never where means stay, however small they are.
+        """
+        if self.removal.means is not None:
+            return False
         if number not in self._skips:
             arguments = self._probe_arguments[number]
             self._skips[number] = returns_its_input(self, number, self._probe, arguments)
