@@ -54,6 +54,7 @@ class FakeEngine:
 
     journal: a file that gets a line (time, pairs) after each block that was taken.
     spoilt:  (document, removed) whose log-likelihood is not a number.
+    means:   those that it was last handed, None where it was handed none.
     unscorable: indices of the documents that its tokenizer cannot score.
     """
 
@@ -63,6 +64,7 @@ class FakeEngine:
     unscorable: tuple[int, ...] = ()
     after_block: object = None
     loads: int = 0
+    means: object = None
     asked: list = field(default_factory=list)
 
     def engine(self, version: int = ENGINE_VERSION) -> Engine:
@@ -83,7 +85,8 @@ class FakeEngine:
         sublayers = tuple(SimpleNamespace(label=label) for label in LABELS)
         return SimpleNamespace(sublayers=sublayers, device_name="cpu", peak_device_memory_bytes=None)
 
-    def evaluate(self, model, documents, coalitions, *, memory_bytes, on_block, on_progress):
+    def evaluate(self, model, documents, coalitions, *, memory_bytes, on_block, on_progress, means=None):
+        self.means = means
         own = coalitions.of if isinstance(coalitions, ForEach) else [coalitions] * len(documents)
         self.asked += [(c, d.index) for d, of_it in zip(documents, own, strict=True) for c in of_it]
         blocks = [

@@ -86,7 +86,12 @@ def test_captions_are_of_the_score_the_estimator_and_what_was_measured():
 
 
 def test_the_figures_of_a_study_are_those_of_its_models_in_the_order_of_the_report():
-    found = figures_of(["one", "two"], exact=["two"], with_pairs=["two"], asked=["cheap_measures", "pruning"])
+    found = figures_of(
+        ["one", "two"],
+        exact=["two"],
+        with_pairs=["two"],
+        asked=["cheap_measures", "compare_removals", "pruning"],
+    )
     orders = [figure.order for figure, _ in found.values()]
     assert orders == sorted(orders)
     for figure in FIGURES:

@@ -22,7 +22,18 @@ FULL = {
 }
 
 
-@pytest.mark.parametrize("more", [{}, FULL, {"shards": {"demo_llama": 3}}], ids=["plain", "full", "shards"])
+MEAN = {
+    "removal": "mean",
+    "calibration": {"task": "arc_easy", "data": "resources/demo/documents/arc_challenge.jsonl"},
+}
+BOTH = {**MEAN, "removal": "zero", "compare_removals": True, "estimator": "permutations"}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{}, FULL, {"shards": {"demo_llama": 3}}, MEAN, BOTH],
+    ids=["plain", "full", "shards", "mean", "both removals"],
+)
 def test_they_make_the_files_that_the_rules_make(clone, tmp_path, more):
     configuration = PLAIN | more
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(configuration))

@@ -23,6 +23,30 @@ MISTAKES = [
     (a_study(score="f1"), "score is 'f1': give one of paper, acc, acc_norm"),
     (a_study(top_k=None), "top_k is None: give a whole number"),
     (a_study(collapse_margin=0), "collapse_margin is 0: give more than 0"),
+    (a_study(removal="median"), "removal is 'median': give one of zero, mean"),
+    (a_study(removal="mean"), "removal is mean, which needs calibration documents: name their task"),
+    (
+        a_study(compare_removals=True),
+        "compare_removals is true, which needs calibration documents: name their task",
+    ),
+    (
+        a_study(calibration={"documents": 3}),
+        "calibration has no task: name the task of its documents, as in calibration: {task: wikitext",
+    ),
+    (
+        a_study(tasks={"mine": {"task": "boolq"}}, calibration={"task": "boolq", "documents": 3}),
+        "calibration has the documents of tasks.mine, which are scored: name another task",
+    ),
+    (a_study(calibration={"task": "a", "title": "b"}), "unknown key 'title' in calibration"),
+    (
+        a_study(calibration={"task": "a", "data": "b.txt"}),
+        "calibration.data is 'b.txt': give a file that ends in",
+    ),
+    (a_study(calibration="wikitext"), "calibration is 'wikitext': give a mapping"),
+    (
+        a_study(calibration={"task": "a", "include_path": "."}),
+        "calibration.include_path is ., which holds the results too",
+    ),
     (a_study(seed=-1), "seed is -1: give 0 or more"),
     (a_study(seed=2**32), "seed is 4294967296: give 4294967295 or less"),
     (a_study(sample=0), "sample is 0: give 1 or more"),

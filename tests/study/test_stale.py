@@ -207,7 +207,7 @@ def test_parts_of_another_dtype_are_listed_and_those_of_the_study_are_not(job, s
     run_evaluation_job(replace(job, dtype="bfloat16"), FakeEngine().engine())
     said = stale()
     assert removed_by(said) == {str(path) for path in parts(job) - own}
-    assert "made of another model, dtype, or version of the task or the engine" in said
+    assert "made of another model, dtype, removal, or version of the task or the engine" in said
     assert removed_by(stale(models={"tiny": {"folder": "model", "dtype": "bfloat16"}})) == {
         str(path) for path in own
     }

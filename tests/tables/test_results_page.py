@@ -25,6 +25,7 @@ from cornerstone.tables.cheap_measures import measured_of
 from cornerstone.tables.corrected import Judged
 from cornerstone.tables.interaction_indices import Indices
 from cornerstone.tables.pruning import Curves
+from cornerstone.tables.removals import Compared
 from cornerstone.tables.written import write_tables
 from cornerstone.values import audit
 from cornerstone.values.cheap_measures import compare
@@ -32,7 +33,8 @@ from cornerstone.values.corrected import corrected_rows
 from cornerstone.values.document_numbers import document_numbers
 from cornerstone.values.interaction_indices import index_table
 from cornerstone.values.pruning import write_pruning
-from cornerstone.values.rows import read_rows
+from cornerstone.values.removals import removal_rows
+from cornerstone.values.rows import of_task, read_rows, write_csv
 from cornerstone.values.score_matrix import Scores
 from cornerstone.values.scored_task import ScoredTask
 from cornerstone.values.titles import Titles
@@ -107,6 +109,12 @@ def folder(tmp_path_factory) -> Path:
     compared = list(map(compare, measures, numbers))
     write_tables(tables_of(Part.MEASURES), measured_of(compared, Titles(), score), folder)
     write_measures(measures[0], folder / "measures.parquet")
+    removals = [
+        of_task(removal_rows({"zero": task, "mean": other}, MAX_REMOVED, "both", "windows"), task)
+        for task, other in zip(tasks, tasks[::-1], strict=True)
+    ]
+    write_csv(removals[1], folder / "small_boolq_removals.csv")
+    write_tables(tables_of(Part.REMOVALS), Compared(pd.concat(removals), 3, Titles(), score), folder)
     return folder
 
 

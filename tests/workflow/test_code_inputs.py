@@ -18,6 +18,7 @@ pytestmark = pytest.mark.study
 NO_ARITHMETIC = {
     *("download_model", "build_documents", "evaluate", "evaluate_exact"),
     *("find_unscorable", "accept_documents", "measure"),
+    *("build_calibration", "means", "evaluate_other_removal"),
 }
 """They are made again by version numbers alone, or for other files of the user's."""
 DECIDE_NO_NUMBER = "workflow/cornerstone/system/"
@@ -25,14 +26,15 @@ DECIDE_NO_NUMBER = "workflow/cornerstone/system/"
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
-    """A finished tiny study with an audit and cheap measures, and in `notes` what each job's process imported.
+    """A finished tiny study with an audit, cheap measures and two removals; in `notes` what each job's process imports.
 
     Not to be changed.
     """
     folder = prepare(tmp_path_factory.mktemp("code") / "study")
     (folder / "notes").mkdir()
+    means = {"compare_removals": True, "calibration": {"task": "piqa", "data": "piqa.jsonl"}}
     tasks = {"boolq": {**STUDY["tasks"]["boolq"], "documents": 6}}
-    configure(folder, exact=["tiny"], cheap_measures=True, tasks=tasks)
+    configure(folder, exact=["tiny"], cheap_measures=True, tasks=tasks, **means)
     path = os.pathsep.join([str(STAND_IN), *filter(None, [os.environ.get("PYTHONPATH")])])
     make(folder, "all", PYTHONPATH=path, IMPORTS_NOTED_IN=str(folder / "notes"))
     return folder
@@ -80,8 +82,8 @@ def raise_version(module: Path, name: str) -> None:
 def test_every_job_of_the_arithmetic_has_what_it_imports_among_its_inputs(finished, jobs):
     arithmetic = [job for job in jobs if job["rule"] not in NO_ARITHMETIC]
     assert {job["rule"] for job in arithmetic} == {
-        *("estimate_values", "removal_effects", "audit_estimators"),
-        *("tables", "audit_tables", "cheap_measures", "draw", "report"),
+        *("estimate_values", "removal_effects", "audit_estimators", "compare_removals"),
+        *("tables", "audit_tables", "cheap_measures", "removals_tables", "draw", "report"),
     }
     drawn = {Path(job["output"][0]).stem for job in arithmetic if job["rule"] == "draw"}
     assert drawn == {path.stem for path in (finished / "results" / "figures").glob("*.pdf")}
@@ -110,7 +112,7 @@ def test_edited_arithmetic_reruns_its_job_and_what_follows(study):
     edit(study, "cornerstone/values/ablation.py")
     said = make(study, "all", "--dry-run")
     assert drawn_in(said) == {
-        *("ablation_tiny", "agreement_tiny", "interactions_tiny", "atlas_tiny"),
+        *("ablation_tiny", "agreement_tiny", "interactions_tiny", "atlas_tiny", "removals_tiny"),
         *("atlas_all", "totals_all", "cheap_measures"),  # from tables
     }
     jobs = planned(study, "all")

@@ -16,6 +16,7 @@ from cornerstone.claims import CLAIMS
 from cornerstone.documents.document import DOCUMENTS_VERSION
 from cornerstone.figures import FIGURES
 from cornerstone.measures import MEASURES, MEASURES_VERSION
+from cornerstone.models.means import MEANS_VERSION
 from cornerstone.scores import SCORES
 from cornerstone.shapley.designs import DESIGNS
 from cornerstone.shapley.estimators import ESTIMATORS, YARDSTICK
@@ -119,7 +120,7 @@ def rejected(wildcards):
 
 
 def rejected_among(evaluations):
-    """The same of these: model, task and design of each."""
+    """The same of these: model, task and design of each, and the removal where it is not the study's own."""
     return sum(count_rejected(study.evaluation_path(*one)) for one in evaluations)
 
 
@@ -131,6 +132,12 @@ def value_evaluations(wildcards):
 def pair_evaluations(wildcards):
     """The evaluations of a model on a task whose pairs have interactions: all of some distance, none by chance."""
     return evaluations_of(wildcards, study.pair_designs_of(wildcards.model))
+
+
+def other_evaluations(model, task):
+    """Those of the value designs with the other removal."""
+    folder = f"<results>/evaluations/{model}/{task}"
+    return [f"{folder}/{design}.{study.other_removal}.parquet" for design in study.value_designs]
 
 
 def evaluations_of(wildcards, designs):
@@ -171,13 +178,13 @@ def shard_notes(wildcards):
     return expand(notes, **wildcards, shard=range(1, shards + 1), shards=shards)
 
 
-def accepted(wildcards, designs):
+def accepted(wildcards, designs, removal=None):
     """No file, but an evaluation that is not there, or of another number of documents, waits for it: until all of the
     model's tasks are accepted.
 
     One that is there does not, and none is made of the lists: a task that is added would make it again.
     """
-    if not all(is_evaluated(study, wildcards.model, wildcards.task, design) for design in designs):
+    if not all(is_evaluated(study, wildcards.model, wildcards.task, design, removal) for design in designs):
         # Not checkpoints.accept_documents, which is unknown in a second `use rule` of a module, as of `evaluate with:`.
         Checkpoint(rules.accept_documents.rule, checkpoints).get(model=wildcards.model)
     return []
@@ -188,12 +195,17 @@ def of_designs(path):
     return expand(path, design=study.shared_designs, allow_missing=True)
 
 
-def design_settings(designs):
-    """Those of each design by name, as lists where they are tuples: to Snakemake a tuple would be another parameter."""
+def design_settings(designs, removal=study.removal):
+    """Those of each design by name, as lists where they are tuples: to Snakemake a tuple would be another parameter.
+
+    Players and removal are among them only where they are not the default, which was no parameter before there was
+    another.
+    """
     settings = {design: asdict(study.design_settings(design)) for design in designs}
     for own in settings.values():
         del own["players"]  # of a model; what is configured is another parameter where it is not the default
         own.update({} if PLAYERS == SUBLAYERS else {"players": PLAYERS})
+        own.update({} if removal == "zero" else {"removal": removal})
     return json.loads(json.dumps(settings))
 
 
@@ -206,6 +218,11 @@ def table_files(part, ending):
 def all_figures(ending):
     """Every figure of the study, in the order of the report."""
     return [f"<results>/figures/{name}.{ending}" for name in study.figures]
+
+
+def means_for(removal):
+    """The file of a model's means, where what is removed leaves its mean behind; {model} stays a wildcard."""
+    return "<results>/means/{model}.npz" if removal == "mean" else []
 
 
 def own_files(designs):

@@ -10,6 +10,7 @@ rule find_unscorable:
     input:
         manifest="<results>/models/{model}.json",
         documents=expand("<results>/documents/{task}.parquet", task=study.task_names),
+        calibration="<results>/means/documents.parquet" if study.uses_means else [],
     output:
         found=of_tasks("<results>/unscorable/{model}/{task}.json"),
     log:
@@ -63,6 +64,7 @@ rule evaluate:
         manifest="<results>/models/{model}.json",
         documents="<results>/documents/{task}.parquet",
         accepted=lambda wildcards: accepted(wildcards, study.shared_designs),
+        means=means_for(study.removal),
     output:
         evaluations=of_designs("<results>/evaluations/{model}/{task}/{design}.parquet"),
     log:
@@ -103,6 +105,7 @@ use rule evaluate as evaluate_exact with:
         manifest="<results>/models/{model}.json",
         documents="<results>/documents/{task}.parquet",
         accepted=lambda wildcards: accepted(wildcards, ["exact"]),
+        means=means_for(study.removal),
     output:
         evaluations="<results>/evaluations/{model}/{task}/exact.parquet",
     log:
@@ -124,6 +127,7 @@ use rule evaluate as evaluate_shard with:
         manifest="<results>/models/{model}.json",
         documents="<results>/documents/{task}.parquet",
         accepted=lambda wildcards: accepted(wildcards, study.shared_designs),
+        means=means_for(study.removal),
     output:
         notes=of_designs("<results>/evaluations/{model}/{task}/{design}.shards/{shard}-of-{shards}.json"),
     log:
@@ -143,6 +147,7 @@ use rule evaluate as join_shards with:
         manifest="<results>/models/{model}.json",
         documents="<results>/documents/{task}.parquet",
         accepted=lambda wildcards: accepted(wildcards, study.shared_designs),
+        means=means_for(study.removal),
         shards=shard_notes,
     wildcard_constraints:
         model=SHARDED_MODELS,

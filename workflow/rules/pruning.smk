@@ -44,6 +44,7 @@ rule rank_greedily:
         manifest="<results>/models/{model}.json",
         documents="<results>/documents/{task}.parquet",
         accepted=lambda wildcards: accepted(wildcards, ["ablation"]),
+        means=means_for(study.removal),
     output:
         orders="<results>/rankings/{model}/{task}.greedy.json",
     log:
@@ -82,6 +83,7 @@ use rule evaluate as evaluate_pruning with:
         documents="<results>/documents/{task}.parquet",
         orders="<results>/rankings/{model}/{task}.json",
         accepted=lambda wildcards: accepted(wildcards, ["pruning"]),
+        means=means_for(study.removal),
     output:
         evaluations="<results>/evaluations/{model}/{task}/pruning.parquet",
     log:

@@ -10,7 +10,7 @@ def main(snakemake):
 
     document_set = build_documents(
         snakemake.params.task,
-        name=snakemake.wildcards.task,
+        name=snakemake.wildcards.get("task", "calibration"),
         data=snakemake.input.data or None,
         shots=snakemake.params.shots,
         sample=snakemake.params.sample,

@@ -7,7 +7,8 @@ from cornerstone.system.logged import run_logged
 
 
 def main(snakemake):
-    from cornerstone.documents.document import check_documents_file
+    from cornerstone.documents.calibration import content_digests, refuse_scored_calibration
+    from cornerstone.documents.document import check_documents_file, read_documents
     from cornerstone.evaluations.scorable import Loading, find_unscorable_documents
     from cornerstone.loading.encoding import find_unscorable
     from cornerstone.loading.load import check_loading
@@ -19,6 +20,10 @@ def main(snakemake):
         study_score(
             score, [SCORES[score].metric(of["metrics"], of["output_type"], of["task"]) for of in told]
         )
+    if snakemake.input.get("calibration"):
+        digests = content_digests(read_documents(snakemake.input.calibration).documents)
+        for path in snakemake.input.documents:
+            refuse_scored_calibration(digests, read_documents(path))
     find_unscorable_documents(
         Path(snakemake.input.manifest),
         dict(zip(map(Path, snakemake.input.documents), map(Path, snakemake.output.found), strict=True)),

@@ -16,6 +16,7 @@ def main(snakemake):
     from cornerstone.values.greedy import greedy_orders
 
     output, settings = Path(snakemake.output.orders), snakemake.params.settings
+    means = snakemake.input.get("means")
     job = EvaluationJob(
         manifest=Path(snakemake.input.manifest),
         documents=Path(snakemake.input.documents),
@@ -26,6 +27,8 @@ def main(snakemake):
         seed=settings["seed"],
         documents_per_draw=settings["documents_per_draw"],
         players=snakemake.params.players,
+        removal="mean" if means else "zero",
+        means=Path(means) if means else None,
         limit=snakemake.params.limit,
         skip_unscorable=snakemake.resources.unscorable == "skip",
         dtype=snakemake.params.dtype,

@@ -234,6 +234,7 @@ class Batch:
     """Rows on the device, with where to read what.
 
     hidden:    (B, T, D) what enters the first block; arguments: of each block.
+    first:     (B, T) bool, which tokens are the first of their text.
     parts:     of each tree of the forest, its rows in this batch.
     requests:  of each tree, how many requests all batches of the walk answer together; this one answers some of them.
     prefix:    the batch whose rows these hang on; cache: by which they get its keys and values, or leave theirs.
@@ -241,6 +242,7 @@ class Batch:
     """
 
     hidden: Tensor
+    first: Tensor
     arguments: list[BlockArguments]
     parts: list[Part]
     requests: list[int]
@@ -346,7 +348,8 @@ def make_batch(
     hang = None if prefix is None else [prefix.number_of[id(row.prefix)] for row in rows]
     length = hidden.shape[1]
     parts = [_part(rows, places, length, requests, hang, decoder.device) for places in by_tree]
-    return Batch(hidden, arguments, parts, requests.total, prefix, cache, number_of)
+    first = tensors.depths == 0  # padding too, which nothing is read off
+    return Batch(hidden, first, arguments, parts, requests.total, prefix, cache, number_of)
 
 
 def make_batches(

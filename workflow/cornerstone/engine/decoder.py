@@ -22,8 +22,9 @@ import torch
 from torch import Tensor, nn
 
 from cornerstone.engine.block_arguments import BlockArguments, grown_dims, hidden_first
+from cornerstone.engine.outlets import find_outlets
 from cornerstone.engine.probing import prove_players, returns_its_input
-from cornerstone.engine.removals import REMOVALS, Removal
+from cornerstone.engine.removals import ZERO, Removal
 from cornerstone.engine.switch import Form, Player, replaced_forward
 from cornerstone.loading.refusals import Reason, refused
 from cornerstone.loading.streaming import StreamedWeights
@@ -46,7 +47,7 @@ class Decoder:
         network: nn.Module,
         blocks: Sequence[Block],
         weights: StreamedWeights | None = None,
-        removal: Removal = REMOVALS["zero"],
+        removal: Removal = ZERO,
     ) -> None:
         self.network = network
         self.blocks = tuple(blocks)
@@ -54,7 +55,8 @@ class Decoder:
         self.removal = removal
         self.device = first_parameter(network).device
         self.players = tuple(
-            tuple(Player(modules, removal) for modules in block.parts) for block in self.blocks
+            tuple(Player(modules, removal.outlets(block, place)) for place, modules in enumerate(block.parts))
+            for block in self.blocks
         )
         self._forms: list[Form] = []
         self._skips: dict[int, bool] = {}
@@ -63,7 +65,7 @@ class Decoder:
     def __enter__(self) -> Decoder:
         with self._stack as stack:
             for player in (player for players in self.players for player in players):
-                for switch in player.switches:
+                for switch in player.all_switches:
                     stack.enter_context(replaced_forward(switch.module, switch))
             self._learn()
             self._stack = stack.pop_all()
@@ -120,17 +122,19 @@ class Decoder:
         *,
         keep: Sequence[int] = (),
         replay: Mapping[int, Sequence[Tensor]] = MappingProxyType({}),
+        first: Tensor | None = None,
     ) -> Tensor:
         """One block on hidden states (B, T, D), without the sublayers at the given places in it (0, 1, …).
 
         keep leaves the outputs of the sublayers at these places in `players[number][place]`; replay puts such
-        outputs in their places instead of computing them.
+        outputs in their places instead of computing them. first: (B, T) bool, which tokens are the first of their
+        text, where `removal` keeps means; None: the first of each row.
         """
         if self.weights is not None:
             self.weights.use(number)
         players = self.players[number]
         for place, player in enumerate(players):
-            player.set(place in removed, place in keep, replay.get(place))
+            player.set(place in removed, place in keep, replay.get(place), first)
         try:
             output = self.blocks[number].module(hidden, *arguments.args, **arguments.kwargs)
         finally:
@@ -187,7 +191,7 @@ class Decoder:
                 continue
             self._forms.append(self._forms[kind])
             for player, known in zip(self.players[number], self.players[kind], strict=True):
-                for switch, other in zip(player.switches, known.switches, strict=True):
+                for switch, other in zip(player.all_switches, known.all_switches, strict=True):
                     switch.form = other.form
 
     def _learn_from(self, numbers: Sequence[int]) -> None:
@@ -211,7 +215,12 @@ class Decoder:
             yield
 
     def skips(self, number: int) -> bool:
-        """Whether a block may be left out where all its sublayers are removed: it then returns its input."""
+        """Whether a block may be left out where all its sublayers are removed: it then returns its input.
+
+        Never where means stay, however small they are.
+        """
+        if self.removal.means is not None:
+            return False
         if number not in self._skips:
             arguments = self._probe_arguments[number]
             self._skips[number] = returns_its_input(self, number, self._probe, arguments)
@@ -225,6 +234,10 @@ class Decoder:
     def prove_players(self, numbers: Sequence[int]) -> None:
         """See `probing.prove_players`; the weights of these blocks must be in memory."""
         prove_players(self, numbers, self._probe, self._probe_arguments)
+
+    def outlets(self, number: int) -> list[tuple[str, ...]]:
+        """See `outlets.find_outlets`; the weights of the block must be in memory."""
+        return find_outlets(self, number, self._probe, self._probe_arguments[number])
 
     def counted(self) -> int:
         """(state × token × sublayer) evaluations made since `reset_counts`, padding included."""

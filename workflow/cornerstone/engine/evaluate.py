@@ -38,6 +38,7 @@ from cornerstone.engine.budget import (
 from cornerstone.engine.check import choose_rows
 from cornerstone.engine.comparison import non_finite
 from cornerstone.engine.decoder import Decoder
+from cornerstone.engine.removals import ZERO, Removal
 from cornerstone.engine.shared_prefixes import Bundle
 from cornerstone.engine.stream_plan import StreamPlan, compared, load_seconds, planned_stream
 from cornerstone.engine.token_tree import RowKind
@@ -46,6 +47,7 @@ from cornerstone.loading.encoding import EncodedDocument
 from cornerstone.loading.load import LanguageModel
 from cornerstone.loading.memory import keep_freed_memory
 from cornerstone.loading.refusals import own_code
+from cornerstone.models.means import Means
 from cornerstone.shapley.coalition_tree import Forest
 from cornerstone.shapley.coalitions import ForEach, Removed
 from cornerstone.system.errors import CornerstoneError
@@ -105,6 +107,7 @@ def evaluate(
     coalitions: Sequence[Removed] | ForEach,
     *,
     rows: str = "auto",
+    means: Means | None = None,
     memory_bytes: int | None = None,
     batch_tokens: int | None = None,
     seconds_between_blocks: float = 20.0,
@@ -114,6 +117,7 @@ def evaluate(
     """Log-likelihoods of every choice of every document under every coalition, or under each document's own.
 
     rows:                   "auto" checks tree rows, then plain rows, against the model's own forward.
+    means:                  what removed sublayers add on average, which stays then; None: nothing stays.
     memory_bytes:           for states and activations; default: from what is free.
     batch_tokens:           row tokens of the documents that run together; default: from the memory.
     seconds_between_blocks: batches are sized so that finished work is handed over about this often; where the
@@ -136,7 +140,8 @@ def evaluate(
         if model.weights is not None:
             stack.enter_context(model.weights.loading())
         with own_code(model.network, model.name):
-            decoder = stack.enter_context(Decoder(model.network, model.blocks, model.weights))
+            removal = ZERO if means is None else Removal("mean", means)
+            decoder = stack.enter_context(Decoder(model.network, model.blocks, model.weights, removal))
             kind = choose_rows(model, decoder, documents, rows, asked.designs)
         if model.weights is not None:
             model.weights.let_go()

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from cornerstone.engine.removals import REMOVALS, Removal
+from cornerstone.engine.removals import ZERO, Removal, Replace
 from cornerstone.loading.encoding import EncodedDocument, EncodedRequest
 from cornerstone.loading.load import LanguageModel
 from cornerstone.shapley.coalitions import Removed
@@ -23,31 +23,30 @@ RESIDUAL = "residual"
 
 
 @contextmanager
-def sublayers_removed(
-    model: LanguageModel, removed: Removed, removal: Removal = REMOVALS["zero"]
-) -> Iterator[None]:
+def sublayers_removed(model: LanguageModel, removed: Removed, removal: Removal = ZERO) -> Iterator[None]:
     """Let forward hooks put other outputs in the place of the removed sublayers'.
 
     A module that is given the residual and adds it gives back the residual.
     """
-    modules = {
-        sublayer.index: parts
+    outlets = {
+        sublayer.index: removal.outlets(block, place)
         for block in model.blocks
-        for sublayer, parts in zip(block.sublayers, block.parts, strict=True)
+        for place, sublayer in enumerate(block.sublayers)
+        if sublayer.index in removed
     }
     with ExitStack() as stack:
-        for module in (module for index in removed for module in modules[index]):
-            hook = _other_output(module, removal)
+        for module, replace in (item for index in removed for item in outlets[index].items()):
+            hook = _other_output(module, replace)
             stack.callback(module.register_forward_hook(hook, with_kwargs=True).remove)
         yield
 
 
-def _other_output(module: nn.Module, removal: Removal) -> Callable:
+def _other_output(module: nn.Module, replace: Replace) -> Callable:
     signature = inspect.signature(type(module).forward)
 
     def hook(module: nn.Module, args: tuple, kwargs: dict, output: Any) -> Any:
         main, *rest = output if isinstance(output, tuple | list) else (output,)
-        other = removal.output(main)
+        other = replace(main, None)
         if RESIDUAL in signature.parameters:
             other = other + signature.bind(module, *args, **kwargs).arguments[RESIDUAL]
         return type(output)((other, *rest)) if isinstance(output, tuple | list) else other
@@ -60,7 +59,7 @@ def reference_loglikelihoods(
     model: LanguageModel,
     document: EncodedDocument,
     removed: Removed,
-    removal: Removal = REMOVALS["zero"],
+    removal: Removal = ZERO,
 ) -> list[float]:
     """Log-likelihood (nats) of each choice of a document, summed over its continuation's tokens; of a text in all."""
     lengths: dict[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from cornerstone.engine.block_arguments import hidden_first
-from cornerstone.engine.removals import Removal
+from cornerstone.engine.removals import Replace, zeros
 
 
 @dataclass(frozen=True)
@@ -56,15 +56,18 @@ class Form:
 class Switch:
     """Stands in for a module's forward: runs it, replays an output of it, or removes it.
 
+    replace: what takes the place of its output where it is removed.
+    first:  (B, T) bool, which tokens are the first of their text; None: the first of each row.
     form:   the kind of its output, learned when it first runs.
     tokens: how many (state × token) evaluations of the module were made, padding included.
     kept:   its last output where `keep` asked for it.
     """
 
-    def __init__(self, module: nn.Module, removal: Removal) -> None:
+    def __init__(self, module: nn.Module, replace: Replace) -> None:
         self.module = module
         self.run = module.forward
-        self.removal = removal
+        self.replace = replace
+        self.first: Tensor | None = None
         self.form: Form | None = None
         self.removed = False
         self.keep = False
@@ -92,10 +95,16 @@ class Switch:
         shaped = (
             hidden if form.width == hidden.shape[-1] else hidden.new_zeros((*hidden.shape[:-1], form.width))
         )
-        output = self.removal.output(shaped)
-        if form.residual is None:
-            return output
-        return output + (kwargs[form.residual] if isinstance(form.residual, str) else args[form.residual])
+        output = self.replace(shaped, self.first)
+        residual = self.residual(args, kwargs)
+        return output if residual is None else output + residual
+
+    def residual(self, args: tuple, kwargs: dict) -> Tensor | None:
+        """What the module adds to what it computes, among its arguments; None: it adds nothing."""
+        name = self.form.residual
+        if name is None:
+            return None
+        return kwargs[name] if isinstance(name, str) else args[name]
 
     def _learned(self, output: Any, args: tuple, kwargs: dict) -> Form:
         form = Form.of(output, self.module)
@@ -124,20 +133,38 @@ def _residual(run: Callable, before: Tensor, form: Form, args: tuple, kwargs: di
 class Player:
     """The switches of one sublayer: it is removed, kept and replayed as a whole.
 
+    beyond: those of modules after its own whose outputs are what it adds to the residual stream: a norm, mostly none.
     tokens: (state × token) evaluations of the sublayer, padding included.
     """
 
-    def __init__(self, modules: Sequence[nn.Module], removal: Removal) -> None:
-        self.switches = tuple(Switch(module, removal) for module in modules)
+    def __init__(self, modules: Sequence[nn.Module], outlets: Mapping[nn.Module, Replace]) -> None:
+        self.switches = tuple(Switch(module, outlets.get(module, zeros)) for module in modules)
+        after = (module for module in outlets if module not in modules)
+        self.beyond = tuple(Switch(module, outlets[module]) for module in after)
+
+    @property
+    def all_switches(self) -> tuple[Switch, ...]:
+        return (*self.switches, *self.beyond)
 
     @property
     def tokens(self) -> int:
         return self.switches[0].tokens
 
-    def set(self, removed: bool = False, keep: bool = False, replay: Sequence[Tensor] | None = None) -> None:
-        """Set what the next call does; `replay`: an output of each module to use instead of computing it."""
+    def set(
+        self,
+        removed: bool = False,
+        keep: bool = False,
+        replay: Sequence[Tensor] | None = None,
+        first: Tensor | None = None,
+    ) -> None:
+        """Set what the next call does; `replay`: an output of each module to use instead of computing it.
+
+        first: which tokens are the first of their text, where something depends on it.
+        """
+        for switch in self.all_switches:
+            switch.removed, switch.first = removed, first
         for place, switch in enumerate(self.switches):
-            switch.removed, switch.keep = removed, keep
+            switch.keep = keep
             switch.replay = None if replay is None else replay[place]
 
     def take_kept(self) -> tuple[Tensor, ...]:

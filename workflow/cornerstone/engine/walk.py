@@ -178,6 +178,14 @@ class _Lane:
         rows = torch.cat([self.batch.parts[self.tree[step.parent]].rows for step in chunk])
         return gathered(self.batch.arguments[number], rows, self.batch.shape[0])
 
+    def _first(self, chunk: Sequence[Step]) -> Tensor | None:
+        """(B, T) which tokens of these steps side by side are the first of their text; None where nothing asks it."""
+        if self.decoder.removal.means is None:
+            return None
+        if self.widest:
+            return self.batch.first.repeat(len(chunk), 1)
+        return self.batch.first[torch.cat([self.batch.parts[self.tree[step.parent]].rows for step in chunk])]
+
     def _run_chunk(
         self,
         number: int,
@@ -198,6 +206,7 @@ class _Lane:
             pattern,
             keep=keeps,
             replay=replays,
+            first=self._first(chunk) if pattern else None,
         )
         players = self.decoder.players[number]
         rows = [self._rows_of(step) for step in chunk]

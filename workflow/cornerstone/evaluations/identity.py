@@ -26,12 +26,14 @@ def model_identity(
     sublayers: Sequence[str] | None,
     engine_version: int,
     task_version: str,
+    removal: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What decides the numbers of a model on a task, besides each document's own digest.
 
     manifest:  of `manifest.describe_folder`: the digests of weights, config and tokenizer.
     encoding:  the encoder's settings: BOS and the longest input.
     sublayers: the labels in execution order; None while the model has not been loaded.
+    removal:   see `removal_identity`; removal by zero is not in an identity, as it was before there was another.
     """
     return {
         **{name: manifest[name] for name in DIGESTS},
@@ -41,11 +43,22 @@ def model_identity(
         "sublayers": None if sublayers is None else list(sublayers),
         "engine_version": engine_version,
         "task_version": task_version,
+        **({} if removal is None else {"removal": dict(removal)}),
     }
 
 
+def removal_identity(means: str | None) -> dict[str, str] | None:
+    """Of removal by means, which are told by their digest; None of removal by zero."""
+    return None if means is None else {"name": "mean", "means": means}
+
+
 def known_identity(
-    manifest: Mapping[str, Any], *, dtype: str, task_version: str, engine_version: int = ENGINE_VERSION
+    manifest: Mapping[str, Any],
+    *,
+    dtype: str,
+    task_version: str,
+    engine_version: int = ENGINE_VERSION,
+    removal: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What is known of an identity before the tokenizer and the model are loaded."""
     return {
@@ -53,6 +66,7 @@ def known_identity(
         "dtype": dtype,
         "engine_version": engine_version,
         "task_version": task_version,
+        "removal": None if removal is None else dict(removal),
     }
 
 

@@ -70,6 +70,7 @@ def evaluate_missing(job: EvaluationJob, plan: Plan, engine: Engine) -> dict[str
                         plan.model,
                         [plan.encoded[index] for index in indices],
                         coalitions[0] if alike else ForEach(coalitions),
+                        **({"means": plan.means} if plan.means else {}),
                         memory_bytes=job.memory_bytes,
                         on_block=partial(keeper.keep, indices),
                         on_progress=advance,

@@ -16,7 +16,7 @@ from itertools import pairwise, zip_longest
 from cornerstone.system.progress import Shown, read_progress
 
 BEGUN = re.compile(
-    r"^\S+ on \S+, (?P<design>\w+)(?:, shard \d+ of \d+)?: \w+, device .*?; "
+    r"^\S+ on \S+, (?P<design>[\w.]+)(?:, shard \d+ of \d+)?: \w+, device .*?; "
     r"(?:.* = (?P<pairs>\d+) pairs, (?P<done>\d+) done already|\d+ documents)$",
     re.MULTILINE,
 )

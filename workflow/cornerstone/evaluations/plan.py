@@ -16,14 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cornerstone.documents.calibration import refuse_scored_calibration
 from cornerstone.documents.document import DocumentSet, digest_documents, read_documents
 from cornerstone.documents.prefixes import draw_ids, drawn_together
 from cornerstone.evaluations.grid import DocumentKey, Grid, empty_grid, evaluated
-from cornerstone.evaluations.identity import model_identity
+from cornerstone.evaluations.identity import DIGESTS, model_identity, removal_identity
 from cornerstone.evaluations.parts import Parts, parts_folder
 from cornerstone.evaluations.scorable import Find, left_out_of
 from cornerstone.models.facts import labels_of_folder
 from cornerstone.models.manifest import check_unchanged, read_manifest
+from cornerstone.models.means import Means, read_means
 from cornerstone.shapley.coalitions import ForEach, Removed
 from cornerstone.shapley.designs import (
     DesignSettings,
@@ -50,6 +52,7 @@ class EvaluationJob:
                            `DesignSettings`.
     listed:                coalitions of documents by index, in place of the design's; a document that is not there has
                            none.
+    removal:               "zero", or "mean": then `means` is the file of the model's mean contributions.
     limit:                 only the first so many documents; None for all.
     skip_unscorable:       whether documents that the model cannot score are left out; else they are refused.
     shard, note:           (number from 1, of how many): only these documents; then `note` is written in the
@@ -74,6 +77,8 @@ class EvaluationJob:
     seed: int | None = None
     documents_per_draw: int = 1
     listed: Mapping[int, Sequence[Removed]] | None = None
+    removal: str = "zero"
+    means: Path | None = None
     limit: int | None = None
     skip_unscorable: bool = False
     shard: tuple[int, int] | None = None
@@ -85,6 +90,14 @@ class EvaluationJob:
     allow_remote_code: bool | None = None
     memory_bytes: int | None = None
     seconds_between_parts: float = SECONDS_BETWEEN_PARTS
+
+    @property
+    def parts(self) -> Path:
+        """Where its progress is kept: of one design in one place, whatever the removal, so that nothing is lost where
+        a study takes another one."""
+        return parts_folder(
+            self.output.with_name(f"{self.output.stem.removesuffix(f'.{self.removal}')}.parquet")
+        )
 
     @property
     def design_settings(self) -> DesignSettings:
@@ -122,6 +135,7 @@ class Plan:
     model:   None where nothing needs it.
     left_out: indices of the documents that the model's tokenizer cannot score, ascending.
     together: indices of the documents that have the same coalitions, where each would have its own.
+    means:   what a removed sublayer leaves behind; None: nothing.
     """
 
     parts: Parts
@@ -133,6 +147,7 @@ class Plan:
     model: Any
     left_out: tuple[int, ...] = ()
     together: tuple[tuple[int, ...], ...] = ()
+    means: Means | None = None
 
 
 def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
@@ -144,6 +159,7 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
     manifest, task = read_manifest(job.manifest), read_documents(job.documents)
     check_unchanged(manifest)
     folder = Path(manifest["folder"])
+    means = _means_of(job, manifest, task)
     asked = task.documents[: _limit(job)]
     encoder = engine.load_encoder(folder, allow_remote_code=job.allow_remote_code)
     unscorable = engine.find_unscorable(encoder, asked)
@@ -157,8 +173,9 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
         sublayers=None,
         engine_version=engine.version,
         task_version=task.version,
+        removal=removal_identity(means and means.digest),
     )
-    folder_of_parts = parts_folder(job.output)
+    folder_of_parts = job.parts
     are_sets = job.players != SUBLAYERS
     sublayers, model = Parts(folder_of_parts, identity, are_sets).known_sublayers(), None
     if sublayers is None:  # no part yet: nothing is done, and only the model itself tells for certain
@@ -182,7 +199,7 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
     prompts = {encoded[d.index].digest: digest_documents([d]) for d in task.documents if d.index in encoded}
     units: Sequence[Sequence[int]] = together if job.documents_per_draw > 1 else ()
     of_units = tuple(tuple(asked[position].index for position in unit) for unit in units)
-    return Plan(parts, task, players, encoded, prompts, grid, model, tuple(sorted(left_out)), of_units)
+    return Plan(parts, task, players, encoded, prompts, grid, model, tuple(sorted(left_out)), of_units, means)
 
 
 def _coalitions(
@@ -192,6 +209,22 @@ def _coalitions(
     if job.listed is None:
         return coalitions_of(job.design, players, job.design_settings, [one for _, one in documents])
     return ForEach([[*map(players.spelled_out, job.listed.get(index, []))] for index, _ in documents])
+
+
+def _means_of(job: EvaluationJob, manifest: Mapping[str, Any], task: DocumentSet) -> Means | None:
+    """The means that stay where a sublayer is removed. Raises CornerstoneError unless they are of this model, and of
+    other documents than those that are scored."""
+    if job.removal == "zero":
+        return None
+    means = read_means(job.means)
+    wanted = {name: manifest[name] for name in DIGESTS} | {"dtype": job.dtype}
+    if {key: means.identity.get(key) for key in wanted} != wanted:
+        raise CornerstoneError(
+            f"{job.means} has the means of another model or dtype than {job.model} in {job.dtype}: remove it, then "
+            "type the same command again"
+        )
+    refuse_scored_calibration(means.documents, task)
+    return means
 
 
 def _load(job: EvaluationJob, engine: Engine, folder: Path) -> Any:
@@ -272,7 +305,9 @@ def _start_line(job: EvaluationJob, players: Players | None, documents: int, don
         pairs = f"{coalitions} coalitions × {documents} documents = {coalitions * documents} pairs"
         sets = "" if players.are_sublayers else f" in {len(players)} {players.noun}s"
         work = f"{len(players.sublayers)} sublayers{sets}, {pairs}, {done} done already"
-    return f"{job.model} on {job.task}, {job.design}{shard}: {job.dtype}, device {job.device}; {work}"
+    # Of another removal than the study's, as its file is called: "ablation.mean".
+    design = job.output.stem if job.output.stem == f"{job.design}.{job.removal}" else job.design
+    return f"{job.model} on {job.task}, {design}{shard}: {job.dtype}, device {job.device}; {work}"
 
 
 def say(line: str) -> None:

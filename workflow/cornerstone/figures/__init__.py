@@ -55,6 +55,7 @@ class Context:
     model:  the title of the figure's model; "" for a figure of the whole study.
     score:  the study's.
     estimator, max_removed: as configured.
+    removal: as configured: zero or mean.
     scores: the model's rows of the table of scores; None where there are no results yet.
     player: what a player of the study is.
     """
@@ -63,6 +64,7 @@ class Context:
     score: Score
     estimator: str
     max_removed: int
+    removal: str = "zero"
     scores: pd.DataFrame | None = None
     player: str = SUBLAYER
 

@@ -101,10 +101,12 @@ def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], wid
 
 
 def _caption(context: Context) -> str:
-    return (
-        "A decoder block whole, without its attention and without its FFN or MoE. The skip "
-        "connection stays: the residual stream passes by unchanged."
+    kept = (
+        "The skip connection stays, and the mean of what the sublayer adds to other documents."
+        if context.removal == "mean"
+        else "The skip connection stays: the residual stream passes by unchanged."
     )
+    return f"A decoder block whole, without its attention and without its FFN or MoE. {kept}"
 
 
 FIGURES.register(

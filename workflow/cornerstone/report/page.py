@@ -39,6 +39,7 @@ from cornerstone.scores.unit import percent
 from cornerstone.shapley.estimators import ESTIMATORS
 from cornerstone.system.text import counted, listed
 from cornerstone.tables import TABLES, Section, View
+from cornerstone.tables.removals import constancy_finding
 
 HERE = Path(__file__).parent
 SORTABLE = HERE / "vendor" / "sortable"
@@ -98,6 +99,9 @@ def _claims(contents: Contents) -> dict[str, Any]:
     return {
         "claims": claims_of(contents),
         "left_out": left_out_of_claims(contents),
+        "constancy": constancy_finding(contents.tables["constancy"], contents.titles)
+        if "constancy" in contents.tables
+        else "",
         "note": _sections_of(contents, "claims")[0].note,
     }
 

@@ -122,6 +122,7 @@ def _caption(contents: Contents, stem: str) -> tuple[str, str]:
         score=contents.score,
         estimator=contents.config["estimator"],
         max_removed=contents.config["max_removed"],
+        removal=contents.config.get("removal", "zero"),
         scores=contents.rows("scores", model),
         player=contents.titles.player,
     )

@@ -15,8 +15,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from cornerstone.evaluations.identity import removal_identity
 from cornerstone.figures import Figure, figures_of
 from cornerstone.measures import MEASURES
+from cornerstone.models.means import read_means_digest
 from cornerstone.shapley.coalitions import Removed
 from cornerstone.shapley.designs import DESIGNS, DesignSettings, typical_coalitions
 from cornerstone.shapley.estimators import ESTIMATORS, YARDSTICK
@@ -109,7 +111,10 @@ class PruningConfig:
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """A whole configuration, checked, with every default filled; models and tasks in the order given."""
+    """A whole configuration, checked, with every default filled; models and tasks in the order given.
+
+    calibration: the task of the documents that means are taken of; None: there are none.
+    """
 
     results: str
     models: tuple[ModelConfig, ...]
@@ -123,6 +128,9 @@ class StudyConfig:
     pair_distance: int
     document_pairs: int | None
     documents_per_draw: int
+    removal: str
+    compare_removals: bool
+    calibration: TaskConfig | None
     edges: str
     estimator: str
     exact: tuple[str, ...]
@@ -177,6 +185,7 @@ class StudyConfig:
             Part.AUDIT: self.exact,
             Part.CORRECTED: self.corrected,
             Part.OWN: self.own_designs,
+            Part.REMOVALS: self.compare_removals,
             Part.PRUNING: self.pruning,
             Part.MEASURES: self.cheap_measures,
         }
@@ -191,7 +200,11 @@ class StudyConfig:
     @property
     def asked(self) -> tuple[str, ...]:
         """The keys of the configuration that ask for figures which other studies lack."""
-        asked = {"pruning": self.pruning, "cheap_measures": self.cheap_measures}
+        asked = {
+            "compare_removals": self.compare_removals,
+            "pruning": self.pruning,
+            "cheap_measures": self.cheap_measures,
+        }
         return tuple(key for key, value in asked.items() if value)
 
     def _has_pairs(self, model: str) -> bool:
@@ -304,6 +317,12 @@ class StudyConfig:
             dict.fromkeys(name for name in (self.estimator, "windows", "leave_one_out") if name != YARDSTICK)
         )
 
+    def evaluated_as(self, model: str) -> dict[str, tuple[str, str]]:
+        """(design, removal) of every evaluation of the model on a task, by its file's name without ending."""
+        own = {design: (design, self.removal) for design in self.designs_of(model)}
+        others = self.value_designs if self.other_removal else ()
+        return own | {f"{design}.{self.other_removal}": (design, self.other_removal) for design in others}
+
     def manifest_path(self, model: str) -> Path:
         return Path(self.results, "models", f"{model}.json")
 
@@ -322,8 +341,42 @@ class StudyConfig:
     def measures_path(self, model: str, task: str) -> Path:
         return Path(self.results, "measures", model, f"{task}.parquet")
 
-    def evaluation_path(self, model: str, task: str, design: str) -> Path:
-        return Path(self.results, "evaluations", model, task, f"{design}.parquet")
+    def evaluation_path(self, model: str, task: str, design: str, removal: str | None = None) -> Path:
+        """removal: of the evaluation; None for the study's own."""
+        name = design if removal in (None, self.removal) else f"{design}.{removal}"
+        return Path(self.results, "evaluations", model, task, f"{name}.parquet")
+
+    @property
+    def calibration_path(self) -> Path:
+        """Of the calibration documents."""
+        return Path(self.results, "means", "documents.parquet")
+
+    def means_path(self, model: str) -> Path:
+        return Path(self.results, "means", f"{model}.npz")
+
+    def removal_identity(self, model: str, removal: str | None = None) -> dict[str, str] | None:
+        """What an evaluation's identity says of the removal, the study's own if none is given.
+
+        Raises CornerstoneError where the means are not there yet.
+        """
+        is_mean = (removal or self.removal) == "mean"
+        return removal_identity(read_means_digest(self.means_path(model)) if is_mean else None)
+
+    @property
+    def other_removal(self) -> str | None:
+        """The removal that is compared with the study's own; None where none is."""
+        return ("zero" if self.removal == "mean" else "mean") if self.compare_removals else None
+
+    @property
+    def uses_means(self) -> bool:
+        return "mean" in (self.removal, self.other_removal)
+
+    @property
+    def other_evaluations(self) -> tuple[tuple[str, str, str], ...]:
+        """(model, task, design) of every evaluation with the other removal: those that values need."""
+        if self.other_removal is None:
+            return ()
+        return tuple(product(self.model_names, self.task_names, self.value_designs))
 
     @property
     def memory_bytes(self) -> int:

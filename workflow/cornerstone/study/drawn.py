@@ -51,6 +51,7 @@ def caption_of(study: StudyConfig, stem: str) -> str:
         estimator=study.estimator,
         max_removed=study.max_removed,
         player=noun_of(study.players),
+        removal=study.removal,
     )
     return figure.captioned(context)[1]
 

@@ -25,6 +25,7 @@ from cornerstone.documents.unscorable import read_unscorable
 from cornerstone.evaluations.evaluation import read_evaluation_metadata
 from cornerstone.evaluations.rejected import Expected, set_aside_if_bad, set_aside_unless
 from cornerstone.models.manifest import read_manifest
+from cornerstone.models.means import read_means_digest
 from cornerstone.study.config import StudyConfig
 from cornerstone.study.job_states import is_locked
 from cornerstone.study.places import check_models, check_places
@@ -160,10 +161,16 @@ def set_aside_bad_results(study: StudyConfig, arguments: Sequence[str]) -> None:
         set_aside_unless(read_manifest, study.manifest_path(model), dry_run=dry_run)
     for task in study.task_names:
         set_aside_unless(check_documents_file, study.documents_path(task), dry_run=dry_run)
+    if study.uses_means:
+        set_aside_unless(check_documents_file, study.calibration_path, dry_run=dry_run)
+        for model in study.model_names:
+            set_aside_unless(read_means_digest, study.means_path(model), dry_run=dry_run)
     for model, task in product(study.model_names, study.task_names):
         set_aside_unless(read_unscorable, study.unscorable_path(model, task), dry_run=dry_run)
-    for model, task, design in study.evaluations:
-        path = study.evaluation_path(model, task, design)
+    named = [(one, study.removal) for one in study.evaluations]
+    named += [(one, study.other_removal) for one in study.other_evaluations]
+    for (model, task, design), removal in named:
+        path = study.evaluation_path(model, task, design, removal)
         set_aside_if_bad(_expected(study, path, model, task, design), dry_run=dry_run)
     for model, task in product(study.model_names, study.task_names) if study.cheap_measures else ():
         path = study.measures_path(model, task)
@@ -182,10 +189,10 @@ def _expected(study: StudyConfig, path: Path, model: str, task: str, design: str
     )
 
 
-def is_evaluated(study: StudyConfig, model: str, task: str, design: str) -> bool:
+def is_evaluated(study: StudyConfig, model: str, task: str, design: str, removal: str | None = None) -> bool:
     """Whether an evaluation is there, of as many documents as are asked for now."""
     try:
-        about = read_evaluation_metadata(study.evaluation_path(model, task, design))["documents"]
+        about = read_evaluation_metadata(study.evaluation_path(model, task, design, removal))["documents"]
     except (FileNotFoundError, ValueError):
         return False
     asked = about.get("count", 0) + len(about.get("left_out", ()))

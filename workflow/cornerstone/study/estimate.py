@@ -156,7 +156,8 @@ def _estimate(
         coalitions = {design: study.coalitions_of(design, players) for design in names}
         own = [design for design in names if DESIGNS[design].for_each is not None]
         per_draw = {design: study.documents_per_draw if design in own else inf for design in names}
-        asked = [(coalitions[d], tokens(per_draw[d])) for d in names]
+        again = study.value_designs if study.compare_removals else ()
+        asked = [(coalitions[design], tokens(per_draw[design])) for design in (*names, *again)]
         if study.cheap_measures:  # one pass of the full model, without logits, in which nothing is shared
             asked.append(([()], replace(tokens(1), scored=0.0)))
         need = estimate_need(facts, model.dtype, asked)

@@ -54,7 +54,7 @@ def jobs_of(study: StudyConfig) -> list[Job]:
 def evaluation_jobs(study: StudyConfig, model: str, task: str) -> Iterator[Job]:
     """The jobs that evaluate a model on a task.
 
-    One for all designs, or one for each shard and one that joins them; and one for all coalitions.
+    One for all designs, or one for each shard and one that joins them; one for all coalitions; one for another removal.
     """
     name, shards = f"{model}/{task}", study.shards_of(model)
     outputs = tuple(study.evaluation_path(model, task, design) for design in study.shared_designs)
@@ -70,6 +70,15 @@ def evaluation_jobs(study: StudyConfig, model: str, task: str) -> Iterator[Job]:
             yield Job(f"rank_greedily/{name}", (study.greedy_path(model, task),), model, task)
         yield Job(f"rank_sublayers/{name}", (study.orders_path(model, task),))
         yield Job(f"evaluate_pruning/{name}", (study.evaluation_path(model, task, "pruning"),), model, task)
+    if study.other_removal is not None:
+        yield _other_removal(study, model, task)
+
+
+def _other_removal(study: StudyConfig, model: str, task: str) -> Job:
+    """What values need, evaluated with the other removal."""
+    designs = study.value_designs
+    outputs = tuple(study.evaluation_path(model, task, design, study.other_removal) for design in designs)
+    return Job(f"evaluate_other_removal/{model}/{task}", outputs, model, task)
 
 
 def _inputs(study: StudyConfig) -> Iterator[Job]:
@@ -78,6 +87,10 @@ def _inputs(study: StudyConfig) -> Iterator[Job]:
         yield Job(f"download_model/{model}", (study.manifest_path(model),))
     for task in study.task_names:
         yield Job(f"build_documents/{task}", (study.documents_path(task),))
+    if study.uses_means:
+        yield Job("build_calibration", (study.calibration_path,))
+        for model in study.model_names:
+            yield Job(f"means/{model}", (study.means_path(model),), model)
     for model in study.model_names:
         found = tuple(study.unscorable_path(model, task) for task in study.task_names)
         yield Job(f"find_unscorable/{model}", found, model)
@@ -96,6 +109,8 @@ def _values(study: StudyConfig) -> Iterator[Job]:
     of_all = list(product(study.model_names, study.task_names))
     yield from _csv_jobs(study, "estimate_values", ["values"], of_all)
     yield from _csv_jobs(study, "removal_effects", ["ablation", "joint", "interactions", "agreement"], of_all)
+    if study.compare_removals:
+        yield from _csv_jobs(study, "compare_removals", ["removals"], of_all)
     for model in study.model_names if study.pruning else ():
         curves = (Path(study.results, "pruning", model, f"{task}.csv") for task in study.task_names)
         yield Job(f"pruning_curves/{model}", (*curves, Path(study.results, "pruning_areas", f"{model}.csv")))

@@ -76,6 +76,7 @@ def study_mistakes(filled: dict[str, Any]) -> Iterator[str]:
         yield from _model_mistakes(f"models.{name}", keys)
         if name in reserved:
             yield f"models.{name}: this name is reserved for another figure; choose another"
+    yield from _calibration_mistakes(filled)
     yield from place_mistakes(filled)
     yield from _players_mistakes(filled["players"])
     if filled["cheap_measures"] and filled["players"] != SUBLAYERS:
@@ -124,6 +125,27 @@ def _players_mistakes(players: Setting) -> Iterator[str]:
     for name, text in players.items():
         if mistake := mistake_in(name, text):
             yield mistake
+
+
+def _calibration_mistakes(filled: dict[str, Any]) -> Iterator[str]:
+    """Means need documents of their own."""
+    keys = filled["calibration"]
+    example = "calibration: {task: wikitext, documents: 128}"
+    if keys["task"] is None:
+        asking = ["removal is mean"] * (filled["removal"] == "mean")
+        asking += ["compare_removals is true"] * filled["compare_removals"]
+        if asking:
+            yield f"{' and '.join(asking)}, which needs calibration documents: name their task, as in {example}"
+        elif any(value is not None for value in keys.values()):
+            yield f"calibration has no task: name the task of its documents, as in {example}"
+        return
+    for name, task in filled["tasks"].items():
+        same = all(task[key] == keys[key] for key in ("data", "include_path"))
+        if same and (task["task"] or name) == keys["task"]:
+            yield (
+                f"calibration has the documents of tasks.{name}, which are scored: name another task, or a file of "
+                "other documents of it (data)"
+            )
 
 
 def _is_repository(name: str) -> bool:

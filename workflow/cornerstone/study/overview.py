@@ -8,8 +8,9 @@ Llama3 8B     done    41 %      –       share of the (coalition × document) p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def share_done(study: StudyConfig, model: str, task: str) -> float | None:
 
 
 def pairs_by_design(study: StudyConfig, model: str, task: str) -> dict[str, Pairs] | None:
-    """The pairs of each of the model's designs on a task.
+    """The pairs of each of the model's designs on a task, by the name of the evaluation's file.
 
     None before the model and the documents are there, and where a design is impossible for the model.
     """
@@ -88,22 +89,22 @@ def pairs_by_design(study: StudyConfig, model: str, task: str) -> dict[str, Pair
         coalitions = {design: study.coalitions_of(design, players) for design in study.designs_of(model)}
     except CornerstoneError:
         return None
+    known = {
+        removal: _known_identity(study, model, manifest, document_set.version, removal)
+        for removal in filter(None, (study.removal, study.other_removal))
+    }
     documents = _scorable(study, model, task, document_set.documents)
     prompts = {document.index: digest_documents([document]) for document in documents}
-    known = known_identity(manifest, dtype=study.model(model).dtype, task_version=document_set.version)
-
-    def is_ours(identity: Mapping[str, Any]) -> bool:
-        return agrees(identity, known)
-
     pairs = {}
-    for design in coalitions:
-        output = study.evaluation_path(model, task, design)
-        parts = parts_folder(output)
+    for name, (design, removal) in study.evaluated_as(model).items():
+        output = study.evaluation_path(model, task, design, removal)
+        parts = parts_folder(study.evaluation_path(model, task, design))
+        is_ours = partial(_is_of, known[removal])
         listed = _listed(study, model, task, design, documents, players)
         counts = [len(own) for own in listed.of] if listed else [len(coalitions[design])] * len(documents)
         wanted = sum(counts)
         rows = sum(count * len(one.requests) for count, one in zip(counts, documents, strict=True))
-        if _is_whole(output, known, document_set.digest, rows, players):
+        if _is_whole(output, is_ours, document_set.digest, rows, players):
             done = wanted
         else:
             settings = study.design_settings(design)
@@ -116,7 +117,7 @@ def pairs_by_design(study: StudyConfig, model: str, task: str) -> dict[str, Pair
             )
             done = saved_pairs(parts, is_ours, asked, prompts)
         work = work_in(parts, is_ours)
-        pairs[design] = Pairs(done, wanted, work.seconds / work.pairs if work.pairs else None)
+        pairs[name] = Pairs(done, wanted, work.seconds / work.pairs if work.pairs else None)
     return pairs
 
 
@@ -133,6 +134,21 @@ def _listed(
     return ForEach([[*map(players.spelled_out, own)] for own in asked])
 
 
+def _known_identity(
+    study: StudyConfig, model: str, manifest: Mapping[str, Any], version: str, removal: str
+) -> dict[str, Any] | None:
+    """None before the means are there that it needs: nothing is evaluated then."""
+    try:
+        told = study.removal_identity(model, removal)
+    except CornerstoneError:
+        return None
+    return known_identity(manifest, dtype=study.model(model).dtype, task_version=version, removal=told)
+
+
+def _is_of(known: Mapping[str, Any] | None, identity: Mapping[str, Any]) -> bool:
+    return known is not None and agrees(identity, known)
+
+
 def _scorable(study: StudyConfig, model: str, task: str, documents: tuple[Document, ...]) -> list[Document]:
     """The documents that the model is asked, less those that are known to be left out."""
     asked = documents[: study.document_limit(model, task)]
@@ -143,7 +159,9 @@ def _scorable(study: StudyConfig, model: str, task: str, documents: tuple[Docume
     return [document for document in asked if document.index not in left_out]
 
 
-def _is_whole(output: Path, known: Mapping[str, Any], documents: str, rows: int, players: Players) -> bool:
+def _is_whole(
+    output: Path, is_ours: Callable[[Mapping[str, Any]], bool], documents: str, rows: int, players: Players
+) -> bool:
     """Whether the evaluation is written, of this model, players and documents, with as many rows as are wanted now."""
     try:
         metadata = read_evaluation_metadata(output)
@@ -152,6 +170,6 @@ def _is_whole(output: Path, known: Mapping[str, Any], documents: str, rows: int,
     return (
         metadata["rows"] == rows
         and metadata["documents"]["digest"] == documents
-        and agrees(metadata["identity"], known)
+        and is_ours(metadata["identity"])
         and players_in(metadata).sets == players.sets
     )

@@ -34,15 +34,18 @@ def check_places(study: StudyConfig) -> None:
         raise CornerstoneError(
             f"results is {study.results}, and {taken} is not writable: give a folder of yours"
         )
-    for task in study.tasks:
+    named = [(f"tasks.{task.name}", task) for task in study.tasks]
+    if study.calibration is not None:
+        named.append(("calibration", study.calibration))
+    for key, task in named:
         if task.data is not None and not (os.path.isfile(task.data) and os.access(task.data, os.R_OK)):
             raise CornerstoneError(
-                f"tasks.{task.name}.data: {_state_of(task.data)}: give a file of documents, relative to the "
+                f"{key}.data: {_state_of(task.data)}: give a file of documents, relative to the "
                 "working directory"
             )
         if task.include_path is not None and not os.path.isdir(task.include_path):
             raise CornerstoneError(
-                f"tasks.{task.name}.include_path: {_state_of(task.include_path)}: give a folder with YAML tasks of "
+                f"{key}.include_path: {_state_of(task.include_path)}: give a folder with YAML tasks of "
                 "your own"
             )
 
@@ -105,6 +108,7 @@ def place_mistakes(filled: dict[str, Any]) -> Iterator[str]:
     yield from _results_mistakes(results)
     for name, keys in filled["tasks"].items():
         yield from _task_place_mistakes(f"tasks.{name}", keys, results)
+    yield from _task_place_mistakes("calibration", filled["calibration"], results)
     for name, keys in filled["models"].items():
         folder = keys["folder"]
         if folder is not None and (_is_in(results, folder) or _is_made(folder, results)):

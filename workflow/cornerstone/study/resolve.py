@@ -48,11 +48,12 @@ def resolve(raw: Mapping[str, Any], expand_group: ExpandGroup | None = None) -> 
     filled["extensions"] = tuple(dict.fromkeys(filled["extensions"]))
     filled["pruning"] = filled["pruning"] and PruningConfig(**filled["pruning"])
     return StudyConfig(
-        **{key: value for key, value in filled.items() if key not in ("models", "tasks")},
+        **{key: value for key, value in filled.items() if key not in ("models", "tasks", "calibration")},
         models=tuple(_model(name, keys) for name, keys in filled["models"].items()),
         tasks=tuple(
             _task(name, keys, filled["seed"], filled["sample"]) for name, keys in filled["tasks"].items()
         ),
+        calibration=_calibration(filled["calibration"], filled["seed"]),
     )
 
 
@@ -99,6 +100,12 @@ def _model(name: str, keys: dict[str, Any]) -> ModelConfig:
     revision = keys["revision"] or ("main" if keys["hub"] else None)
     fixed = {"name": name, "title": keys["title"] or name, "revision": revision}
     return ModelConfig(**{**keys, **fixed, "resources": Resources(**keys["resources"])})
+
+
+def _calibration(keys: dict[str, Any], seed: int) -> TaskConfig | None:
+    if keys["task"] is None:
+        return None
+    return _task("calibration", {**keys, "title": None, "group": None}, seed, None)
 
 
 def _task(name: str, keys: dict[str, Any], seed: int, sample: int | None) -> TaskConfig:

@@ -100,6 +100,7 @@ def unused_results(studies: Sequence[StudyConfig]) -> list[Unused]:
         *_measures(studies),
         *_documents(studies),
         *_manifests(studies),
+        *_means(studies),
         *_pruned(studies),
     ]
 
@@ -107,6 +108,8 @@ def unused_results(studies: Sequence[StudyConfig]) -> list[Unused]:
 def _evaluations(studies: Sequence[StudyConfig]) -> Iterator[Unused]:
     """Evaluations of a model, a task or a design that is configured no more, with their parts; and those set aside."""
     used = {one for study in studies for one in study.evaluations}
+    for study in studies:
+        used |= {(*of, f"{design}.{study.other_removal}") for *of, design in study.other_evaluations}
     models = {model for model, _, _ in used}
     for model in filter(Path.is_dir, _entries(Path(studies[0].results, "evaluations"))):
         if model.name not in models:
@@ -154,6 +157,15 @@ def _pruned(studies: Sequence[StudyConfig]) -> Iterator[Unused]:
             yield Unused(left, "left by a job that was killed")
 
 
+def _means(studies: Sequence[StudyConfig]) -> Iterator[Unused]:
+    using = [study for study in studies if study.uses_means]
+    folder = Path(studies[0].results, "means")
+    models = {model for study in using for model in study.model_names}
+    yield from _unused_files(folder, (".npz",), models, "removal by mean of model {}")
+    if not using:
+        yield from _unused_files(folder, (".parquet",), set(), "calibration {}")
+
+
 def _unused_files(folder: Path, endings: Sequence[str], used: set[str], noun: str) -> Iterator[Unused]:
     """Of what is called {name}{ending}…: that whose name is not in use, and of the others what was set aside.
 
@@ -185,7 +197,7 @@ def _parts(studies: Sequence[StudyConfig]) -> Iterator[Unused]:
         if not folder.is_dir():
             continue
         try:
-            known = [_identity(study, model, task) for study in of_these]
+            known = [one for study in of_these for one in _identities(study, model, task)]
         except CornerstoneError:  # no manifest or no documents: nobody can tell
             continue
         foreign = foreign_parts(
@@ -193,13 +205,22 @@ def _parts(studies: Sequence[StudyConfig]) -> Iterator[Unused]:
         )
         if foreign:
             paths = (folder,) if set(foreign) == set(folder.iterdir()) else tuple(foreign)
-            yield Unused(paths, "made of another model, dtype, or version of the task or the engine")
+            yield Unused(paths, "made of another model, dtype, removal, or version of the task or the engine")
 
 
-def _identity(study: StudyConfig, model: str, task: str) -> dict[str, object]:
+def _identities(study: StudyConfig, model: str, task: str) -> list[dict[str, object]]:
+    """Of the study's own removal, and of the one that is compared with it."""
     manifest = read_manifest(study.manifest_path(model))
     version = check_documents_file(study.documents_path(task))["version"]
-    return known_identity(manifest, dtype=study.model(model).dtype, task_version=version)
+    return [
+        known_identity(
+            manifest,
+            dtype=study.model(model).dtype,
+            task_version=version,
+            removal=study.removal_identity(model, removal),
+        )
+        for removal in filter(None, (study.removal, study.other_removal))
+    ]
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -112,11 +112,20 @@ def _check_pruning(study: StudyConfig) -> None:
         raise CornerstoneError("nothing is pruned: give pruning: {} in the configuration")
 
 
+def _check_removals_csv(study: StudyConfig, path: str) -> None:
+    _check_model_task_csv(study, path)
+    if not study.compare_removals:
+        raise CornerstoneError("no two removals are compared: set compare_removals: true")
+
+
 def _check_evaluation(study: StudyConfig, path: str) -> None:
     model, task, design = _split_result(path, "{model}/{task}/{design}.parquet", ".parquet", parts=3)
     study.model(model)
     study.task(task)
-    if design not in (there := study.designs_of(model)):
+    there = study.designs_of(model)
+    if study.other_removal is not None:
+        there += tuple(f"{name}.{study.other_removal}" for name in study.value_designs)
+    if design not in there:
         why = _when_there_is(design)
         raise CornerstoneError(f"unknown design {design!r}: there are {known_names(design, there)}{why}")
 
@@ -145,6 +154,16 @@ def _check_documents(study: StudyConfig, path: str) -> None:
 def _check_manifest(study: StudyConfig, path: str) -> None:
     (model,) = _split_result(path, "{model}.json", ".json", parts=1)
     study.model(model)
+
+
+def _check_means(study: StudyConfig, path: str) -> None:
+    if not study.uses_means:
+        raise CornerstoneError(
+            "there are no means in this study: they are made with removal: mean or compare_removals"
+        )
+    if path != "documents.parquet":
+        (model,) = _split_result(path, "documents.parquet or {model}.npz", ".npz", parts=1)
+        study.model(model)
 
 
 def _check_unscorable(study: StudyConfig, path: str) -> None:
@@ -197,10 +216,12 @@ _FOLDER_CHECKS = {
     "audit": _check_exact_csv,
     "audit_positions": _check_exact_csv,
     "interactions": _check_model_task_csv,
+    "removals": _check_removals_csv,
     "evaluations": _check_evaluation,
     "measures": _check_measures,
     "documents": _check_documents,
     "unscorable": _check_unscorable,
+    "means": _check_means,
     "models": _check_manifest,
     "pruned": _check_pruned,
     "logs": lambda study, path: None,

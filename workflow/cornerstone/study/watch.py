@@ -85,14 +85,14 @@ def _summary(seen: Seen) -> str:
 
 
 def _table(study: StudyConfig, rows: Sequence[Row]) -> Table:
-    designs = list(dict.fromkeys(design for row in rows for design in study.designs_of(row.model)))
+    designs = list(dict.fromkeys(design for row in rows for design in study.evaluated_as(row.model)))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("Model", "Task", "State"):
         table.add_column(name, no_wrap=True)
     for name in (*designs, "Pairs/s", "Left"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        shares = [_share(row, design, study.designs_of(row.model)) for design in designs]
+        shares = [_share(row, design, [*study.evaluated_as(row.model)]) for design in designs]
         rate = f"{row.rate:,.3g}" if 0 < row.rate < 10 else f"{row.rate:,.0f}" if row.rate else ""
         titles = study.model(row.model).title, study.task(row.task).title
         table.add_row(*map(Text, titles), _states(row.states), *map(Text, (*shares, rate, _left(row))))

@@ -53,6 +53,7 @@ class Part(Enum):
     STUDY = "tables", ""
     AUDIT = "audit_tables", "with models named in `exact`"
     CORRECTED = "corrected_table", "with `corrected: true`"
+    REMOVALS = "removals_tables", "with `compare_removals: true`"
     MEASURES = "cheap_measures", "with `cheap_measures: true`"
     PRUNING = "pruning_tables", "with `pruning`"
     OWN = "interaction_indices", "with per-document coalitions"
@@ -70,7 +71,8 @@ class Table:
     about:     what it holds, for the list in docs/results.md.
     make:      its rows, as they are written to {name}.csv, of what its part is made of: `values.results.Results`,
                `tables.audit.Audits`, `tables.corrected.Judged`, `tables.interaction_indices.Indices`,
-               `tables.cheap_measures.Measured`, `tables.pruning.Curves`.
+               `tables.cheap_measures.Measured`, `tables.pruning.Curves`,
+               `tables.removals.Compared`.
     sections:  from the rows, as they are read from {name}.csv, to what people read. None where there is no {name}.md.
     is_folded: whether the report shows it only to those who open it.
     part:      by which rule it is made, and so in which studies.

@@ -17,13 +17,16 @@ from cornerstone.tables.cheap_measures import Measured
 from cornerstone.tables.corrected import Judged
 from cornerstone.tables.interaction_indices import Indices
 from cornerstone.tables.pruning import Curves
+from cornerstone.tables.removals import Compared
 from cornerstone.tables.text import markdown
 from cornerstone.values.results import Results
 from cornerstone.values.rows import write_csv
 
 
 def write_tables(
-    tables: Iterable[Table], source: Results | Audits | Judged | Indices | Measured | Curves, folder: Path
+    tables: Iterable[Table],
+    source: Results | Audits | Judged | Indices | Measured | Curves | Compared,
+    folder: Path,
 ) -> None:
     """Write {folder}/{name}.csv of each table, and {name}.md, the text of that file, of each that has one."""
     view = View(source.titles, source.score)
