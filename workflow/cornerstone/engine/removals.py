@@ -1,4 +1,4 @@
-"""Ways of removing a sublayer: each says what replaces its output. Another way is another entry.
+"""Ways of removing a sublayer: each says what takes the place of its output.
 
 Decoder(network, blocks, removal=ZERO)
 Decoder(network, blocks, removal=Removal("mean", means))
@@ -10,7 +10,7 @@ its text, so that coalitions share their work as with zeros.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -73,8 +73,3 @@ def kept_mean(vectors: Tensor) -> Replace:
 
 
 ZERO = Removal("zero")
-REMOVALS: Mapping[str, str] = {
-    "zero": "its output is set to zero",
-    "mean": "its output is replaced by its mean over calibration documents",
-}
-"""Every way, by its name: what happens to a removed sublayer."""
