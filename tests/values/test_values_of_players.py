@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cornerstone.documents.document import Document, DocumentSet, Request, digest_documents, write_documents
+from cornerstone.documents.document import (
+    Document,
+    DocumentSet,
+    Request,
+    digest_documents,
+    read_documents,
+    write_documents,
+)
 from cornerstone.evaluations.evaluation import Evaluation
 from cornerstone.models.facts import SublayerWeights
 from cornerstone.models.kinds import kinds_of
@@ -147,7 +154,8 @@ def test_a_model_is_pruned_by_players(tmp_path):
     """All coalitions are there, so every order's are: its curve is the mean score along it."""
     evaluation, documents = write_game(tmp_path, SETS)
     settings = RankingSettings("logprob", ["exact", "leave_one_out"], max_removed=1, most_removed=2)
-    orders = removal_orders(read_choices([evaluation], documents), settings)
+    asked = read_documents(documents).documents
+    orders = removal_orders(read_choices([evaluation], documents), asked, settings)
     assert orders.labels == tuple(SETS)
     weights = SublayerWeights(
         {label: 10 + n for n, label in enumerate(SUBLAYERS)}, dict.fromkeys(SUBLAYERS, 1.0), 500, 20.0
