@@ -8,7 +8,8 @@ import yaml
 
 from configurations import CONFIG, a_study, message_of, shipped
 from cornerstone.shapley.players import players_of
-from cornerstone.study.config import ModelConfig, Resources, StudyConfig, TaskConfig
+from cornerstone.study.config import StudyConfig
+from cornerstone.study.entries import ModelConfig, Resources, TaskConfig
 from cornerstone.study.resolve import resolve
 from cornerstone.study.schema import schema
 from cornerstone.system.errors import CornerstoneError

@@ -19,7 +19,8 @@ import huggingface_hub
 from huggingface_hub import CachedRepoInfo, CachedRevisionInfo, constants
 
 from cornerstone.models.manifest import KEPT_DIGESTS, files_with_digests, read_manifest
-from cornerstone.study.config import ModelConfig, StudyConfig
+from cornerstone.study.config import StudyConfig
+from cornerstone.study.entries import ModelConfig
 from cornerstone.system.errors import CornerstoneError
 
 

@@ -27,7 +27,8 @@ from cornerstone.shapley.coalition_tree import least_evaluations
 from cornerstone.shapley.coalitions import Removed
 from cornerstone.shapley.designs import DESIGNS
 from cornerstone.shapley.players import Players, players_of
-from cornerstone.study.config import ModelConfig, StudyConfig
+from cornerstone.study.config import StudyConfig
+from cornerstone.study.entries import ModelConfig
 from cornerstone.system.errors import CornerstoneError
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}

@@ -18,7 +18,8 @@ from cornerstone.shapley.coalitions import check_max_removed
 from cornerstone.shapley.designs import check_exact
 from cornerstone.shapley.players import players_of
 from cornerstone.shapley.removal_orders import deepest_removal
-from cornerstone.study.config import ModelConfig, StudyConfig, TaskConfig
+from cornerstone.study.config import StudyConfig
+from cornerstone.study.entries import ModelConfig, TaskConfig
 from cornerstone.study.targets import RESULT_FOLDERS
 from cornerstone.system.errors import CornerstoneError, shortened, shown
 

@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from cornerstone.study.config import ModelConfig, PruningConfig, Resources, StudyConfig, TaskConfig
+from cornerstone.study.config import StudyConfig
+from cornerstone.study.entries import ModelConfig, PruningConfig, Resources, TaskConfig
 from cornerstone.study.mistakes import study_mistakes, unreadable_values
 from cornerstone.study.schema import NAME_PHRASE, fill_defaults, read_texts, schema, schema_mistakes
 from cornerstone.system.errors import CornerstoneError

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cornerstone.study.config import ModelConfig, StudyConfig
+from cornerstone.study.config import StudyConfig
+from cornerstone.study.entries import ModelConfig
 
 SMALL_MODEL_BYTES = 100e6
 
