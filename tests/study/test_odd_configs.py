@@ -77,6 +77,8 @@ def written(study):
                     "figure": f"pie_{model}",
                     "name": "shares.csv",
                     "ending": "pdf",
+                    "ranking": "values",
+                    "number": 2,
                 }
                 for design, table in zip(DESIGNS.names, TABLES.names, strict=False):
                     yield f"{folders[folder]}/{rest.format(**words, design=design, table=table)}"
