@@ -77,6 +77,7 @@ def written(study):
                     "figure": f"pie_{model}",
                     "name": "shares.csv",
                     "ending": "pdf",
+                    "folder": "values",
                     "ranking": "values",
                     "number": 2,
                 }

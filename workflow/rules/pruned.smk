@@ -15,7 +15,8 @@ rule prune:
     input:
         manifest="<results>/models/{model}.json",
         rows=lambda wildcards: expand(
-            f"<results>/{RANKINGS[wildcards.ranking].folder}/{{model}}/{{task}}.csv",
+            "<results>/{folder}/{model}/{task}.csv",
+            folder=RANKINGS[wildcards.ranking].folder,
             model=wildcards.model,
             task=study.task_names,
         ),
