@@ -7,7 +7,7 @@ import pytest
 
 from cornerstone.models.pruned_weights import Size
 from cornerstone.report.model_card import PrunedCheckpoint, lists, model_card
-from cornerstone.values.least_important import MEASURED, RANKINGS, least_important
+from cornerstone.values.least_important import MEASURED, least_important, ranking_of
 from cornerstone.values.titles import Titles
 
 LABELS = ("Attn 0", "FFN 0", "Attn 1", "MoE 1", "Attn 2", "FFN 2")
@@ -32,8 +32,8 @@ def pruned(count, of_blocks, cost=(), labels=LABELS, hub=None):
     )
     return PrunedCheckpoint(
         manifest={"name": "mine", "hub": hub, "revision": hub and "abc123", "weights": "0123456789abcdef"},
-        chosen=least_important(rows, RANKINGS["values"], count, of_blocks=of_blocks),
-        ranking=RANKINGS["values"],
+        chosen=least_important(rows, ranking_of("values"), count, of_blocks=of_blocks),
+        ranking=ranking_of("values"),
         rows=rows,
         cost=pd.DataFrame(list(cost), columns=MEASURED),
         before=Size(3_000_000, 12_000_000),

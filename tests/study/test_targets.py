@@ -51,7 +51,7 @@ BAD_TARGETS = [
     ("results/unscorable/llama3_8b/bool.json", "unknown task 'bool'"),
     ("results/unscorable/llama3_8b/boolq.csv", "files there are named {model}/{task}.json"),
     ("results/pruned/llama3_9b/values-4", "unknown model 'llama3_9b'"),
-    ("results/pruned/llama3_8b/value-4", "unknown ranking 'value': there are values, effects"),
+    ("results/pruned/llama3_8b/value-4", "unknown ranking 'value': there are values, "),
     ("results/pruned/llama3_8b/values-0", "0 blocks cannot be removed from a model: give at least 1"),
     ("results/pruned/llama3_8b/values", "folders there are named {model}/{ranking}-{number of blocks}, or"),
     ("results/figure/pie_llama3_8b.pdf", "no figure/ in results/"),

@@ -1,10 +1,20 @@
 """Which blocks and sublayers are pruned, and what the study has measured of it."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from configurations import message_of
-from cornerstone.values.least_important import RANKINGS, least_important, measured, ranking_of
+from cornerstone.evaluations.measures import Measures, write_measures
+from cornerstone.measures import MEASURES, MEASURES_VERSION
+from cornerstone.values.least_important import (
+    block_importances,
+    importances,
+    least_important,
+    measured,
+    ranked_rows,
+    ranking_of,
+)
 
 LABELS = ("Attn 0", "FFN 0", "Attn 1", "MoE 1", "Attn 2", "FFN 2")
 VALUES = {"boolq": [0.5, 0.4, 0.3, 0.1, 0.2, 0.0], "piqa": [0.5, 0.4, -0.3, 0.1, 0.2, 0.1]}
@@ -21,7 +31,7 @@ def values():
 
 
 def chosen(values, count, of_blocks):
-    return least_important(values, RANKINGS["values"], count, of_blocks=of_blocks)
+    return least_important(values, ranking_of("values"), count, of_blocks=of_blocks)
 
 
 def test_blocks_go_by_the_sums_of_their_sublayers_means_over_tasks(values):
@@ -53,7 +63,9 @@ def test_some_must_be_removed_and_some_left(values, count, of_blocks):
 
 
 def test_an_unknown_ranking_names_the_known_ones():
-    assert message_of(ranking_of, "value") == "unknown ranking 'value': there are values, effects"
+    said = message_of(ranking_of, "value")
+    assert said.startswith("unknown ranking 'value': there are values, ")
+    assert all(name in said for name in ("effects", "block_influence"))
 
 
 def test_what_the_study_evaluated_is_its_cost_and_nothing_else_is():
@@ -85,3 +97,28 @@ def test_what_the_study_evaluated_is_its_cost_and_nothing_else_is():
     assert (window.before, window.drop, window.low, window.high) == (0.8, 0.5, 0.45, 0.55)
     assert window.after == pytest.approx(0.3)
     assert measured((0, 1), ablation, joint).empty
+
+
+def test_a_cheap_measure_ranks_sublayers_and_blocks_by_what_it_measured_of_each(tmp_path):
+    rng, paths = np.random.default_rng(0), []
+    of_sublayers, of_blocks = [[0.5, 0.1, 0.2, 0.3], [0.5, 0.3, 0.1, 0.1]], [[0.3, 0.9], [0.4, 0.8]]
+    for task, sublayers, blocks in zip(("boolq", "piqa"), of_sublayers, of_blocks, strict=True):
+        noise = rng.normal(0, 0.01, (30, 1))
+        numbers = dict.fromkeys(MEASURES.names, np.array(sublayers) + noise - noise.mean())
+        measured_blocks = dict.fromkeys(MEASURES.names, np.array(blocks) + noise - noise.mean())
+        labels, documents = ("Attn 0", "FFN 0", "Attn 1", "FFN 1"), tuple(range(30))
+        identity = {"measures_version": MEASURES_VERSION}
+        measures = Measures(
+            "m", task, labels, (0, 0, 1, 1), documents, numbers, measured_blocks, identity=identity
+        )
+        paths.append(tmp_path / f"{task}.parquet")
+        write_measures(measures, paths[-1])
+    ranking = ranking_of("block_influence")
+    rows = ranked_rows(ranking, paths)
+    assert importances(rows, ranking).tolist() == pytest.approx([0.5, 0.2, 0.15, 0.2])
+    assert block_importances(rows, ranking).to_dict() == pytest.approx({0: 0.35, 1: 0.85})
+    assert least_important(rows, ranking, 1, of_blocks=True).blocks == (
+        0,
+    )  # by sums of sublayers it would be 1
+    assert least_important(rows, ranking, 1, of_blocks=False).removed == (2,)
+    assert ((rows["low"] <= rows["block_influence"]) & (rows["block_influence"] <= rows["high"])).all()

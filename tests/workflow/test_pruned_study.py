@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from cornerstone.evaluations.measures import mean_measures
 from tiny_study import STUDY, configure, make, planned, prepare
 
 BLOCK, SUBLAYERS = "results/pruned/tiny/values-1", "results/pruned/tiny/effects-3-sublayers"
@@ -83,6 +85,19 @@ def test_the_card_has_the_cost_where_the_study_evaluated_it(study):
 def test_they_are_made_once_and_only_where_they_are_asked_for(study):
     assert planned(study, BLOCK, SUBLAYERS) == {}
     assert not {"prune", "prune_sublayers"} & planned(study, "all").keys()
+
+
+def test_a_cheap_measure_chooses_the_block_that_it_measured_least(study):
+    said = make(study, "results/pruned/tiny/block_influence-1", succeeds=False)
+    assert "there are no cheap measures: set cheap_measures: true in the configuration" in said
+    tasks = {name: {**task, "documents": 10} for name, task in STUDY["tasks"].items()}
+    configure(study, tasks=tasks, cheap_measures=True)
+    make(study, "results/pruned/tiny/block_influence-1")
+    files = [study / f"results/measures/tiny/{task}.parquet" for task in tasks]
+    means = np.mean([mean_measures(file).blocks["block_influence"] for file in files], axis=0)
+    assert lists(study / "results/pruned/tiny/block_influence-1")["blocks"] == [int(means.argmin())]
+    card = (study / "results/pruned/tiny/block_influence-1/README.md").read_text()
+    assert "by block influence, mean over 2 tasks, of each block as a whole" in card
 
 
 def test_a_model_without_any_block_is_refused_before_anything_runs(study):

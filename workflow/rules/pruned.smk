@@ -1,11 +1,11 @@
 # Pruned models, asked for by target alone: without their least important blocks, or with zeros for sublayers.
 
 from cornerstone.models.pruned_folder import PRUNED_VERSION
-from cornerstone.values.least_important import RANKINGS
+from cornerstone.values.least_important import ranking_of, rankings
 
 
 wildcard_constraints:
-    ranking=names(RANKINGS),
+    ranking=names(rankings()),
     number="[0-9]+",
 
 
@@ -15,8 +15,9 @@ rule prune:
     input:
         manifest="<results>/models/{model}.json",
         rows=lambda wildcards: expand(
-            "<results>/{folder}/{model}/{task}.csv",
-            folder=RANKINGS[wildcards.ranking].folder,
+            "<results>/{folder}/{model}/{task}.{ending}",
+            folder=ranking_of(wildcards.ranking).folder,
+            ending=ranking_of(wildcards.ranking).ending,
             model=wildcards.model,
             task=study.task_names,
         ),

@@ -12,7 +12,7 @@ def main(snakemake):
     from cornerstone.models.pruned_weights import size_of
     from cornerstone.report.model_card import PrunedCheckpoint, lists, model_card
     from cornerstone.system.durable_files import write_json
-    from cornerstone.values.least_important import least_important, measured, ranking_of
+    from cornerstone.values.least_important import least_important, measured, ranked_rows, ranking_of
     from cornerstone.values.rows import read_rows
     from cornerstone.values.titles import Titles
 
@@ -21,7 +21,7 @@ def main(snakemake):
     check_unchanged(manifest)
     target, original = Path(snakemake.output.folder), Path(manifest["folder"])
     ranking = ranking_of(asked.ranking)
-    rows = read_rows([Path(path) for path in snakemake.input.rows])
+    rows = ranked_rows(ranking, [Path(path) for path in snakemake.input.rows])
     chosen = least_important(rows, ranking, int(asked.number), of_blocks=given.of_blocks)
     ablation, joint = (
         read_rows([Path(path) for path in snakemake.input[name]]) for name in ("ablation", "joint")

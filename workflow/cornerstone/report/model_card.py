@@ -16,9 +16,10 @@ import pandas as pd
 from cornerstone.models.kinds import block_of
 from cornerstone.models.pruned_weights import Size
 from cornerstone.scores import SCORES
+from cornerstone.scores.unit import NO_UNIT
 from cornerstone.system.text import counted, data_size
 from cornerstone.tables.text import markdown
-from cornerstone.values.least_important import Chosen, Ranking, importances
+from cornerstone.values.least_important import Chosen, Ranking, block_importances, importances
 from cornerstone.values.titles import Titles
 
 FORMAT = 1
@@ -142,23 +143,24 @@ def _removed(pruned: PrunedCheckpoint) -> list[str]:
     unit = "blocks" if chosen.of_blocks else "sublayers"
     tasks = list(pruned.rows["task"].unique())
     how = f"The least important {unit} by {ranking.noun}, mean over {counted(len(tasks), 'task')}"
-    summed = ", summed over the sublayers of a block" if chosen.of_blocks else ""
-    note = f"{how}{summed}. In brackets: 95 % intervals over documents."
+    whole = "of each block as a whole" if ranking.is_measure else "summed over the sublayers of a block"
+    note = f"{how}{f', {whole}' if chosen.of_blocks else ''}. In brackets: 95 % intervals over documents."
     return ["## What was removed\n", note + "\n", markdown(pd.DataFrame(_removed_rows(pruned, tasks)))]
 
 
 def _removed_rows(pruned: PrunedCheckpoint, tasks: list[str]) -> list[dict[str, str]]:
     column, means = pruned.ranking.column, importances(pruned.rows, pruned.ranking)
-    scores = pruned.rows.groupby("task", sort=False)["score"].first()
-    units = {task: SCORES[scores[task]].unit for task in tasks}
-    unit = units[tasks[0]]
-    sums = means.groupby([block_of(label) for label in means.index]).sum()
+    units = dict.fromkeys(tasks, NO_UNIT)
+    if not pruned.ranking.is_measure:
+        scores = pruned.rows.groupby("task", sort=False)["score"].first()
+        units = {task: SCORES[scores[task]].unit for task in tasks}
+    unit, of_blocks = units[tasks[0]], block_importances(pruned.rows, pruned.ranking)
     rows = []
     for label in pruned.chosen.removed_labels:
         of_label = pruned.rows[pruned.rows["label"] == label].set_index("task")
         row = {"Sublayer": label, unit.difference_heading("Mean"): unit.text(means[label])}
         if pruned.chosen.of_blocks:
-            row[unit.difference_heading("Block")] = unit.text(sums[block_of(label)])
+            row[unit.difference_heading("Block")] = unit.text(of_blocks[block_of(label)])
         for task in tasks:
             number, low, high = of_label.loc[task, [column, "low", "high"]]
             row[pruned.titles.task(task)] = units[task].with_interval(number, low, high)

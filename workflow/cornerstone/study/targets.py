@@ -188,7 +188,8 @@ def _check_pruned(study: StudyConfig, path: str) -> None:
             f"models are pruned by the numbers of their sublayers, and players is {shown(study.players)}: leave it "
             "out, or choose another configuration"
         )
-    ranking_of(parts["ranking"])
+    if ranking_of(parts["ranking"]).is_measure and not study.cheap_measures:
+        raise CornerstoneError("there are no cheap measures: set cheap_measures: true in the configuration")
     of_blocks = parts["unit"] is None
     there = None  # what the hub has is known once it is here
     if folder is not None:

@@ -1,20 +1,27 @@
 """What to prune: the least important decoder blocks or sublayers of a model, and what removing them costs.
 
-    chosen = least_important(rows, RANKINGS["values"], 2, of_blocks=True)
+    chosen = least_important(rows, ranking_of("values"), 2, of_blocks=True)
     chosen.blocks       # (1, 4)
     measured(chosen.removed, ablation, joint)      # a row per task; none where nobody evaluated that
 
-rows: of values/{model}/{task}.csv, or of another ranking's file, of every task of one model.
+rows: of a ranking's file, values/{model}/{task}.csv or another, of every task of one model (`ranked_rows`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from cornerstone.evaluations.measures import read_measures_or_set_aside
+from cornerstone.measures import MEASURES
 from cornerstone.models.kinds import block_of
 from cornerstone.models.pruned_folder import check_number
 from cornerstone.shapley.coalitions import Removed, removed_text
+from cornerstone.statistics.resampling import bootstrap, interval
 from cornerstone.system.errors import CornerstoneError, known_names
 
 if TYPE_CHECKING:
@@ -23,24 +30,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ranking:
-    """An order of sublayers by importance.
+    """An order of sublayers and blocks by importance.
 
-    folder, column: the CSV files that have it, {folder}/{model}/{task}.csv; noun: what it is called in a sentence.
+    folder, column: the files that have it, {folder}/{model}/{task}.csv; noun: what it is called in a sentence.
+    is_measure: whether it is a cheap measure, whose files are .parquet, and which measures blocks too.
     """
 
     name: str
     folder: str
     column: str
     noun: str
+    is_measure: bool = False
+
+    @property
+    def ending(self) -> str:
+        return "parquet" if self.is_measure else "csv"
 
 
-RANKINGS = {
-    one.name: one
-    for one in (
+def rankings() -> dict[str, Ranking]:
+    """Every ranking by its name: values, effects of single removals, and each cheap measure."""
+    found = [
         Ranking("values", "values", "value", "Shapley value"),
         Ranking("effects", "ablation", "effect", "effect of removing it alone"),
-    )
-}
+        *(Ranking(one.name, "measures", one.name, one.title, is_measure=True) for one in MEASURES),
+    ]
+    return {one.name: one for one in found}
 
 
 @dataclass(frozen=True)
@@ -75,23 +89,72 @@ class Chosen:
         return tuple(block_of(label) for label in self.removed_labels if label.split()[0] in kinds)
 
 
+BLOCK = "Block"
+"""Before a block's number, in the label of one that was measured itself."""
 MEASURED = ["task", "score", "before", "after", "drop", "low", "high"]
 
 
 def ranking_of(name: str) -> Ranking:
     """The ranking of this name. Raises CornerstoneError for another name."""
-    if name not in RANKINGS:
-        raise CornerstoneError(f"unknown ranking {name!r}: there are {known_names(name, RANKINGS)}")
-    return RANKINGS[name]
+    known = rankings()
+    if name not in known:
+        raise CornerstoneError(f"unknown ranking {name!r}: there are {known_names(name, known)}")
+    return known[name]
+
+
+def ranked_rows(ranking: Ranking, paths: Sequence[Path]) -> pd.DataFrame:
+    """The rows of a ranking's files: task, sublayer, label, the ranking's column, low, high, and of scores the score.
+
+    Of a cheap measure also rows of blocks, whose label is "Block 3".
+    """
+    from cornerstone.values.rows import read_rows
+
+    if not ranking.is_measure:
+        return read_rows(paths)
+    import pandas as pd
+
+    return pd.concat([_measured_rows(ranking.name, path) for path in paths], ignore_index=True)
+
+
+def _measured_rows(name: str, path: Path) -> pd.DataFrame:
+    """Of a file of cheap measures, with 95 % intervals over documents."""
+    import pandas as pd
+
+    measures = read_measures_or_set_aside(path)
+    per_document = np.concatenate([measures.sublayers[name].T, measures.blocks[name].T])
+    blocks = [f"{BLOCK} {number}" for number in range(measures.blocks[name].shape[1])]
+    low, high = interval(bootstrap(per_document))
+    return pd.DataFrame(
+        {
+            "task": measures.task,
+            "sublayer": range(len(per_document)),
+            "label": [*measures.labels, *blocks],
+            name: per_document.mean(axis=1),
+            "low": np.maximum(low, 0.0),
+            "high": high,
+        }
+    )
 
 
 def importances(rows: pd.DataFrame, ranking: Ranking) -> pd.Series:
     """How important each sublayer is, mean over tasks, by label in the order of the model."""
-    return rows.sort_values("sublayer", kind="stable").groupby("label", sort=False)[ranking.column].mean()
+    of_sublayers = rows[~rows["label"].str.startswith(BLOCK)]
+    in_order = of_sublayers.sort_values("sublayer", kind="stable")
+    return in_order.groupby("label", sort=False)[ranking.column].mean()
+
+
+def block_importances(rows: pd.DataFrame, ranking: Ranking) -> pd.Series:
+    """How important each block is, by its number: by a cheap measure of itself, else the sum over its sublayers."""
+    if ranking.is_measure:
+        of_blocks = rows[rows["label"].str.startswith(BLOCK)]
+        means = of_blocks.groupby("label", sort=False)[ranking.column].mean()
+        return means.rename(lambda label: int(label.split()[1]))
+    of_sublayers = importances(rows, ranking)
+    return of_sublayers.groupby([block_of(label) for label in of_sublayers.index]).sum()
 
 
 def least_important(rows: pd.DataFrame, ranking: Ranking, count: int, *, of_blocks: bool) -> Chosen:
-    """The `count` least important blocks, by the sums over their sublayers, or sublayers; of equal ones the first.
+    """The `count` least important blocks or sublayers; of equal ones the first.
 
     Raises CornerstoneError unless some are removed and some are left.
     """
@@ -101,9 +164,9 @@ def least_important(rows: pd.DataFrame, ranking: Ranking, count: int, *, of_bloc
         check_number(count, len(labels), "sublayers")
         least = of_sublayers.sort_values(kind="stable").index[:count]
         return Chosen(labels, tuple(n for n, label in enumerate(labels) if label in least), False)
-    sums = of_sublayers.groupby([block_of(label) for label in labels]).sum()
-    check_number(count, len(sums), "blocks")
-    least = sums.sort_values(kind="stable").index[:count]
+    of_block = block_importances(rows, ranking)
+    check_number(count, len(of_block), "blocks")
+    least = of_block.sort_values(kind="stable").index[:count]
     return Chosen(labels, tuple(n for n, label in enumerate(labels) if block_of(label) in least), True)
 
 
