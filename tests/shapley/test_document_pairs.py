@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from cornerstone.shapley.coalition_tree import least_evaluations
-from cornerstone.shapley.coalitions import ablation, parse_removed, removed_text, windows
+from cornerstone.shapley.coalitions import ForEach, ablation, parse_removed, removed_text, windows
 from cornerstone.shapley.designs import DesignSettings, coalitions_of
 from cornerstone.shapley.document_pairs import (
+    DrawnForEach,
     document_pairs,
     document_seed,
     pair_coalitions,
@@ -82,3 +83,10 @@ def test_every_size_has_as_many_pairs_as_there_are():
     sides = document_pairs(10, 511, (3,))
     found = np.bincount(sides.sum(axis=1), minlength=6)
     assert found.tolist() == [0, *[comb(10, s) for s in range(1, 5)], comb(10, 5) // 2]
+
+
+@pytest.mark.parametrize(("n_sublayers", "pairs"), [(4, 3), (6, 6), (12, 34), (64, 156)])
+def test_coalitions_are_counted_without_being_drawn(n_sublayers, pairs):
+    drawn = DrawnForEach(n_sublayers, pairs, [document_seed(3, "abc0123", place) for place in range(40)])
+    assert ForEach(drawn).counts == [len(own) for own in drawn]
+    assert len(set(drawn.counts)) > 1 or n_sublayers != 6  # documents do differ

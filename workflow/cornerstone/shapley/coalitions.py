@@ -26,6 +26,12 @@ class ForEach:
 
     of: Sequence[Sequence[Removed]]
 
+    @property
+    def counts(self) -> list[int]:
+        """How many each document has; without drawing them, where they are drawn only when they are asked for."""
+        known = getattr(self.of, "counts", None)
+        return [len(own) for own in self.of] if known is None else known
+
 
 def ablation(n_sublayers: int) -> list[Removed]:
     """The full model and every single removal: n + 1 coalitions."""

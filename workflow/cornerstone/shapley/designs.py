@@ -129,6 +129,10 @@ class _SpelledOut(Sequence[list[Removed]]):
     def __getitem__(self, place: int) -> list[Removed]:
         return [*map(self.players.spelled_out, self.drawn[place])]
 
+    @property
+    def counts(self) -> list[int]:
+        return ForEach(self.drawn).counts
+
 
 def typical_coalitions(design: str, players: Players | int, settings: DesignSettings) -> list[Removed]:
     """The coalitions of one typical document in this design, to estimate the work of any document."""

@@ -63,8 +63,7 @@ def document_pairs(n_sublayers: int, count: int, seed: Seed) -> np.ndarray:
     Fewer where there are no more: a model of n sublayers has 2^(n − 1) − 1 pairs. Of two sides of the same size the
     first sublayer is on the other.
     """
-    left = [pairs_of_size(n_sublayers, size) for size in range(n_sublayers // 2 + 1)]
-    sizes = drawn_sizes(n_sublayers, count, np.random.default_rng(seed).random(), left)
+    sizes = _sizes_of(n_sublayers, count, seed)
     sides = np.zeros((len(sizes), n_sublayers), dtype=bool)
     for size in np.unique(sizes):
         rows = np.flatnonzero(sizes == size)
@@ -73,6 +72,12 @@ def document_pairs(n_sublayers: int, count: int, seed: Seed) -> np.ndarray:
         for row, side in zip(rows, drawn, strict=False):
             sides[row, list(side)] = True
     return sides
+
+
+def _sizes_of(n_sublayers: int, count: int, seed: Seed) -> np.ndarray:
+    """The number of sublayers on the smaller side of each pair of a document."""
+    there = [pairs_of_size(n_sublayers, size) for size in range(n_sublayers // 2 + 1)]
+    return drawn_sizes(n_sublayers, count, np.random.default_rng(seed).random(), there)
 
 
 def drawn_sizes(n_sublayers: int, wanted: int, start: float, there: Sequence[int]) -> np.ndarray:
@@ -190,3 +195,15 @@ class DrawnForEach(Sequence[list[Removed]]):
 
     def __getitem__(self, place: int) -> list[Removed]:
         return pair_coalitions(document_pairs(self.n_sublayers, self.pairs, self.seeds[place]))
+
+    @property
+    def counts(self) -> list[int]:
+        """How many coalitions each document has: as many as its sizes tell."""
+        return [_count(self.n_sublayers, self.pairs, seed) for seed in self.seeds]
+
+
+@lru_cache(maxsize=100_000)
+def _count(n_sublayers: int, pairs: int, seed: Seed) -> int:
+    """The length of `pair_coalitions`."""
+    sizes = _sizes_of(n_sublayers, pairs, seed)
+    return 1 + 2 * len(sizes) - int((sizes == 1).sum())

@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from cornerstone.documents.document import Document, digest_documents, read_documents
+from cornerstone.documents.document import Document, DocumentSet, digest_documents, read_documents
 from cornerstone.documents.prefixes import draw_ids, drawn_together
 from cornerstone.documents.unscorable import read_unscorable
 from cornerstone.evaluations.evaluation import players_in, read_evaluation_metadata
@@ -100,34 +100,45 @@ def pairs_by_design(study: StudyConfig, model: str, task: str) -> dict[str, Pair
         output = study.evaluation_path(model, task, design, removal)
         parts = parts_folder(study.evaluation_path(model, task, design))
         is_ours = partial(_is_of, known[removal])
-        listed = _listed(study, model, task, design, documents, players)
-        counts = [len(own) for own in listed.of] if listed else [len(coalitions[design])] * len(documents)
+        asked = coalitions[design]
+        if DESIGNS[design].is_listed:
+            asked = _listed(study, model, task, documents, players) or asked
+        elif DESIGNS[design].for_each is not None:
+            asked = _drawn(study, model, task, design, document_set, documents, players)
+        counts = asked.counts if isinstance(asked, ForEach) else [len(asked)] * len(documents)
         wanted = sum(counts)
         rows = sum(count * len(one.requests) for count, one in zip(counts, documents, strict=True))
         if _is_whole(output, is_ours, document_set.digest, rows, players):
             done = wanted
         else:
-            settings = study.design_settings(design)
-            limited = document_set.documents[: study.document_limit(model, task)]
-            ids = draw_ids(limited, drawn_together(limited, settings.documents_per_draw))
-            asked = listed or (
-                coalitions[design]
-                if DESIGNS[design].is_listed
-                else coalitions_of(design, players, settings, [ids[one.index] for one in documents])
-            )
             done = saved_pairs(parts, is_ours, asked, prompts)
         work = work_in(parts, is_ours)
         pairs[name] = Pairs(done, wanted, work.seconds / work.pairs if work.pairs else None)
     return pairs
 
 
+def _drawn(
+    study: StudyConfig,
+    model: str,
+    task: str,
+    design: str,
+    document_set: DocumentSet,
+    documents: Sequence[Document],
+    players: Players,
+) -> ForEach:
+    """The coalitions that are drawn for each of these documents."""
+    settings = study.design_settings(design)
+    limited = document_set.documents[: study.document_limit(model, task)]
+    ids = draw_ids(limited, drawn_together(limited, settings.documents_per_draw))
+    return coalitions_of(design, players, settings, [ids[one.index] for one in documents])
+
+
 def _listed(
-    study: StudyConfig, model: str, task: str, design: str, documents: Sequence[Document], players: Players
+    study: StudyConfig, model: str, task: str, documents: Sequence[Document], players: Players
 ) -> ForEach | None:
-    """The coalitions, in sublayers, that a file lists for these documents; None for other designs, and before it is
-    there."""
+    """The coalitions, in sublayers, that a file lists for these documents; None before it is there."""
     path = study.orders_path(model, task)
-    if not DESIGNS[design].is_listed or not path.exists():
+    if not path.exists():
         return None
     of_documents = read_orders(path).of_documents()
     asked = (of_documents.get(document.index, []) for document in documents)
