@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ class Contents:
     documents: Mapping[str, DocumentSet]
     manifests: Mapping[str, Mapping[str, Any]]
 
-    @property
+    @cached_property  # asked for by every cell of the atlas
     def score(self) -> Score:
         values = self.tables.get("values")
         return study_score(self.config["score"], () if values is None else values["score"])
