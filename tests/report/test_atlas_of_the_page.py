@@ -1,6 +1,7 @@
 """The atlas of the page is the figure's: the same cells, colours and marks, with each cell's numbers in words."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -107,5 +108,5 @@ def test_the_legend_has_the_colours_and_marks_that_occur():
     ]
     assert atlas.has_stripes and atlas.has_dashes
     values = contents.tables["values"].assign(value=0.2, low=0.1, high=0.3, top_k_stability=1.0)
-    sure = atlas_of(type(contents)(**{**vars(contents), "tables": {**contents.tables, "values": values}}))
+    sure = atlas_of(replace(contents, tables={**contents.tables, "values": values}))
     assert sure.steps[0].look == "zero" and not sure.has_stripes and not sure.has_dashes
