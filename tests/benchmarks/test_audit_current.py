@@ -92,6 +92,7 @@ def a_game(n=7, documents=6):
 
 
 @pytest.mark.study
+@pytest.mark.slow
 def test_what_shapiq_offers_gets_the_audits_tables_in_both_designs(monkeypatch, capsys):
     named = audit_current.Named("one", "boolq", "acc", a_game())
     monkeypatch.setattr(audit_current, "_exact_tables", lambda results: [Path("exact.parquet")])

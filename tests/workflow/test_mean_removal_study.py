@@ -63,6 +63,7 @@ def test_the_report_says_of_each_cornerstone_what_its_mean_is_worth(study):
     assert (study / "results/figures/removals_tiny.pdf").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_the_other_removal_as_the_studys_own_evaluates_nothing_again(study):
     configure(study, removal="mean", calibration=CALIBRATION, **ONE_TASK)
     make(study, "all")

@@ -277,6 +277,7 @@ def test_a_second_workflow_runs_the_demo(tmp_path):
 
 
 @pytest.mark.study
+@pytest.mark.slow
 def test_scripts_from_a_repository_run_with_an_installed_library_and_then_nothing_is_left(
     repository, tmp_path
 ):

@@ -60,6 +60,7 @@ def test_what_it_says_is_about_blocks(study):
     assert (study / "results/figures/atlas_tiny.svg").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_named_sets_and_shards_go_to_the_report_too(study):
     configure(study, players=SETS, shards={"tiny": 2}, pruning={"random_orders": 1}, **TASKS)
     make(study, "all")
@@ -87,6 +88,7 @@ def test_a_division_that_the_model_has_not_is_refused_before_anything_runs(study
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_an_evaluation_of_other_players_from_elsewhere_is_refused(study):
     configure(study, players="blocks", **TASKS)
     make(study, "results/values/tiny/boolq.csv")

@@ -67,6 +67,7 @@ def test_whole_texts_are_studied_by_one_line_of_the_configuration(study):
     assert "dotted: chance" not in report and "equally likely" not in report
 
 
+@pytest.mark.slow
 def test_targets_beside_texts_need_a_score_that_both_have(study):
     configure(study, tasks=WIKITEXT | LAMBADA)
     said = make(study, "all", succeeds=False)
