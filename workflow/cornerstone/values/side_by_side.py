@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.evaluations.evaluation import read_evaluation_metadata
-from cornerstone.scores.choices import ChoiceTable
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.ablation import effect_table
 from cornerstone.values.agreement import compared_scores
@@ -66,31 +65,15 @@ def on_shared(evaluated: EvaluatedTask, unshared: Unshared) -> EvaluatedTask:
 
     Raises CornerstoneError where none is left.
     """
-    unwanted = unshared.get(evaluated.task, ())
-    if not set(unwanted) & set(evaluated.designs[0].documents):
+    unwanted = set(unshared.get(evaluated.task, ()))
+    if not unwanted & set(evaluated.documents):
         return evaluated
-    if not set(evaluated.designs[0].documents) - set(unwanted):
+    if not set(evaluated.documents) - unwanted:
         raise CornerstoneError(
             f"no document of {evaluated.task} that {evaluated.model} is evaluated on can be scored by every model, so "
             "the tables have nothing to compare: leave out the task or a model"
         )
-    own = None if evaluated.own is None else _without(evaluated.own, unwanted)
-    return replace(evaluated, designs=tuple(_without(each, unwanted) for each in evaluated.designs), own=own)
-
-
-def _without(choices: ChoiceTable, documents: Collection[int]) -> ChoiceTable:
-    kept = ~np.isin(choices.documents, list(documents))
-    return replace(
-        choices,
-        documents=tuple(np.array(choices.documents)[kept].tolist()),
-        loglikelihoods=choices.loglikelihoods[:, kept],
-        n_choices=choices.n_choices[kept],
-        lengths=choices.lengths[kept],
-        right=choices.right[kept],
-        greedy=choices.greedy[:, kept],
-        sizes=choices.sizes[kept],
-        own=None if choices.own is None else choices.own[kept],
-    )
+    return evaluated.some(set(evaluated.documents) - unwanted)
 
 
 def shared_rows(
