@@ -14,6 +14,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from cornerstone.evaluations.measures import mean_measures
 from tiny_study import STUDY, configure, make, planned, prepare
 
+pytestmark = pytest.mark.study
+
 BLOCK, SUBLAYERS = "results/pruned/tiny/values-1", "results/pruned/tiny/effects-3-sublayers"
 
 
