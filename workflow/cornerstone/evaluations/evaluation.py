@@ -9,10 +9,10 @@ alone: a truncated or foreign one is set aside (`rejected`), named in one line, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,7 @@ import pyarrow as pa
 from cornerstone.evaluations.grid import Grid, index_column, removed_column, rows_of_cells
 from cornerstone.evaluations.parquet import TEXT, read_metadata, read_rows, write_rows
 from cornerstone.shapley.players import Players, Setting, one_each, players_of
+from cornerstone.system.durable_files import set_aside
 from cornerstone.system.errors import CornerstoneError
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ EVALUATION_SCHEMA = pa.schema(
         ("greedy", pa.bool_()),
     ]
 )
+
+
+Read = TypeVar("Read")
 
 
 class BadEvaluation(CornerstoneError):
@@ -72,6 +76,21 @@ class Evaluation:
     identity: Mapping[str, Any] = field(default_factory=dict)
     documents: Mapping[str, Any] = field(default_factory=dict)
     players: Players | None = None
+
+
+def or_set_aside(read: Callable[[Path | str], Read], path: Path | str, again: str) -> Read:
+    """What `read` reads, for a rule's script: a bad file is set aside, so that the same command makes it again.
+
+    again: what that command does, to end a sentence. Raises CornerstoneError saying so.
+    """
+    try:
+        return read(path)
+    except BadEvaluation as bad:
+        rejected = set_aside(bad.path, bad.reason)
+        raise CornerstoneError(
+            f"{bad.path} was not usable ({bad.reason}) and is now {rejected.name}: "
+            f"type the same command again to {again}"
+        ) from bad
 
 
 def read_evaluation(path: Path | str) -> Evaluation:

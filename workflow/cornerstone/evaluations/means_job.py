@@ -14,7 +14,7 @@ from typing import Any
 from cornerstone.documents.calibration import content_digests
 from cornerstone.documents.document import read_documents
 from cornerstone.evaluations.identity import DIGESTS
-from cornerstone.evaluations.plan import say
+from cornerstone.evaluations.plan import load_model_of, say
 from cornerstone.evaluations.scorable import Find
 from cornerstone.models.manifest import check_unchanged, read_manifest
 from cornerstone.models.means import MEANS_VERSION, Means, write_means
@@ -79,14 +79,7 @@ def run_means_job(job: MeansJob, engine: Calibration) -> None:
         "count": len(encoded),
         "means_version": MEANS_VERSION,
     }
-    model = engine.load_model(
-        folder,
-        job.dtype,
-        job.device,
-        name=job.model,
-        allow_remote_code=job.allow_remote_code,
-        placement=job.placement,
-    )
+    model = load_model_of(job, engine.load_model, folder)
     with progress("calibrate", "token-blocks") as advance:
         means = engine.mean_contributions(
             model,

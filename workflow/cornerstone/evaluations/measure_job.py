@@ -21,7 +21,7 @@ import numpy as np
 from cornerstone.documents.document import DocumentSet, read_documents
 from cornerstone.evaluations.identity import model_identity
 from cornerstone.evaluations.measures import Measures, write_measures
-from cornerstone.evaluations.plan import Engine, say
+from cornerstone.evaluations.plan import Engine, load_model_of, say
 from cornerstone.evaluations.provenance import library_versions, peak_memory_bytes
 from cornerstone.evaluations.scorable import left_out_of
 from cornerstone.measures import MEASURES, MEASURES_VERSION
@@ -73,14 +73,7 @@ def run_measure_job(job: MeasureJob, engine: Engine) -> None:
     asked = [_asked(job, engine, manifest, encoder, *files) for files in job.outputs.items()]
     documents = [document for one in asked for document in one.encoded]
     say(f"{job.model}, cheap measures: {job.dtype}, device {job.device}; {len(documents)} documents")
-    model = engine.load_model(
-        folder,
-        job.dtype,
-        job.device,
-        name=job.model,
-        allow_remote_code=job.allow_remote_code,
-        placement=job.placement,
-    )
+    model = load_model_of(job, engine.load_model, folder)
     with progress("measure", "token-sublayers") as advance:
         found = engine.evaluate(model, documents, memory_bytes=job.memory_bytes, on_progress=advance)
     provenance = _provenance(job, model, found.counts, started)

@@ -20,10 +20,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cornerstone.evaluations.evaluation import BadEvaluation
+from cornerstone.evaluations.evaluation import BadEvaluation, or_set_aside
 from cornerstone.evaluations.parquet import TEXT, read_metadata, read_rows, write_rows
 from cornerstone.measures import BLOCK, MEASURES, MEASURES_VERSION, SUBLAYER
-from cornerstone.system.durable_files import set_aside
 from cornerstone.system.errors import CornerstoneError
 
 ROWS = (("document", pa.int32()), ("part", TEXT), ("number", pa.int16()))
@@ -121,14 +120,7 @@ def read_measures_or_set_aside(path: Path | str) -> Measures:
 
     Raises CornerstoneError saying so.
     """
-    try:
-        return read_measures(path)
-    except BadEvaluation as bad:
-        rejected = set_aside(bad.path, bad.reason)
-        raise CornerstoneError(
-            f"{bad.path} was not usable ({bad.reason}) and is now {rejected.name}: "
-            "type the same command again to measure anew"
-        ) from bad
+    return or_set_aside(read_measures, path, "measure anew")
 
 
 def read_measures_metadata(path: Path | str) -> dict[str, Any]:

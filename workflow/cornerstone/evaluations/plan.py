@@ -227,6 +227,21 @@ def _means_of(job: EvaluationJob, manifest: Mapping[str, Any], task: DocumentSet
     return means
 
 
+def load_model_of(job: Any, load_model: Callable[..., Any], folder: Path) -> Any:
+    """The model in the folder, as a job says to load it: with its name, dtype, device, placement and rights.
+
+    job: an EvaluationJob, or another that has these.
+    """
+    return load_model(
+        folder,
+        job.dtype,
+        job.device,
+        name=job.model,
+        allow_remote_code=job.allow_remote_code,
+        placement=job.placement,
+    )
+
+
 def _load(job: EvaluationJob, engine: Engine, folder: Path) -> Any:
     """The model; for a job that only puts shards together an error, after which the shards run again."""
     if job.shard_notes:
@@ -237,14 +252,7 @@ def _load(job: EvaluationJob, engine: Engine, folder: Path) -> Any:
             "they evaluate what is missing"
         )
     started = time.monotonic()
-    model = engine.load_model(
-        folder,
-        job.dtype,
-        job.device,
-        name=job.model,
-        allow_remote_code=job.allow_remote_code,
-        placement=job.placement,
-    )
+    model = load_model_of(job, engine.load_model, folder)
     say(f"loaded in {time.monotonic() - started:.1f} s, on {model.device_name}")
     return model
 

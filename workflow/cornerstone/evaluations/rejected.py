@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cornerstone.evaluations.evaluation import (
-    BadEvaluation,
     Evaluation,
+    or_set_aside,
     read_evaluation,
     read_evaluation_metadata,
 )
@@ -53,14 +53,7 @@ def read_or_set_aside(path: Path | str) -> Evaluation:
 
     Raises CornerstoneError saying so.
     """
-    try:
-        return read_evaluation(path)
-    except BadEvaluation as bad:
-        rejected = set_aside(bad.path, bad.reason)
-        raise CornerstoneError(
-            f"{bad.path} was not usable ({bad.reason}) and is now {rejected.name}: "
-            "type the same command again to evaluate it anew"
-        ) from bad
+    return or_set_aside(read_evaluation, path, "evaluate it anew")
 
 
 def reason_against(expected: Expected) -> str | None:

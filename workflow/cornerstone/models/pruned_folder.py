@@ -10,10 +10,9 @@ config.json (tokenizer, generation settings, licence) is copied. `engine.pruned_
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from cornerstone.models.kinds import block_of
 from cornerstone.models.pruned_config import pruned_config
 from cornerstone.models.pruned_weights import rewrite_weights
 from cornerstone.models.weights import read_tensors, weight_files
-from cornerstone.system.durable_files import TEMPORARY_SUFFIX, sync
+from cornerstone.system.durable_files import TEMPORARY_SUFFIX, put_in_place, sync, told_what_to_do
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.system.stopping import stopped_in_order
 
@@ -50,21 +49,15 @@ def new_folder(target: Path) -> Iterator[Path]:
     unfinished = target.with_name(f".{target.name}{TEMPORARY_SUFFIX}")
     with stopped_in_order():
         try:
-            shutil.rmtree(unfinished, ignore_errors=True)  # of a job that was killed
-            unfinished.mkdir(parents=True)
-            yield unfinished
-            for path in unfinished.iterdir():
-                sync(path)
-            if target.is_dir():
-                target.rmdir()  # made by Snakemake, and empty
-            os.replace(unfinished, target)
-            with suppress(OSError):  # some network file systems cannot sync a folder
-                sync(target.parent)
-        except OSError as error:
-            raise CornerstoneError(
-                f"{target} could not be written ({error}): make room or give write permission, "
-                "then type the same command again"
-            ) from error
+            with told_what_to_do(target):
+                shutil.rmtree(unfinished, ignore_errors=True)  # of a job that was killed
+                unfinished.mkdir(parents=True)
+                yield unfinished
+                for path in unfinished.iterdir():
+                    sync(path)
+                if target.is_dir():
+                    target.rmdir()  # made by Snakemake, and empty
+                put_in_place(unfinished, target)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 

@@ -142,8 +142,7 @@ def _check_measures(study: StudyConfig, path: str) -> None:
     model, task = _split_result(path, "{model}/{task}.parquet", ".parquet", parts=2)
     study.model(model)
     study.task(task)
-    if not study.cheap_measures:
-        raise CornerstoneError("there are no cheap measures: set cheap_measures: true in the configuration")
+    _check_has_measures(study)
 
 
 def _check_documents(study: StudyConfig, path: str) -> None:
@@ -175,6 +174,11 @@ def _check_unscorable(study: StudyConfig, path: str) -> None:
     study.model(model)
 
 
+def _check_has_measures(study: StudyConfig) -> None:
+    if not study.cheap_measures:
+        raise CornerstoneError("there are no cheap measures: set cheap_measures: true in the configuration")
+
+
 def _check_pruned(study: StudyConfig, path: str) -> None:
     model, _, name = path.partition("/")
     parts = re.fullmatch(r"(?P<ranking>.+?)-(?P<count>\d+)(?P<unit>-sublayers)?", name)
@@ -188,8 +192,8 @@ def _check_pruned(study: StudyConfig, path: str) -> None:
             f"models are pruned by the numbers of their sublayers, and players is {shown(study.players)}: leave it "
             "out, or choose another configuration"
         )
-    if ranking_of(parts["ranking"]).is_measure and not study.cheap_measures:
-        raise CornerstoneError("there are no cheap measures: set cheap_measures: true in the configuration")
+    if ranking_of(parts["ranking"]).is_measure:
+        _check_has_measures(study)
     of_blocks = parts["unit"] is None
     there = None  # what the hub has is known once it is here
     if folder is not None:

@@ -37,19 +37,32 @@ def durable_file(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{TEMPORARY_SUFFIX}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        sync(temporary)
-        os.replace(temporary, path)
-        with suppress(OSError):  # some network file systems cannot sync a folder
-            sync(path.parent)
+        with told_what_to_do(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            sync(temporary)
+            put_in_place(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def told_what_to_do(path: Path) -> Iterator[None]:
+    """Raise CornerstoneError, saying what to do, where the path cannot be written."""
+    try:
+        yield
     except OSError as error:
         raise CornerstoneError(
             f"{path} could not be written ({error}): make room or give write permission, "
             "then type the same command again"
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Move what is finished, and synced, to its place."""
+    os.replace(temporary, path)
+    with suppress(OSError):  # some network file systems cannot sync a folder
+        sync(path.parent)
 
 
 def write_json(content: Any, path: Path | str) -> None:
