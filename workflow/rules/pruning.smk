@@ -64,7 +64,12 @@ rule rank_greedily:
         mem_mb=lambda wildcards: study.model(wildcards.model).resources.mem_mb,
         runtime=lambda wildcards, attempt: evaluation_minutes(study, wildcards.model, attempt),
     params:
-        settings=lambda wildcards: study.ranking_settings(wildcards.model) | {"estimators": []},
+        settings={
+            "score": study.score,
+            "most_removed": study.pruning.most_removed,
+            "documents_per_draw": study.documents_per_draw,
+            "seed": study.seed,
+        },
         players=PLAYERS,
         dtype=lambda wildcards: study.model(wildcards.model).dtype,
         limit=lambda wildcards: study.document_limit(wildcards.model, wildcards.task),

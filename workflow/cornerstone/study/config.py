@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cornerstone.evaluations.identity import removal_identity
-from cornerstone.figures import Figure, figures_of
+from cornerstone.figures import FIGURES, Figure, figures_of
 from cornerstone.measures import MEASURES
 from cornerstone.models.means import read_means_digest
 from cornerstone.shapley.coalitions import Removed
@@ -105,16 +105,7 @@ class StudyConfig:
     @property
     def parts(self) -> tuple[Part, ...]:
         """The parts that the study has tables of."""
-        asked = {
-            Part.STUDY: True,
-            Part.AUDIT: self.exact,
-            Part.CORRECTED: self.corrected,
-            Part.OWN: self.own_designs,
-            Part.REMOVALS: self.compare_removals,
-            Part.PRUNING: self.pruning,
-            Part.MEASURES: self.cheap_measures,
-        }
-        return tuple(part for part in Part if asked[part])
+        return tuple(part for part in Part if self._asks_for(part.asked_by))
 
     @property
     def figures(self) -> dict[str, tuple[Figure, str]]:
@@ -124,13 +115,13 @@ class StudyConfig:
 
     @property
     def asked(self) -> tuple[str, ...]:
-        """The keys of the configuration that ask for figures which other studies lack."""
-        asked = {
-            "compare_removals": self.compare_removals,
-            "pruning": self.pruning,
-            "cheap_measures": self.cheap_measures,
-        }
-        return tuple(key for key, value in asked.items() if value)
+        """What of the study asks for figures that others lack."""
+        keys = dict.fromkeys(figure.asked_by for figure in FIGURES if figure.asked_by is not None)
+        return tuple(key for key in keys if self._asks_for(key))
+
+    def _asks_for(self, key: str | None) -> bool:
+        """Whether there is anything in what is called so; True where nothing has to ask."""
+        return key is None or bool(getattr(self, key, None))
 
     def _has_pairs(self, model: str) -> bool:
         """Whether a model has two sublayers that are removed together."""
@@ -162,14 +153,14 @@ class StudyConfig:
         return tuple(dict.fromkeys((*some, *(("exact",) * (model in self.exact_models)))))
 
     def ranking_settings(self, model: str) -> dict[str, Any]:
-        """What the rankings of a model depend on; see `rankings.RankingSettings`."""
+        """What the rankings of a model depend on, where it is pruned; see `rankings.RankingSettings`."""
         return {
             "score": self.score,
             "estimators": list(self.ranking_estimators(model)),
             "max_removed": self.max_removed,
             "edges": self.edges,
-            "most_removed": self.pruning and self.pruning.most_removed,
-            "random_orders": self.pruning.random_orders if self.pruning else 0,
+            "most_removed": self.pruning.most_removed,
+            "random_orders": self.pruning.random_orders,
             "documents_per_draw": self.documents_per_draw,
             "seed": self.seed,
         }

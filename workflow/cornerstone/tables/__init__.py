@@ -50,17 +50,18 @@ class View:
 class Part(Enum):
     """Tables that one rule makes together, in those studies that ask for them."""
 
-    STUDY = "tables", ""
-    AUDIT = "audit_tables", "with models named in `exact`"
-    CORRECTED = "corrected_table", "with `corrected: true`"
-    REMOVALS = "removals_tables", "with `compare_removals: true`"
-    MEASURES = "cheap_measures", "with `cheap_measures: true`"
-    PRUNING = "pruning_tables", "with `pruning`"
-    OWN = "interaction_indices", "with per-document coalitions"
+    STUDY = "tables", None, ""
+    AUDIT = "audit_tables", "exact", "with models named in `exact`"
+    CORRECTED = "corrected_table", "corrected", "with `corrected: true`"
+    REMOVALS = "removals_tables", "compare_removals", "with `compare_removals: true`"
+    MEASURES = "cheap_measures", "cheap_measures", "with `cheap_measures: true`"
+    PRUNING = "pruning_tables", "pruning", "with `pruning`"
+    OWN = "interaction_indices", "own_designs", "with per-document coalitions"
 
-    def __init__(self, rule: str, when: str) -> None:
-        """rule: by its name. when: in which studies, for docs/results.md."""
-        self.rule, self.when = rule, when
+    def __init__(self, rule: str, asked_by: str | None, when: str) -> None:
+        """rule: by its name. asked_by: what of a study is not empty where it asks for them; None where every study has
+        them. when: the same in words, for docs/results.md."""
+        self.rule, self.asked_by, self.when = rule, asked_by, when
 
 
 @dataclass(frozen=True, kw_only=True)
