@@ -23,6 +23,7 @@ documents leave more open than there is, and no truth is lost by the cut.
 
 from __future__ import annotations
 
+import zlib
 from functools import cache, lru_cache
 from statistics import NormalDist
 
@@ -32,6 +33,11 @@ RESAMPLES = 2000
 LEVEL = 0.95
 Z_95 = NormalDist().inv_cdf((1 + LEVEL) / 2)
 SEED = 20240922
+
+
+def task_seed(task: str) -> tuple[int, int]:
+    """A seed for draws that are independent between tasks and the same for every model."""
+    return SEED, zlib.crc32(task.encode())
 
 
 def bootstrap(

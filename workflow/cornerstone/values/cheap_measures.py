@@ -26,6 +26,7 @@ from cornerstone.statistics.ranks import ranks_of_draws, spearman_of_ranks
 from cornerstone.statistics.resampling import effect_interval, interval
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.document_numbers import DocumentNumbers, document_numbers, task_draws, task_means
+from cornerstone.values.rows import named
 from cornerstone.values.scored_task import places_of_units, read_choices, score_task
 from cornerstone.values.side_by_side import TableSettings, Unshared, on_shared
 from cornerstone.values.titles import MEAN
@@ -175,9 +176,8 @@ def part_rows(compared: Compared) -> pd.DataFrame:
             low, high = effect_interval(each, part.reach)
             columns |= _with_interval(name, np.round(each.mean(axis=1), 12), low, high)
         tables.append(pd.DataFrame(columns))
-    named = {"model": compared.model, "task": compared.task, "score": compared.metric}
     table = pd.concat(tables, ignore_index=True).assign(documents=compared.documents)
-    return pd.concat([pd.DataFrame(named, index=table.index), table], axis=1)
+    return named(table, model=compared.model, task=compared.task, score=compared.metric)
 
 
 def _with_interval(name: str, estimate: object, low: object, high: object) -> dict[str, object]:

@@ -18,8 +18,7 @@ import pandas as pd
 
 from cornerstone.shapley.estimators import ESTIMATORS, YARDSTICK, Settings
 from cornerstone.statistics.ranks import spearman
-from cornerstone.statistics.resampling import interval
-from cornerstone.values.document_numbers import task_seed
+from cornerstone.statistics.resampling import interval, task_seed
 from cornerstone.values.estimates import estimated
 from cornerstone.values.rows import of_task, sublayer_columns
 from cornerstone.values.scored_task import ScoredTask

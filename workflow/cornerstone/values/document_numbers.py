@@ -9,7 +9,6 @@ tasks share no documents.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -21,7 +20,7 @@ from cornerstone.shapley.coalitions import Removed
 from cornerstone.shapley.estimators import ESTIMATORS
 from cornerstone.shapley.games import rounded
 from cornerstone.shapley.pair_variances import PairVariances, pair_variances, value_contrasts
-from cornerstone.statistics.resampling import SEED, bootstrap, resampled_means
+from cornerstone.statistics.resampling import bootstrap, resampled_means, task_seed
 from cornerstone.values.ablation import document_effects
 from cornerstone.values.estimates import Estimate, estimated
 from cornerstone.values.interactions import document_interactions
@@ -163,11 +162,6 @@ def score_draws(per_document: np.ndarray, task: str, metric: str) -> np.ndarray:
 def task_means(per_document: np.ndarray, task: str) -> np.ndarray:
     """Means over the same resampled documents alone, for ranks and shares; see `resampled_means`."""
     return resampled_means(np.atleast_2d(per_document), seed=task_seed(task))
-
-
-def task_seed(task: str) -> tuple[int, int]:
-    """A seed for draws that are independent between tasks and the same for every model."""
-    return SEED, zlib.crc32(task.encode())
 
 
 def _only(numbers: DocumentNumbers, documents: Sequence[int]) -> DocumentNumbers:
