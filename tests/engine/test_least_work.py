@@ -108,7 +108,7 @@ ALONE = """
 import sys
 
 # What other steps need: importing any of it fails.
-for name in ("lm_eval", "datasets", "snakemake", "pandas", "pyarrow", "jsonschema", "matplotlib", "seaborn"):
+for name in ("lm_eval", "datasets", "snakemake", "pandas", "pyarrow", "jsonschema", "matplotlib"):
     sys.modules[name] = None
 
 import transformers
