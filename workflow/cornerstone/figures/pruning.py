@@ -49,7 +49,12 @@ def _looks(curves: pd.DataFrame) -> dict[str, dict[str, Any]]:
     return {
         row.title: RANDOM_LOOK
         if row.ranking == RANDOM
-        else {"color": style.PALETTE[n % len(style.PALETTE)], "linestyle": "-", "marker": MARKERS[n % len(MARKERS)], "zorder": 3}
+        else {
+            "color": style.PALETTE[n % len(style.PALETTE)],
+            "linestyle": "-",
+            "marker": MARKERS[n % len(MARKERS)],
+            "zorder": 3,
+        }
         for n, row in enumerate(titles.itertuples())
     }
 
