@@ -2,9 +2,9 @@
 
     code, said = forked_snakemake(["-n", "all"], folder, os.environ)
 
-One process imports Snakemake with its plugins, and nothing of ours. It forks for each command: the child has the folder,
-arguments, environment and output of the command, and finds the library as every Snakemake does. Only what Python itself
-reads as it starts (PYTHONPATH and its like) stays that of the first process.
+One process imports Snakemake with its plugins, and nothing of ours. It forks for each command: the child has the
+folder, arguments, environment and output of the command, and finds the library as every Snakemake does. Only what
+Python itself reads as it starts (PYTHONPATH and its like) stays that of the first process.
 """
 
 from __future__ import annotations
