@@ -20,6 +20,7 @@ def main(snakemake):
         outputs=dict(files),
         model=snakemake.wildcards.model,
         limits=params.limits,
+        blocks_together=params.blocks_together,
         skip_unscorable=resources.unscorable == "skip",
         dtype=params.dtype,
         device=resources.device,
