@@ -34,7 +34,8 @@ rule measure:
         limits=lambda wildcards: {
             task: study.document_limit(wildcards.model, task) for task in study.task_names
         },
-        blocks_together=blocks_together(PLAYERS) or 1,
+        # Text, as Snakemake compares sets of values: a number would be lost among the versions.
+        groups=f"{blocks_together(PLAYERS) or 1} blocks",
         allow_remote_code=lambda wildcards: study.model(wildcards.model).allow_remote_code,
         engine_version=ENGINE_VERSION,
         measures_version=MEASURES_VERSION,
