@@ -110,7 +110,7 @@ ALONE = """
 import sys
 
 # What other steps need: importing any of it fails.
-for name in ("lm_eval", "datasets", "snakemake", "pandas", "pyarrow", "jsonschema", "matplotlib"):
+for name in ("lm_eval", "datasets", "snakemake", "pandas", "pyarrow", "jsonschema", "matplotlib", "seaborn"):
     sys.modules[name] = None
 
 import transformers
