@@ -161,34 +161,50 @@ class _Model:
         self.variances, self.single_variance = np.full(groups, everything / 2), everything / 2
         omega, b = np.eye(self.n) * everything / 2, np.zeros((self.n, self.features.shape[1]))
         ridge = np.linalg.inv(self.features.T @ self.features + np.eye(self.features.shape[1]))
+        grams, moments, squares_of_h, counts = self._sums_of_groups(groups + 1)
         for _ in range(STEPS):
-            inverse = np.linalg.inv(omega)
-            effects, spread = np.empty((self.count, self.n)), np.zeros_like(omega)
-            squares, counts = np.zeros(groups + 1), np.zeros(groups + 1)
+            inverse, weights = np.linalg.inv(omega), 1 / np.append(self.single_variance, self.variances)
+            effects, spread, squares = (
+                np.empty((self.count, self.n)),
+                np.zeros_like(omega),
+                squares_of_h.copy(),
+            )
             for places in self._chunks(whole):
-                x, h, weights = self._rows(places)
-                mean = self.features[places] @ b.T
-                weighted = x * weights[..., None]
-                posterior = np.linalg.inv(weighted.transpose(0, 2, 1) @ x + inverse)
-                residual = h - (x @ mean[..., None])[..., 0]
-                own = (posterior @ (weighted.transpose(0, 2, 1) @ residual[..., None]))[..., 0]
-                effects[places] = mean + own
+                mean, gram = self.features[places] @ b.T, grams[places].astype(np.float64)
+                weighted = (weights @ gram).reshape(-1, self.n, self.n)
+                posterior = np.linalg.inv(weighted + inverse)
+                left = weights @ moments[places] - (weighted @ mean[..., None])[..., 0]
+                own = (posterior @ left[..., None])[..., 0]
+                effects[places] = found = mean + own
                 spread += posterior.sum(axis=0) + own.T @ own
-                left = (residual - (x @ own[..., None])[..., 0]) ** 2 + ((x @ posterior) * x).sum(axis=2)
-                group = np.concatenate(
-                    [np.zeros((len(places), self.singles), dtype=np.int64), self.variance_group[places] + 1],
-                    axis=1,
-                )
-                evidence = np.concatenate(
-                    [np.ones((len(places), self.singles), dtype=bool), self.is_evidence[places]], axis=1
-                )
-                squares += np.bincount(group[evidence], left[evidence], groups + 1)
-                counts += np.bincount(group[evidence], minlength=groups + 1)
+                second = posterior + found[:, :, None] * found[:, None, :]
+                squares += (gram @ second.reshape(len(places), -1, 1)).sum(axis=(0, 2))
+                squares -= 2 * np.einsum("dgi,di->g", moments[places], found)
             omega = spread / self.count
             b = effects.T @ self.features @ ridge
-            found = np.maximum(squares / np.maximum(counts, 1), LEAST_VARIANCE)
-            self.single_variance, self.variances = float(found[0]), np.where(counts[1:] > 0, found[1:], 1.0)
+            variances = np.maximum(squares / np.maximum(counts, 1), LEAST_VARIANCE)
+            self.single_variance = float(variances[0])
+            self.variances = np.where(counts[1:] > 0, variances[1:], 1.0)
         return omega
+
+    def _sums_of_groups(self, groups: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Σ x x' (documents, groups, sublayers²) and Σ x h (documents, groups, sublayers) of the evidence of each
+        variance, single removals first, and Σ h² and the numbers of rows (groups,) of all documents."""
+        # Products of ±½ and their sums are exact in 4 bytes.
+        grams = np.empty((self.count, groups, self.n**2), dtype=np.float32)
+        moments, squares, counts = np.empty((self.count, groups, self.n)), np.zeros(groups), np.zeros(groups)
+        for places in self._chunks(np.ones(self.count, dtype=bool)):
+            x, h, weights = self._rows(places)
+            group = np.pad(self.variance_group[places] + 1, ((0, 0), (self.singles, 0)))
+            x_short = x.astype(np.float32)
+            for one in range(groups):
+                mine = (group == one) & (weights > 0)
+                of_group = (x_short * mine[..., None]).transpose(0, 2, 1)
+                grams[places, one] = (of_group @ x_short).reshape(len(places), -1)
+                moments[places, one] = ((h * mine)[:, None] @ x)[:, 0]
+                squares[one] += (h[mine] ** 2).sum()
+                counts[one] += mine.sum()
+        return grams, moments, squares, counts
 
     def corrected(self) -> Corrected:
         sums = [self._equations(self.fold == fold) for fold in range(FOLDS)]
@@ -288,35 +304,27 @@ class _Model:
 
         left: the residuals of the own pairs. With a pair left out its document's b_d moves by `moved`.
         """
-        games = self.games.some(places)
-        mean_weight = mean_weights(games.sides, games.sizes)
-        to_own = posterior @ x.transpose(0, 2, 1)
-        leverage = (x * to_own.transpose(0, 2, 1)).sum(axis=2) * weights
-        error = left / (1 - leverage)
-        moved = to_own * (weights * error)[:, None, :]  # (documents, sublayers, pairs)
-        share, there = additive_share(self.n), (self.games.of_size > 0).mean(axis=0)
-        itself = np.einsum("dpj,djp->dp", x, moved)
-        pairs = np.zeros((*error.shape, self.n))
-        for size in np.unique(games.sizes[games.sizes >= self.least]):
-            mine = (games.sizes == size).astype(np.float64)
-            count = games.of_size[:, size]
-            each = (
-                np.divide(mine, count[:, None], out=np.zeros_like(mine), where=count[:, None] > 0)
-                / there[size]
-            )
-            moves = np.einsum("dip,dp->di", moved, each)
-            values = values - share[size] * (moves - moves.mean(axis=1, keepdims=True))
-            seen = mean_weight * (mine / self.every[size])[..., None]  # w of the pairs that the document has
-            unseen = self.every[size] - count + 1
-            own = np.einsum("dpi,dp->di", seen, each * error)
-            values = values + unseen[:, None] * own
-            # Of the others that it has, all is known: add what the prediction without the pair misses of them.
-            misses = (
-                each.sum(axis=1)[:, None] * left + (x @ moves[..., None])[..., 0] - each * (left + itself)
-            )
-            values = values + np.einsum("dqi,dq->di", seen, misses)
-            pairs += mean_weight * (each * error)[..., None]
-        return values, pairs * np.sqrt(unseen_part(games))[..., None]
+        games, sizes = self.games.some(places), self.games.sizes[places]
+        counted, there = sizes >= self.least, (self.games.of_size > 0).mean(axis=0)[sizes]
+        count = np.take_along_axis(games.of_size, sizes, axis=1)
+        each = np.divide(counted, count * there, out=np.zeros_like(left), where=counted)
+        to_own = x @ posterior
+        error = left / (1 - (x * to_own).sum(axis=2) * weights)
+        moved = to_own * (weights * error * each)[..., None]
+        of_size = (sizes[:, None] == np.arange(len(self.every))[:, None]).astype(np.float64)
+        moves = of_size @ moved  # (documents, sizes, sublayers)
+        values = values - additive_share(self.n) @ (moves - moves.mean(axis=2, keepdims=True))
+        # Of the pairs of a size that the document has, all is known but the one that is left out: what the prediction
+        # without it misses of the others is added to what it misses of that pair and, scaled up, of the unseen.
+        misses = counted / there * left + (x * np.take_along_axis(moves, sizes[..., None], axis=1)).sum(
+            axis=2
+        )
+        unseen = self.every[sizes] - count
+        mean_weight = mean_weights(games.sides, sizes)
+        parts = (counted * misses + unseen * each * error) / self.every[sizes]
+        values = values + np.einsum("dpi,dp->di", mean_weight, parts)
+        pairs = mean_weight * (each * error * np.sqrt(unseen_part(games)))[..., None]
+        return values, pairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -345,7 +353,8 @@ class _Patterns:
         weights = np.sqrt(np.maximum(strength, LEAST_STRENGTH * strength.max()) + LEAST_VARIANCE)
         whole = np.ones((1, len(weights)))
         weights /= np.cbrt(products_of_three(weights, whole, whole)[0, 0])  # each pair's h has the variance 1
-        pairs = np.unique(games.sides[games.sizes > 1], axis=0)
+        packed = np.unique(np.packbits(games.sides[games.sizes > 1], axis=1), axis=0)
+        pairs = np.unpackbits(packed, axis=1, count=len(weights)).astype(bool)
         anchors = 2 * signs(rng.permutation(pairs)[:PATTERN_PAIRS])
         size, axes = np.linalg.eigh(products_of_three(weights, anchors, anchors))
         kept = size > LEAST_ANCHOR * size.max() if len(size) else np.zeros(0, dtype=bool)
