@@ -52,7 +52,7 @@ LEAST_STRENGTH = 1e-6
 """Of the strongest sublayer's."""
 STEPS, PATTERN_STEPS = 25, 12
 """Of expectation and maximisation."""
-PATTERNS_WEIGH = 25
+PATTERNS_WEIGH = 15
 """A pass over all documents with the patterns takes about so many times a step: there are two, for the equations of B
 and g and for the values."""
 SILENT_FOR = 30.0
@@ -139,7 +139,7 @@ class _Model:
             chunk = places[start : start + CHUNK]
             yield chunk
             self.done += weight * len(chunk)
-            self.advance(self.done, (STEPS + 2 * PATTERNS_WEIGH) * self.count)
+            self.advance(self.done, (1 + STEPS + 2 * PATTERNS_WEIGH) * self.count)
 
     def _rows(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """x, h and weights of the rows of some documents, by the variances learnt so far."""
