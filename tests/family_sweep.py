@@ -30,6 +30,7 @@ from cornerstone.shapley.coalitions import ablation, windows
 from cornerstone.system.errors import CornerstoneError
 from hand_table import MAY_BE_REFUSED, NOT_BUILT, REFUSED, players_of, removed
 from lm_eval_harness import word_tokenizer
+from plain_means import WITHOUT_MEANS
 from tiny_families import FAMILY_NAMES, auto_class, tiny_config, tiny_network
 from tiny_settings import CHUNK, SWITCH, TOP_K, WINDOW
 from tiny_variants import MULTIMODAL, VARIANTS
@@ -281,6 +282,10 @@ OPENING = [
     "",
     "Sublayers: those of a block, in execution order; where blocks differ, those of each kind of block. Tree rows",
     "compute what a document's choices share once; plain rows hold a request each.",
+    "",
+    "[Removal by mean](removal.md) is held against plain transformers to the same 1e-4 nats in each of these. It is",
+    "refused in one line in families in which what a sublayer adds is no module's output:",
+    f"{', '.join(name for name in WITHOUT_MEANS if name not in REFUSED)}.",
     "",
     "`make test-families` makes this table.",
     "",

@@ -13,7 +13,7 @@ from cornerstone.engine.evaluate import evaluate
 from cornerstone.models.facts import labels_of_folder
 from cornerstone.shapley.coalitions import ablation
 from families import as_model
-from family_sweep import NAMES, TOLERANCE, row, swept
+from family_sweep import NAMES, OPENING, TOLERANCE, row, swept
 from hand_table import MAY_BE_REFUSED, REFUSED, layout, players_of, removed
 from shared_prefix_documents import asked, few_shots, plain_loglikelihoods
 from tiny_families import tiny_network
@@ -33,6 +33,10 @@ def test_a_family_is_measured_rightly_or_refused_rightly(name):
     assert row(found) in LINES, (
         "docs/families.md is out of date: python tests/family_sweep.py > docs/families.md"
     )
+
+
+def test_the_page_opens_as_the_sweep_has_it():
+    assert LINES[: len(OPENING)] == OPENING
 
 
 @pytest.mark.parametrize("name", MEASURED)

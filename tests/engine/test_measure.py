@@ -126,6 +126,29 @@ def reference(network, family, document):
     return mean[:, :2].reshape(-1, mean.shape[2]).T, mean[:, 2].T
 
 
+@pytest.mark.parametrize("together", [2, 3])
+def test_a_group_is_measured_from_what_enters_its_first_block_to_what_leaves_its_last(together):
+    for name in ("llama", "olmo2"):
+        network = tiny_network(name)
+        model = as_model(network, name)
+        firsts = range(0, len(model.blocks), together)
+        groups = [(first, min(first + together, len(model.blocks)) - 1) for first in firsts]
+        assert len(groups) > 1
+        found, alone = measure(model, DOCUMENTS, blocks_together=together), measure(model, DOCUMENTS)
+        for position, document in enumerate(DOCUMENTS):
+            of_prefix = {}
+            for request in document.requests:
+                streams = streams_of(network, FAMILIES[name], request.tokens)
+                changes = [plainly(streams[first][0], streams[last][2]) for first, last in groups]
+                for end in range(len(request.tokens)):
+                    of_prefix[request.tokens[: end + 1]] = [change[:, end] for change in changes]
+            wanted = np.mean(list(of_prefix.values()), axis=0).T
+            assert found.groups[:, position] == pytest.approx(wanted, abs=1e-4)
+        assert found.sublayers == pytest.approx(alone.sublayers, abs=1e-6)
+        assert found.blocks == pytest.approx(alone.blocks, abs=1e-6)
+        assert alone.groups.shape[2] == 0
+
+
 def tiny_llama(seed=0) -> LanguageModel:
     return as_model(family_network("llama", seed), "tiny")
 
@@ -222,8 +245,11 @@ def test_no_sublayer_runs_twice():
 @pytest.mark.parametrize("name", ["mixtral", "gemma2", "cohere"])
 def test_streamed_weights_give_what_resident_ones_give(tmp_path, name, dtype):
     folder = save(family_network(name), tmp_path)
-    expected, found = (measure(load(folder, dtype), DOCUMENTS) for load in (resident, streamed))
-    assert (found.sublayers == expected.sublayers).all() and (found.blocks == expected.blocks).all()
+    expected, found = (
+        measure(load(folder, dtype), DOCUMENTS, blocks_together=2) for load in (resident, streamed)
+    )
+    for part in ("sublayers", "blocks", "groups"):
+        assert (getattr(found, part) == getattr(expected, part)).all()
 
 
 def test_a_smaller_dtype_is_near(tmp_path):

@@ -239,7 +239,7 @@ def test_lm_eval_says_of_the_pruned_folder_what_it_says_of_the_model_without_the
 
 def test_another_model_than_the_rankings_is_refused(saved, tmp_path):
     other = Original(saved("llama"), "llama", ["Attn 0", "FFN 0"])
-    assert "has 8 sublayers, Attn 0 to FFN 3, and the ranking has 2" in message_of(
+    assert "has 8 sublayers, Attn 0 to FFN 3, and its evaluations have 2" in message_of(
         prune_blocks, other, tmp_path, [0]
     )
 

@@ -24,6 +24,7 @@ from cornerstone.evaluations.measures import (
 from cornerstone.evaluations.plan import Engine
 from cornerstone.evaluations.rejected import Expected, set_aside_if_bad
 from cornerstone.measures import MEASURES
+from cornerstone.shapley.players import players_of
 from cornerstone.system.errors import CornerstoneError
 from fake_engine import LABELS, FakeEngine, documents, write_study
 from measured import measures_of
@@ -130,13 +131,16 @@ class Measuring(FakeEngine):
         )
         return model
 
-    def measure(self, model, asked, *, memory_bytes, on_progress):
+    def measure(self, model, asked, *, blocks_together, memory_bytes, on_progress):
         self.asked += [document.index for document in asked]
         numbers = np.array([document.index for document in asked], dtype=float)[None, :, None]
         on_progress(1, 1)
         shape = (len(MEASURES), len(asked), len(LABELS))
         whole = np.broadcast_to(numbers, shape) + np.arange(len(LABELS)) / 10
-        return SimpleNamespace(sublayers=whole, blocks=whole[:, :, ::2], counts={"rows": "tree"})
+        groups = whole[:, :, :: 2 * blocks_together] + 100 if blocks_together > 1 else whole[:, :, :0]
+        return SimpleNamespace(
+            sublayers=whole, blocks=whole[:, :, ::2], groups=groups, counts={"rows": "tree"}
+        )
 
 
 def study_of_two_tasks(folder, **changes) -> MeasureJob:
@@ -177,6 +181,24 @@ def test_a_job_measures_all_tasks_in_one_pass_and_writes_a_file_of_each(tmp_path
     )
     assert identity["sublayers"] == list(LABELS) and boolq.identity != piqa.identity
     assert "measured 7 documents of 2 tasks" in capsys.readouterr().err
+
+
+def test_groups_of_blocks_are_measured_and_written_where_they_are_the_players(tmp_path):
+    job = replace(study_of_two_tasks(tmp_path), blocks_together=2)
+    run_measure_job(job, Measuring().engine())
+    measures = read_measures(job.outputs[tmp_path / "piqa.parquet"])
+    numbers = {"sublayers": 3 + np.arange(6) / 10, "2 blocks": [103, 103.4], "blocks": [3, 3.2, 3.4]}
+    for setting, expected in numbers.items():
+        found = measures.of_players(players_of(setting, LABELS))
+        assert found["block_influence"][3] == pytest.approx(expected)
+    means = mean_measures(job.outputs[tmp_path / "piqa.parquet"], [1, 3])
+    assert means.groups["relative_norm"] == pytest.approx([102, 102.4])
+
+
+@pytest.mark.parametrize("setting", ["2 blocks", "4 sublayers", {"late": "Block 1-", "early": "Attn 0"}])
+def test_players_that_were_not_measured_are_refused_in_one_line(measures, setting):
+    said = message_of(measures.of_players, players_of(setting, LABELS))
+    assert "the players of small on piqa were not measured: remove its file in measures/" in said
 
 
 def test_documents_that_the_model_cannot_score_are_left_out_or_refused(tmp_path):

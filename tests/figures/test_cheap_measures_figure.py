@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -44,6 +46,14 @@ def test_markers_are_the_rank_correlations_of_sublayers(drawn):
         own = table[(table["part"] == "sublayer") & (table["against"] == against)]
         found = sorted(x for line in axes.lines if line.get_marker() != "None" for x in line.get_xdata())
         assert found == pytest.approx(sorted(own["spearman"]))
+
+
+def test_of_players_that_are_blocks_they_are_the_rank_correlations_of_blocks(drawn):
+    table = rows(seed=2)
+    figure, _ = drawn(lambda: make_cheap_measures(table, replace(PLAIN, player="block")))
+    own = table[(table["part"] == "block") & (table["against"] == "value")]
+    lines = [line for line in figure.axes[0].lines if line.get_marker() != "None"]
+    assert sorted(x for line in lines for x in line.get_xdata()) == pytest.approx(sorted(own["spearman"]))
 
 
 def test_what_has_no_rank_correlation_is_left_out(drawn):

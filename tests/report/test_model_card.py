@@ -7,14 +7,16 @@ import pytest
 
 from cornerstone.models.pruned_weights import Size
 from cornerstone.report.model_card import PrunedCheckpoint, lists, model_card
-from cornerstone.values.least_important import MEASURED, least_important, ranking_of
+from cornerstone.shapley.players import noun_of, players_of
+from cornerstone.values.least_important import MEASURED, least_important, prunable_parts, ranking_of
 from cornerstone.values.titles import Titles
 
 LABELS = ("Attn 0", "FFN 0", "Attn 1", "MoE 1", "Attn 2", "FFN 2")
 VALUES = (0.31, 0.22, 0.004, 0.001, 0.05, -0.01)
 
 
-def pruned(count, of_blocks, cost=(), labels=LABELS, hub=None):
+def pruned(count, of_blocks, cost=(), labels=LABELS, hub=None, setting="sublayers"):
+    players = players_of(setting, labels)
     rows = pd.DataFrame(
         [
             {
@@ -27,19 +29,20 @@ def pruned(count, of_blocks, cost=(), labels=LABELS, hub=None):
                 "high": value + 0.1,
             }
             for task in ("boolq", "piqa")
-            for n, (label, value) in enumerate(zip(labels, VALUES, strict=True))
+            for n, (label, value) in enumerate(zip(players, VALUES, strict=False))
         ]
     )
+    parts = prunable_parts(players, of_blocks=of_blocks)
     return PrunedCheckpoint(
         manifest={"name": "mine", "hub": hub, "revision": hub and "abc123", "weights": "0123456789abcdef"},
-        chosen=least_important(rows, ranking_of("values"), count, of_blocks=of_blocks),
+        chosen=least_important(rows, ranking_of("values"), count, parts),
         ranking=ranking_of("values"),
         rows=rows,
         cost=pd.DataFrame(list(cost), columns=MEASURED),
         before=Size(3_000_000, 12_000_000),
         after=Size(2_000_000, 8_000_000) if of_blocks else Size(3_000_000, 12_000_000),
         folder=Path("results/pruned/mine/values-1"),
-        titles=Titles({"mine": "My model"}, {"boolq": "BoolQ", "piqa": "PIQA"}),
+        titles=Titles({"mine": "My model"}, {"boolq": "BoolQ", "piqa": "PIQA"}, noun_of(setting)),
         lm_eval_tasks={"boolq": "boolq", "piqa": "piqa"},
     )
 
@@ -59,6 +62,23 @@ def test_a_card_without_blocks_has_their_values_the_sizes_and_how_to_measure_the
         "lm_eval --model hf --model_args pretrained=results/pruned/mine/values-1 --tasks boolq,piqa\n" in card
     )
     assert "base_model" not in card
+
+
+def test_a_card_of_players_that_are_blocks_has_a_row_for_each_with_its_own_value():
+    card = model_card(pruned(2, of_blocks=True, setting="blocks"))
+    assert "# My model without 2 of its 3 blocks\n" in card and "without its blocks 1, 2 (counted" in card
+    assert "The least important blocks by Shapley value, mean over 2 tasks, of each block as a whole." in card
+    assert "| Block | Mean (points) | BoolQ | PIQA |" in card
+    assert "| Block 1 | 22.0 | 22.0 (12.0 – 32.0) | 22.0 (12.0 – 32.0) |" in card
+    assert "| Block 2 | 0.4 | 0.4 (−9.6 – 10.4) |" in card
+
+
+def test_a_card_of_groups_counts_their_blocks():
+    one = pruned(1, of_blocks=True, setting="2 blocks")
+    card = model_card(one)
+    assert "# My model without 1 of its 3 blocks\n" in card and "| Group | Mean (points) |" in card
+    assert "The least important groups by Shapley value, mean over 2 tasks, of each group as a whole." in card
+    assert (lists(one)["blocks"], lists(one)["sublayers"], lists(one)["players"]) == ([2], [4, 5], "group")
 
 
 def test_a_card_of_zeroed_sublayers_says_that_nothing_is_smaller_or_faster():

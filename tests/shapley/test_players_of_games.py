@@ -9,7 +9,15 @@ from cornerstone.shapley.coalition_tree import least_evaluations
 from cornerstone.shapley.coalitions import ForEach, ablation
 from cornerstone.shapley.designs import DesignSettings, coalitions_of
 from cornerstone.shapley.document_pairs import pairs_of_same_work, work_of_pairs
-from cornerstone.shapley.players import mistake_in, noun_of, one_each, players_of
+from cornerstone.shapley.players import (
+    are_whole_blocks,
+    blocks_together,
+    mistake_in,
+    noun_of,
+    one_each,
+    players_of,
+    whole_blocks,
+)
 from cornerstone.system.errors import CornerstoneError
 
 FOUR = [f"{kind} {block}" for block in range(4) for kind in ("Attn", "FFN")]
@@ -47,6 +55,27 @@ def test_groups_of_neighbours_of_which_the_last_may_be_smaller(setting, labels, 
     assert list(players) == labels
     assert sets is None or list(players.sets) == sets
     assert players.noun == noun_of(setting) == "group"
+
+
+@pytest.mark.parametrize(
+    ("setting", "together", "are_blocks"),
+    [
+        ("sublayers", None, False),
+        ("4 sublayers", None, False),
+        ("blocks", 1, True),
+        ("12 blocks", 12, True),
+        ({"early": "Block 0-1, Block 3", "late": "Block 4-"}, None, True),
+        ({"early": "Block 0-1, Attn 3", "late": "Block 4-"}, None, False),
+    ],
+)
+def test_which_players_are_whole_blocks_is_known_before_the_model(setting, together, are_blocks):
+    assert (blocks_together(setting), are_whole_blocks(setting)) == (together, are_blocks)
+
+
+def test_the_blocks_of_a_model_are_as_the_players_have_them_and_may_be_one_alone():
+    assert whole_blocks(HYBRID) == players_of("blocks", HYBRID)
+    assert whole_blocks(HYBRID, 3) == players_of("3 blocks", HYBRID)
+    assert list(whole_blocks(FOUR[:2])) == ["Block 0"]
 
 
 @pytest.mark.parametrize(

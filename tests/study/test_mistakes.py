@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from configurations import a_study, message_of
 from cornerstone.study.resolve import resolve
 from cornerstone.study.schema import schema
-from cornerstone.system.errors import CornerstoneError
+from cornerstone.system.errors import CornerstoneError, shown
 
 SCHEMA = schema()
 MISTAKES = [
@@ -112,7 +112,14 @@ MISTAKES = [
         a_study(players={"a, b": "Attn 0", "c": "FFN 0"}),
         "players has the name 'a, b': use up to 40 characters",
     ),
-    (a_study(players="blocks", cheap_measures=True), "cheap_measures is true, and players is 'blocks'"),
+    *(
+        (
+            a_study(players=players, cheap_measures=True),
+            f"cheap_measures is true, and players is {shown(players)}: these measures are of sublayers, blocks and "
+            "neighbouring blocks",
+        )
+        for players in ("4 sublayers", {"early": "Block 0-1", "late": "Block 2-"})
+    ),
     (a_study(exact=["other"]), "exact: other is not a model of this study: it has mine"),
     (
         a_study(tasks={"mmlu": {"group": "mmlu"}}),

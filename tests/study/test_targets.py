@@ -1,5 +1,7 @@
 """Targets on the command line: those that the study can make pass, others are refused naming the known ones."""
 
+from dataclasses import replace
+
 import pytest
 
 from configurations import message_of, shipped
@@ -71,11 +73,31 @@ def test_a_target_that_cannot_be_made_names_the_known_ones(target, expected):
     assert expected in message
 
 
-def test_a_study_of_other_players_prunes_no_checkpoint():
-    raw = {"models": {"mine": {"hub": "a/b"}}, "tasks": {"piqa": {}}, "players": "blocks"}
-    target = "results/pruned/mine/values-2"
-    assert "and players is 'blocks': leave it out" in message_of(check_targets, resolve(raw), [target])
-    check_targets(resolve({**raw, "players": "sublayers"}), [target])
+@pytest.mark.parametrize("players", ["sublayers", "blocks", "2 blocks", {"a": "Block 0-3", "b": "Block 4-"}])
+def test_a_study_of_blocks_prunes_them_as_its_players(players):
+    raw = {"models": {"mine": {"hub": "a/b"}}, "tasks": {"piqa": {}}, "players": players}
+    check_targets(resolve(raw), ["results/pruned/mine/values-2"])
+
+
+@pytest.mark.parametrize(
+    ("players", "name", "said"),
+    [
+        ("4 sublayers", "values-2", "whole blocks, which the players '4 sublayers' are not: leave players"),
+        ({"a": "Attn 0-", "b": "FFN 0-"}, "effects-1", "whole blocks, which the players {'a': 'Attn 0-'"),
+        ("blocks", "values-2-sublayers", "single sublayers, of which the players 'blocks' have no numbers"),
+    ],
+)
+def test_a_study_of_other_players_prunes_no_checkpoint(players, name, said):
+    raw = {"models": {"mine": {"hub": "a/b"}}, "tasks": {"piqa": {}}, "players": players}
+    assert said in message_of(check_targets, resolve(raw), [f"results/pruned/mine/{name}"])
+
+
+@pytest.mark.parametrize(("players", "noun", "most"), [("blocks", "blocks", 5), ("2 blocks", "groups", 2)])
+def test_of_a_local_model_some_players_must_be_left(players, noun, most):
+    study, folder = replace(shipped("demo"), players=players), "results/demo/pruned/demo_llama"
+    said = f"{most + 1} {noun} cannot be removed from a model: give at least 1 and at most {most}"
+    assert said in message_of(check_targets, study, [f"{folder}/values-{most + 1}"])
+    check_targets(study, [f"{folder}/values-{most}"])
 
 
 def test_a_study_of_single_removals_has_no_heat_map_of_pairs():

@@ -16,6 +16,7 @@ from cornerstone.evaluations.measures import write_measures
 from cornerstone.measures import BLOCK, MEASURES, MEASURES_VERSION, SUBLAYER
 from cornerstone.scores import SCORES
 from cornerstone.shapley.coalitions import ablation, windows
+from cornerstone.shapley.players import players_of
 from cornerstone.statistics.ranks import mean_ranks, ranks_of_draws, spearman, spearman_of_ranks
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.tables import Part, tables_of
@@ -153,6 +154,46 @@ def test_a_block_is_worth_the_sum_of_its_sublayers_and_costs_what_removing_it_wh
     assert blocks[VALUE].to_numpy() == pytest.approx(sublayers[VALUE].to_numpy().reshape(3, 2).sum(axis=1))
     joint = dict(zip(numbers.windows, numbers.joint.mean(axis=1), strict=True))
     assert blocks[EFFECT].to_numpy() == pytest.approx([joint[0, 1], joint[2, 3], joint[4, 5]])
+
+
+GROUPS = {"blocks": (3, "block"), "2 blocks": (2, "group")}
+
+
+def of_sets(setting):
+    """A game of blocks or groups of them, beside measures of its model of six sublayers."""
+    count, _ = GROUPS[setting]
+    whole = game()
+    study = game(knock=KNOCK[:count], max_removed=1)
+    study = replace(study, labels=players_of(setting, whole.labels))
+    measures = measures_of(whole, TRUE)
+    if setting == "2 blocks":
+        groups = {name: measures.blocks[name][:, :2] * [1, 9] for name in MEASURES.names}
+        measures = replace(measures, groups=groups, blocks_together=2)
+    return study, measures
+
+
+@pytest.mark.parametrize("setting", GROUPS)
+def test_of_players_that_are_blocks_the_measures_stand_beside_their_own_values_and_effects(setting, tmp_path):
+    study, measures = of_sets(setting)
+    one = compare(measures, document_numbers(study, max_removed=1))
+    rows, noun = part_rows(one), GROUPS[setting][1]
+    assert rows["label"].tolist() == list(players_of(setting, measures.labels))
+    assert set(rows["part"]) == {noun} and set(rows["kind"]) <= {"block", "group"}
+    blocks = np.array([0.95, 0.8, 1.15]) if setting == "blocks" else np.array([0.95, 9 * 0.8])
+    assert rows["block_influence"].to_numpy() == pytest.approx(blocks)
+    values = value_table(study.scores, study.labels, estimated("windows", study, 1))
+    effects = effect_table(study.scores, study.labels)
+    for name, table in ((VALUE, values), (EFFECT, effects)):
+        assert rows[name].to_numpy() == pytest.approx(table[name].to_numpy())
+        assert rows[f"{name}_low"].to_numpy() == pytest.approx(table["low"].to_numpy())
+    found = agreement([one], against=EFFECT, measure="block_influence")
+    assert found["spearman"].item() == pytest.approx(spearmanr(blocks, table["effect"]).statistic)
+    titles = Titles({"small": "Small"}, {}, noun)
+    write_tables(tables_of(Part.MEASURES), measured_of([one], titles, SCORES["acc"]), tmp_path)
+    text = (tmp_path / "cheap_measures_agreement.md").read_text()
+    assert f"Cheap measures and the effects of removing {noun}s" in text and text.count("## ") == 2
+    (said,) = cheap_findings(read_table(tmp_path / "cheap_measures_agreement.csv"), titles)
+    assert said.startswith("On Small the cheap measure nearest to the values is")
 
 
 def test_without_windows_no_block_is_removed_whole():

@@ -15,6 +15,8 @@ from cornerstone.documents.document import (
     write_documents,
 )
 from cornerstone.evaluations.evaluation import Evaluation
+from cornerstone.evaluations.measures import Measures, write_measures
+from cornerstone.measures import MEASURES, MEASURES_VERSION
 from cornerstone.models.facts import SublayerWeights
 from cornerstone.models.kinds import kinds_of
 from cornerstone.shapley.coalitions import removed_text
@@ -172,6 +174,29 @@ def test_a_model_is_pruned_by_players(tmp_path):
             np.testing.assert_allclose(pruned.scores[name][2, pruned.half == half], own)
             parts = pruned.removed_part(name, "numbers")[half]
             np.testing.assert_allclose(parts, np.cumsum([0, sizes[order[0]], sizes[order[1]]]) / 500)
+
+
+def test_cheap_measures_of_blocks_rank_blocks(tmp_path):
+    evaluation, documents = write_game(tmp_path, "blocks")
+    rng = np.random.default_rng(0)
+    of_sublayers, of_blocks = (rng.random((N_DOCUMENTS, count)) for count in (12, 6))
+    measures = Measures(
+        *("tiny", "boolq", SUBLAYERS, tuple(n // 2 for n in range(12)), tuple(range(N_DOCUMENTS))),
+        dict.fromkeys(MEASURES.names, of_sublayers),
+        dict.fromkeys(MEASURES.names, of_blocks),
+        identity={"measures_version": MEASURES_VERSION},
+    )
+    write_measures(measures, tmp_path / "measures.parquet")
+    settings = RankingSettings("logprob", ["exact"], max_removed=1, most_removed=2)
+    orders = removal_orders(
+        read_choices([evaluation], documents),
+        read_documents(documents).documents,
+        settings,
+        measures=tmp_path / "measures.parquet",
+    )
+    for half in (0, 1):
+        least_first = of_blocks[list(orders.halves[half])].mean(axis=0).argsort()
+        assert orders.orders["block_influence"][half] == tuple(least_first)
 
 
 def test_a_player_of_one_kind_looks_like_it_and_others_like_what_they_are():

@@ -1,6 +1,8 @@
 # Cheap measures: how much the hidden state changes in each sublayer and block, from one pass of the full model; and how
 # far they may be trusted, by the values and the effects of single removals.
 
+from cornerstone.shapley.players import blocks_together
+
 
 # One job for all tasks: loading is most of the work, and streamed weights are read once for all of them.
 rule measure:
@@ -32,6 +34,8 @@ rule measure:
         limits=lambda wildcards: {
             task: study.document_limit(wildcards.model, task) for task in study.task_names
         },
+        # Text, as Snakemake compares sets of values: a number would be lost among the versions.
+        groups=f"{blocks_together(PLAYERS) or 1} blocks",
         allow_remote_code=lambda wildcards: study.model(wildcards.model).allow_remote_code,
         engine_version=ENGINE_VERSION,
         measures_version=MEASURES_VERSION,

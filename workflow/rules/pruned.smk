@@ -21,6 +21,7 @@ rule prune:
             model=wildcards.model,
             task=study.task_names,
         ),
+        evaluation=f"<results>/evaluations/{{model}}/{study.task_names[0]}/ablation.parquet",
         ablation=of_tasks("<results>/ablation/{model}/{task}.csv"),
         joint=of_tasks("<results>/joint/{model}/{task}.csv"),
     output:
@@ -35,6 +36,7 @@ rule prune:
         mem_mb=lambda wildcards: study.model(wildcards.model).resources.mem_mb,
         runtime=lambda wildcards: study.model(wildcards.model).resources.runtime,
     params:
+        players=PLAYERS,
         of_blocks=True,
         dtype=lambda wildcards: study.model(wildcards.model).dtype,
         allow_remote_code=lambda wildcards: study.model(wildcards.model).allow_remote_code,
@@ -42,7 +44,7 @@ rule prune:
         lm_eval_tasks={task.name: task.task for task in study.tasks},
         version=PRUNED_VERSION,
     message:
-        "Write {wildcards.model} without its {wildcards.number} least important blocks by {wildcards.ranking} (progress: {log})"
+        "Write {wildcards.model} without its least important blocks: {wildcards.ranking}-{wildcards.number} (progress: {log})"
     script:
         "../scripts/prune.py"
 

@@ -12,6 +12,7 @@ def main(snakemake):
     from cornerstone.evaluations.plan import Engine
     from cornerstone.loading.encoding import encode_documents, find_unscorable, load_encoder
     from cornerstone.loading.load import load_model
+    from cornerstone.shapley.players import blocks_together
 
     params, resources = snakemake.params, snakemake.resources
     files = zip(map(Path, snakemake.input.documents), map(Path, snakemake.output.measures), strict=True)
@@ -20,6 +21,7 @@ def main(snakemake):
         outputs=dict(files),
         model=snakemake.wildcards.model,
         limits=params.limits,
+        blocks_together=blocks_together(params.groups),
         skip_unscorable=resources.unscorable == "skip",
         dtype=params.dtype,
         device=resources.device,

@@ -7,22 +7,33 @@ from cornerstone.system.logged import run_logged
 
 def main(snakemake):
     from cornerstone.engine.pruned_checkpoint import Original, prune_blocks, zero_sublayers
+    from cornerstone.evaluations.evaluation import players_in, read_evaluation_metadata
     from cornerstone.models.manifest import check_unchanged, read_manifest
     from cornerstone.models.pruned_folder import new_folder
     from cornerstone.models.pruned_weights import size_of
     from cornerstone.report.model_card import PrunedCheckpoint, lists, model_card
     from cornerstone.system.durable_files import write_json
-    from cornerstone.values.least_important import least_important, measured, ranked_rows, ranking_of
+    from cornerstone.values.least_important import (
+        check_prunable,
+        least_important,
+        measured,
+        prunable_parts,
+        ranked_rows,
+        ranking_of,
+    )
     from cornerstone.values.rows import read_rows
     from cornerstone.values.titles import Titles
 
     asked, given = snakemake.wildcards, snakemake.params
+    check_prunable(given.players, of_blocks=given.of_blocks)
     manifest = read_manifest(snakemake.input.manifest)
     check_unchanged(manifest)
     target, original = Path(snakemake.output.folder), Path(manifest["folder"])
     ranking = ranking_of(asked.ranking)
     rows = ranked_rows(ranking, [Path(path) for path in snakemake.input.rows])
-    chosen = least_important(rows, ranking, int(asked.number), of_blocks=given.of_blocks)
+    players = players_in(read_evaluation_metadata(snakemake.input.evaluation))
+    parts = prunable_parts(players, of_blocks=given.of_blocks)
+    chosen = least_important(rows, ranking, int(asked.number), parts)
     ablation, joint = (
         read_rows([Path(path) for path in snakemake.input[name]]) for name in ("ablation", "joint")
     )
@@ -37,7 +48,7 @@ def main(snakemake):
             chosen=chosen,
             ranking=ranking,
             rows=rows,
-            cost=measured(chosen.removed, ablation, joint),
+            cost=measured(players.removed_from(chosen.removed), ablation, joint),
             before=size_of(original),
             after=size_of(folder),
             folder=target,

@@ -43,6 +43,7 @@ from cornerstone.loading.memory import keep_freed_memory
 from cornerstone.loading.refusals import own_code
 from cornerstone.measures import MEASURES
 from cornerstone.shapley.coalition_tree import coalition_tree
+from cornerstone.shapley.players import whole_blocks
 from cornerstone.system.errors import CornerstoneError
 
 log = logging.getLogger(__name__)
@@ -56,11 +57,14 @@ class Measured:
     """What `measure` returns: float64, in the order of MEASURES.
 
     sublayers: (measures, documents, sublayers). blocks: (measures, documents, blocks).
+    groups:    (measures, documents, groups) of neighbouring blocks, from what enters the first to what leaves the last;
+               none where each is a block.
     counts:    what was computed, named as in `evaluate._Evaluation.counted`.
     """
 
     sublayers: np.ndarray
     blocks: np.ndarray
+    groups: np.ndarray
     counts: dict[str, int | float | str]
 
 
@@ -69,13 +73,15 @@ def measure(
     model: LanguageModel,
     documents: Sequence[EncodedDocument],
     *,
+    blocks_together: int = 1,
     rows: str = "auto",
     memory_bytes: int | None = None,
     batch_tokens: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Measured:
-    """Every measure of every sublayer and block on every document.
+    """Every measure of every sublayer and block on every document, and of groups of so many neighbouring blocks.
 
+    blocks_together: how many; the last group may have fewer, and there are no groups of 1.
     rows, memory_bytes, batch_tokens: as `engine.evaluate.evaluate` has them.
     on_progress: called with (done, total) in token × sublayer evaluations.
 
@@ -95,13 +101,12 @@ def measure(
         if model.weights is not None:
             model.weights.let_go()
         checked = time.monotonic()
-        run = _Pass(model, decoder, kind, documents, on_progress)
+        run = _Pass(model, decoder, kind, documents, blocks_together, on_progress)
         run.size(memory_bytes, batch_tokens)
         decoder.reset_counts()
         run.run()
     return Measured(
-        run.means[:, :, : run.n_sublayers],
-        run.means[:, :, run.n_sublayers :],
+        *np.split(run.means, run.starts, axis=2),
         {
             "rows": kind.name,
             "documents": len(documents),
@@ -135,7 +140,8 @@ def counted_nodes(rows: Sequence[Row]) -> list[list[int]]:
 class _Pass:
     """One call of `measure`: the full model on all documents, some of them at a time.
 
-    means: (measures, documents, sublayers and then blocks), NaN where nothing was measured yet.
+    parts:  labels of what is measured: sublayers, then blocks, then groups of blocks. starts: of blocks and of groups.
+    means: (measures, documents, parts), NaN where nothing was measured yet.
     """
 
     def __init__(
@@ -144,14 +150,17 @@ class _Pass:
         decoder: Decoder,
         kind: RowKind,
         documents: Sequence[EncodedDocument],
+        blocks_together: int,
         on_progress: Callable[[int, int], None] | None,
     ) -> None:
         self.model, self.decoder, self.kind, self.documents = model, decoder, kind, documents
-        self.on_progress = on_progress
+        self.blocks_together, self.on_progress = blocks_together, on_progress
         self.measures = tuple(MEASURES)
-        self.n_sublayers = len(model.sublayers)
-        parts = self.n_sublayers + len(model.blocks)
-        self.means = np.full((len(self.measures), len(documents), parts), np.nan)
+        labels = [sublayer.label for sublayer in model.sublayers]
+        groups = whole_blocks(labels, blocks_together) if blocks_together > 1 else ()
+        self.parts = [*labels, *whole_blocks(labels), *groups]
+        self.starts = len(labels), len(labels) + len(model.blocks)
+        self.means = np.full((len(self.measures), len(documents), len(self.parts)), np.nan)
         self.batching = Batching(documents, kind, model.weights is not None, 1.0, range(len(documents)))
         self.counted = {
             id(row): nodes
@@ -167,10 +176,11 @@ class _Pass:
         weights = self.model.weights
         reserved = 0 if weights is None else weights.bytes_to_come
         blocks = [tuple(sublayer.index for sublayer in block.sublayers) for block in self.model.blocks]
+        memory = memory_bytes or memory_budget(self.model.device, reserved)
         self.budget = first_budget(
             self.model,
             coalition_tree([()], blocks),
-            memory_bytes or memory_budget(self.model.device, reserved),
+            memory if self.blocks_together == 1 else memory // 2,  # for what enters a group waits beside it
             self.batching.longest,
             batch_tokens,
         )
@@ -223,17 +233,27 @@ class _Pass:
         blocks = self.model.blocks
         if self.decoder.weights is not None:
             self.decoder.weights.expect([*range(len(blocks)), *([0] * again)])
-        sums = _Sums(self.measures, len(positions), self.means.shape[2], self.decoder.device)
+        sums = _Sums(self.measures, len(positions), len(self.parts), self.decoder.device)
         for number, block in enumerate(blocks):
             for lane in lanes:
                 entered, states = lane.through(number)
                 for place, sublayer in enumerate(block.sublayers):
                     sums.add(sublayer.index, states[place], states[place + 1], lane.owners)
-                sums.add(self.n_sublayers + number, entered, states[-1], lane.owners)
+                sums.add(self.starts[0] + number, entered, states[-1], lane.owners)
+                if self.blocks_together > 1:
+                    self._add_to_group(number, sums, lane, entered, states[-1])
                 self._report(lane.batch.tokens * len(block.sublayers))
         means = sums.means()
         self._refuse_non_finite(positions, means)
         self.means[:, positions] = means
+
+    def _add_to_group(self, number: int, sums: _Sums, lane: _Lane, entered: Tensor, left: Tensor) -> None:
+        """Keep what enters the first block of a group, and measure it beside what leaves the last."""
+        group, place = divmod(number, self.blocks_together)
+        if place == 0:
+            lane.entered_group = entered
+        if place == self.blocks_together - 1 or number == len(self.model.blocks) - 1:
+            sums.add(self.starts[1] + group, lane.entered_group, left, lane.owners)
 
     def _counted_in(
         self, rows: Sequence[Row], batch: Batch, place_of: dict[int, int]
@@ -249,7 +269,7 @@ class _Pass:
 
     def _report(self, evaluations: int) -> None:
         self.done += evaluations
-        total = self.tokens * self.n_sublayers
+        total = self.tokens * len(self.model.sublayers)
         if self.on_progress is not None:
             self.on_progress(min(self.done, total), total)  # what ran out of memory is repeated
 
@@ -257,10 +277,8 @@ class _Pass:
         if np.isfinite(means).all():
             return
         which, place, part = np.argwhere(~np.isfinite(means))[0]
-        labels = [sublayer.label for sublayer in self.model.sublayers]
-        labels += [f"block {number}" for number in range(len(self.model.blocks))]
         raise CornerstoneError(
-            f"{self.model.name}: the {self.measures[which].title} of {labels[part]} on document "
+            f"{self.model.name}: the {self.measures[which].title} of {self.parts[part]} on document "
             f"{self.documents[positions[place]].index} is {means[which, place, part]}: its hidden states are zero, or "
             f"the weights or the dtype {self.model.dtype} overflow; try dtype float32 or bfloat16"
         )
@@ -270,7 +288,10 @@ class _Lane:
     """One batch on its way through the blocks.
 
     flat: the tokens that count, as indices of (rows × tokens); owners: of each the place of its document.
+    entered_group: their states as they entered the group of blocks that is measured.
     """
+
+    entered_group: Tensor
 
     def __init__(self, decoder: Decoder, batch: Batch, counted: tuple[Tensor, Tensor]) -> None:
         self.decoder, self.batch = decoder, batch

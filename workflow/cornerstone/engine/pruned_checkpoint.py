@@ -36,7 +36,7 @@ INSTEAD = "remove sublayers in place of blocks (…-sublayers), which keeps all 
 
 @dataclass(frozen=True)
 class Original:
-    """The model that is pruned. labels: of its sublayers, as the ranking has them; dtype: in which it is compared."""
+    """The model that is pruned. labels: of its sublayers, as they were evaluated; dtype: in which it is compared."""
 
     folder: Path
     name: str
@@ -52,12 +52,12 @@ class Original:
         return load_model(folder or self.folder, self.dtype, "cpu", placement="resident", **arguments)
 
     def checked(self) -> LanguageModel:
-        """The model. Raises CornerstoneError where its sublayers are others than the ranking's."""
+        """The model. Raises CornerstoneError where its sublayers are others than those evaluated."""
         model = self.load()
         if (found := [sublayer.label for sublayer in model.sublayers]) != list(self.labels):
             raise CornerstoneError(
-                f"{self.name} has {len(found)} sublayers, {found[0]} to {found[-1]}, and the ranking has "
-                f"{len(self.labels)}: remove its values and effects, then type the same command again"
+                f"{self.name} has {len(found)} sublayers, {found[0]} to {found[-1]}, and its evaluations have "
+                f"{len(self.labels)}: remove them, then type the same command again"
             )
         return model
 

@@ -10,7 +10,7 @@ read once for all of them.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -35,13 +35,15 @@ class MeasureJob:
     """One run of the measure rule.
 
     outputs: the file to write by the documents' file. limits: only the first so many documents of a task, None for all,
-    by the task's name. The others are as in `EvaluationJob`.
+    by the task's name. blocks_together: the blocks of a group, which is measured too; 1 for none. The others are as in
+    `EvaluationJob`.
     """
 
     manifest: Path
     outputs: Mapping[Path, Path]
     model: str
     limits: Mapping[str, int | None]
+    blocks_together: int = 1
     skip_unscorable: bool = False
     dtype: str = "float32"
     device: str = "auto"
@@ -75,7 +77,13 @@ def run_measure_job(job: MeasureJob, engine: Engine) -> None:
     say(f"{job.model}, cheap measures: {job.dtype}, device {job.device}; {len(documents)} documents")
     model = load_model_of(job, engine.load_model, folder)
     with progress("measure", "token-sublayers") as advance:
-        found = engine.evaluate(model, documents, memory_bytes=job.memory_bytes, on_progress=advance)
+        found = engine.evaluate(
+            model,
+            documents,
+            blocks_together=job.blocks_together,
+            memory_bytes=job.memory_bytes,
+            on_progress=advance,
+        )
     provenance = _provenance(job, model, found.counts, started)
     ends = accumulate((len(one.encoded) for one in asked), initial=0)
     for one, (first, end) in zip(asked, pairwise(ends), strict=True):
@@ -88,7 +96,7 @@ def run_measure_job(job: MeasureJob, engine: Engine) -> None:
             task_version=one.task.version,
         )
         of_task = slice(first, end)
-        numbers = found.sublayers[:, of_task], found.blocks[:, of_task]
+        numbers = [each[:, of_task] for each in (found.sublayers, found.blocks, found.groups)]
         write_measures(_measures(job, one, model, numbers, identity, provenance), one.output)
     say(f"measured {len(documents)} documents of {len(asked)} tasks in {provenance['seconds']:.1f} s")
 
@@ -108,13 +116,13 @@ def _measures(
     job: MeasureJob,
     asked: _Asked,
     model: Any,
-    numbers: tuple[np.ndarray, np.ndarray],
+    numbers: Sequence[np.ndarray],
     identity: Mapping[str, Any],
     provenance: Mapping[str, Any],
 ) -> Measures:
-    """numbers: of sublayers and of blocks, (measures, documents, parts)."""
+    """numbers: of sublayers, of blocks and of groups, (measures, documents, parts)."""
     order = np.argsort([document.index for document in asked.encoded])
-    sublayers, blocks = (dict(zip(MEASURES.names, each[:, order], strict=True)) for each in numbers)
+    sublayers, blocks, groups = (dict(zip(MEASURES.names, each[:, order], strict=True)) for each in numbers)
     documents = [asked.encoded[place] for place in order]
     keys = [[document.index, document.digest] for document in documents]
     left_out = {"left_out": asked.left_out} if asked.left_out else {}
@@ -134,6 +142,8 @@ def _measures(
             "of": len(asked.task.documents),
             **left_out,
         },
+        groups=groups if job.blocks_together > 1 else {},
+        blocks_together=job.blocks_together,
     )
 
 

@@ -1,8 +1,10 @@
-"""Cheap measures on the disk: of each document, what every sublayer and block does to its hidden state.
+"""Cheap measures on the disk: of each document, what every sublayer and block does to its hidden state, and groups of
+blocks where these are the players.
 
     measures = read_measures("results/measures/demo_llama/boolq.parquet")
     measures.sublayers["block_influence"]       # (documents, sublayers)
     mean_measures(path, chosen_documents)       # of some documents: a number per sublayer and per block
+    measures.of_players(players)["block_influence"]     # (documents, players)
 
 Like an evaluation, a file is there whole or not at all, says in its metadata what it is of, and is set aside and made
 again where it is not.
@@ -10,9 +12,11 @@ again where it is not.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import accumulate
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +26,8 @@ import pyarrow.parquet as pq
 
 from cornerstone.evaluations.evaluation import BadEvaluation, or_set_aside
 from cornerstone.evaluations.parquet import TEXT, read_metadata, read_rows, write_rows
-from cornerstone.measures import BLOCK, MEASURES, MEASURES_VERSION, SUBLAYER
+from cornerstone.measures import BLOCK, GROUP, MEASURES, MEASURES_VERSION, SUBLAYER
+from cornerstone.shapley.players import Players, whole_blocks
 from cornerstone.system.errors import CornerstoneError
 
 ROWS = (("document", pa.int32()), ("part", TEXT), ("number", pa.int16()))
@@ -36,6 +41,7 @@ class Measures:
     labels:     of the sublayers in execution order; block_of: the block of each, int (sublayers,).
     documents:  indices of the documents, ascending.
     sublayers, blocks: by a measure's name float64 (documents, sublayers) and (documents, blocks).
+    groups:     the same of groups of blocks_together neighbouring blocks; nothing where that is 1.
     provenance, identity, about: see `Evaluation`'s provenance, identity and documents.
     """
 
@@ -49,6 +55,23 @@ class Measures:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     identity: Mapping[str, Any] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
+    groups: Mapping[str, np.ndarray] = field(default_factory=dict)
+    blocks_together: int = 1
+
+    def of_players(self, players: Sequence[str]) -> Mapping[str, np.ndarray]:
+        """The measures of these players by name, (documents, players).
+
+        players: labels of the sublayers, or `Players`. Raises CornerstoneError where they were not measured.
+        """
+        if not isinstance(players, Players) or players.are_sublayers:
+            return self.sublayers
+        for together, measured in ((1, self.blocks), (self.blocks_together, self.groups)):
+            if players.sets == whole_blocks(self.labels, together).sets:
+                return measured
+        raise CornerstoneError(
+            f"the players of {self.model} on {self.task} were not measured: remove its file in measures/, then type "
+            "the same command again"
+        )
 
     def rows_of(self, documents: Collection[int]) -> list[int]:
         """The places of these documents. Raises CornerstoneError where one was not measured."""
@@ -63,10 +86,11 @@ class Measures:
 
 @dataclass(frozen=True, eq=False)
 class MeanMeasures:
-    """Means over documents, by a measure's name: float64 (sublayers,) and (blocks,)."""
+    """Means over documents, by a measure's name: float64 (sublayers,), (blocks,) and (groups,)."""
 
     sublayers: Mapping[str, np.ndarray]
     blocks: Mapping[str, np.ndarray]
+    groups: Mapping[str, np.ndarray]
 
 
 def mean_measures(path: Path | str, documents: Collection[int] | None = None) -> MeanMeasures:
@@ -82,13 +106,13 @@ def mean_measures(path: Path | str, documents: Collection[int] | None = None) ->
         )
     means = (
         {name: numbers[rows].mean(axis=0) for name, numbers in of_parts.items()}
-        for of_parts in (measures.sublayers, measures.blocks)
+        for of_parts in (measures.sublayers, measures.blocks, measures.groups)
     )
     return MeanMeasures(*means)
 
 
 def measures_schema(names: Iterable[str]) -> pa.Schema:
-    """document (index), part ("sublayer" or "block"), number (of the part), and a column per measure."""
+    """document (index), part ("sublayer", "block" or "group"), number (of the part), and a column per measure."""
     return pa.schema([*ROWS, *((name, pa.float64()) for name in names)])
 
 
@@ -139,8 +163,8 @@ def read_measures_metadata(path: Path | str) -> dict[str, Any]:
 
 def write_measures(measures: Measures, path: Path | str) -> None:
     """Write the measures of a model on a task, whole or not at all."""
-    parts = {SUBLAYER: measures.sublayers, BLOCK: measures.blocks}
-    tables = [_rows(part, measures.documents, of_part) for part, of_part in parts.items()]
+    parts = {SUBLAYER: measures.sublayers, BLOCK: measures.blocks, GROUP: measures.groups}
+    tables = [_rows(part, measures.documents, of_part) for part, of_part in parts.items() if of_part]
     metadata = {
         "kind": "measures",
         "model": measures.model,
@@ -148,6 +172,7 @@ def write_measures(measures: Measures, path: Path | str) -> None:
         "identity": dict(measures.identity),
         "sublayers": list(measures.labels),
         "block_of": list(measures.block_of),
+        "blocks_together": measures.blocks_together,
         "documents": dict(measures.about),
         "provenance": dict(measures.provenance),
     }
@@ -168,7 +193,8 @@ def _rows(part: str, documents: tuple[int, ...], numbers: Mapping[str, np.ndarra
 def _measures(metadata: Mapping[str, Any], table: pa.Table) -> Measures:
     """Raises ValueError where rows are missing, out of order or not finite."""
     labels, block_of = tuple(metadata["sublayers"]), tuple(metadata["block_of"])
-    n_parts = len(labels), 1 + max(block_of)
+    together, n_parts = metadata.get("blocks_together", 1), [len(labels), 1 + max(block_of)]
+    n_parts += [ceil(n_parts[1] / together)] * (together > 1)
     n_documents, left_over = divmod(table.num_rows, sum(n_parts))
     if left_over:
         raise ValueError(f"it has {table.num_rows} rows, which are no {sum(n_parts)} a document")
@@ -176,9 +202,9 @@ def _measures(metadata: Mapping[str, Any], table: pa.Table) -> Measures:
     documents = table["document"].to_numpy()[: n_documents * len(labels) : len(labels)]
     if (np.diff(documents) <= 0).any():
         raise ValueError("its documents are out of order")
-    found = []
-    for start, count in zip((0, n_documents * len(labels)), n_parts, strict=True):
-        rows = table.slice(start, n_documents * count)
+    found: list[Mapping[str, np.ndarray]] = []
+    for start, count in zip(accumulate(n_parts[:-1], initial=0), n_parts, strict=True):
+        rows = table.slice(n_documents * start, n_documents * count)
         right = np.repeat(documents, count), np.tile(np.arange(count), n_documents)
         columns = (rows[name].to_numpy() for name in ("document", "number"))
         if not all(map(np.array_equal, columns, right)):
@@ -187,6 +213,7 @@ def _measures(metadata: Mapping[str, Any], table: pa.Table) -> Measures:
         if not all(np.isfinite(each).all() for each in numbers.values()):
             raise ValueError("it has measures that are not finite")
         found.append(numbers)
+    sublayers, blocks, *groups = found
     fields = (metadata[name] for name in ("provenance", "identity", "documents"))
     named = metadata["model"], metadata["task"], labels, block_of, tuple(documents.tolist())
-    return Measures(*named, *found, *fields)
+    return Measures(*named, sublayers, blocks, *fields, *groups, blocks_together=together)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cornerstone.drawing import style
 from cornerstone.figures import FIGURES, HOW_SURELY, Context, Figure, Scope
-from cornerstone.measures import MEASURES, SUBLAYER
+from cornerstone.measures import MEASURES
 from cornerstone.values.titles import MEAN, Titles
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ AGAINST = {"value": "values", "effect": "effects of removal"}
 
 
 def make_cheap_measures(table: pd.DataFrame, titles: Titles) -> MplFigure:
-    """Draw the rank correlations of each model, task and measure, with their intervals: left with the values, right
-    with the effects of removing single sublayers.
+    """Draw the rank correlations of each model, task and measure over the players, with their intervals: left with the
+    values, right with the effects of single removals.
 
     table: rows of tables/cheap_measures_agreement.csv.
     """
     import seaborn
 
-    rows = table[table["part"] == SUBLAYER]
+    rows = table[table["part"] == titles.player]
     models, tasks = list(rows["model"].unique()), list(rows["task"].unique())
     panel = ROW * len(tasks)
     height = TOP + BOTTOM + len(models) * (HEAD + panel) + (len(models) - 1) * BETWEEN

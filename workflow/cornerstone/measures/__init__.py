@@ -20,8 +20,8 @@ from cornerstone.system.registry import LAST, Registry
 if TYPE_CHECKING:
     from torch import Tensor
 
-SUBLAYER, BLOCK = "sublayer", "block"
-"""What is measured, as files call it."""
+SUBLAYER, BLOCK, GROUP = "sublayer", "block", "group"
+"""What is measured, as files call it; a group is some neighbouring blocks."""
 
 MEASURES_VERSION = 1
 """Of what makes measures besides the engine: raise it with any change that moves a number."""

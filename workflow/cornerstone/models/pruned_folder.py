@@ -63,9 +63,9 @@ def new_folder(target: Path) -> Iterator[Path]:
 
 
 def check_number(asked: int, there: int | None, unit: str) -> None:
-    """Raise CornerstoneError unless so many of a model's blocks or sublayers can be removed, and some are left.
+    """Raise CornerstoneError unless so many of a model's parts can be removed, and some are left.
 
-    there: how many it has, None where that is not known yet; unit: "blocks" or "sublayers".
+    there: how many it has, None where that is not known yet; unit: what they are, "blocks" or "sublayers".
     """
     if asked < 1 or (there is not None and asked >= there):
         most = "" if there is None else f" and at most {there - 1}, of the {there} that it has"

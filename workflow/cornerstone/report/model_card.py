@@ -19,7 +19,7 @@ from cornerstone.scores import SCORES
 from cornerstone.scores.unit import NO_UNIT
 from cornerstone.system.text import counted, data_size
 from cornerstone.tables.text import markdown
-from cornerstone.values.least_important import Chosen, Ranking, block_importances, importances
+from cornerstone.values.least_important import Chosen, Ranking, importances
 from cornerstone.values.titles import Titles
 
 FORMAT = 1
@@ -31,7 +31,7 @@ class PrunedCheckpoint:
 
     manifest:      of the original: its name, its id and commit on the hub.
     rows:          of the ranking's CSV file of every task.
-    cost:          `pruning.measured` of what was removed.
+    cost:          `least_important.measured` of what was removed.
     before, after: the sizes of the weights.
     folder:        where it is written to.
     lm_eval_tasks: lm-eval's name of each task.
@@ -74,6 +74,7 @@ def lists(pruned: PrunedCheckpoint) -> dict[str, Any]:
         "revision": pruned.manifest["revision"],
         "weights": pruned.manifest["weights"],
         "ranking": pruned.ranking.name,
+        "players": pruned.titles.player,
         "zeroed": not chosen.of_blocks,
         "sublayers": list(chosen.removed),
         "labels": list(chosen.removed_labels),
@@ -140,30 +141,39 @@ def _sizes(pruned: PrunedCheckpoint) -> str:
 
 def _removed(pruned: PrunedCheckpoint) -> list[str]:
     chosen, ranking = pruned.chosen, pruned.ranking
-    unit = "blocks" if chosen.of_blocks else "sublayers"
     tasks = list(pruned.rows["task"].unique())
-    how = f"The least important {unit} by {ranking.noun}, mean over {counted(len(tasks), 'task')}"
-    whole = "of each block as a whole" if ranking.is_measure else "summed over the sublayers of a block"
-    note = f"{how}{f', {whole}' if chosen.of_blocks else ''}. In brackets: 95 % intervals over documents."
+    how = (
+        f"The least important {chosen.parts.noun}s by {ranking.noun}, mean over {counted(len(tasks), 'task')}"
+    )
+    if chosen.of_blocks:
+        is_own = ranking.is_measure or not pruned.titles.are_sublayers
+        how += (
+            f", of each {chosen.parts.noun} as a whole"
+            if is_own
+            else ", summed over the sublayers of a block"
+        )
+    note = f"{how}. In brackets: 95 % intervals over documents."
     return ["## What was removed\n", note + "\n", markdown(pd.DataFrame(_removed_rows(pruned, tasks)))]
 
 
 def _removed_rows(pruned: PrunedCheckpoint, tasks: list[str]) -> list[dict[str, str]]:
-    column, means = pruned.ranking.column, importances(pruned.rows, pruned.ranking)
+    """A row per removed sublayer; of other players a row per removed player."""
+    chosen, titles, column = pruned.chosen, pruned.titles, pruned.ranking.column
     units = dict.fromkeys(tasks, NO_UNIT)
     if not pruned.ranking.is_measure:
         scores = pruned.rows.groupby("task", sort=False)["score"].first()
         units = {task: SCORES[scores[task]].unit for task in tasks}
-    unit, of_blocks = units[tasks[0]], block_importances(pruned.rows, pruned.ranking)
+    unit, of_parts = units[tasks[0]], importances(pruned.rows, pruned.ranking, chosen.parts)
     rows = []
-    for label in pruned.chosen.removed_labels:
+    for label in chosen.removed_labels if titles.are_sublayers else chosen.chosen_labels:
         of_label = pruned.rows[pruned.rows["label"] == label].set_index("task")
-        row = {"Sublayer": label, unit.difference_heading("Mean"): unit.text(means[label])}
-        if pruned.chosen.of_blocks:
-            row[unit.difference_heading("Block")] = unit.text(of_blocks[block_of(label)])
+        mean = unit.text(of_label[column].mean())
+        row = {titles.of_players("Sublayer"): label, unit.difference_heading("Mean"): mean}
+        if chosen.of_blocks and titles.are_sublayers:
+            row[unit.difference_heading("Block")] = unit.text(of_parts[f"Block {block_of(label)}"])
         for task in tasks:
             number, low, high = of_label.loc[task, [column, "low", "high"]]
-            row[pruned.titles.task(task)] = units[task].with_interval(number, low, high)
+            row[titles.task(task)] = units[task].with_interval(number, low, high)
         rows.append(row)
     return rows
 

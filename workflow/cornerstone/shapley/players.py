@@ -116,11 +116,8 @@ def players_of(setting: Setting, sublayers: Sequence[str]) -> Players:
     """
     if setting == SUBLAYERS:
         return one_each(sublayers)
-    if isinstance(setting, str):
-        number, _, unit = setting.rpartition(" ")
-        players = _consecutive(int(number or 1), unit, sublayers)
-    else:
-        players = _named(setting, sublayers)
+    is_text = isinstance(setting, str)
+    players = _consecutive(*_counted(setting), sublayers) if is_text else _named(setting, sublayers)
     if len(players) < 2:
         raise CornerstoneError(
             f"players is {shown(setting)}, which makes {len(players)} of this model with {len(sublayers)} "
@@ -129,11 +126,35 @@ def players_of(setting: Setting, sublayers: Sequence[str]) -> Players:
     return players
 
 
+def whole_blocks(sublayers: Sequence[str], together: int = 1) -> Players:
+    """Every so many neighbouring blocks as one player, the last of which may have fewer; it may be one alone."""
+    return _consecutive(together, BLOCKS, sublayers)
+
+
+def blocks_together(setting: Setting) -> int | None:
+    """How many neighbouring blocks a player is, 2 of "2 blocks"; None where players are anything else."""
+    count, unit = _counted(setting) if isinstance(setting, str) else (0, NAMED_SET)
+    return count if unit == BLOCKS else None
+
+
+def are_whole_blocks(setting: Setting) -> bool:
+    """Whether each player is some blocks, in any model: "2 blocks", or sets that name nothing but blocks."""
+    if isinstance(setting, str):
+        return blocks_together(setting) is not None
+    return all(run["kind"] == "Block" for name, text in setting.items() for run in _runs(name, text))
+
+
 def noun_of(setting: Setting) -> str:
     """What a player is in words, known before the model: "sublayer", "block", "group" or "named set"."""
     if not isinstance(setting, str):
         return NAMED_SET
     return setting.removesuffix("s") if setting in (SUBLAYERS, BLOCKS) else "group"
+
+
+def _counted(setting: str) -> tuple[int, str]:
+    """ "2 blocks" as 2 and "blocks"; "blocks" as 1 of them."""
+    number, _, unit = setting.rpartition(" ")
+    return int(number or 1), unit
 
 
 def _consecutive(count: int, unit: str, sublayers: Sequence[str]) -> Players:

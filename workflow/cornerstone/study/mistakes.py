@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cornerstone.figures import reserved_model_names
-from cornerstone.shapley.players import SUBLAYERS, Setting, mistake_in
+from cornerstone.shapley.players import SUBLAYERS, Setting, blocks_together, mistake_in
 from cornerstone.study.places import place_mistakes
 from cornerstone.study.schema import PATTERN_PHRASES
 from cornerstone.system.errors import UNWRITABLE, known_names, shortened, shown
@@ -79,10 +79,11 @@ def study_mistakes(filled: dict[str, Any]) -> Iterator[str]:
     yield from _calibration_mistakes(filled)
     yield from place_mistakes(filled)
     yield from _players_mistakes(filled["players"])
-    if filled["cheap_measures"] and filled["players"] != SUBLAYERS:
+    players = filled["players"]
+    if filled["cheap_measures"] and players != SUBLAYERS and blocks_together(players) is None:
         yield (
-            f"cheap_measures is true, and players is {shown(filled['players'])}: these measures are of sublayers and "
-            "blocks; leave out one of the two"
+            f"cheap_measures is true, and players is {shown(players)}: these measures are of sublayers, blocks and "
+            "neighbouring blocks (2 blocks); choose one of these, or leave out cheap_measures"
         )
     for where, names in (("shards.", filled["shards"]), ("exact: ", filled["exact"])):
         for name in map(shortened, [name for name in names if name not in filled["models"]]):

@@ -13,14 +13,13 @@ from collections.abc import Iterable
 from cornerstone.drawing.style import FORMATS
 from cornerstone.figures import NO_PAIRS, Scope, figure_of
 from cornerstone.models.facts import labels_of_folder
-from cornerstone.models.folder import count_blocks, read_model_config
 from cornerstone.models.pruned_folder import check_number
 from cornerstone.shapley.designs import DESIGNS
 from cornerstone.shapley.estimators import choosable
-from cornerstone.shapley.players import SUBLAYERS
+from cornerstone.shapley.players import BLOCKS, SUBLAYERS, noun_of, players_of
 from cornerstone.study.config import StudyConfig
-from cornerstone.system.errors import CornerstoneError, known_names, shown
-from cornerstone.values.least_important import ranking_of
+from cornerstone.system.errors import CornerstoneError, known_names
+from cornerstone.values.least_important import check_prunable, prunable_parts, ranking_of
 
 
 def check_targets(study: StudyConfig, targets: Iterable[str]) -> None:
@@ -186,19 +185,16 @@ def _check_pruned(study: StudyConfig, path: str) -> None:
         raise CornerstoneError(
             "folders there are named {model}/{ranking}-{number of blocks}, or …-sublayers for single sublayers"
         )
-    folder = study.model(model).folder
-    if study.players != SUBLAYERS:
-        raise CornerstoneError(
-            f"models are pruned by the numbers of their sublayers, and players is {shown(study.players)}: leave it "
-            "out, or choose another configuration"
-        )
+    folder, of_blocks = study.model(model).folder, parts["unit"] is None
+    check_prunable(study.players, of_blocks=of_blocks)
     if ranking_of(parts["ranking"]).is_measure:
         _check_has_measures(study)
-    of_blocks = parts["unit"] is None
     there = None  # what the hub has is known once it is here
     if folder is not None:
-        there = count_blocks(read_model_config(folder)) if of_blocks else len(labels_of_folder(folder))
-    check_number(int(parts["count"]), there, "blocks" if of_blocks else "sublayers")
+        players = players_of(study.players, labels_of_folder(folder))
+        there = len(prunable_parts(players, of_blocks=of_blocks))
+    removed = BLOCKS if of_blocks and study.players == SUBLAYERS else study.players
+    check_number(int(parts["count"]), there, f"{noun_of(removed)}s")
 
 
 def _split_result(path: str, pattern: str, ending: str, parts: int) -> list[str]:

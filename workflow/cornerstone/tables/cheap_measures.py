@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from cornerstone.measures import BLOCK, MEASURES, SUBLAYER
+from cornerstone.measures import BLOCK, GROUP, MEASURES, SUBLAYER
 from cornerstone.scores import Score
 from cornerstone.system.text import counted
 from cornerstone.tables import TABLES, Part, Section, Table, View
@@ -24,10 +24,9 @@ NOTE = (
     "correlation of the values or effects with themselves on resampled documents; hardly any measure can agree better."
 )
 AGAINST = {
-    (SUBLAYER, VALUE): "Cheap measures and the values of sublayers",
-    (SUBLAYER, EFFECT): "Cheap measures and the effects of removing sublayers",
-    (BLOCK, VALUE): "Cheap measures and the values of blocks",
-    (BLOCK, EFFECT): "Cheap measures and the effects of removing blocks",
+    (part, against): f"Cheap measures and the {what} {part}s"
+    for part in (SUBLAYER, BLOCK, GROUP)
+    for against, what in ((VALUE, "values of"), (EFFECT, "effects of removing"))
 }
 """The titles of the sections."""
 
@@ -56,7 +55,7 @@ def measured_of(compared: Sequence[Compared], titles: Titles, score: Score) -> M
 
 
 def agreement_sections(table: pd.DataFrame, view: View) -> list[Section]:
-    """For sublayers and for blocks, with values and with effects: a row per model and task, a column per measure."""
+    """For each part, with values and with effects: a row per model and task, a column per measure."""
     sections = []
     for (part, against), title in AGAINST.items():
         rows = table[(table["part"] == part) & (table["against"] == against)]
@@ -93,8 +92,8 @@ def _digits(number: float) -> str:
 
 
 def cheap_findings(table: pd.DataFrame, titles: Titles) -> list[str]:
-    """A sentence per model: the measure whose order of sublayers is nearest to that of the values."""
-    rows = table[(table["part"] == SUBLAYER) & (table["against"] == VALUE)]
+    """A sentence per model: the measure whose order of the players is nearest to that of the values."""
+    rows = table[(table["part"] == titles.player) & (table["against"] == VALUE)]
     return [
         text for model, own in rows.groupby("model", sort=False) if (text := _finding(model, own, titles))
     ]

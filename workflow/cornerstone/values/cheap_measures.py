@@ -1,7 +1,7 @@
 """Cheap measures beside the values and the effects of single removals, and how far their orders agree.
 
     compared = read_compared(evaluations, documents, measures, settings)        # of a model on a task
-    part_rows(compared)                 # a row per sublayer and per block
+    part_rows(compared)                 # a row per sublayer and per block; of other players a row for each
     agreement_rows([compared, …])       # of a model: a row per task, measure and number
 
 A measure is mostly used for its order: the sublayer or the block of the least is removed first. So the rank correlation
@@ -20,8 +20,10 @@ import pandas as pd
 from cornerstone.evaluations.evaluation import read_evaluation_metadata
 from cornerstone.evaluations.identity import DIGESTS
 from cornerstone.evaluations.measures import Measures, read_measures_or_set_aside
-from cornerstone.measures import BLOCK, MEASURES, SUBLAYER
-from cornerstone.models.kinds import kind_of
+from cornerstone.measures import BLOCK, MEASURES
+from cornerstone.models.kinds import kinds_of
+from cornerstone.shapley.coalitions import Removed
+from cornerstone.shapley.players import Players, one_each, whole_blocks
 from cornerstone.statistics.ranks import ranks_of_draws, spearman_of_ranks
 from cornerstone.statistics.resampling import effect_interval, interval
 from cornerstone.system.errors import CornerstoneError
@@ -36,13 +38,13 @@ VALUE, EFFECT = "value", "effect"
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The sublayers or the blocks of a model on a task; arrays of shape (parts, documents).
+    """The sublayers, the blocks or the groups of blocks of a model on a task; arrays of shape (parts, documents).
 
-    name:     SUBLAYER or BLOCK. labels, kinds: of each; blocks are of no kind.
+    name:     SUBLAYER, BLOCK or GROUP. labels, kinds: of each; blocks that are no players are of no kind.
     measures: by name.
-    numbers:  by VALUE and EFFECT: what each is worth, and what removing it alone costs. A block's value is the sum of
-              its sublayers' values. Its effect is not there where no design removes all of each block's sublayers
-              together.
+    numbers:  by VALUE and EFFECT: what each is worth, and what removing it alone costs. Where sublayers are the
+              players, a block's value is the sum of its sublayers' values, and its effect is not there where no design
+              removes all of each block's sublayers together.
     reach:    of each, how far a number may be from 0.
 
     Where documents have their coalitions together, a column is such a unit of documents.
@@ -58,13 +60,16 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """A model on a task. metric: the score; documents: how many."""
+    """A model on a task. metric: the score; documents: how many.
+
+    parts: the players; after sublayers the blocks too.
+    """
 
     model: str
     task: str
     metric: str
     documents: int
-    parts: tuple[Part, Part]
+    parts: tuple[Part, ...]
 
 
 def read_compared(
@@ -103,39 +108,50 @@ def compare(measures: Measures, numbers: DocumentNumbers, units: Sequence[Collec
     units: the places of the documents that have their coalitions together, where the values are of such units.
     Raises CornerstoneError where the measures are of another model or lack documents.
     """
-    labels = tuple(numbers.labels)
-    if (measures.model, measures.task, measures.labels) != (numbers.model, numbers.task, labels):
+    players = numbers.labels if isinstance(numbers.labels, Players) else one_each(numbers.labels)
+    if (measures.model, measures.task, measures.labels) != (numbers.model, numbers.task, players.sublayers):
         raise CornerstoneError(
             f"the measures of {measures.model} on {measures.task} do not belong to the evaluations of {numbers.model} "
             f"on {numbers.task}: remove their file in measures/, then type the same command again"
         )
     rows = measures.rows_of(numbers.documents)
     of_units = [] if numbers.values.shape[1] == len(rows) else [list(unit) for unit in units]
-    of_sublayers, of_blocks = (
-        {name: _in_units(of_parts[name][rows].T, of_units) for name in MEASURES.names}
-        for of_parts in (measures.sublayers, measures.blocks)
-    )
-    values, effects = numbers.values, _in_units(numbers.effects, of_units)
-    n_sublayers = len(numbers.labels)
-    members = np.arange(1 + max(measures.block_of))[:, None] == np.array(measures.block_of)
-    joint = _joint_effects(numbers, members)
-    sublayers = Part(
-        SUBLAYER,
-        labels,
-        tuple(kind_of(label).name for label in labels),
-        of_sublayers,
-        {VALUE: values, EFFECT: effects},
-        np.full(n_sublayers, numbers.reach),
-    )
-    blocks = Part(
+    parts = [
+        Part(
+            players.noun,
+            tuple(players),
+            tuple(kind.name for kind in kinds_of(players)),
+            _measured(measures.of_players(players), rows, of_units),
+            {VALUE: numbers.values, EFFECT: _in_units(numbers.effects, of_units)},
+            np.full(len(players), numbers.reach),
+        )
+    ]
+    if players.are_sublayers:
+        parts.append(_blocks(measures, numbers, rows, of_units))
+    return Compared(numbers.model, numbers.task, numbers.metric, len(rows), tuple(parts))
+
+
+def _blocks(
+    measures: Measures, numbers: DocumentNumbers, rows: Sequence[int], units: Sequence[list[int]]
+) -> Part:
+    """The blocks of a model whose players are its sublayers."""
+    blocks = whole_blocks(measures.labels)
+    values = np.array([numbers.values[list(own)].sum(axis=0) for own in blocks.sets])
+    joint = _joint_effects(numbers, blocks.sets)
+    return Part(
         BLOCK,
-        tuple(f"Block {number}" for number in range(len(members))),
-        ("",) * len(members),
-        of_blocks,
-        {VALUE: members @ values, **({} if joint is None else {EFFECT: _in_units(joint, of_units)})},
-        numbers.reach * members.sum(axis=1),
+        tuple(blocks),
+        ("",) * len(blocks),
+        _measured(measures.blocks, rows, units),
+        {VALUE: values, **({} if joint is None else {EFFECT: _in_units(joint, units)})},
+        numbers.reach * np.array([len(own) for own in blocks.sets]),
     )
-    return Compared(numbers.model, numbers.task, numbers.metric, len(rows), (sublayers, blocks))
+
+
+def _measured(
+    of_parts: Mapping[str, np.ndarray], rows: Sequence[int], units: Sequence[list[int]]
+) -> dict[str, np.ndarray]:
+    return {name: _in_units(of_parts[name][rows].T, units) for name in MEASURES.names}
 
 
 def _in_units(per_document: np.ndarray, units: Sequence[list[int]]) -> np.ndarray:
@@ -146,16 +162,16 @@ def _in_units(per_document: np.ndarray, units: Sequence[list[int]]) -> np.ndarra
     return sums * len(units) / per_document.shape[1]
 
 
-def _joint_effects(numbers: DocumentNumbers, members: np.ndarray) -> np.ndarray | None:
+def _joint_effects(numbers: DocumentNumbers, blocks: Sequence[Removed]) -> np.ndarray | None:
     """What removing each block costs, (blocks, documents); None where some block was not removed whole."""
     single = {(sublayer,): row for sublayer, row in enumerate(numbers.effects)}
     known = single | dict(zip(numbers.windows, numbers.joint, strict=True))
-    wanted = [tuple(np.flatnonzero(row).tolist()) for row in members]
-    return np.array([known[removed] for removed in wanted]) if set(wanted) <= known.keys() else None
+    return np.array([known[removed] for removed in blocks]) if set(blocks) <= known.keys() else None
 
 
 def part_rows(compared: Compared) -> pd.DataFrame:
-    """A row per sublayer and per block: model, task, score, part, number, label, kind, each measure, value, effect.
+    """A row per sublayer and per block, or per player that is a set: model, task, score, part, number, label, kind,
+    each measure, value, effect.
 
     Each number with its 95 % interval …_low, …_high over documents; effect is empty where a block was not removed
     whole. documents: how many.

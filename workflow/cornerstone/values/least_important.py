@@ -1,10 +1,11 @@
 """What to prune: the least important decoder blocks or sublayers of a model, and what removing them costs.
 
-    chosen = least_important(rows, ranking_of("values"), 2, of_blocks=True)
+    chosen = least_important(rows, ranking_of("values"), 2, prunable_parts(players, of_blocks=True))
     chosen.blocks       # (1, 4)
-    measured(chosen.removed, ablation, joint)      # a row per task; none where nobody evaluated that
+    measured(players.removed_from(chosen.removed), ablation, joint)     # a row per task; none if nobody evaluated that
 
-rows: of a ranking's file, values/{model}/{task}.csv or another, of every task of one model (`ranked_rows`).
+players: of the study, sublayers or sets of whole blocks. rows: of a ranking's file, values/{model}/{task}.csv or
+another, of every task of one model (`ranked_rows`).
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from cornerstone.measures import MEASURES
 from cornerstone.models.kinds import block_of
 from cornerstone.models.pruned_folder import check_number
 from cornerstone.shapley.coalitions import Removed, removed_text
+from cornerstone.shapley.players import SUBLAYERS, Players, Setting, are_whole_blocks, whole_blocks
 from cornerstone.statistics.resampling import interval, resampled_means, task_seed
-from cornerstone.system.errors import CornerstoneError, known_names
+from cornerstone.system.errors import CornerstoneError, known_names, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ranking:
-    """An order of sublayers and blocks by importance.
+    """An order of players by importance, and of blocks.
 
     folder, column: the files that have it, {folder}/{model}/{task}.csv; noun: what it is called in a sentence.
     is_measure: whether it is a cheap measure, whose files are .parquet, and which measures blocks too.
@@ -61,14 +63,31 @@ def rankings() -> dict[str, Ranking]:
 class Chosen:
     """What is removed of a model.
 
-    labels, n_blocks: of all the model's sublayers; its decoder blocks.
-    removed:    the sublayers, by index, sorted.
-    of_blocks:  whether whole blocks were asked for; sublayers one by one otherwise.
+    parts:  what goes whole or stays: the model's sublayers, its blocks, or sets of blocks.
+    chosen: of the parts, by number, sorted.
     """
 
-    labels: tuple[str, ...]
-    removed: Removed
-    of_blocks: bool
+    parts: Players
+    chosen: Removed
+
+    @property
+    def chosen_labels(self) -> tuple[str, ...]:
+        return tuple(self.parts[part] for part in self.chosen)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Of all the model's sublayers."""
+        return self.parts.sublayers
+
+    @property
+    def removed(self) -> Removed:
+        """The sublayers, by index, sorted."""
+        return self.parts.spelled_out(self.chosen)
+
+    @property
+    def of_blocks(self) -> bool:
+        """Whether whole blocks were asked for; sublayers one by one otherwise."""
+        return not self.parts.are_sublayers
 
     @property
     def n_blocks(self) -> int:
@@ -89,8 +108,6 @@ class Chosen:
         return tuple(block_of(label) for label in self.removed_labels if label.split()[0] in kinds)
 
 
-BLOCK = "Block"
-"""Before a block's number, in the label of one that was measured itself."""
 MEASURED = ["task", "score", "before", "after", "drop", "low", "high"]
 
 
@@ -102,10 +119,31 @@ def ranking_of(name: str) -> Ranking:
     return known[name]
 
 
-def ranked_rows(ranking: Ranking, paths: Sequence[Path]) -> pd.DataFrame:
-    """The rows of a ranking's files: task, sublayer, label, the ranking's column, low, high, and of scores the score.
+def check_prunable(players: Setting, *, of_blocks: bool) -> None:
+    """Raise CornerstoneError where the study's players tell nothing of single blocks, or else of single sublayers."""
+    if players == SUBLAYERS or (of_blocks and are_whole_blocks(players)):
+        return
+    if of_blocks:
+        raise CornerstoneError(
+            f"a checkpoint is without whole blocks, which the players {shown(players)} are not: leave players out, "
+            "give blocks or some together (2 blocks), or choose another configuration"
+        )
+    raise CornerstoneError(
+        f"zeros are written for single sublayers, of which the players {shown(players)} have no numbers: leave players "
+        "out, or choose another configuration"
+    )
 
-    Of a cheap measure also rows of blocks, whose label is "Block 3".
+
+def prunable_parts(players: Players, *, of_blocks: bool) -> Players:
+    """What is removed whole from a model: the players; of single sublayers their blocks, where these are asked for."""
+    return whole_blocks(players.sublayers) if of_blocks and players.are_sublayers else players
+
+
+def ranked_rows(ranking: Ranking, paths: Sequence[Path]) -> pd.DataFrame:
+    """The rows of a ranking's files: task, label, the ranking's column, low, high, and of scores the score.
+
+    Of a cheap measure rows of sublayers, of blocks, whose label is "Block 3", and of groups of blocks if they were
+    measured.
     """
     from cornerstone.values.rows import read_rows
 
@@ -121,14 +159,17 @@ def _measured_rows(name: str, path: Path) -> pd.DataFrame:
     import pandas as pd
 
     measures = read_measures_or_set_aside(path)
-    per_document = np.concatenate([measures.sublayers[name].T, measures.blocks[name].T])
-    blocks = [f"{BLOCK} {number}" for number in range(measures.blocks[name].shape[1])]
+    labels, together = measures.labels, measures.blocks_together
+    of_parts = dict(zip(labels, measures.sublayers[name].T, strict=True))
+    of_parts |= zip(whole_blocks(labels), measures.blocks[name].T, strict=True)
+    if together > 1:
+        of_parts |= zip(whole_blocks(labels, together), measures.groups[name].T, strict=True)
+    per_document = np.array([*of_parts.values()])
     low, high = interval(resampled_means(per_document, seed=task_seed(measures.task)))
     return pd.DataFrame(
         {
             "task": measures.task,
-            "sublayer": range(len(per_document)),
-            "label": [*measures.labels, *blocks],
+            "label": list(of_parts),
             name: per_document.mean(axis=1),
             "low": low,
             "high": high,
@@ -136,44 +177,38 @@ def _measured_rows(name: str, path: Path) -> pd.DataFrame:
     )
 
 
-def importances(rows: pd.DataFrame, ranking: Ranking) -> pd.Series:
-    """How important each sublayer is, mean over tasks, by label in the order of the model."""
-    of_sublayers = rows[~rows["label"].str.startswith(BLOCK)]
-    in_order = of_sublayers.sort_values("sublayer", kind="stable")
-    return in_order.groupby("label", sort=False)[ranking.column].mean()
+def importances(rows: pd.DataFrame, ranking: Ranking, parts: Players) -> dict[str, float]:
+    """How important each part is, mean over tasks, by label: by its own number, else by the sum over its sublayers.
+
+    A cheap measure is of each part itself. Raises CornerstoneError where a number is not there.
+    """
+    means = rows.groupby("label", sort=False)[ranking.column].mean().to_dict()
+    sums = {label: [label] for label in parts}
+    if not ranking.is_measure and not sums.keys() <= means.keys():
+        sums = {label: list(parts.parts_of(part)) for part, label in enumerate(parts)}
+    if missing := [one for summed in sums.values() for one in summed if one not in means]:
+        raise CornerstoneError(
+            f"{ranking.folder}/ has no {ranking.noun} of {missing[0]}: remove the model's files there, then type the "
+            "same command again"
+        )
+    return {label: sum(means[one] for one in summed) for label, summed in sums.items()}
 
 
-def block_importances(rows: pd.DataFrame, ranking: Ranking) -> pd.Series:
-    """How important each block is, by its number: by a cheap measure of itself, else the sum over its sublayers."""
-    if ranking.is_measure:
-        of_blocks = rows[rows["label"].str.startswith(BLOCK)]
-        means = of_blocks.groupby("label", sort=False)[ranking.column].mean()
-        return means.rename(lambda label: int(label.split()[1]))
-    of_sublayers = importances(rows, ranking)
-    return of_sublayers.groupby([block_of(label) for label in of_sublayers.index]).sum()
-
-
-def least_important(rows: pd.DataFrame, ranking: Ranking, count: int, *, of_blocks: bool) -> Chosen:
-    """The `count` least important blocks or sublayers; of equal ones the first.
+def least_important(rows: pd.DataFrame, ranking: Ranking, count: int, parts: Players) -> Chosen:
+    """The `count` least important parts; of equal ones the first.
 
     Raises CornerstoneError unless some are removed and some are left.
     """
-    of_sublayers = importances(rows, ranking)
-    labels = tuple(of_sublayers.index)
-    if not of_blocks:
-        check_number(count, len(labels), "sublayers")
-        least = of_sublayers.sort_values(kind="stable").index[:count]
-        return Chosen(labels, tuple(n for n, label in enumerate(labels) if label in least), False)
-    of_block = block_importances(rows, ranking)
-    check_number(count, len(of_block), "blocks")
-    least = of_block.sort_values(kind="stable").index[:count]
-    return Chosen(labels, tuple(n for n, label in enumerate(labels) if block_of(label) in least), True)
+    check_number(count, len(parts), f"{parts.noun}s")
+    of_parts = importances(rows, ranking, parts)
+    least = sorted(range(len(parts)), key=lambda part: of_parts[parts[part]])[:count]
+    return Chosen(parts, tuple(sorted(least)))
 
 
 def measured(removed: Removed, ablation: pd.DataFrame, joint: pd.DataFrame) -> pd.DataFrame:
-    """The scores with and without these sublayers: task, before, after, drop, low, high; a row per task.
+    """The scores with and without these players, by number: task, before, after, drop, low, high; a row per task.
 
-    ablation, joint: the rows of ablation/{model}/{task}.csv and joint/{model}/{task}.csv, in which single sublayers and
+    ablation, joint: the rows of ablation/{model}/{task}.csv and joint/{model}/{task}.csv, in which single players and
     runs of consecutive ones are evaluated. No row where this coalition is none of them.
     """
     if len(removed) == 1:

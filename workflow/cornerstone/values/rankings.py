@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from cornerstone.documents.document import Document
-from cornerstone.evaluations.measures import mean_measures
+from cornerstone.evaluations.measures import read_measures
 from cornerstone.evaluations.removal_orders import halves_of
 from cornerstone.measures import MEASURES
 from cornerstone.shapley.estimators import ESTIMATORS, Settings
@@ -79,8 +79,10 @@ def removal_orders(
             for one in scored
         ]
     if measures is not None:
-        means = [mean_measures(measures, half).sublayers for half in parts]
-        by_importance |= {name: [of_half[name] for of_half in means] for name in means[0]}
+        found = read_measures(measures)
+        rows = [found.rows_of(half) for half in parts]
+        for name, per_document in found.of_players(evaluated.labels).items():
+            by_importance[name] = [per_document[of_half].mean(axis=0) for of_half in rows]
     orders = {name: _both(map(least_first, found)) for name, found in by_importance.items()}
     if greedy is not None:
         if greedy.halves != parts:
