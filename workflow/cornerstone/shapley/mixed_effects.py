@@ -13,7 +13,7 @@ The model alone would be biased wherever it is wrong. So each document's pair is
 documents: what the prediction misses of the pair, scaled up to all pairs of its size that the document has not,
 corrects the prediction (Breidt and Opsomer 2017, Statistical Science 32, on model-assisted estimators). As a pair is a
 random one of those left, the sum is unbiased for any game. Ω and the variances, which weigh evidence, are learnt from
-other documents likewise: learnt from all, they biased the largest value by 0.3 % with 50 documents that differ much.
+other documents likewise: learnt from all, they biased the largest value by 0.2 to 0.3 % with 50 documents.
 
 Where the model predicts worse than nothing, the values draw near those of `kernel_regression`: the two are mixed in the
 proportion of least variance.
