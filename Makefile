@@ -52,7 +52,7 @@ test-slow: dev-environment
 	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m slow -n 2 --dist loadfile --no-loadscope-reorder
 
 test-families: dev-environment
-	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m families -n 2 tests/engine/test_every_family.py tests/engine/test_pruned_checkpoint.py tests/engine/test_means_of_every_family.py
+	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m families -n 2 tests/engine/test_every_family.py tests/engine/test_pruned_checkpoint.py tests/engine/test_means_of_every_family.py tests/engine/test_generation_of_every_family.py
 
 test-tasks: dev-environment
 	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m tasks tests/documents/test_every_task.py

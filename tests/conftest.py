@@ -1,6 +1,7 @@
 """Settings of all tests."""
 
 import os
+import sys
 
 from hypothesis import settings
 
@@ -22,6 +23,12 @@ LONGEST_FIRST = (
     "test_faulty_data_sets",
 )
 """A worker takes a file at a time (--dist loadfile): a long one that comes last keeps the others waiting."""
+
+
+# Tests start hundreds of processes, and each would compile the whole library anew where Python may not keep what it
+# compiled; each worker would rewrite all asserts.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_configure(config):

@@ -65,10 +65,15 @@ class FakeEngine:
     after_block: object = None
     loads: int = 0
     means: object = None
+    columns_of: object = lambda numbers: {
+        "loglikelihood": numbers,
+        "greedy": [each > MOST_LIKELY for each in numbers],
+    }
     asked: list = field(default_factory=list)
 
     def engine(self, version: int = ENGINE_VERSION) -> Engine:
-        return Engine(self.load_encoder, self.find, self.encode, self.load_model, self.evaluate, version)
+        own = (self.load_encoder, self.find, self.encode, self.load_model, self.evaluate, version)
+        return Engine(*own, self.generate)
 
     def load_encoder(self, folder, allow_remote_code):
         return SimpleNamespace(settings={"max_length": 512, "prefix_token": 1})
@@ -102,8 +107,7 @@ class FakeEngine:
                 SimpleNamespace(
                     documents=list(block),
                     coalitions=list(block.values()),
-                    loglikelihoods=numbers,
-                    greedy=[of_one > MOST_LIKELY for of_one in numbers],
+                    columns=self.columns_of(numbers),
                 )
             )
             self._note(sum(map(len, block.values())))
@@ -111,6 +115,11 @@ class FakeEngine:
             if self.after_block:
                 self.after_block(done)
         return SimpleNamespace(counts={"rows": "tree", "tokens": 50 * len(blocks), "engine_seconds": 1.0})
+
+    def generate(self, model, documents, coalitions, **arguments):
+        """As `evaluate`, with texts."""
+        self.columns_of = answers_of
+        return self.evaluate(model, documents, coalitions, **arguments)
 
     def _numbers(self, coalitions, document):
         numbers = np.array(
@@ -129,6 +138,15 @@ class FakeEngine:
 def loglikelihood(removed, document, choice):
     """What the fake engine says: different for each document, choice and coalition."""
     return -1.0 - document / 7 - choice / 3 - sum(2.0**s for s in removed) / 11
+
+
+def answers_of(numbers):
+    """Texts in the place of numbers: "-1.5", of 4 tokens, ended by itself where it is the most likely one."""
+    return {
+        "answer": [each.round(6).astype(str).astype(object) for each in numbers],
+        "tokens": [np.full(each.shape, 4) for each in numbers],
+        "ended": [each > MOST_LIKELY for each in numbers],
+    }
 
 
 def _digest(document):

@@ -24,8 +24,8 @@ import os
 _add_block = add_block
 
 
-def add_block(grid, documents, coalitions, *numbers):
-    _add_block(grid, documents, coalitions, *numbers)
+def add_block(grid, documents, coalitions, columns):
+    _add_block(grid, documents, coalitions, columns)
     with open({journal!r}, "a") as journal:
         journal.write(f"{{os.getpid()}} {{time.time()}} {{sum(map(len, coalitions))}}\\n")
     time.sleep({seconds})

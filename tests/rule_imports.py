@@ -28,7 +28,7 @@ ONLY_WITH_CUDA = re.compile(r"nvidia-|cuda-|triton")
 NOT_IMPORTED = {"evaluate": {"pandas", "protobuf", "sentencepiece"}}
 """What no code of ours imports there: pyarrow takes pandas wherever it finds one, and it would find Snakemake's;
 transformers takes the others for a model with no tokenizer but tokenizer.model."""
-CALLED_BY = {"matplotlib": {"draw"}, "seaborn": {"draw"}, "shapiq": {"audit_estimators"}}
+CALLED_BY = {"matplotlib": {"draw"}, "shapiq": {"audit_estimators"}}
 """The scripts that call what imports these packages in its functions: figures and audited estimators, which others list
 as entries of a registry."""
 CODE = ("script", "shell", "run", "notebook", "wrapper")

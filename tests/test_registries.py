@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cornerstone.claims import CLAIMS
-from cornerstone.documents.document import CHOICES, TARGET, TEXT
+from cornerstone.documents.document import CHOICES, GENERATED, TARGET, TEXT
 from cornerstone.figures import FIGURES, Context
 from cornerstone.measures import MEASURES
 from cornerstone.models.kinds import GROUPS, KINDS, SEVERAL
@@ -61,7 +61,8 @@ OF_TARGETS = replace(
     output_type=TARGET,
 )
 OF_TEXTS = replace(OF_TARGETS, sizes=np.array([[10, 50], [20, 110], [30, 140]]), output_type=TEXT)
-TABLES_OF = {table.output_type: table for table in (OF_CHOICES, OF_TARGETS, OF_TEXTS)}
+OF_ANSWERS = replace(OF_TARGETS, loglikelihoods=np.array([[[1.0]] * 3, [[0.25]] * 3]), output_type=GENERATED)
+TABLES_OF = {table.output_type: table for table in (OF_CHOICES, OF_TARGETS, OF_TEXTS, OF_ANSWERS)}
 
 
 def entries():

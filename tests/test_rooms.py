@@ -31,8 +31,8 @@ LIBRARIES = {
     "values": {"numpy", "pandas"},
     "claims": {"numpy", "pandas"},
     "tables": {"numpy", "pandas"},
-    "drawing": {"matplotlib", "numpy", "pandas", "seaborn"},
-    "figures": {"matplotlib", "numpy", "pandas", "seaborn"},
+    "drawing": {"matplotlib", "numpy", "pandas"},
+    "figures": {"matplotlib", "numpy", "pandas"},
     "report": {"jinja2", "pandas"},
     "study": {"huggingface_hub", "jsonschema", "pandas", "rich", "yaml"},
 }

@@ -16,6 +16,6 @@ def write_evaluation(evaluation: Evaluation, path: Path) -> None:
     keys = [DocumentKey(int(index), str(index), int(count)) for index, count in choices.items()]
     grid = empty_grid([parse_removed(text) for text in table["removed"].unique()], keys)
     for (removed, document), rows in table.groupby(["removed", "document"], observed=True):
-        numbers = ([rows[name].to_numpy()[None]] for name in ("loglikelihood", "greedy"))
-        add_block(grid, [document], [[parse_removed(removed)]], *numbers)
+        columns = {name: [rows[name].to_numpy()[None]] for name in ("loglikelihood", "greedy")}
+        add_block(grid, [document], [[parse_removed(removed)]], columns)
     write_grid(grid, path, evaluation)

@@ -129,7 +129,7 @@ def test_own_data_that_are_missing_are_named(own):
         ("doc_to_txt: x", "doc_to_txt"),
         ("metric_list: [{metric: brier_score}]", "its only metrics are brier_score"),
         ("test_split: null", "names no test or validation split"),
-        ("output_type: generate_until", "its output type is generate_until"),
+        ("output_type: generate_until", "task mine has answers to generate"),
         ("doc_to_text: '{{passage'", "its doc_to_text is no template"),
         ("doc_to_text: pasage", "no field 'pasage'"),
         ("process_docs: !function rows.quiet", "has no function 'quiet'"),

@@ -11,6 +11,8 @@ from cornerstone.engine.evaluate import evaluate
 from engine_cases import DESIGNS, DOCUMENTS, WINDOWS, Kept, least_plain_tokens, least_states, least_tokens
 from token_documents import encoded
 
+pytestmark = pytest.mark.usefixtures("checked_once")
+
 
 @pytest.mark.parametrize("design", DESIGNS)
 def test_tree_rows_take_the_least_possible_evaluations(llama, design):
@@ -108,7 +110,7 @@ ALONE = """
 import sys
 
 # What other steps need: importing any of it fails.
-for name in ("lm_eval", "datasets", "snakemake", "pandas", "pyarrow", "jsonschema", "matplotlib", "seaborn"):
+for name in ("lm_eval", "datasets", "snakemake", "pandas", "pyarrow", "jsonschema", "matplotlib"):
     sys.modules[name] = None
 
 import transformers

@@ -61,6 +61,7 @@ def after_the_check(monkeypatch, when):
     monkeypatch.setattr(cornerstone.engine.evaluate, "choose_rows", then_fail)
 
 
+@pytest.mark.usefixtures("checked_once")
 @pytest.mark.parametrize("call", [1, 9, 40, 57, 90])
 def test_running_out_of_memory_in_mid_work_keeps_what_is_done(monkeypatch, llama, expected, call):
     failed = []
@@ -86,6 +87,7 @@ def test_progress_never_passes_the_total_after_running_out_of_memory(monkeypatch
     assert calls[-1][0] == calls[-1][1]
 
 
+@pytest.mark.usefixtures("checked_once")
 def test_a_document_that_never_fits_is_named(monkeypatch, llama):
     choose_rows = cornerstone.engine.evaluate.choose_rows
 
@@ -105,6 +107,7 @@ def test_a_check_that_never_fits_says_so(monkeypatch, llama):
         evaluate(llama, DOCUMENTS, WINDOWS)
 
 
+@pytest.mark.usefixtures("checked_once")
 def test_other_errors_are_not_taken_for_a_lack_of_memory(monkeypatch, llama):
     after_the_check(monkeypatch, lambda calls, hidden: RuntimeError("mat1 and mat2 do not match"))
     with pytest.raises(CornerstoneError, match=r"its own code fails.*mat1 and mat2"):

@@ -20,6 +20,7 @@ from golden_engine import GOLDEN, golden_tables, largest_difference
 from token_documents import MAX_LENGTH, PAIRS, encoded, some_coalitions
 
 
+@pytest.mark.usefixtures("checked_once")
 @pytest.mark.parametrize("memory_bytes", [10_000, 60_000, 300_000])
 def test_subtrees_give_the_same_results_at_the_same_count(llama, expected, memory_bytes):
     blocks = []
@@ -30,11 +31,13 @@ def test_subtrees_give_the_same_results_at_the_same_count(llama, expected, memor
     assert max(len(block.coalitions) for block in blocks) < len(WINDOWS)
 
 
+@pytest.mark.usefixtures("checked_once")
 @pytest.mark.parametrize("batch_tokens", [1, 100, 100_000])
 def test_the_size_of_a_batch_does_not_move_results(llama, expected, batch_tokens):
     assert_same(evaluate(llama, DOCUMENTS, WINDOWS, batch_tokens=batch_tokens), expected)
 
 
+@pytest.mark.usefixtures("checked_once")
 def test_plain_rows_give_the_results_of_tree_rows(llama, expected):
     assert_same(evaluate(llama, DOCUMENTS, WINDOWS, rows="plain"), expected)
 
@@ -45,6 +48,7 @@ def test_a_document_gets_the_same_numbers_alone_as_among_others(llama, expected)
         assert np.abs(alone.loglikelihoods[0] - expected.loglikelihoods[position]).max() < 2e-5
 
 
+@pytest.mark.usefixtures("checked_once")
 def test_results_come_in_the_order_given_with_repeats_dropped(llama, expected):
     shuffled = random.Random(1).sample(WINDOWS, len(WINDOWS))
     result = evaluate(llama, DOCUMENTS, [*shuffled, shuffled[3], ()])

@@ -139,6 +139,7 @@ def test_shots_are_computed_once_for_all_documents(llama):
     assert counts["evaluations"] == (least_tokens(documents) - 6 * 50) * least_states(design(llama))
 
 
+@pytest.mark.usefixtures("checked_once")
 @pytest.mark.parametrize(
     "settings",
     [
@@ -157,6 +158,7 @@ def test_the_numbers_are_the_same_however_the_work_is_cut(llama, expected, setti
     assert result.counts["evaluations"] == result.counts["least_evaluations"]
 
 
+@pytest.mark.usefixtures("checked_once")
 def test_one_state_at_a_time_hands_work_over_as_it_is_done_and_computes_nothing_twice(llama, expected):
     blocks = []
     result = evaluate(llama, EVERYTHING, design(llama), seconds_between_blocks=1e-9, on_block=blocks.append)
@@ -175,6 +177,7 @@ def test_documents_that_do_not_fit_together_are_cut_and_the_log_says_so(llama, e
     assert_same(result, expected)
 
 
+@pytest.mark.usefixtures("checked_once")
 @pytest.mark.parametrize("most", [20, 60, 150])
 def test_running_out_of_memory_goes_on_with_smaller_pieces(monkeypatch, llama, expected, most):
     failed = []

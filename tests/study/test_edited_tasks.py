@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from cornerstone.documents.document import DocumentSet, digest_documents, read_d
 from cornerstone.documents.task_files import _digest
 from cornerstone.study import driver
 from cornerstone.study.resolve import resolve
+from tiny_study import run
 
 REPOSITORY = Path(__file__).parents[2]
 ALL = ["all"]
@@ -106,15 +105,7 @@ def test_edited_data_of_a_task_are_read_by_the_same_command(tmp_path):
 
     def snakemake(*more):
         command = ["-s", str(REPOSITORY / "Snakefile"), "-c1", "--configfile", "study.yaml", *more]
-        done = subprocess.run(
-            [sys.executable, "-m", "snakemake", "results/documents/mine.parquet", *command],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        return run(tmp_path, "results/documents/mine.parquet", *command)
 
     snakemake()
     first = read_documents(tmp_path / "results" / "documents" / "mine.parquet")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 import yaml
 
 from cornerstone.study.jobs import benchmark_path, evaluation_jobs, jobs_of, log_path
 from cornerstone.study.resolve import resolve
 from odd_configurations import DEMO
+from tiny_study import run
 
 PLAIN = yaml.safe_load(DEMO)
 FULL = {
@@ -37,14 +35,8 @@ BOTH = {**MEAN, "removal": "zero", "compare_removals": True, "estimator": "permu
 def test_they_make_the_files_that_the_rules_make(clone, tmp_path, more):
     configuration = PLAIN | more
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(configuration))
-    said = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--summary", "all", "--configfile", str(tmp_path / "study.yaml")],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=True,
-    ).stdout
-    _, *rows = (line.split("\t") for line in said.splitlines())
+    said = run(clone, "--summary", "all", "--configfile", str(tmp_path / "study.yaml"))
+    rows = [line.split("\t") for line in said.splitlines() if "\t" in line][1:]
     jobs = jobs_of(resolve(configuration))
     assert {row[0] for row in rows} == {str(path) for job in jobs for path in job.outputs}
     assert len({job.name for job in jobs}) == len(jobs)

@@ -12,7 +12,7 @@ import pytest
 from odd_configurations import DEMO
 
 LIBRARY = Path(__file__).parents[2] / "workflow"
-HEAVY = ("matplotlib", "seaborn", "scipy", "torch", "transformers", "lm_eval", "datasets")
+HEAVY = ("matplotlib", "scipy", "torch", "transformers", "lm_eval", "datasets")
 REFUSING = """
 import sys
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from forked_snakemake import forked_snakemake
 from hub import DATA_SETS, PAPER_MODELS, Hub, client_environment, make_content
 from pages import PAGES, REPOSITORY, blocks, commands, results_on_page
 
@@ -71,6 +73,16 @@ def clone(tmp_path_factory) -> Path:
     return folder
 
 
+def snakemake(command: str, folder: Path, **environment: str) -> str:
+    """What a command of Snakemake without anything else in the line says; it must succeed."""
+    program, *arguments = shlex.split(command)
+    assert program == "snakemake"
+    environment = {**os.environ, **environment, "OMP_NUM_THREADS": "1"}
+    code, said = forked_snakemake(arguments, folder, environment, timeout=400)
+    assert code == 0, f"{command}\n{said}"
+    return said
+
+
 def shell(command: str, folder: Path, **environment: str) -> str:
     """What a command says, in the environment that runs the tests; it must succeed."""
     activated = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -101,7 +113,7 @@ def test_make_targets_exist(command, clone):
 
 @pytest.mark.parametrize("command", of_kind("dry run"))
 def test_each_dry_run_plans_jobs(command, clone):
-    assert re.search(r"^total +\d+$", shell(command, clone), re.MULTILINE)
+    assert re.search(r"^total +\d+$", snakemake(command, clone), re.MULTILINE)
 
 
 @pytest.mark.parametrize("command", of_kind("benchmark"))
@@ -112,7 +124,7 @@ def test_each_benchmark_has_its_options(command, clone):
 
 
 def test_the_overview_names_every_model_before_anything_is_there(clone):
-    said = shell("snakemake overview", clone)
+    said = snakemake("snakemake overview", clone)
     for title in ("Llama3 8B", "Llama3 70B", "Mixtral 8x7B"):
         assert title in said
 
@@ -159,7 +171,7 @@ def test_a_model_and_tasks_of_the_hub_and_a_task_of_ones_own_need_only_the_confi
 def test_the_estimate_names_every_model_and_task_before_anything_is_downloaded(clone, tmp_path):
     content = make_content(tmp_path / "hub", models=PAPER_MODELS, data_sets=DATA_SETS)
     with Hub(content) as hub:
-        said = shell("snakemake estimate", clone, **client_environment(hub.url, tmp_path / "home"))
+        said = snakemake("snakemake estimate", clone, **client_environment(hub.url, tmp_path / "home"))
         assert all(request.range for request in hub.asked("*.safetensors", "GET"))
         assert not hub.asked("*.parquet", "GET")
     for title in (

@@ -101,6 +101,8 @@ TITLES = study.titles
 PLAYERS = study.players
 WHOLE_MODELS = names(model for model in study.model_names if study.shards_of(model) == 1)
 SHARDED_MODELS = names(model for model in study.model_names if study.shards_of(model) > 1)
+GENERATING_TASKS = names(study.generating_tasks)
+SCORED_TASKS = names(study.scored_tasks)
 
 
 wildcard_constraints:
@@ -174,7 +176,8 @@ def evaluate_threads(wildcards):
 def shard_notes(wildcards):
     """What says that a model's shards are evaluated, in each design."""
     shards = study.shards_of(wildcards.model)
-    notes = of_designs("<results>/evaluations/{model}/{task}/{design}.shards/{shard}-of-{shards}.json")
+    folder = "generations" if study.task(wildcards.task).generate else "evaluations"
+    notes = of_designs(f"<results>/{folder}/{{model}}/{{task}}/{{design}}.shards/{{shard}}-of-{{shards}}.json")
     return expand(notes, **wildcards, shard=range(1, shards + 1), shards=shards)
 
 

@@ -21,6 +21,7 @@ rule build_documents:
         seed=lambda wildcards: study.task(wildcards.task).sampling_seed,
         limit=lambda wildcards: study.task(wildcards.task).documents,
         include_path=lambda wildcards: study.task(wildcards.task).include_path,
+        generate=lambda wildcards: study.task(wildcards.task).generate,
         documents_version=DOCUMENTS_VERSION,
         edits=lambda wildcards: edits.get(wildcards.task),
     message:

@@ -73,6 +73,7 @@ rule evaluate:
         "<benchmarks>/evaluate/{model}/{task}.tsv"
     wildcard_constraints:
         model=WHOLE_MODELS,
+        task=SCORED_TASKS,
     priority: 2  # before what is made of other evaluations: the last ones are waited for longest
     conda:
         "../../envs/evaluate.yaml"
@@ -114,6 +115,7 @@ use rule evaluate as evaluate_exact with:
         "<benchmarks>/evaluate_exact/{model}/{task}.tsv"
     wildcard_constraints:
         model=names(study.exact_models),
+        task=SCORED_TASKS,
     params:  # the others are those of evaluate
         designs=design_settings(["exact"]),
         extensions=[],
@@ -136,6 +138,7 @@ use rule evaluate as evaluate_shard with:
         "<benchmarks>/evaluate/{model}/{task}.{shard}-of-{shards}.tsv"
     wildcard_constraints:
         model=SHARDED_MODELS,
+        task=SCORED_TASKS,
     message:
         "Evaluate {wildcards.model} on {wildcards.task}, shard {wildcards.shard} of {wildcards.shards} (progress: {log})"
 
@@ -151,6 +154,7 @@ use rule evaluate as join_shards with:
         shards=shard_notes,
     wildcard_constraints:
         model=SHARDED_MODELS,
+        task=SCORED_TASKS,
     threads: 1
     resources:
         device=lambda wildcards: study.model(wildcards.model).device,

@@ -17,6 +17,7 @@ def main(snakemake):
         seed=snakemake.params.seed,
         limit=snakemake.params.limit,
         include_path=snakemake.params.include_path,
+        generate=snakemake.params.get("generate", False),
     )
     write_documents(document_set, snakemake.output.documents)
     print(

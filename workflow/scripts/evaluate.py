@@ -8,6 +8,7 @@ from cornerstone.system.logged import run_logged
 
 def main(snakemake):
     from cornerstone.engine.evaluate import evaluate
+    from cornerstone.engine.generate import generate
     from cornerstone.evaluations.identity import ENGINE_VERSION
     from cornerstone.evaluations.job import run_evaluation_job
     from cornerstone.evaluations.plan import Engine, EvaluationJob
@@ -25,7 +26,13 @@ def main(snakemake):
     means = snakemake.input.get("means")
     # The designs share the model: what is loaded for one stays for the next.
     engine = Engine(
-        cache(load_encoder), find_unscorable, encode_documents, cache(load_model), evaluate, ENGINE_VERSION
+        cache(load_encoder),
+        find_unscorable,
+        encode_documents,
+        cache(load_model),
+        evaluate,
+        ENGINE_VERSION,
+        generate,
     )
     orders = snakemake.input.get("orders")
     listed = read_orders(Path(orders)).of_documents() if orders else None

@@ -5,18 +5,25 @@ documents, notes = documents_of(lm_task, [0, 1, 2])
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs
+
 from cornerstone.documents.answers import check_digits, gold_indices
-from cornerstone.documents.document import CHOICES, TARGET, TEXT, Document, Request
+from cornerstone.documents.document import CHOICES, GENERATED, TARGET, TEXT, Document, Generation, Request
 from cornerstone.documents.lm_task import instances_of
 from cornerstone.documents.loaded_task import LoadedTask
 from cornerstone.documents.supported_tasks import metrics_of
 from cornerstone.documents.task_fields import check_nulls, refusal, rules_of, trouble_of, trouble_of_choices
 from cornerstone.system.errors import CornerstoneError, one_line, shown
 
+MOST_TOKENS = 256
+"""Of an answer, where its task has no limit: lm-eval's (HFLM.max_gen_toks)."""
+OF_SAMPLING = ("do_sample", "temperature", "top_k", "top_p", "min_p", "typical_p")
+"""Arguments of generate without effect where the most likely token is taken."""
 MOST_CHOICES = 2**15 - 1
 """As many as the document file can number."""
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
@@ -60,7 +67,7 @@ def _document(lm_task: LoadedTask, index: int, instances: list[Any]) -> Document
     where = f"task {lm_task.config.task}: {lm_task.loaded.place}, row {index + 1}"
     if not instances:
         raise CornerstoneError(f"{where}: it has no choices, so there is nothing to score; give some")
-    of_type = {CHOICES: _with_choices, TARGET: _with_target, TEXT: _whole_text}
+    of_type = {CHOICES: _with_choices, TARGET: _with_target, TEXT: _whole_text, GENERATED: _generated}
     return of_type[lm_task.OUTPUT_TYPE](where, lm_task, index, instances)
 
 
@@ -82,6 +89,40 @@ def _whole_text(where: str, lm_task: LoadedTask, index: int, instances: list[Any
     words = sizes.get("word_perplexity") or lm_task.count_words(text)
     size = sizes.get("bits_per_byte") or sizes.get("byte_perplexity") or lm_task.count_bytes(text)
     return Document(index, (request,), (0,), (len(text),), words, size)
+
+
+def _generated(where: str, lm_task: LoadedTask, index: int, instances: list[Any]) -> Document:
+    prompt, asked = instances[0].args
+    if not isinstance(prompt, str) or not prompt:
+        raise CornerstoneError(f"{where}: its prompt is {shown(prompt)}; give a text")
+    settings = normalize_gen_kwargs(asked, MOST_TOKENS)
+    until = handle_stop_sequences(settings.pop("until", None), eos=None)
+    generation = Generation(tuple(until), settings.pop("max_gen_toks"), _options(where, settings))
+    request = Request(prompt, "")
+    _check_characters(where, [request])
+    return Document(index, (request,), (0,), (0,), generation=generation, row=_kept(where, instances[0].doc))
+
+
+def _options(where: str, settings: Mapping[str, Any]) -> str:
+    """The arguments of generate that matter where no token is drawn, as JSON."""
+    options = {name: value for name, value in settings.items() if name not in OF_SAMPLING}
+    try:
+        return json.dumps(options, sort_keys=True)
+    except TypeError as error:
+        raise CornerstoneError(
+            f"{where}: its generation_kwargs are {shown(options)}; give plain values"
+        ) from error
+
+
+def _kept(where: str, row: Mapping[str, Any]) -> str:
+    """A row for the document file: the metrics need it."""
+    try:
+        return json.dumps(row)
+    except (TypeError, ValueError) as error:
+        raise CornerstoneError(
+            f"{where}: its metrics need the row, and no document file can keep it ({one_line(error)}); leave what is "
+            "no text, number or list out in process_docs"
+        ) from error
 
 
 def _sizes(where: str, lm_task: LoadedTask, row: Any) -> dict[str, int]:

@@ -13,7 +13,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,12 @@ from cornerstone.system.errors import CornerstoneError
 
 DOCUMENTS_VERSION = 2
 """Raised by a change that makes other prompts of the same task: every study's documents are then made again."""
-FORMAT = 2
+FORMAT = 3
 """Number of the file's layout; a change that older readers misread raises it."""
 CHOICES, TARGET, TEXT = "multiple_choice", "loglikelihood", "loglikelihood_rolling"
-"""lm-eval's output types: choices to pick from, a target to continue with, a text that is scored as a whole."""
+GENERATED = "generate_until"
+"""lm-eval's output types: choices to pick from, a target to continue with, a text that is scored as a whole, an answer
+that is generated."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,31 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Generation:
+    """How an answer is generated, greedily.
+
+    until:       stop words.
+    most_tokens: the limit.
+    options:     further arguments of transformers' generate, a JSON object as text.
+    """
+
+    until: tuple[str, ...]
+    most_tokens: int
+    options: str = "{}"
+
+
+@dataclass(frozen=True)
 class Document:
     """One benchmark item.
 
     index:          its row in the scored split.
-    requests:       one per choice, in the task's order; a target, or a text after no context, is the only one.
+    requests:       one per choice, in the task's order; a target, or a text after no context, is the only one, and so
+                    is the prompt of an answer that is generated, which has no continuation.
     gold:           indices of the choices that count as right (usually one).
     choice_lengths: characters of each choice, the divisor of acc_norm.
     words, bytes:   of a text that is scored as a whole: the divisors of its perplexities, as the task counts them.
+    generation:     of an answer that is generated: how.
+    row:            the same: the task's row, which its metrics need, a JSON object as text.
     """
 
     index: int
@@ -53,6 +72,8 @@ class Document:
     choice_lengths: tuple[int, ...]
     words: int | None = None
     bytes: int | None = None
+    generation: Generation | None = None
+    row: str | None = None
 
     @property
     def is_text(self) -> bool:
@@ -67,7 +88,7 @@ class DocumentSet:
     task:    the name in the configuration.
     version: lm-eval's version of the task.
     split:   the scored split.
-    output_type: lm-eval's: CHOICES, TARGET or TEXT.
+    output_type: lm-eval's: CHOICES, TARGET, TEXT or GENERATED.
     metrics: those that the task reports and Cornerstone knows (`supported_tasks.METRICS`).
     digest:  sha256 (hex) over all prompts, gold indices and lengths.
     lm_eval_version, source: what built the prompts, and from which data; provenance only.
@@ -113,7 +134,8 @@ def document_ids(documents: Iterable[Document]) -> dict[int, tuple[str, int]]:
 def _contents(document: Document) -> list[Any]:
     requests = [[request.context, request.continuation] for request in document.requests]
     sizes = [document.words, document.bytes] if document.is_text else []
-    return [requests, document.gold, document.choice_lengths, *sizes]
+    generated = [asdict(document.generation), document.row] if document.generation else []
+    return [requests, document.gold, document.choice_lengths, *sizes, *generated]
 
 
 def _line(content: list[Any]) -> bytes:
@@ -124,7 +146,8 @@ def write_documents(document_set: DocumentSet, path: Path | str) -> None:
     """Write a parquet file, a row a request, its metadata under the key `cornerstone`.
 
     Columns: document (int32), choice (int16), context, continuation (string), gold (bool), choice_length (int32,
-    characters), words, bytes (int32, of a text that is scored as a whole). The file appears whole or not at all.
+    characters), words, bytes (int32, of a text that is scored as a whole), generation, row (string, JSON, of an answer
+    that is generated). The file appears whole or not at all.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -133,6 +156,7 @@ def write_documents(document_set: DocumentSet, path: Path | str) -> None:
         (
             *(document.index, choice, request.context, request.continuation),
             *(choice in document.gold, length, document.words, document.bytes),
+            *(json.dumps(asdict(document.generation)) if document.generation else None, document.row),
         )
         for document in document_set.documents
         for choice, (request, length) in enumerate(
@@ -221,6 +245,8 @@ def _schema(pa: Any) -> Any:
             ("choice_length", pa.int32()),
             ("words", pa.int32()),
             ("bytes", pa.int32()),
+            ("generation", pa.string()),
+            ("row", pa.string()),
         ]
     )
 
@@ -259,4 +285,13 @@ def _document(index: int, choices: list[dict[str, Any]]) -> Document:
         choice_lengths=tuple(row["choice_length"] for row in choices),
         words=choices[0]["words"],
         bytes=choices[0]["bytes"],
+        generation=_generation(choices[0]["generation"]),
+        row=choices[0]["row"],
     )
+
+
+def _generation(text: str | None) -> Generation | None:
+    if text is None:
+        return None
+    fields = json.loads(text)
+    return Generation(**fields | {"until": tuple(fields["until"])})

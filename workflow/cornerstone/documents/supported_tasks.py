@@ -2,7 +2,8 @@
 
 unsupported_reason(config)    # None, or "it scores by its own process_results"
 
-Choices scored by acc or acc_norm, targets scored by acc or perplexity, and texts scored by their perplexities.
+Choices scored by acc or acc_norm, targets scored by acc or perplexity, texts scored by their perplexities, and answers
+that are generated greedily, scored by a metric that is averaged over documents.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cornerstone.documents.document import CHOICES, TARGET, TEXT
+from cornerstone.documents.document import CHOICES, GENERATED, TARGET, TEXT
 from cornerstone.system.errors import CornerstoneError
 
 METRICS = {
@@ -21,12 +22,16 @@ METRICS = {
         "byte_perplexity": "weighted_perplexity",
         "bits_per_byte": "bits_per_byte",
     },
+    GENERATED: {"exact_match": "mean"},
 }
-"""By output type, the metrics that are supported, each with lm-eval's own way of averaging it over documents."""
+"""By output type, the metrics that are supported, each with lm-eval's own way of averaging it over documents. Of
+answers that are generated, any that is averaged by `mean` besides."""
 SUPPORTED = (
-    "choose a task of multiple choice scored by acc or acc_norm, of a target scored by acc or perplexity, or of whole "
-    "texts scored by perplexity"
+    "choose a task of multiple choice scored by acc or acc_norm, of a target scored by acc or perplexity, of whole "
+    "texts scored by perplexity, or of answers generated greedily, scored by a metric that is a mean over documents"
 )
+NO_FILTER = "none"
+"""What lm-eval calls the filter of a task without any."""
 
 
 def unsupported_reason(config: dict[str, Any]) -> str | None:
@@ -38,7 +43,9 @@ def unsupported_reason(config: dict[str, Any]) -> str | None:
         return f"its output type is {output_type}"
     if not _lists_metrics(config):
         return "its metric_list is no list of entries that name a metric each"
-    if output_type != TEXT and config.get("process_results") is not None:
+    if output_type == GENERATED and (reason := _more_than_greedy(config)):
+        return reason
+    if output_type not in (TEXT, GENERATED) and config.get("process_results") is not None:
         return "it scores by its own process_results"
     if config.get("doc_to_image") is not None or config.get("doc_to_audio") is not None:
         return "it shows images or sounds"
@@ -46,13 +53,26 @@ def unsupported_reason(config: dict[str, Any]) -> str | None:
         config.get("use_prompt") is not None or config.get("doc_to_choice") is None
     ):
         return "it does not list its choices"
-    if config.get("filter_list"):
+    if output_type != GENERATED and config.get("filter_list"):
         return "it filters the model's answers before it scores them"
     if not metrics_of(config):
         named = reported_metrics(config)
         if own := [name for name in named if name in METRICS[output_type]]:
             return f"it averages {', '.join(own)} in a way of its own"
         return f"its only metrics are {', '.join(named)}" if named else "it names no metric"
+    return None
+
+
+def _more_than_greedy(config: dict[str, Any]) -> str | None:
+    """Why a task's answers are no greedy ones; None if they are."""
+    settings = config.get("generation_kwargs") or {}
+    samples = settings.get("do_sample")
+    if samples or (samples is None and float(settings.get("temperature") or 0) > 0):
+        return "it draws its answers at random (do_sample, temperature), and they are decoded greedily here"
+    if (beams := settings.get("num_beams") or 1) > 1:
+        return f"it searches with {beams} beams, and answers are decoded greedily here"
+    if (config.get("repeats") or 1) > 1:
+        return f"it asks for {config['repeats']} answers to each document"
     return None
 
 
@@ -72,8 +92,21 @@ def metrics_of(config: dict[str, Any]) -> tuple[str, ...]:
     listed = config.get("metric_list")
     if listed is None:  # lm-eval's defaults
         return tuple(known)
+    if output_type_of(config) == GENERATED:
+        usual = "mean" if config.get("process_results") is not None else None
+        ways = {each["metric"]: each.get("aggregation", known.get(each["metric"], usual)) for each in listed}
+        return tuple(metric for metric, way in ways.items() if way == "mean")
     own = {metric["metric"]: metric.get("aggregation", known.get(metric["metric"])) for metric in listed}
     return tuple(metric for metric, usual in known.items() if own.get(metric) == usual)
+
+
+def reported_of(config: dict[str, Any]) -> tuple[str, ...]:
+    """What the task reports, as lm-eval names it: the metrics, of generated answers each with each filter."""
+    metrics = metrics_of(config)
+    if output_type_of(config) != GENERATED:
+        return metrics
+    filters = [each["name"] for each in config.get("filter_list") or ()] or [NO_FILTER]
+    return tuple(f"{metric},{each}" for each in filters for metric in metrics)
 
 
 def _lists_metrics(config: dict[str, Any]) -> bool:

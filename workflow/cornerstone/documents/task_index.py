@@ -167,31 +167,34 @@ def _files_with(name: str) -> list[Path]:
     files = {path for path, text in _stock_texts().items() if word in text and bears.search(text)}
     new = files
     while new:
-        new = {path for path, included in _stock_includes().items() if included & new} - files
+        new = {path for file in new for path in _stock_including().get(file, ())} - files
         files = files | new
-    return sorted((path for path in files if path.suffix == ".yaml"), key=Path.as_posix)
+    return sorted((Path(path) for path in files if path.endswith(".yaml")), key=Path.as_posix)
 
 
 @cache
-def _stock_texts() -> dict[Path, bytes]:
-    """All stock files that define tasks or may be included by one that does."""
+def _stock_texts() -> dict[str, bytes]:
+    """All stock files that define tasks or may be included by one that does, by path: a text, as a Path of each file
+    costs more time than reading it."""
     texts = {}
     for folder, folders, files in os.walk(STOCK_FOLDER):
         folders[:] = [name for name in folders if name not in IGNORED_FOLDERS]
-        for path in (Path(folder, file) for file in files):
-            if path.suffix not in NO_DEFINITIONS:
-                texts[path] = path.read_bytes()
+        for path in (os.path.join(folder, file) for file in files):
+            if os.path.splitext(path)[1] not in NO_DEFINITIONS:
+                with open(path, "rb") as file:
+                    texts[path] = file.read()
     return texts
 
 
 @cache
-def _stock_includes() -> dict[Path, set[Path]]:
-    """Which files each stock file includes."""
-    return {
-        path: {Path(os.path.normpath(path.parent / name.decode())) for name in names}
-        for path, text in _stock_texts().items()
-        if (names := INCLUDE.findall(text))
-    }
+def _stock_including() -> dict[str, list[str]]:
+    """By stock file those that include it."""
+    including: dict[str, list[str]] = {}
+    for path, text in _stock_texts().items():
+        for name in INCLUDE.findall(text) if b"include" in text else ():
+            included = os.path.normpath(os.path.join(os.path.dirname(path), name.decode()))
+            including.setdefault(included, []).append(path)
+    return including
 
 
 @cache

@@ -21,14 +21,15 @@ from pathlib import Path
 from typing import Any
 
 from cornerstone.documents.asked import documents_of
-from cornerstone.documents.document import Document, DocumentSet, digest_documents
+from cornerstone.documents.document import GENERATED, Document, DocumentSet, digest_documents
+from cornerstone.documents.generated import Scorer
 from cornerstone.documents.lm_task import make_lm_task, runs_code
 from cornerstone.documents.seeded import as_in_simple_evaluate, has_torch, same_random_state
 from cornerstone.documents.supported_tasks import (
     SUPPORTED,
-    metrics_of,
     number_of_shots,
     output_type_of,
+    reported_of,
     scored_split,
     unsupported_reason,
 )
@@ -37,7 +38,7 @@ from cornerstone.documents.task_files import FileWatch, watched_files
 from cornerstone.documents.task_index import Entry, expand_task, find_definition, is_group, load_definition
 from cornerstone.system.errors import CornerstoneError
 
-__all__ = ["build_documents", "supported_definition"]
+__all__ = ["build_documents", "scorer_of", "supported_definition"]
 
 
 def build_documents(
@@ -50,6 +51,7 @@ def build_documents(
     seed: int | None = 1234,
     limit: int | None = None,
     include_path: Path | str | None = None,
+    generate: bool = False,
 ) -> DocumentSet:
     """A task's documents with the requests that lm-eval builds of them, in the order of its scored split.
 
@@ -63,6 +65,7 @@ def build_documents(
            with the smaller. A sampled document has the prompts that it has without.
     limit: only the first so many documents (of the sample, if there is one).
     include_path: a folder with tasks of one's own, which go before lm-eval's of the same name.
+    generate: whether its answers are to be generated: the study plans other jobs for them.
 
     What a task's own code draws at random is what it draws in lm-eval's simple_evaluate of the whole task; code
     that makes other documents each time is refused.
@@ -76,6 +79,11 @@ def build_documents(
                 f"task {task}: a {what} of {number} documents leaves none; give 1 or more, or null"
             )
     entry = _supported(task, include_path)
+    if (output_type_of(entry.cfg) == GENERATED) != generate:
+        raise CornerstoneError(
+            f"task {task} has {'no ' * generate}answers to generate, and its entry in the configuration says generate: "
+            f"{str(generate).lower()}: say generate: {str(not generate).lower()} there"
+        )
 
     @cache  # told once, though the documents are built more than once
     def rows_of(count: int) -> list[int]:
@@ -88,12 +96,12 @@ def build_documents(
         yaml = Path(entry.yaml_path).parent if entry.yaml_path else None
         files = watch.digests(entry.cfg or {}, yaml)
     _tell(task, built, watch)
-    return DocumentSet(
+    document_set = DocumentSet(
         task=name or task,
         version=built.version,
         split=scored_split(entry.cfg),
         output_type=output_type_of(entry.cfg),
-        metrics=metrics_of(entry.cfg),
+        metrics=reported_of(entry.cfg),
         digest=digest_documents(built.documents),
         documents=built.documents,
         lm_eval_version=importlib.metadata.version("lm_eval"),
@@ -101,6 +109,14 @@ def build_documents(
         available=built.available,
         files=files,
     )
+    if generate:
+        Scorer(load_definition(entry), document_set).check()
+    return document_set
+
+
+def scorer_of(task: str, document_set: DocumentSet, include_path: Path | str | None = None) -> Scorer:
+    """What scores generated answers to a task's documents. Raises CornerstoneError unless the task is supported."""
+    return Scorer(supported_definition(task, include_path), document_set)
 
 
 def supported_definition(task: str, include_path: Path | str | None = None) -> dict[str, Any]:

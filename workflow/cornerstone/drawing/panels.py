@@ -92,8 +92,6 @@ def titled_panels(
     left: room for the names along y. below: more room than numbers take along x, under each panel. x_name, y_name: of
     the axes, said of sublayers ("block of the sublayer", or "block" for short).
     """
-    import seaborn
-
     x_name, y_name = (_of_players(name, titles) for name in (x_name, y_name))
 
     tasks = list(rows["task"].unique())
@@ -108,7 +106,7 @@ def titled_panels(
         axes.tick_params(labelleft=n % columns == 0)
         axes.set_xlabel(x_name if in_last_row else "")
     panels.figure.supylabel(y_name, fontsize=style.FONT, x=0.06 / panels.figure.get_figwidth(), ha="left")
-    seaborn.despine(panels.figure)
+    style.without_box(panels.figure)
     return panels
 
 

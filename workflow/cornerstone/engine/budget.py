@@ -172,8 +172,9 @@ NO_ROOM = PrefixRoom(0.0, 0.0)
 
 
 def _keys_and_values(config: Any) -> int:
-    """Numbers that a block's attention keeps of a token."""
-    heads = config.num_attention_heads
+    """Numbers that a block's attention keeps of a token; where there is none, as if it kept two hidden states."""
+    if not (heads := getattr(config, "num_attention_heads", None)):
+        return 2 * config.hidden_size
     width = getattr(config, "head_dim", None) or config.hidden_size // heads
     return 2 * width * (getattr(config, "num_key_value_heads", None) or heads)
 

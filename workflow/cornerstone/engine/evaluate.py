@@ -75,6 +75,11 @@ class EvaluatedBlock:
     loglikelihoods: list[np.ndarray]
     greedy: list[np.ndarray]
 
+    @property
+    def columns(self) -> dict[str, list[np.ndarray]]:
+        """The numbers by their names in a file."""
+        return {"loglikelihood": self.loglikelihoods, "greedy": self.greedy}
+
 
 @dataclass(frozen=True)
 class EvaluationResult:

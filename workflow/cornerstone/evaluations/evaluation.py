@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from cornerstone.evaluations.grid import Grid, index_column, removed_column, rows_of_cells
+from cornerstone.evaluations.grid import (
+    GENERATED,
+    SCORED,
+    Grid,
+    Kind,
+    index_column,
+    removed_column,
+    rows_of_cells,
+    table_of,
+)
 from cornerstone.evaluations.parquet import TEXT, read_metadata, read_rows, write_rows
 from cornerstone.shapley.players import Players, Setting, one_each, players_of
 from cornerstone.system.durable_files import set_aside
@@ -26,15 +35,8 @@ from cornerstone.system.errors import CornerstoneError
 if TYPE_CHECKING:
     import pandas as pd
 
-EVALUATION_SCHEMA = pa.schema(
-    [
-        ("removed", TEXT),
-        ("document", pa.int32()),
-        ("choice", pa.int16()),
-        ("loglikelihood", pa.float64()),
-        ("greedy", pa.bool_()),
-    ]
-)
+KEYS = (("removed", TEXT), ("document", pa.int32()), ("choice", pa.int16()))
+SCHEMAS = {kind.name: kind.schema(KEYS) for kind in (SCORED, GENERATED)}
 
 
 Read = TypeVar("Read")
@@ -57,7 +59,8 @@ class Evaluation:
     sublayers:  labels in execution order ("Attn 0", "FFN 0", …).
     table:      removed (categorical text, see `coalitions.removed_text`), document (index in the scored
                 split), choice, loglikelihood (nats), greedy (whether each token of the choice is the most likely one);
-                sorted by number removed, removed, document, choice.
+                sorted by number removed, removed, document, choice. Of a task whose answers are generated, their
+                score stands in the place of a log-likelihood.
     provenance: versions, device, times: how it was made, never a reason to make it again.
     identity:   see `identity.model_identity`.
     documents:  digest of the document set, how many of its documents were evaluated, and the indices of those that
@@ -93,17 +96,17 @@ def or_set_aside(read: Callable[[Path | str], Read], path: Path | str, again: st
         ) from bad
 
 
-def read_evaluation(path: Path | str) -> Evaluation:
-    """Read an evaluation whole, checksums verified.
+def read_evaluation(path: Path | str, kind: Kind = SCORED) -> Evaluation:
+    """Read an evaluation whole, or generated answers, checksums verified.
 
     Raises BadEvaluation where it is cut off, damaged, of another format or no evaluation at all;
     CornerstoneError where it is missing.
     """
     path = Path(path)
     try:
-        metadata = read_evaluation_metadata(path)
+        metadata = read_metadata(path, {kind.name: SCHEMAS[kind.name]})
         table = read_rows(path)
-        if not np.isfinite(table["loglikelihood"].to_numpy()).all():
+        if kind is SCORED and not np.isfinite(table["loglikelihood"].to_numpy()).all():
             raise ValueError("it has log-likelihoods that are not finite")
     except FileNotFoundError:
         raise CornerstoneError(f"there is no evaluation {path}: make it first") from None
@@ -143,28 +146,27 @@ def check_players(path: Path | str, setting: Setting) -> None:
 def read_evaluation_metadata(path: Path | str) -> dict[str, Any]:
     """An `Evaluation` without its table, from the file's footer alone, which takes a millisecond.
 
-    Raises as `parquet.read_metadata`.
+    Of generated answers alike. Raises as `parquet.read_metadata`.
     """
-    return read_metadata(Path(path), EVALUATION_SCHEMA, "evaluation")
+    return read_metadata(Path(path), SCHEMAS)
 
 
 def grid_table(grid: Grid) -> pa.Table:
     """A grid whose pairs are all evaluated, as the table of an `Evaluation`."""
     rows = rows_of_cells(grid, np.ones(grid.saved.shape, dtype=bool))
-    arrays = [
-        removed_column(grid, rows),
-        index_column(grid, rows),
-        pa.array(rows.choice, pa.int16()),
-        pa.array(rows.values),
-        pa.array(rows.greedy),
-    ]
-    return pa.table(arrays, schema=EVALUATION_SCHEMA)
+    keys = {"removed": removed_column(grid, rows), "document": index_column(grid, rows)}
+    return table_of(grid, rows, keys, SCHEMAS[grid.kind.name])
 
 
 def write_grid(grid: Grid, path: Path | str, evaluation: Evaluation) -> None:
     """Write a grid whose pairs are all evaluated as the table of `evaluation` (whose own is not read)."""
+    write_table(grid_table(grid), path, evaluation, grid.kind)
+
+
+def write_table(table: pa.Table, path: Path | str, evaluation: Evaluation, kind: Kind = SCORED) -> None:
+    """Write a table, of the schema of its kind, as that of `evaluation` (whose own is not read)."""
     metadata = {
-        "kind": "evaluation",
+        "kind": kind.name,
         "model": evaluation.model,
         "task": evaluation.task,
         "design": evaluation.design,
@@ -174,7 +176,7 @@ def write_grid(grid: Grid, path: Path | str, evaluation: Evaluation) -> None:
         "provenance": dict(evaluation.provenance),
         **({} if evaluation.players is None else {"players": _described(evaluation.players)}),
     }
-    write_rows(Path(path), grid_table(grid), metadata)
+    write_rows(Path(path), table, metadata)
 
 
 def _described(players: Players) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """An evaluation in memory: a cell for each coalition of each document, with the log-likelihood of each choice.
 
+Or with the answer that was generated, which is its only number's place.
+
                   document 0   document 1        document 2
     ()             -3.1 -4.0    -9.2 -8.8 -7.1    NaN  NaN      NaN: not evaluated yet
     (0,)           -3.3 -4.1     NaN  NaN  NaN
@@ -11,7 +13,7 @@ together, in the order of their coalitions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -21,6 +23,40 @@ import pyarrow as pa
 
 from cornerstone.shapley.coalitions import ForEach, Removed, listed_sublayers, removed_text
 from cornerstone.system.errors import CornerstoneError
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the cells hold.
+
+    name:    of a file of them, in its metadata.
+    columns: by name the type in a file; nothing is there yet where the first is NaN, or None.
+    """
+
+    name: str
+    columns: Mapping[str, pa.DataType]
+
+    def empty(self, count: int) -> dict[str, np.ndarray]:
+        """Columns with nothing in them yet."""
+        made = {}
+        for name, kind in self.columns.items():
+            if pa.types.is_floating(kind):
+                made[name] = np.full(count, np.nan)
+            elif pa.types.is_string(kind):
+                made[name] = np.full(count, None, dtype=object)
+            else:
+                made[name] = np.zeros(count, dtype=kind.to_pandas_dtype())
+        return made
+
+    def schema(self, keys: Sequence[tuple[str, pa.DataType]]) -> pa.Schema:
+        """Of a file that has these columns before its own."""
+        return pa.schema([*keys, *self.columns.items()])
+
+
+SCORED = Kind("evaluation", {"loglikelihood": pa.float64(), "greedy": pa.bool_()})
+"""loglikelihood: nats; greedy: whether each token of the choice is the most likely one."""
+GENERATED = Kind("generation", {"answer": pa.string(), "tokens": pa.int32(), "ended": pa.bool_()})
+"""answer: up to its stop word; tokens: how many were generated; ended: by itself, before the limit."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +73,7 @@ class Grid:
     """coalitions: all different ones, by size, then as tuples. documents: by index.
 
     row:      int32 (cells,): the coalition of each cell. position: int32 (cells,): its document.
-    values:   the log-likelihoods of all cells, nats.
-    greedy:   bool, alike: whether each token of the choice is the most likely one.
+    columns:  what `kind` has, one entry for each choice of each cell.
     saved:    bool (cells,): whether a cell's numbers are on the disk already.
     """
 
@@ -46,9 +81,14 @@ class Grid:
     documents: tuple[DocumentKey, ...]
     row: np.ndarray
     position: np.ndarray
-    values: np.ndarray
-    greedy: np.ndarray
+    columns: dict[str, np.ndarray]
     saved: np.ndarray
+    kind: Kind = SCORED
+
+    @property
+    def values(self) -> np.ndarray:
+        """The column that tells what is there."""
+        return self.columns[next(iter(self.kind.columns))]
 
     @cached_property
     def n_choices(self) -> np.ndarray:
@@ -83,7 +123,9 @@ class Grid:
         return np.where(self._keys[found] == keys, found, -1) if len(self._keys) else np.full(keys.shape, -1)
 
 
-def empty_grid(coalitions: Sequence[Removed] | ForEach, documents: Sequence[DocumentKey]) -> Grid:
+def empty_grid(
+    coalitions: Sequence[Removed] | ForEach, documents: Sequence[DocumentKey], kind: Kind = SCORED
+) -> Grid:
     """A grid where nothing is evaluated. coalitions: of all documents, or of each of these in the order given."""
     order = sorted(range(len(documents)), key=lambda place: documents[place].index)
     keys = tuple(documents[place] for place in order)
@@ -98,8 +140,7 @@ def empty_grid(coalitions: Sequence[Removed] | ForEach, documents: Sequence[Docu
     position = np.repeat(np.arange(len(keys), dtype=np.int32), [len(own) for own in rows])
     numbers = sum(len(own) * key.n_choices for own, key in zip(rows, keys, strict=True))
     row = np.concatenate([*rows, np.zeros(0, dtype=np.int32)])
-    values, greedy = np.full(numbers, np.nan), np.zeros(numbers, dtype=bool)
-    return Grid(different, keys, row, position, values, greedy, np.zeros(len(row), dtype=bool))
+    return Grid(different, keys, row, position, kind.empty(numbers), np.zeros(len(row), dtype=bool), kind)
 
 
 def _sorted(coalitions: set[Removed]) -> tuple[Removed, ...]:
@@ -110,32 +151,33 @@ def evaluated(grid: Grid) -> np.ndarray:
     """Bool, (cells,): those that have a number for every choice."""
     if not len(grid.values):
         return np.ones(grid.saved.shape, dtype=bool)
-    return np.logical_and.reduceat(np.isfinite(grid.values), grid.offsets[:-1])
+    first = grid.values
+    there = np.isfinite(first) if first.dtype.kind == "f" else np.not_equal(first, None)
+    return np.logical_and.reduceat(there.astype(bool), grid.offsets[:-1])
 
 
 def add_block(
     grid: Grid,
     documents: Sequence[int],
     coalitions: Sequence[Sequence[Removed]],
-    loglikelihoods: Sequence[np.ndarray],
-    greedy: Sequence[np.ndarray],
+    columns: Mapping[str, Sequence[np.ndarray]],
 ) -> None:
-    """Put the engine's numbers in: of each document, by its index, coalitions and two arrays (coalitions, choices).
+    """Put the engine's numbers in: of each document, by its index, coalitions and an array (coalitions, choices) for
+    each column.
 
     Raises CornerstoneError naming coalition and document for a number that is not finite, and then
     keeps nothing of the block.
     """
-    blocks = list(zip(documents, coalitions, loglikelihoods, greedy, strict=True))
-    for document, own, numbers, _ in blocks:
+    for document, own, numbers in zip(documents, coalitions, columns.get("loglikelihood", ()), strict=False):
         _check_finite(own, document, np.asarray(numbers))
     rows: dict[int, np.ndarray] = {}  # by the list of coalitions, which many documents share
-    for document, own, numbers, most_likely in blocks:
+    for number, (document, own) in enumerate(zip(documents, coalitions, strict=True)):
         if id(own) not in rows:
             rows[id(own)] = np.array([grid.row_of[tuple(coalition)] for coalition in own], dtype=np.int64)
         cells = grid.cells(rows[id(own)], grid.position_of[document])
-        places = grid.offsets[cells][:, None] + np.arange(np.shape(numbers)[1])
-        grid.values[places] = numbers
-        grid.greedy[places] = most_likely
+        for name, arrays in columns.items():
+            places = grid.offsets[cells][:, None] + np.arange(np.shape(arrays[number])[1])
+            grid.columns[name][places] = arrays[number]
 
 
 def _check_finite(coalitions: Sequence[Removed], document: int, numbers: np.ndarray) -> None:
@@ -166,14 +208,13 @@ def missing_pairs(grid: Grid) -> tuple[list[int], list[list[Removed]]]:
 class Rows:
     """Rows of a table, one a number: by coalition, then document, then choice.
 
-    coalition, position, choice: what each is of; values: nats; greedy: bool, in the same order.
+    coalition, position, choice: what each is of; columns: of the grid, in the same order.
     """
 
     coalition: np.ndarray
     position: np.ndarray
     choice: np.ndarray
-    values: np.ndarray
-    greedy: np.ndarray
+    columns: dict[str, np.ndarray]
 
 
 def rows_of_cells(grid: Grid, chosen: np.ndarray) -> Rows:
@@ -184,7 +225,15 @@ def rows_of_cells(grid: Grid, chosen: np.ndarray) -> Rows:
     of_row = np.repeat(cells, counts)
     choice = np.arange(len(of_row)) - np.repeat(np.cumsum(counts) - counts, counts)
     place = grid.offsets[of_row] + choice
-    return Rows(grid.row[of_row], grid.position[of_row], choice, grid.values[place], grid.greedy[place])
+    columns = {name: column[place] for name, column in grid.columns.items()}
+    return Rows(grid.row[of_row], grid.position[of_row], choice, columns)
+
+
+def table_of(grid: Grid, rows: Rows, keys: Mapping[str, pa.Array], schema: pa.Schema) -> pa.Table:
+    """Rows as a table: the keys first, then choice, where the schema has it, and the columns."""
+    own = {name: pa.array(rows.columns[name], kind) for name, kind in grid.kind.columns.items()}
+    arrays = {**keys, "choice": pa.array(rows.choice, pa.int16()), **own}
+    return pa.table([arrays[name] for name in schema.names], schema=schema)
 
 
 def removed_column(grid: Grid, rows: Rows) -> pa.DictionaryArray:

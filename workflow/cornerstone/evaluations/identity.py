@@ -9,11 +9,18 @@ provenance: they are noted beside the numbers and never make anything be compute
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from cornerstone.system.durable_files import digest_of
+from cornerstone.system.errors import CornerstoneError
 
 ENGINE_VERSION = 2
 """Of the engine that makes an evaluation: raise it with any change that moves results."""
+GENERATION_VERSION = 1
+"""Of what generates answers, alike."""
 DIGESTS = ("weights", "config", "tokenizer")
 """What a manifest and an identity both say."""
 
@@ -27,6 +34,7 @@ def model_identity(
     engine_version: int,
     task_version: str,
     removal: Mapping[str, Any] | None = None,
+    generation: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What decides the numbers of a model on a task, besides each document's own digest.
 
@@ -34,6 +42,7 @@ def model_identity(
     encoding:  the encoder's settings: BOS and the longest input.
     sublayers: the labels in execution order; None while the model has not been loaded.
     removal:   see `removal_identity`; removal by zero is not in an identity, as it was before there was another.
+    generation: see `generation_identity`; None where no answers are generated.
     """
     return {
         **{name: manifest[name] for name in DIGESTS},
@@ -44,7 +53,22 @@ def model_identity(
         "engine_version": engine_version,
         "task_version": task_version,
         **({} if removal is None else {"removal": dict(removal)}),
+        **({} if generation is None else {"generation": dict(generation)}),
     }
+
+
+def generation_identity(folder: Path) -> dict[str, Any]:
+    """What decides a model's answers besides: the digest of its generation settings, None where it has none."""
+    path = folder / "generation_config.json"
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        settings = None
+    except ValueError as error:
+        raise CornerstoneError(f"{path} is no JSON ({error}): put the model's own there") from error
+    if isinstance(settings, dict):
+        settings.pop("transformers_version", None)
+    return {"version": GENERATION_VERSION, "settings": None if settings is None else digest_of(settings)}
 
 
 def removal_identity(means: str | None) -> dict[str, str] | None:

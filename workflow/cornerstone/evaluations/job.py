@@ -21,7 +21,7 @@ from functools import partial
 from typing import Any
 
 from cornerstone.evaluations.evaluation import Evaluation, write_grid
-from cornerstone.evaluations.grid import add_block, evaluated, missing_pairs
+from cornerstone.evaluations.grid import GENERATED, SCORED, add_block, evaluated, missing_pairs
 from cornerstone.evaluations.parts import Parts, Work
 from cornerstone.evaluations.plan import Engine, EvaluationJob, Plan, count_pairs, plan_job, say
 from cornerstone.evaluations.provenance import provenance_of
@@ -30,6 +30,9 @@ from cornerstone.system.durable_files import digest_of, remove_abandoned, write_
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.system.progress import progress
 from cornerstone.system.stopping import stopped_in_order
+
+PROGRESS = {SCORED.name: ("evaluate", "token-sublayers"), GENERATED.name: ("generate", "answers")}
+"""What a line of progress calls the work, and its units."""
 
 
 def run_evaluation_job(job: EvaluationJob, engine: Engine) -> None:
@@ -65,8 +68,9 @@ def evaluate_missing(job: EvaluationJob, plan: Plan, engine: Engine) -> dict[str
         try:
             if indices:
                 alike = all(own == coalitions[0] for own in coalitions)
-                with progress("evaluate", "token-sublayers") as advance:
-                    result = engine.evaluate(
+                with progress(*PROGRESS[plan.grid.kind.name]) as advance:
+                    run = engine.generate if plan.grid.kind is GENERATED else engine.evaluate
+                    result = run(
                         plan.model,
                         [plan.encoded[index] for index in indices],
                         coalitions[0] if alike else ForEach(coalitions),
@@ -98,7 +102,7 @@ class _Keeper:
     def keep(self, indices: Sequence[int], block: Any) -> None:
         """Take in a block whose documents are positions in `indices`."""
         documents = [indices[position] for position in block.documents]
-        add_block(self.plan.grid, documents, block.coalitions, block.loglikelihoods, block.greedy)
+        add_block(self.plan.grid, documents, block.coalitions, block.columns)
         now = time.monotonic()
         if (now - self.saved) + (now - self.before) > self.job.seconds_between_parts:
             self.save()

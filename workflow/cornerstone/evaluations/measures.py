@@ -153,7 +153,7 @@ def read_measures_metadata(path: Path | str) -> dict[str, Any]:
     It has every measure that is registered here, and maybe more: a user's own are registered where their file was run.
     """
     names = _names_in(Path(path))
-    metadata = read_metadata(Path(path), measures_schema(names), "measures")
+    metadata = read_metadata(Path(path), {"measures": measures_schema(names)})
     if missing := [name for name in MEASURES.names if name not in names]:
         raise ValueError(f"it lacks {', '.join(missing)}")
     if (version := metadata["identity"].get("measures_version")) != MEASURES_VERSION:

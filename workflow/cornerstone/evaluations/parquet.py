@@ -1,7 +1,7 @@
 """Parquet files with metadata and checksums: written whole or not at all, verified when they are read.
 
     write_rows(path, table, {"kind": "part", "identity": identity})
-    read_metadata(path, schema, "part")["identity"]     # of the footer alone
+    read_metadata(path, {"part": schema})["identity"]     # of the footer alone
     read_rows(path)
 
 A file's metadata is one JSON object under METADATA_KEY: kind, format, number of rows, and what its kind needs.
@@ -26,11 +26,12 @@ METADATA_KEY = b"cornerstone"
 TEXT = pa.dictionary(pa.int32(), pa.string())
 
 
-def read_metadata(path: Path, schema: pa.Schema, kind: str) -> dict[str, Any]:
+def read_metadata(path: Path, schemas: Mapping[str, pa.Schema]) -> dict[str, Any]:
     """The metadata of a Parquet file of ours, from its footer alone.
 
-    Raises ValueError, saying what is wrong in a few words, unless it is a whole Parquet file of this
-    schema and kind; FileNotFoundError where there is none; CornerstoneError where the system cannot read it.
+    schemas: of the kinds that it may be. Raises ValueError, saying what is wrong in a few words, unless it is a whole
+    Parquet file of one of these kinds and its schema; FileNotFoundError where there is none; CornerstoneError where the
+    system cannot read it.
     """
     try:
         footer = pq.read_metadata(path)
@@ -41,8 +42,8 @@ def read_metadata(path: Path, schema: pa.Schema, kind: str) -> dict[str, Any]:
         _raise_unreadable(path, error)
         raise ValueError(f"cut off, or no Parquet file ({str(error).splitlines()[0][:120]})") from error
     metadata = _parse_metadata((found.metadata or {}).get(METADATA_KEY))
-    if metadata.get("kind") != kind:
-        raise ValueError(f"no {kind} of Cornerstone (kind {metadata.get('kind')!r})")
+    if (schema := schemas.get(metadata.get("kind"))) is None:
+        raise ValueError(f"no {' or '.join(schemas)} of Cornerstone (kind {metadata.get('kind')!r})")
     if metadata.get("format") != FORMAT:
         raise ValueError(f"written in format {metadata.get('format')!r}, this Cornerstone reads {FORMAT}")
     if not found.equals(schema):

@@ -4,7 +4,8 @@ Snakemake deletes a declared output when its job fails or runs again, so what wa
 beside it, in uniquely named Parquet files that are written once and never changed:
 
     windows.parquet.parts/
-        3f0c….parquet        rows (removed, document, digest, choice, loglikelihood, greedy) of one identity
+        3f0c….parquet        rows (removed, document, digest, choice, loglikelihood, greedy) of one identity;
+                             of generated answers removed, document, digest, choice, answer, tokens, ended
         91be….parquet
 
 A row counts only for its identity, coalition and encoded document, and doubled rows are dropped. So
@@ -26,6 +27,8 @@ import numpy as np
 import pyarrow as pa
 
 from cornerstone.evaluations.grid import (
+    GENERATED,
+    SCORED,
     DocumentKey,
     Grid,
     empty_grid,
@@ -33,21 +36,16 @@ from cornerstone.evaluations.grid import (
     index_column,
     removed_column,
     rows_of_cells,
+    table_of,
 )
 from cornerstone.evaluations.parquet import METADATA_KEY, TEXT, read_metadata, read_rows, write_rows
 from cornerstone.shapley.coalitions import ForEach, Removed, parse_removed
 from cornerstone.system.durable_files import digest_of, remove_abandoned, set_aside
 
-PART_SCHEMA = pa.schema(
-    [
-        ("removed", TEXT),
-        ("document", pa.int32()),
-        ("digest", TEXT),
-        ("choice", pa.int16()),
-        ("loglikelihood", pa.float64()),
-        ("greedy", pa.bool_()),
-    ]
-)
+KEYS = (("removed", TEXT), ("document", pa.int32()), ("digest", TEXT), ("choice", pa.int16()))
+NAMES = {SCORED.name: "part", GENERATED.name: "part of a generation"}
+"""What a part says that it is, by the kind of its cells."""
+SCHEMAS = {NAMES[kind.name]: kind.schema(KEYS) for kind in (SCORED, GENERATED)}
 
 
 PARTS = ".parts"
@@ -100,7 +98,7 @@ class Parts:
         if count:
             digests = [grid.documents[position].digest for position in np.unique(grid.position[cells])]
             own = {digest: prompts[digest] for digest in digests if digest in prompts}
-            self._write(_part_table(grid, cells), replace(work, pairs=count), own)
+            self._write(_part_table(grid, cells), replace(work, pairs=count), own, NAMES[grid.kind.name])
             grid.saved[cells] = True
         return count
 
@@ -142,7 +140,8 @@ class Parts:
         prompts = {digest: prompt for each in metadata for digest, prompt in each["prompts"].items()}
         tables = [table.replace_schema_metadata() for table in parts.values()]
         merged = replace(self, of_sets=any(each.get("of_sets") for each in metadata))
-        merged._write(_without_doubles(pa.concat_tables(tables)), sum(map(_work, metadata), Work()), prompts)
+        rows, work = _without_doubles(pa.concat_tables(tables)), sum(map(_work, metadata), Work())
+        merged._write(rows, work, prompts, metadata[0]["kind"])
         for path in parts:
             with suppress(OSError):  # another job was faster, or it is a colleague's: doubled rows do no harm
                 path.unlink()
@@ -182,9 +181,9 @@ class Parts:
                 except ValueError as error:
                     set_aside(path, str(error))
 
-    def _write(self, table: pa.Table, work: Work, prompts: Mapping[str, str]) -> None:
+    def _write(self, table: pa.Table, work: Work, prompts: Mapping[str, str], name: str) -> None:
         note = {
-            "kind": "part",
+            "kind": name,
             "identity": dict(self.identity),
             "work": asdict(work),
             "prompts": dict(prompts),
@@ -245,7 +244,7 @@ def _listed(
         for path in new:
             seen.add(path)
             try:
-                metadata = read_metadata(path, PART_SCHEMA, "part")
+                metadata = read_metadata(path, SCHEMAS)
             except FileNotFoundError:
                 continue
             except ValueError as error:
@@ -264,15 +263,12 @@ def _part_table(grid: Grid, cells: np.ndarray) -> pa.Table:
     """The rows of the chosen cells (bool)."""
     rows = rows_of_cells(grid, cells)
     digests = pa.array([document.digest for document in grid.documents], pa.string())
-    arrays = [
-        removed_column(grid, rows),
-        index_column(grid, rows),
-        pa.DictionaryArray.from_arrays(pa.array(rows.position, pa.int32()), digests),
-        pa.array(rows.choice, pa.int16()),
-        pa.array(rows.values),
-        pa.array(rows.greedy),
-    ]
-    return pa.table(arrays, schema=PART_SCHEMA)
+    keys = {
+        "removed": removed_column(grid, rows),
+        "document": index_column(grid, rows),
+        "digest": pa.DictionaryArray.from_arrays(pa.array(rows.position, pa.int32()), digests),
+    }
+    return table_of(grid, rows, keys, SCHEMAS[NAMES[grid.kind.name]])
 
 
 def _identity(metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -292,8 +288,8 @@ def _fill(grid: Grid, table: pa.Table) -> None:
     wanted[wanted] &= ~grid.saved[cells[wanted]]
     wanted[wanted] &= choice[wanted] < grid.n_choices[grid.position[cells[wanted]]]
     places = grid.offsets[cells[wanted]] + choice[wanted]
-    grid.values[places] = table["loglikelihood"].to_numpy()[wanted]
-    grid.greedy[places] = table["greedy"].to_numpy()[wanted]
+    for name, column in grid.columns.items():
+        column[places] = table[name].to_numpy(zero_copy_only=False)[wanted]
 
 
 def _cells(grid: Grid, table: pa.Table, position_of: Callable[[int, str], int]) -> np.ndarray:

@@ -17,10 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from cornerstone.documents.calibration import refuse_scored_calibration
-from cornerstone.documents.document import DocumentSet, digest_documents, read_documents
+from cornerstone.documents.document import GENERATED, DocumentSet, digest_documents, read_documents
 from cornerstone.documents.prefixes import draw_ids, drawn_together
+from cornerstone.evaluations import grid as cells
 from cornerstone.evaluations.grid import DocumentKey, Grid, empty_grid, evaluated
-from cornerstone.evaluations.identity import DIGESTS, model_identity, removal_identity
+from cornerstone.evaluations.identity import (
+    DIGESTS,
+    generation_identity,
+    model_identity,
+    removal_identity,
+)
 from cornerstone.evaluations.parts import Parts, parts_folder
 from cornerstone.evaluations.scorable import Find, left_out_of
 from cornerstone.models.facts import labels_of_folder
@@ -111,7 +117,8 @@ class Engine:
     """What the job needs of the engine; it is handed in, for nothing here imports torch.
 
     load_encoder, find_unscorable, encode_documents: of `loading.encoding`; load_model: of `loading.load`; evaluate: of
-    `engine.evaluate`, and for `measure_job` the function `engine.measure.measure`.
+    `engine.evaluate`, and for `measure_job` the function `engine.measure.measure`; generate: of `engine.generate`, for
+    tasks whose answers are generated.
     version: of the engine, in the identity of what it evaluates.
     """
 
@@ -121,6 +128,7 @@ class Engine:
     load_model: Callable[..., Any]
     evaluate: Callable[..., Any]
     version: int
+    generate: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -174,6 +182,7 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
         engine_version=engine.version,
         task_version=task.version,
         removal=removal_identity(means and means.digest),
+        generation=generation_identity(folder) if task.output_type == GENERATED else None,
     )
     folder_of_parts = job.parts
     are_sets = job.players != SUBLAYERS
@@ -190,7 +199,8 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
     together = drawn_together(asked, job.documents_per_draw)
     ids = draw_ids(asked, together)
     coalitions = _coalitions(job, players, [(key.index, ids[key.index]) for key in keys])
-    grid = empty_grid(coalitions, keys)
+    kind = cells.GENERATED if task.output_type == GENERATED else cells.SCORED
+    grid = empty_grid(coalitions, keys, kind)
     parts.fill(grid)
     parts.fill_from_others(grid)
     if model is None:

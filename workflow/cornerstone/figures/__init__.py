@@ -110,7 +110,8 @@ class Figure:
     reads:       the CSV files it is drawn from, below the results: "values/{model}/{task}.csv", "tables/totals.csv", or
                  "" for a drawing without data.
     needs_pairs: whether it is only of models of which two sublayers were removed together.
-    asked_by:    the key of the configuration that asks for it; None where every study has it.
+    asked_by:    what of a study is not empty where it asks for it, mostly a key of its configuration; None where every
+                 study has it.
     settings:    keys of the configuration that `make` takes. When another one changes, the figure is not drawn again.
     make:        from the rows of those files, titles and the settings by name to the drawing.
     title:       "Shares of {model}".

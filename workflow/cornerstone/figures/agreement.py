@@ -165,6 +165,7 @@ FIGURES.register(
         title="Two scores of {model}",
         caption=_caption,
         category=HOW_SURELY,
+        asked_by="scored_tasks",
         order=70,
     )
 )

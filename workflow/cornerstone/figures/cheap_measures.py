@@ -34,8 +34,6 @@ def make_cheap_measures(table: pd.DataFrame, titles: Titles) -> MplFigure:
 
     table: rows of tables/cheap_measures_agreement.csv.
     """
-    import seaborn
-
     rows = table[table["part"] == titles.player]
     models, tasks = list(rows["model"].unique()), list(rows["task"].unique())
     panel = ROW * len(tasks)
@@ -58,7 +56,7 @@ def make_cheap_measures(table: pd.DataFrame, titles: Titles) -> MplFigure:
             else:
                 axes.set_xticklabels([])
         top = bottom - BETWEEN
-    seaborn.despine(figure)
+    style.without_box(figure)
     figure.legend(handles=_handles(), loc="lower center", ncols=4, frameon=False)
     return figure
 

@@ -85,18 +85,15 @@ def _range(null: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _entries(held: dict[str, np.ndarray], titles: Titles) -> dict[str, tuple[np.ndarray, dict]]:
     """By the legend's words the line and its look: of each task, or of all tasks alike and their mean."""
-    import seaborn
-
     if len(held) > MOST_NAMED:
         thin = {"color": "#8C8C8C", "linewidth": 0.5, "alpha": 0.7}
         of_all = np.array([*held.values()]).T  # one call draws a line per column
         mean = (of_all.mean(axis=1), {"color": "black", "linewidth": 1.5})
         return {f"each of {len(held)} tasks": (of_all, thin), "mean over tasks": mean}
-    colours = seaborn.color_palette("colorblind", max(1, len(held)))
     entries = {}
     for n, (task, shares) in enumerate(held.items()):
         every = max(1, len(shares) // 12)
-        look = {"color": colours[n], "linestyle": LINES[n % len(LINES)], "marker": MARKERS[n]}
+        look = {"color": style.PALETTE[n], "linestyle": LINES[n % len(LINES)], "marker": MARKERS[n]}
         entries[titles.task(task)] = shares, look | {"markersize": 3, "linewidth": 1, "markevery": every}
     return entries
 
@@ -106,7 +103,6 @@ def _handle(name: str, look: dict) -> Line2D:
 
 
 def _finish(axes: Axes, titles: Titles, model: str, n_sublayers: int) -> None:
-    import seaborn
     from matplotlib.ticker import MaxNLocator
 
     axes.set_title(style.wrapped(titles.model(model), WIDTH - 0.4, style.FONT + 1, "bold"), fontweight="bold")
@@ -115,7 +111,7 @@ def _finish(axes: Axes, titles: Titles, model: str, n_sublayers: int) -> None:
     axes.set_xlim(0.5, n_sublayers + 0.5)
     axes.set_ylim(0, 103)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=12))
-    seaborn.despine(axes.figure)
+    style.without_box(axes.figure)
 
 
 def _caption(context: Context) -> str:

@@ -44,15 +44,17 @@ def make_pruning(curves: pd.DataFrame, titles: Titles, *, along: str) -> MplFigu
 
 def _looks(curves: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """By the rankings' titles; the random order is grey and comes last."""
-    import seaborn
-
     titles = curves[["ranking", "title"]].drop_duplicates()
     titles = titles.sort_values("ranking", key=lambda names: names == RANDOM, kind="stable")
-    colours = seaborn.color_palette("colorblind", len(titles))
     return {
         row.title: RANDOM_LOOK
         if row.ranking == RANDOM
-        else {"color": colours[n], "linestyle": "-", "marker": MARKERS[n % len(MARKERS)], "zorder": 3}
+        else {
+            "color": style.PALETTE[n % len(style.PALETTE)],
+            "linestyle": "-",
+            "marker": MARKERS[n % len(MARKERS)],
+            "zorder": 3,
+        }
         for n, row in enumerate(titles.itertuples())
     }
 

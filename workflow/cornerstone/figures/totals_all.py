@@ -35,8 +35,6 @@ def make_totals(totals: pd.DataFrame, titles: Titles, score: str) -> MplFigure:
 
     totals: the table of totals. score: the study's.
     """
-    import seaborn
-
     unit = SCORES[score].unit
     drawn = totals[totals["part"] != DIFFERENCE]
     models, tasks = list(drawn["model"].unique()), list(drawn["task"].unique())
@@ -66,7 +64,7 @@ def make_totals(totals: pd.DataFrame, titles: Titles, score: str) -> MplFigure:
             axes.set_yticks(range(len(tasks)), [names[task] for task in tasks] if column == 0 else [])
             axes.set_xlabel(f"sum of values ({unit.of_values})" if model == models[-1] else "")
         top = bottom - BETWEEN
-    seaborn.despine(figure)
+    style.without_box(figure)
     figure.legend(handles=_handles(drawn), loc="lower center", ncols=5, frameon=False, columnspacing=1.2)
     return figure
 

@@ -15,11 +15,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cornerstone.documents.document import Document, Request
+from cornerstone.documents.document import Document, Generation, Request
 from cornerstone.documents.unscorable import Unscorable
 from cornerstone.loading.transformers_says import refuse_remote_code, warnings_in_lines, why
 from cornerstone.models.folder import check_folder_code
@@ -46,6 +46,7 @@ class EncodedDocument:
     """A document in tokens. `digest` (sha256, hex) covers them, gold and choice lengths, of a text its words and bytes.
 
     is_text: whether the requests are windows over one text, whose log-likelihoods add up to one number.
+    generation: how the answer to its only request, a prompt without targets, is generated; None: it is scored.
     """
 
     index: int
@@ -54,6 +55,7 @@ class EncodedDocument:
     choice_lengths: tuple[int, ...]
     digest: str
     is_text: bool = False
+    generation: Generation | None = None
 
     @property
     def n_choices(self) -> int:
@@ -66,7 +68,12 @@ class EncodedDocument:
 
     @property
     def n_tokens(self) -> int:
-        """About how many tokens its token tree has: the longest request and the others' continuations."""
+        """About how many tokens its token tree has: the longest request and the others' continuations.
+
+        Of a prompt, with those of the longest answer.
+        """
+        if self.generation is not None:
+            return len(self.requests[0].tokens) + self.generation.most_tokens
         longest = max(self.requests, key=lambda request: len(request.tokens))
         return len(longest.tokens) + sum(len(r.targets) for r in self.requests if r is not longest)
 
@@ -229,6 +236,8 @@ def _encode(
             try:
                 if document.is_text:
                     requests += _windows(encoder, tokens_of, request.continuation)
+                elif document.generation is not None:
+                    requests.append(_prompt(encoder, tokens_of, request.context, document.generation))
                 else:
                     requests.append(_encode_request(encoder, tokens_of, request))
             except _UnscorableRequest as error:
@@ -262,10 +271,26 @@ def _windows(encoder: Encoder, tokens_of: Tokens, text: str) -> list[EncodedRequ
     return windows
 
 
+def _prompt(encoder: Encoder, tokens_of: Tokens, text: str, generation: Generation) -> EncodedRequest:
+    """Cut from the left, so that the longest answer fits in what the model takes. Raises _UnscorableRequest."""
+    room = encoder.max_length - generation.most_tokens
+    if room < 1:
+        raise _UnscorableRequest(
+            f"its answer may have {generation.most_tokens} tokens, but the model takes {encoder.max_length} with the "
+            "prompt: set max_gen_toks in the task's generation_kwargs"
+        )
+    tokens = _known_tokens(tokens_of, text, True)
+    if not tokens:
+        raise _UnscorableRequest(f"the prompt {shown(text)} has no tokens")
+    return EncodedRequest(tuple(tokens[-room:]), ())
+
+
 def _texts_needed(document: Document, request: Request) -> tuple[tuple[str, bool], ...]:
     """The (text, with special tokens) pairs whose tokens a request is made of."""
     if document.is_text:
         return ((request.continuation, True),)
+    if document.generation is not None:
+        return ((request.context, True),)
     if request.context == "":
         return ((request.continuation, False),)
     context, continuation = _move_trailing_spaces(request.context, request.continuation)
@@ -321,9 +346,10 @@ def _known_tokens(tokens_of: Tokens, text: str, special: bool) -> list[int]:
 def _encoded_document(document: Document, requests: tuple[EncodedRequest, ...]) -> EncodedDocument:
     content = [[r.tokens, r.targets] for r in requests], document.gold, document.choice_lengths
     sizes = ([document.words, document.bytes],) if document.is_text else ()
-    digest = hashlib.sha256(json.dumps((*content, *sizes)).encode()).hexdigest()
+    generated = (asdict(document.generation),) if document.generation else ()
+    digest = hashlib.sha256(json.dumps((*content, *sizes, *generated)).encode()).hexdigest()
     fields = document.index, requests, document.gold, document.choice_lengths, digest
-    return EncodedDocument(*fields, is_text=document.is_text)
+    return EncodedDocument(*fields, is_text=document.is_text, generation=document.generation)
 
 
 def _encode_request(encoder: Encoder, tokens_of: Tokens, request: Request) -> EncodedRequest:

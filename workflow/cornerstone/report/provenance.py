@@ -13,7 +13,7 @@ from cornerstone.documents.document import DocumentSet
 from cornerstone.report.contents import Contents
 from cornerstone.system.text import duration
 
-ANALYSIS_LIBRARIES = ("numpy", "pandas", "matplotlib", "seaborn")
+ANALYSIS_LIBRARIES = ("numpy", "pandas", "matplotlib")
 DIGITS = 16
 """Of a digest: enough to tell two files apart."""
 

@@ -81,9 +81,10 @@ def without_shares(contents: Contents) -> list[tuple[str, list[str]]]:
 
 
 def unseen(contents: Contents) -> list[Unseen]:
-    """A model each; none where the study's score is the yardstick itself."""
+    """A model each; none where the study's score is the yardstick itself, or no task has it."""
     rows = contents.tables["scores_side_by_side"]
-    chosen = rows[rows["chosen"] & (rows["score"] != yardstick().name)]
+    compared = rows[rows["score"] == yardstick().name]["task"]
+    chosen = rows[rows["chosen"] & (rows["score"] != yardstick().name) & rows["task"].isin(compared)]
     return [
         Unseen(contents.titles.model(model), int(of["unseen"].sum()), int(of["sublayers"].sum()))
         for model, of in chosen.groupby("model", sort=False)

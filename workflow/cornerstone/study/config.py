@@ -79,6 +79,16 @@ class StudyConfig:
     def task_names(self) -> tuple[str, ...]:
         return tuple(task.name for task in self.tasks)
 
+    @property
+    def generating_tasks(self) -> tuple[str, ...]:
+        """The tasks whose answers are generated."""
+        return tuple(task.name for task in self.tasks if task.generate)
+
+    @property
+    def scored_tasks(self) -> tuple[str, ...]:
+        """The tasks whose answers are given: log-likelihoods are evaluated."""
+        return tuple(task.name for task in self.tasks if not task.generate)
+
     def model(self, name: str) -> ModelConfig:
         """The model of this name. Raises CornerstoneError naming the known ones."""
         return _look_up("model", name, self.models)
@@ -261,6 +271,13 @@ class StudyConfig:
         """removal: of the evaluation; None for the study's own."""
         name = design if removal in (None, self.removal) else f"{design}.{removal}"
         return Path(self.results, "evaluations", model, task, f"{name}.parquet")
+
+    def work_path(self, model: str, task: str, design: str, removal: str | None = None) -> Path:
+        """What the engine writes, beside whose parts its progress is kept: the evaluation, or generated answers."""
+        path = self.evaluation_path(model, task, design, removal)
+        if not self.task(task).generate:
+            return path
+        return Path(self.results, "generations", model, task, path.name)
 
     @property
     def calibration_path(self) -> Path:

@@ -170,8 +170,8 @@ def set_aside_bad_results(study: StudyConfig, arguments: Sequence[str]) -> None:
     named = [(one, study.removal) for one in study.evaluations]
     named += [(one, study.other_removal) for one in study.other_evaluations]
     for (model, task, design), removal in named:
-        path = study.evaluation_path(model, task, design, removal)
-        set_aside_if_bad(_expected(study, path, model, task, design), dry_run=dry_run)
+        for path in {get(model, task, design, removal) for get in (study.work_path, study.evaluation_path)}:
+            set_aside_if_bad(_expected(study, path, model, task, design), dry_run=dry_run)
     for model, task in product(study.model_names, study.task_names) if study.cheap_measures else ():
         path = study.measures_path(model, task)
         set_aside_if_bad(_expected(study, path, model, task, None), dry_run=dry_run)
@@ -192,7 +192,7 @@ def _expected(study: StudyConfig, path: Path, model: str, task: str, design: str
 def is_evaluated(study: StudyConfig, model: str, task: str, design: str, removal: str | None = None) -> bool:
     """Whether an evaluation is there, of as many documents as are asked for now."""
     try:
-        about = read_evaluation_metadata(study.evaluation_path(model, task, design, removal))["documents"]
+        about = read_evaluation_metadata(study.work_path(model, task, design, removal))["documents"]
     except (FileNotFoundError, ValueError):
         return False
     asked = about.get("count", 0) + len(about.get("left_out", ()))

@@ -52,6 +52,9 @@ class TaskConfig:
     documents:    keep only the first so many (of the sample); None for all.
     include_path: a folder with tasks of the user's own; None for lm-eval's.
     group:        lm-eval's name of the group that brought it into the study; None where it was named itself.
+    generate:     whether its answers are generated.
+    metric:       which of its metrics then scores them, as lm-eval reports it ("exact_match,strict-match"); None for
+                  the first.
     """
 
     name: str
@@ -64,6 +67,8 @@ class TaskConfig:
     seed: int
     include_path: str | None
     group: str | None
+    generate: bool = False
+    metric: str | None = None
 
     @property
     def sampling_seed(self) -> int | None:

@@ -57,12 +57,16 @@ def evaluation_jobs(study: StudyConfig, model: str, task: str) -> Iterator[Job]:
     One for all designs, or one for each shard and one that joins them; one for all coalitions; one for another removal.
     """
     name, shards = f"{model}/{task}", study.shards_of(model)
-    outputs = tuple(study.evaluation_path(model, task, design) for design in study.shared_designs)
+    rule = "generate" if study.task(task).generate else "evaluate"
+    outputs = tuple(study.work_path(model, task, design) for design in study.shared_designs)
     for number in range(1, shards + 1) if shards > 1 else ():
         shard = f"{number}-of-{shards}"
         notes = tuple(output.with_suffix(".shards") / f"{shard}.json" for output in outputs)
-        yield Job(f"evaluate/{name}.{shard}", notes, model, task)
-    yield Job(f"evaluate/{name}", outputs, model, task)
+        yield Job(f"{rule}/{name}.{shard}", notes, model, task)
+    yield Job(f"{rule}/{name}", outputs, model, task)
+    if study.task(task).generate:
+        scored = tuple(study.evaluation_path(model, task, design) for design in study.shared_designs)
+        yield Job(f"score_answers/{name}", scored, model, task)
     if model in study.exact_models:
         yield Job(f"evaluate_exact/{name}", (study.evaluation_path(model, task, "exact"),), model, task)
     if study.pruning:

@@ -22,6 +22,8 @@ MOST_VALUES = 20_000
 """In a configuration; a few aliases of aliases in YAML stand for more than any memory holds."""
 LARGEST_NUMBER = 1e15
 MOST_LEVELS = 10
+WITHOUT_GENERATION = ("exact", "pruning", "compare_removals", "cheap_measures")
+"""Keys of what is there for tasks alone whose answers are given."""
 ILL_REVISION = re.compile(r"\.\.|//|[/.]$|\.lock$")
 """What git allows in no branch or tag; ".." would lead out of the cache."""
 
@@ -65,6 +67,23 @@ def _unreadable_value(value: Any) -> str | None:
     return None
 
 
+def _generation_mistakes(filled: dict[str, Any]) -> Iterator[str]:
+    """What no study has of answers that are generated."""
+    tasks = filled["tasks"]
+    yield from (
+        f"tasks.{name} has a metric, which is of tasks with generate: true: leave it out"
+        for name, keys in tasks.items()
+        if keys["metric"] and not keys["generate"]
+    )
+    generating = [name for name, keys in tasks.items() if keys["generate"]]
+    for key in WITHOUT_GENERATION if generating else ():
+        if filled[key]:
+            yield (
+                f"{key} needs the log-likelihoods of given answers, and tasks.{generating[0]} has generate: true: "
+                "leave one of them out"
+            )
+
+
 def study_mistakes(filled: dict[str, Any]) -> Iterator[str]:
     """Mistakes that the schema cannot express, a phrase each; `filled` has every default."""
     for kind in ("models", "tasks"):
@@ -77,6 +96,7 @@ def study_mistakes(filled: dict[str, Any]) -> Iterator[str]:
         if name in reserved:
             yield f"models.{name}: this name is reserved for another figure; choose another"
     yield from _calibration_mistakes(filled)
+    yield from _generation_mistakes(filled)
     yield from place_mistakes(filled)
     yield from _players_mistakes(filled["players"])
     players = filled["players"]

@@ -97,8 +97,8 @@ def pairs_by_design(study: StudyConfig, model: str, task: str) -> dict[str, Pair
     prompts = {document.index: digest_documents([document]) for document in documents}
     pairs = {}
     for name, (design, removal) in study.evaluated_as(model).items():
-        output = study.evaluation_path(model, task, design, removal)
-        parts = parts_folder(study.evaluation_path(model, task, design))
+        output = study.work_path(model, task, design, removal)
+        parts = parts_folder(study.work_path(model, task, design))
         is_ours = partial(_is_of, known[removal])
         asked = coalitions[design]
         if DESIGNS[design].is_listed:

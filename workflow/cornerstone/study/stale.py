@@ -193,7 +193,7 @@ def _parts(studies: Sequence[StudyConfig]) -> Iterator[Unused]:
         for one in study.evaluations:
             users.setdefault(one, []).append(study)
     for (model, task, design), of_these in users.items():
-        folder = parts_folder(of_these[0].evaluation_path(model, task, design))
+        folder = parts_folder(of_these[0].work_path(model, task, design))
         if not folder.is_dir():
             continue
         try:

@@ -21,6 +21,9 @@ from cornerstone.study.config import StudyConfig
 from cornerstone.system.errors import CornerstoneError, known_names
 from cornerstone.values.least_important import check_prunable, prunable_parts, ranking_of
 
+WANTED = {"scored_tasks": "it compares log-likelihoods of given answers, and all tasks have generate: true"}
+"""What a figure lacks where no key of the configuration asks for it."""
+
 
 def check_targets(study: StudyConfig, targets: Iterable[str]) -> None:
     """Raise CornerstoneError for the first target that looks like one of ours but cannot be made.
@@ -66,7 +69,8 @@ def _check_figure(study: StudyConfig, name: str) -> None:
         if figure.scope is Scope.EXACT:
             raise CornerstoneError(f"there is no figure {stem}: name {model} in the configuration's exact")
         if figure.asked_by is not None and figure.asked_by not in study.asked:
-            raise CornerstoneError(f"there is no figure {stem}: give {figure.asked_by} in the configuration")
+            wanted = WANTED.get(figure.asked_by, f"give {figure.asked_by} in the configuration")
+            raise CornerstoneError(f"there is no figure {stem}: {wanted}")
         raise CornerstoneError(NO_PAIRS)
 
 
@@ -127,6 +131,13 @@ def _check_evaluation(study: StudyConfig, path: str) -> None:
     if design not in there:
         why = _when_there_is(design)
         raise CornerstoneError(f"unknown design {design!r}: there are {known_names(design, there)}{why}")
+
+
+def _check_generation(study: StudyConfig, path: str) -> None:
+    _check_evaluation(study, path)
+    task = path.split("/")[1]
+    if not study.task(task).generate:
+        raise CornerstoneError(f"{task} generates no answers: give generate: true in its entry")
 
 
 def _when_there_is(design: str) -> str:
@@ -219,6 +230,7 @@ _FOLDER_CHECKS = {
     "interactions": _check_model_task_csv,
     "removals": _check_removals_csv,
     "evaluations": _check_evaluation,
+    "generations": _check_generation,
     "measures": _check_measures,
     "documents": _check_documents,
     "unscorable": _check_unscorable,

@@ -158,7 +158,7 @@ class Watcher:
 
 def _signature(study: StudyConfig, model: str, task: str) -> object:
     """Equal to that of before where nothing changed of what is counted."""
-    outputs = [study.evaluation_path(model, task, *one) for one in study.evaluated_as(model).values()]
+    outputs = [study.work_path(model, task, *one) for one in study.evaluated_as(model).values()]
     files = [
         study.manifest_path(model),
         study.documents_path(task),
@@ -166,7 +166,7 @@ def _signature(study: StudyConfig, model: str, task: str) -> object:
         study.means_path(model),
         *outputs,
     ]
-    folders = [parts_folder(study.evaluation_path(model, task, design)) for design in study.designs_of(model)]
+    folders = [parts_folder(study.work_path(model, task, design)) for design in study.designs_of(model)]
     parts = [sorted(folder.glob("[!.]*.parquet")) for folder in folders]
     return [written(path) for path in files], parts
 

@@ -85,7 +85,7 @@ def scores_side_by_side(agreement: pd.DataFrame) -> pd.DataFrame:
     full, low, high, chance: of the full model. lost: how many sublayers' removals lower it significantly. unseen: how
     many it shows no loss for although the yardstick fell significantly; unseen_labels names them, the largest fall
     first.
-    rank_correlation: of all sublayers' effects with those on the yardstick; noise lowers it.
+    rank_correlation: of all sublayers' effects with those on the yardstick; noise lowers it. None without a yardstick.
     """
     rows = [
         _side_by_side_row(of_score, of_task[of_task["score"] == yardstick().name])
@@ -97,6 +97,7 @@ def scores_side_by_side(agreement: pd.DataFrame) -> pd.DataFrame:
 
 def _side_by_side_row(rows: pd.DataFrame, yardstick_rows: pd.DataFrame) -> dict:
     first, fall = rows.iloc[0], yardstick_rows["effect"].to_numpy()
+    is_compared = len(fall) > 0  # not of generated answers
     unseen = np.flatnonzero(rows["unseen"].to_numpy())
     named = rows["label"].to_numpy()[unseen[np.argsort(-fall[unseen], kind="stable")]]
     return {
@@ -113,7 +114,7 @@ def _side_by_side_row(rows: pd.DataFrame, yardstick_rows: pd.DataFrame) -> dict:
         "lost": int(rows["lost"].sum()),
         "unseen": len(unseen),
         "unseen_labels": ", ".join(named),
-        "rank_correlation": spearman(rows["effect"].to_numpy(), fall),
+        "rank_correlation": spearman(rows["effect"].to_numpy(), fall) if is_compared else np.nan,
     }
 
 

@@ -27,15 +27,16 @@ from cornerstone.values.scored_task import EvaluatedTask, read_choices, score_ta
 def agreement_table(scores: Sequence[Scores], labels: Sequence[str], chosen: str) -> pd.DataFrame:
     """A row per score × sublayer: score, chosen, sublayer, label, kind, full, …, effect, low, high, lost, unseen.
 
-    scores: of the same documents, one of them the yardstick. chosen: whether it is the metric of the study. full,
+    scores: of the same documents, mostly with the yardstick. chosen: whether it is the metric of the study. full,
     full_low, full_high, chance: of the full model. effect = full − score without the sublayer, with its paired interval
     low, high. lost: the effect is significantly above zero (Holm over sublayers). unseen: the interval reaches zero,
-    and by the yardstick the sublayer is lost. documents: how many.
+    and by the yardstick the sublayer is lost. documents: how many. Without the yardstick, as of generated answers,
+    nothing is unseen.
     """
     table = pd.concat([_effects(each, labels) for each in scores], ignore_index=True)
     is_yardstick = table["score"] == yardstick().name
-    surely = table[is_yardstick].set_index("sublayer")["lost"]
-    unseen = (table["low"] <= 0) & surely.loc[table["sublayer"]].to_numpy() & ~is_yardstick
+    surely = table[is_yardstick].set_index("sublayer")["lost"].reindex(table["sublayer"], fill_value=False)
+    unseen = (table["low"] <= 0) & surely.to_numpy() & ~is_yardstick
     table.insert(1, "chosen", table["score"] == chosen)
     return table.assign(unseen=unseen)
 

@@ -149,7 +149,8 @@ def _games(evaluated: EvaluatedTask, metric: str, scores: Scores) -> DocumentGam
         raise CornerstoneError(
             "two designs were evaluated on different documents: evaluate both again with one document limit"
         )
-    measures = dict.fromkeys((metric, yardstick().name))
+    tells_more = yardstick().is_of(evaluated.metrics, evaluated.output_type)
+    measures = dict.fromkeys((metric, yardstick().name) if tells_more else (metric,))
     known = [stack([scores_of(choices, measure) for choices in evaluated.designs]) for measure in measures]
     own = {measure: score_matrix(evaluated.own, measure) for measure in measures}
     games = games_of_pairs(evaluated.own.own, own[metric].T, known, [own[measure].T for measure in measures])

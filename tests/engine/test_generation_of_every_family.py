@@ -1,0 +1,19 @@
+"""Generated answers of every family that is measured, against lm-eval on the hooked model: `make test-families`."""
+
+import pytest
+from test_generation import compare, documents
+
+from family_sweep import NAMES
+from hand_table import MAY_BE_REFUSED, REFUSED
+from tiny_families import tiny_network
+
+pytestmark = pytest.mark.families
+
+MEASURED = [name for name in NAMES if name not in REFUSED and name not in MAY_BE_REFUSED]
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_answers_are_those_of_lm_eval_but_where_two_tokens_are_nearly_even(name):
+    wrong, _, result = compare(name, tiny_network(name), documents(count=7))
+    assert not wrong
+    assert result.counts["answers"] == 7 * len(result.coalitions)
