@@ -17,7 +17,7 @@
 # make bench-values       how near values from per-document coalitions come to exact ones
 # make bench-accuracy     the cost of unbiased values: seconds against lm-eval's loop with shapiq's best approximator
 # make audit-current      the audit of what the current shapiq offers, in an environment with a newer Python
-# make bench-own-coverage how often the intervals of such values cover the Shapley value, on hard games
+# make bench-own-coverage how often the intervals of such values cover the Shapley value, where it is known
 # make bench-indices      how near interaction indices from such coalitions come to exact ones
 # make bench-products     how near such values come on product games of 64 and 160 sublayers
 # make bench-coverage     how often the intervals cover the truth, on games whose truth is known

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import combinations
 from math import comb
 
@@ -35,29 +36,42 @@ def exact_indices(table: np.ndarray) -> np.ndarray:
     return np.array(found).reshape(-1, table.shape[1]).T
 
 
+ProbabilityOf = Callable[[np.ndarray], np.ndarray]
+"""The probability of a right answer by what is there: bool (…, sublayers) to float64 (…)."""
+
+
+def probabilities(n: int) -> dict[str, ProbabilityOf]:
+    """Games of right and wrong answers that models misfit, of 5 sublayers and more; `known_games` has their values."""
+    log_keeps = np.log(np.concatenate([[0.2, 0.5, 0.7], np.full(n - 3, 0.95)]))
+
+    def hurting(there: np.ndarray) -> np.ndarray:
+        of_others = 0.02 * there[..., 4:].sum(axis=-1) / n
+        return 0.3 + 0.5 * there[..., 2] * (1 - 0.6 * there[..., 3]) + of_others
+
+    return {
+        "majority": lambda there: 0.1 + 0.8 * (there.sum(axis=-1) > n / 2),
+        "parity": lambda there: 0.9 - 0.8 * (there.sum(axis=-1) % 2),
+        "stand-in": lambda there: 0.3 + 0.6 * (there[..., 0] | there[..., 1]),
+        "hurting": hurting,
+        "product": lambda there: 0.25 + 0.7 * np.exp(~there @ log_keeps),
+    }
+
+
+def mean_game(n: int, name: str) -> np.ndarray:
+    """The scores of a hard game over all documents, (2^n,)."""
+    if name == "random":
+        return np.random.default_rng(5).random(2**n)
+    return probabilities(n)[name](~everything(n))
+
+
 def hard_games(n: int) -> dict[str, Callable[[np.random.Generator, int], np.ndarray]]:
     """Makers of games that models misfit, (rng, documents) to tables (2^n, documents) of 0 and 1 or of any number."""
-    there = ~everything(n)
 
-    def answers(probability: np.ndarray) -> Callable[[np.random.Generator, int], np.ndarray]:
-        return lambda rng, count: (rng.random((len(there), count)) < probability[:, None]).astype(float)
+    def answers(mean: np.ndarray, rng: np.random.Generator, count: int) -> np.ndarray:
+        return (rng.random((2**n, count)) < mean[:, None]).astype(float)
 
-    def random(rng: np.random.Generator, count: int) -> np.ndarray:
-        return np.random.default_rng(5).random(len(there))[:, None] + 0.3 * rng.standard_normal(
-            (len(there), count)
-        )
+    def around(mean: np.ndarray, rng: np.random.Generator, count: int) -> np.ndarray:
+        return mean[:, None] + 0.3 * rng.standard_normal((2**n, count))
 
-    majority = (there.sum(axis=1) > n / 2).astype(float)
-    parity = 0.5 + 0.4 * (-1.0) ** there.sum(axis=1)
-    stand_in = 0.3 + 0.6 * (there[:, 0] | there[:, 1])
-    hurting = 0.3 + 0.5 * there[:, 2] * (1 - 0.6 * there[:, 3]) + 0.02 * there[:, 4:].sum(axis=1) / n
-    keeps = np.where(np.arange(n) < 3, [0.2, 0.5, 0.7] + [0.0] * (n - 3) if n > 3 else 0.5, 0.95)
-    product = 0.25 + 0.7 * np.where(there, 1.0, keeps).prod(axis=1)
-    return {
-        "majority": answers(0.1 + 0.8 * majority),
-        "parity": answers(parity),
-        "random": random,
-        "stand-in": answers(stand_in),
-        "hurting": answers(hurting),
-        "product": answers(product),
-    }
+    right = {name: partial(answers, mean_game(n, name)) for name in probabilities(n)}
+    return right | {"random": partial(around, mean_game(n, "random"))}
