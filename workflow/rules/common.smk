@@ -177,7 +177,9 @@ def shard_notes(wildcards):
     """What says that a model's shards are evaluated, in each design."""
     shards = study.shards_of(wildcards.model)
     folder = "generations" if study.task(wildcards.task).generate else "evaluations"
-    notes = of_designs(f"<results>/{folder}/{{model}}/{{task}}/{{design}}.shards/{{shard}}-of-{{shards}}.json")
+    notes = of_designs(
+        f"<results>/{folder}/{{model}}/{{task}}/{{design}}.shards/{{shard}}-of-{{shards}}.json"
+    )
     return expand(notes, **wildcards, shard=range(1, shards + 1), shards=shards)
 
 

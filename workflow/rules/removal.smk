@@ -18,6 +18,7 @@ use rule build_documents as build_calibration with:
         seed=study.calibration.sampling_seed,
         limit=study.calibration.documents,
         include_path=study.calibration.include_path,
+        generate=False,
         documents_version=DOCUMENTS_VERSION,
         edits=None,
     message:

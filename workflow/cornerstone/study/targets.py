@@ -21,9 +21,6 @@ from cornerstone.study.config import StudyConfig
 from cornerstone.system.errors import CornerstoneError, known_names
 from cornerstone.values.least_important import check_prunable, prunable_parts, ranking_of
 
-WANTED = {"scored_tasks": "it compares log-likelihoods of given answers, and all tasks have generate: true"}
-"""What a figure lacks where no key of the configuration asks for it."""
-
 
 def check_targets(study: StudyConfig, targets: Iterable[str]) -> None:
     """Raise CornerstoneError for the first target that looks like one of ours but cannot be made.
@@ -69,8 +66,12 @@ def _check_figure(study: StudyConfig, name: str) -> None:
         if figure.scope is Scope.EXACT:
             raise CornerstoneError(f"there is no figure {stem}: name {model} in the configuration's exact")
         if figure.asked_by is not None and figure.asked_by not in study.asked:
-            wanted = WANTED.get(figure.asked_by, f"give {figure.asked_by} in the configuration")
-            raise CornerstoneError(f"there is no figure {stem}: {wanted}")
+            if figure.asked_by == "scored_tasks":
+                raise CornerstoneError(
+                    f"there is no figure {stem}: it compares log-likelihoods of given answers, and all tasks have "
+                    "generate: true"
+                )
+            raise CornerstoneError(f"there is no figure {stem}: give {figure.asked_by} in the configuration")
         raise CornerstoneError(NO_PAIRS)
 
 
