@@ -174,12 +174,13 @@ def figures_of(
     *,
     exact: Collection[str],
     with_pairs: Collection[str],
-    asked: Collection[str] = (),
+    asked: Collection[str] = ("scored_tasks",),
 ) -> dict[str, tuple[Figure, str]]:
     """Every figure of a study in the order of the report: by its file's name without ending, the figure and its model.
 
     The model is "" for a figure of the whole study. exact: the models whose exact values are known. with_pairs: those
-    of which two sublayers are removed together. asked: keys of the configuration that ask for more.
+    of which two sublayers are removed together. asked: what the study has of what `Figure.asked_by`
+    names; by default tasks whose answers are given.
     """
     of_exact = [model for model in models if model in exact]
     of_scope = {Scope.STUDY: [""], Scope.MODEL: models, Scope.EXACT: of_exact}

@@ -70,11 +70,9 @@ def _unreadable_value(value: Any) -> str | None:
 def _generation_mistakes(filled: dict[str, Any]) -> Iterator[str]:
     """What no study has of answers that are generated."""
     tasks = filled["tasks"]
-    yield from (
-        f"tasks.{name} has a metric, which is of tasks with generate: true: leave it out"
-        for name, keys in tasks.items()
-        if keys["metric"] and not keys["generate"]
-    )
+    for name, keys in tasks.items():
+        if keys["metric"] and not keys["generate"]:
+            yield f"tasks.{name} has a metric, which is of tasks with generate: true: leave it out"
     generating = [name for name, keys in tasks.items() if keys["generate"]]
     for key in WITHOUT_GENERATION if generating else ():
         if filled[key]:
