@@ -15,7 +15,7 @@ from cornerstone.loading.load import load_model
 from cornerstone.models.facts import ModelFacts, facts_from_folder
 from cornerstone.shapley.coalition_tree import least_evaluations
 from cornerstone.shapley.coalitions import ablation, windows
-from cornerstone.study.estimate import Tokens, _estimate, _tokens, estimate_need
+from cornerstone.study.estimate import Answers, Tokens, _estimate, _tokens, estimate_need
 from cornerstone.study.resolve import resolve
 from cornerstone.system.errors import CornerstoneError
 from flops import head_flops, sublayer_flops
@@ -143,3 +143,26 @@ def test_what_documents_share_is_counted_once_for_those_that_go_together():
     assert _tokens(60, size).in_rows == pytest.approx((60 * 100 + 600) / 4)
     assert _tokens(60, size, together=1).in_rows == 60 * 700 / 4
     assert _tokens(60, size, together=4).in_rows == pytest.approx((60 * 100 + 15 * 600) / 4)
+
+
+def test_answers_are_counted_by_design_with_the_tokens_of_prompts_and_at_most_their_own(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    raw = yaml.safe_load(DEMO) | {"estimator": "windows", "corrected": False, "exact": [], "documents": None}
+    raw["tasks"] = {"gsm8k": {"generate": True}, "boolq": {}}
+    study = resolve(raw)
+    sizes = {"gsm8k": TaskSize(20, 400.0, 0.0, answer=256), "boolq": TaskSize(50, 800.0, 40.0)}
+    found = _estimate(study, study.models[0], sizes, [])
+    given = _estimate(study, study.models[0], {"boolq": sizes["boolq"]}, [])
+    assert found.need.operations == given.need.operations and not given.answers
+    ablation_of = found.answers["ablation"]
+    assert ablation_of == Answers(13 * 20, 13 * 20 * 100, 13 * 20 * 256)
+    assert found.answers.keys() == {"ablation", "windows"}
+    operations = 2 * found.facts.active_numbers * 13 * 20 * 356
+    assert ablation_of.hours(found.facts, 1.0) == pytest.approx(operations / 1e12 / 3600)
+
+
+def test_the_limit_of_answers_is_the_tasks(tmp_path):
+    data = tmp_path / "sums.jsonl"
+    data.write_text('{"question": "1 + 1?", "answer": "#### 2"}\n')
+    size = expected_size("gsm8k", data=data, shots=0)
+    assert (size.documents, size.choices, size.answer) == (1, 0, 256)

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+from lm_eval.models.utils import normalize_gen_kwargs
 
+from cornerstone.documents.asked import MOST_TOKENS
 from cornerstone.documents.data_set import data_set_arguments, load_builder, on_the_hub
-from cornerstone.documents.document import TEXT, Document
+from cornerstone.documents.document import GENERATED, TEXT, Document
 from cornerstone.documents.prefixes import shared_prefixes
 from cornerstone.documents.supported_tasks import number_of_shots, output_type_of, scored_split
 from cornerstone.documents.tasks import build_documents, supported_definition
@@ -28,6 +30,7 @@ class TaskSize:
     choices:    the characters of its choices alone, which are scored; of a whole text, all of it.
     shared:     the characters with which others begin too, on average over all documents.
     sharing:    how many documents begin alike, on average over those that do; 1 where none do.
+    answer:     the limit of an answer that is generated, in tokens; None where answers are given.
     """
 
     documents: int | None
@@ -35,6 +38,7 @@ class TaskSize:
     choices: float | None = None
     shared: float = 0.0
     sharing: float = 1.0
+    answer: int | None = None
 
 
 def expected_size(
@@ -61,7 +65,14 @@ def expected_size(
         return TaskSize(None, None)
     if data is not None or not on_the_hub(data_set_arguments(task, definition)):
         built = build_documents(
-            task, name=name, data=data, shots=shots, sample=sample, limit=limit, include_path=include_path
+            task,
+            name=name,
+            data=data,
+            shots=shots,
+            sample=sample,
+            limit=limit,
+            include_path=include_path,
+            generate=output_type_of(definition) == GENERATED,
         )
         return _size_of(built.documents)
     split = _split_on_card(task, definition)
@@ -72,6 +83,9 @@ def expected_size(
     characters = split.num_bytes / split.num_examples * texts if split.num_bytes else None
     if output_type_of(definition) == TEXT:
         return TaskSize(documents, characters, characters)
+    if output_type_of(definition) == GENERATED:
+        settings = normalize_gen_kwargs(definition.get("generation_kwargs") or {}, MOST_TOKENS)
+        return TaskSize(documents, characters, 0.0, answer=settings["max_gen_toks"])
     fixed = (definition.get("fewshot_config") or {}).get("sampler") == "first_n"
     if characters is None or not fixed or texts == 1:
         return TaskSize(documents, characters)
@@ -93,6 +107,7 @@ def _size_of(documents: tuple[Document, ...]) -> TaskSize:
         *totals,
         shared=sum(len(prefix.documents) * prefix.characters for prefix in prefixes) / len(documents),
         sharing=alike / len(prefixes) if prefixes else 1.0,
+        answer=max((one.generation.most_tokens for one in documents if one.generation), default=None),
     )
 
 

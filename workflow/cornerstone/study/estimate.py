@@ -41,6 +41,11 @@ ON_DRAWS = (
     "coalitions, and documents_per_draw of them where coalitions are per document. These are then one unit of the "
     "sample: intervals are wider than with as many documents that have coalitions of their own."
 )
+ON_ANSWERS = (
+    "Prompts are read for each coalition. A model without some of its sublayers may go on to the limit, so that many "
+    "tokens are counted. Hours count operations: a GPU that generates few answers at once waits for its memory, and "
+    "takes longer."
+)
 SCORED_PART = 0.5
 """Of a document's tokens are its choices', where nobody has counted: 0.01 of BoolQ's to 0.8 of PIQA's."""
 
@@ -77,11 +82,24 @@ class Tokens:
 
 
 @dataclass(frozen=True)
+class Answers:
+    """What a design generates: how many answers, the tokens of their prompts, and at most of the answers themselves."""
+
+    count: int
+    prompts: float
+    tokens: float
+
+    def hours(self, facts: ModelFacts, tflops: float) -> float:
+        """Every sublayer is computed for each of the tokens."""
+        return 2.0 * facts.active_numbers * (self.prompts + self.tokens) / (tflops * 1e12) / 3600
+
+
+@dataclass(frozen=True)
 class Estimate:
     """Of one model.
 
     documents: how many it is asked, over all tasks. by_draw: the operations of per-document coalitions by
-    documents_per_draw, where documents begin alike; else nothing.
+    documents_per_draw, where documents begin alike; else nothing. answers: that are generated, by design.
     """
 
     facts: ModelFacts
@@ -89,6 +107,7 @@ class Estimate:
     need: Need
     documents: int
     by_draw: Mapping[int, float]
+    answers: Mapping[str, Answers]
 
 
 def print_estimate(study: StudyConfig) -> None:
@@ -110,6 +129,9 @@ def print_estimate(study: StudyConfig) -> None:
         if draws := _draw_rows(study, estimates):
             print(_aligned(pd.DataFrame(draws)))
             print(ON_DRAWS + "\n")
+        if answers := _answer_rows(study, estimates):
+            print(_aligned(pd.DataFrame(answers)))
+            print(ON_ANSWERS + "\n")
         print("\n".join(_notes(study, estimates)), flush=True)
     if troubles:
         raise CornerstoneError("not in the estimate: " + "; ".join(troubles))
@@ -149,7 +171,8 @@ def _estimate(
         documents = {name: _asked(study, model.name, name, size) for name, size in sizes.items()}
 
         def tokens(together: float) -> Tokens:
-            of_tasks = (_tokens(documents[name], size, together) for name, size in sizes.items())
+            given = ((name, size) for name, size in sizes.items() if size.answer is None)
+            of_tasks = (_tokens(documents[name], size, together) for name, size in given)
             return sum(of_tasks, Tokens(0, 0))
 
         names = study.designs_of(model.name)
@@ -170,7 +193,21 @@ def _estimate(
     except CornerstoneError as error:
         troubles.append(f"models.{model.name}: {error}")
         return None
-    return Estimate(facts, players, need, sum(documents.values()), by_draw)
+    generating = {name: size for name, size in sizes.items() if size.answer is not None}
+    answers = {
+        design: _answers(len(coalitions[design]), generating, documents)
+        for design in (names if generating else ())
+    }
+    return Estimate(facts, players, need, sum(documents.values()), by_draw, answers)
+
+
+def _answers(coalitions: int, tasks: Mapping[str, TaskSize], documents: Mapping[str, int]) -> Answers:
+    counts = {name: coalitions * documents[name] for name in tasks}
+    return Answers(
+        sum(counts.values()),
+        sum(counts[name] * size.characters / CHARACTERS_PER_TOKEN for name, size in tasks.items()),
+        sum(counts[name] * size.answer for name, size in tasks.items()),
+    )
 
 
 def _tokens(documents: int, size: TaskSize, together: float = inf) -> Tokens:
@@ -258,6 +295,22 @@ def _draw_rows(study: StudyConfig, estimates: Mapping[str, Estimate]) -> list[di
     ]
 
 
+def _answer_rows(study: StudyConfig, estimates: Mapping[str, Estimate]) -> list[dict[str, str]]:
+    """A row for each model and design that generates."""
+    return [
+        {
+            "Model": study.model(name).title,
+            "Design": design,
+            "Answers": f"{answers.count:,}",
+            "Tokens of prompts": f"{answers.prompts:,.0f}",
+            "Tokens of answers, at most": f"{answers.tokens:,.0f}",
+            f"Hours at {study.gpu_tflops:g} TFLOP/s, at most": f"{answers.hours(estimate.facts, study.gpu_tflops):.2g}",
+        }
+        for name, estimate in estimates.items()
+        for design, answers in estimate.answers.items()
+    ]
+
+
 def _aligned(table: pd.DataFrame) -> str:
     """A column for each of the table's rows, under its name."""
     first = table.columns[0]
@@ -266,7 +319,11 @@ def _aligned(table: pd.DataFrame) -> str:
 
 def _notes(study: StudyConfig, estimates: Mapping[str, Estimate]) -> list[str]:
     missing = sum(estimate.facts.missing_bytes for estimate in estimates.values())
-    hours = sum(estimate.need.hours(study.gpu_tflops) for estimate in estimates.values())
+    hours = sum(estimate.need.hours(study.gpu_tflops) for estimate in estimates.values()) + sum(
+        answers.hours(estimate.facts, study.gpu_tflops)
+        for estimate in estimates.values()
+        for answers in estimate.answers.values()
+    )
     place = Path(constants.HF_HUB_CACHE).absolute()
     free = shutil.disk_usage(next(folder for folder in (place, *place.parents) if folder.exists())).free
     enough = (
