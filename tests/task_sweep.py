@@ -21,7 +21,7 @@ from lm_eval.tasks._index import Entry, Kind
 
 from cornerstone.documents import task_index
 from cornerstone.documents.data_set import data_set_arguments
-from cornerstone.documents.document import CHOICES, TARGET, TEXT
+from cornerstone.documents.document import CHOICES, GENERATED, TARGET, TEXT
 from cornerstone.documents.supported_tasks import (
     output_type_of,
     reported_metrics,
@@ -32,7 +32,7 @@ from cornerstone.system.errors import CornerstoneError
 
 PYTHON = "Python class"
 """In place of an output type, which the class keeps to itself."""
-OUTPUT_TYPES = (CHOICES, TARGET, TEXT, "generate_until", PYTHON)
+OUTPUT_TYPES = (CHOICES, TARGET, TEXT, GENERATED, PYTHON)
 MOST_ROWS = 9
 """Rows of an output type; the metrics of fewer tasks share the last one."""
 MOST_NAMES = 4
@@ -202,15 +202,18 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 OPENING = [
     "# Tasks",
     "",
-    "Which tasks of lm-eval {version} can be measured, by their definitions. Three kinds are accepted:",
+    "Which tasks of lm-eval {version} can be measured, by their definitions. Four kinds are accepted:",
     "",
     "- `multiple_choice` scored by acc or acc_norm: the answer is the choice of the largest log-likelihood (BoolQ).",
     "- `loglikelihood` scored by acc or perplexity: a target, such as the last word of a passage (LAMBADA).",
     "- `loglikelihood_rolling` scored by word_perplexity, byte_perplexity or bits_per_byte: whole texts (WikiText).",
+    "- `generate_until` scored by a metric that is averaged by `mean`: an answer generated greedily (GSM8K), where the",
+    "  configuration says `generate: true` ([generation.md](generation.md)).",
     "",
-    "The metric has to be lm-eval's own, averaged over documents in lm-eval's own way. Other metrics that an accepted",
-    "task reports, such as f1, are not measured. A task that scores choices or targets by a process_results of its own",
-    "is refused. A task of whole texts may have one, which says how many words and bytes a text counts.",
+    "The metric has to be lm-eval's own, averaged over documents in lm-eval's own way, but for generated answers.",
+    "Other metrics that an accepted task reports, such as f1, are not measured. A task that scores choices or targets",
+    "by a process_results of its own is refused. A task of whole texts may have one, which says how many words and",
+    "bytes a text counts, and one of generated answers any that gives numbers from 0 to 1.",
     "",
     "What a definition does not tell is found when the documents are built, and refused in a line that says what is",
     "wrong: a process_results of whole texts that returns something else, a split that the data set lacks, code of the",

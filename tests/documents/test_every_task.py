@@ -4,6 +4,7 @@ docs/tasks.md says what becomes of it. Nothing may be downloaded: whatever tries
 """
 
 import socket
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from lm_eval.api.registry import get_aggregation, get_metric_aggregation
 from lm_eval.config.task import TaskConfig
 
 from cornerstone.documents import task_index
+from cornerstone.documents.document import CHOICES, GENERATED, TARGET, TEXT
 from cornerstone.documents.lm_task import STRUCTURAL
-from cornerstone.documents.supported_tasks import metrics_of
+from cornerstone.documents.supported_tasks import metrics_of, reported_of
 from task_sweep import fates, judged_tasks, page, whole_index
 
 pytestmark = pytest.mark.tasks
@@ -67,6 +69,8 @@ def test_a_refusal_is_one_line_that_names_no_file(tasks):
 
 def test_what_is_accepted_is_averaged_as_lm_evals_registry_has_it(accepted):
     for name, config in accepted.items():
+        if config.get("output_type", GENERATED) == GENERATED:
+            continue  # its metric may be its own: see the next test
         averaged = {metric["metric"]: metric.get("aggregation") for metric in config.get("metric_list") or []}
         assert metrics_of(config), name
         for metric in metrics_of(config):
@@ -74,13 +78,29 @@ def test_what_is_accepted_is_averaged_as_lm_evals_registry_has_it(accepted):
             assert given is None or get_aggregation(given) is get_metric_aggregation(metric), (name, metric)
 
 
+def test_a_generated_answer_has_metrics_that_are_means_each_with_each_filter(accepted):
+    generated = {n: c for n, c in accepted.items() if c.get("output_type", GENERATED) == GENERATED}
+    assert len(generated) > 3000 and "gsm8k" in generated
+    for name, config in generated.items():
+        ways = {each["metric"]: each.get("aggregation", "mean") for each in config.get("metric_list") or []}
+        assert {ways.get(metric, "mean") for metric in metrics_of(config)} == {"mean"}, name
+        filters = len(config.get("filter_list") or [None])
+        assert len(reported_of(config)) == filters * len(metrics_of(config)), name
+
+
 def test_what_is_accepted_is_a_configuration_of_lm_evals(accepted):
     """lm-eval takes its keys, and then scores log-likelihoods as they come: unfiltered, by its own process_results."""
     for name, config in accepted.items():
+        config = deepcopy(config)  # lm-eval fills in generation_kwargs
         task = TaskConfig(**{key: value for key, value in config.items() if key not in STRUCTURAL})
-        assert task.output_type in ("multiple_choice", "loglikelihood", "loglikelihood_rolling"), name
-        assert task.process_results is None or task.output_type == "loglikelihood_rolling", name
-        assert not (task.filter_list or task.doc_to_image or task.doc_to_audio), name
+        assert task.output_type in (CHOICES, TARGET, TEXT, GENERATED), name
+        assert not (task.doc_to_image or task.doc_to_audio), name
+        if task.output_type == GENERATED:
+            assert not task.unsafe_code and (task.repeats or 1) == 1, name
+            assert not (task.generation_kwargs or {}).get("do_sample"), name
+            continue
+        assert task.process_results is None or task.output_type == TEXT, name
+        assert not task.filter_list, name
         assert task.test_split or task.validation_split, name
 
 

@@ -146,7 +146,12 @@ def test_what_a_metric_cannot_be_is_refused_before_any_answer_is_generated(tmp_p
         ({"generation_kwargs": {"temperature": 0.7}}, "draws its answers at random"),
         ({"generation_kwargs": {"num_beams": 4, "do_sample": False}}, "searches with 4 beams"),
         ({"repeats": 3}, "asks for 3 answers"),
-        ({"metric_list": [{"metric": "bleu", "aggregation": "bleu"}]}, "its only metrics are bleu"),
+        (
+            {"metric_list": [{"metric": "bleu", "aggregation": "bleu"}]},
+            "it averages bleu in a way of its own",
+        ),
+        ({"unsafe_code": True}, "its metric runs the code that a model writes"),
+        ({"generation_kwargs": ["until"]}, "its generation_kwargs are no mapping"),
     ],
 )
 def test_what_is_no_greedy_answer_scored_by_a_mean_is_refused(changes, reason):

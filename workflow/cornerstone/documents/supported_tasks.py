@@ -57,7 +57,7 @@ def unsupported_reason(config: dict[str, Any]) -> str | None:
         return "it filters the model's answers before it scores them"
     if not metrics_of(config):
         named = reported_metrics(config)
-        if own := [name for name in named if name in METRICS[output_type]]:
+        if own := [name for name in named if name in METRICS[output_type] or output_type == GENERATED]:
             return f"it averages {', '.join(own)} in a way of its own"
         return f"its only metrics are {', '.join(named)}" if named else "it names no metric"
     return None
@@ -66,11 +66,15 @@ def unsupported_reason(config: dict[str, Any]) -> str | None:
 def _more_than_greedy(config: dict[str, Any]) -> str | None:
     """Why a task's answers are no greedy ones; None if they are."""
     settings = config.get("generation_kwargs") or {}
+    if not isinstance(settings, Mapping):
+        return "its generation_kwargs are no mapping"
     samples = settings.get("do_sample")
     if samples or (samples is None and float(settings.get("temperature") or 0) > 0):
         return "it draws its answers at random (do_sample, temperature), and they are decoded greedily here"
     if (beams := settings.get("num_beams") or 1) > 1:
         return f"it searches with {beams} beams, and answers are decoded greedily here"
+    if config.get("unsafe_code"):
+        return "its metric runs the code that a model writes"
     if (config.get("repeats") or 1) > 1:
         return f"it asks for {config['repeats']} answers to each document"
     return None
