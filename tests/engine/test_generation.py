@@ -15,7 +15,7 @@ import torch
 from lm_eval.api.instance import Instance
 
 from cornerstone.documents.document import Document, Generation, Request
-from cornerstone.engine.answers import answers_of
+from cornerstone.engine.answers import WAYS, answers_of
 from cornerstone.engine.calibration import mean_contributions, texts_of
 from cornerstone.engine.generate import generate
 from cornerstone.engine.removed_rows import RemovedRows
@@ -252,6 +252,28 @@ def test_answers_of_a_trained_model_with_its_own_tokenizer_are_lm_evals(name):
         requests = [requested(document) for document in asked]
         with zeroed(modules, coalition):
             assert [texts[place] for texts in result.texts] == lm.generate_until(requests, disable_tqdm=True)
+
+
+def test_logits_that_are_no_numbers_are_refused_by_document_and_coalition(monkeypatch):
+    network = tiny_network("llama")
+    model = as_model(network, "tiny")
+    monkeypatch.setattr("cornerstone.engine.generate.choose_way", lambda *_: WAYS[0])
+    with torch.no_grad():
+        network.model.layers[1].mlp.down_proj.weight.fill_(torch.nan)
+    encoded = encode_documents(model.encoder, documents(count=3))
+    assert generate(model, encoded, [(3,)]).texts  # without it nothing is wrong
+    with pytest.raises(CornerstoneError, match=r"answer to document 2 are no numbers without sublayers \[\]"):
+        generate(model, encoded, [(3,), ()])
+
+
+def test_an_answer_that_does_not_fit_alone_is_refused_in_a_line(monkeypatch):
+    def no_memory(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("cornerstone.engine.generate.answers_of", no_memory)
+    assert "tiny: the answer to document 2 does not fit in memory" in refusal(
+        as_model(network_of("llama"), "tiny")
+    )
 
 
 def refusal(model, **changes):

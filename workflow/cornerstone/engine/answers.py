@@ -17,14 +17,21 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
-from transformers import DynamicCache, StoppingCriteria, StoppingCriteriaList
+from transformers import (
+    DynamicCache,
+    LogitsProcessor,
+    LogitsProcessorList,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from cornerstone.documents.document import Generation
 from cornerstone.engine.removed_rows import RemovedRows
 from cornerstone.loading.encoding import EncodedDocument
 from cornerstone.loading.load import LanguageModel
-from cornerstone.shapley.coalitions import Removed
+from cornerstone.shapley.coalitions import Removed, listed_sublayers
+from cornerstone.system.errors import CornerstoneError
 
 LOOKED_BACK = 2
 """Tokens more than a stop word has in which lm-eval looks for it."""
@@ -153,6 +160,22 @@ class _Stopping(StoppingCriteria):
         return torch.tensor(done, device=input_ids.device)
 
 
+class _Numbers(LogitsProcessor):
+    """Refuses logits that are no numbers: the largest of them would be any token."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows = rows
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        if (ill := torch.isnan(scores).any(-1)).any():
+            row = self.rows[int(ill.nonzero()[0])]
+            raise CornerstoneError(
+                f"the logits of the answer to document {row.document.index} are no numbers without sublayers "
+                f"[{listed_sublayers(row.removed)}]: try dtype float32 or bfloat16"
+            )
+        return scores
+
+
 def answers_of(
     model: LanguageModel,
     removed: RemovedRows,
@@ -173,7 +196,8 @@ def answers_of(
         removed.set([rows[row].removed for row in alive], first if cache is None else None)
         go_on = int(len(alive) * LEAVE_AT) if way.leaving and len(alive) >= FEWEST_TO_LEAVE else 0
         stopping = _Stopping(ends, width, [limits[row] for row in alive], go_on)
-        output = _generate(model, settings, token_ids, mask, cache, stopping)
+        numbers = _Numbers([rows[row] for row in alive])
+        output = _generate(model, settings, token_ids, mask, cache, stopping, numbers)
         for place, (row, length) in enumerate(zip(alive, stopping.lengths, strict=True)):
             if length is not None:
                 tokens = output.sequences[place, width : width + length].tolist()
@@ -225,6 +249,7 @@ def _generate(
     mask: Tensor,
     cache: Any,
     stopping: _Stopping,
+    numbers: _Numbers,
 ) -> Any:
     before = token_ids.shape[1] - stopping.width
     return model.network.generate(
@@ -232,6 +257,7 @@ def _generate(
         attention_mask=mask,
         max_new_tokens=max(stopping.limits) - before,
         stopping_criteria=StoppingCriteriaList([stopping]),
+        logits_processor=LogitsProcessorList([numbers]),
         pad_token_id=padding_token(model),
         use_cache=True,
         do_sample=False,

@@ -99,7 +99,8 @@ def generate(
     on_progress:  called with (answers done, answers in all).
 
     Raises CornerstoneError for a model whose weights are streamed, one that cannot generate, one whose settings ask
-    for more than greedy decoding, and where the check finds other answers than the model's own.
+    for more than greedy decoding, where the check finds other answers than the model's own, for an answer that does not
+    fit the memory, and for logits that are no numbers (naming document and coalition).
     """
     _refuse(model)
     given = coalitions if isinstance(coalitions, ForEach) else list(dict.fromkeys(coalitions))
@@ -111,14 +112,14 @@ def generate(
     if rows:
         with own_code(model.network, model.name):
             way = choose_way(model, rows, removal)
-            checked = time.monotonic()
-            with RemovedRows(model, removal) as removed:
-                generation = _Generation(model, removed, way, memory_bytes, most_rows, counts)
-                for block in generation.run(rows):
-                    if on_block is not None:
-                        on_block(block)
-                    if on_progress is not None:
-                        on_progress(counts.answers, len(rows))
+        checked = time.monotonic()
+        with RemovedRows(model, removal) as removed:
+            generation = _Generation(model, removed, way, memory_bytes, most_rows, counts)
+            for block in generation.run(rows):
+                if on_block is not None:
+                    on_block(block)
+                if on_progress is not None:
+                    on_progress(counts.answers, len(rows))
     answers = [[counts.by_row[n, one] for one in lists[n]] for n in range(len(documents))]
     told = {name: value for name, value in vars(counts).items() if name != "by_row"}
     if rows:
@@ -181,10 +182,16 @@ class _Generation:
     def _answers(self, batch: Sequence[Row]) -> list[Answer] | None:
         """None where the memory ran out, and fewer rows may fit."""
         try:
-            return answers_of(self.model, self.removed, batch, self.way)
+            with own_code(self.model.network, self.model.name):
+                return answers_of(self.model, self.removed, batch, self.way)
         except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error) or len(batch) == 1:
+            if not is_out_of_memory(error):
                 raise
+        if len(batch) == 1:
+            raise CornerstoneError(
+                f"{self.model.name}: the answer to document {batch[0].document.index} does not fit in memory: free "
+                "memory, or choose a smaller dtype or another device"
+            )
         return None
 
     def _finished(self, batch: Sequence[Row], answers: Sequence[Answer]) -> GeneratedBlock:
