@@ -135,7 +135,7 @@ def test_a_tasks_size_is_known_before_any_data_are_fetched(hub, tmp_path, stock)
         assert 0.5 < size["characters"] / (characters / len(documents)) < (3 if shots else 2), task
 
 
-ALONE = {"shared": 0.0, "sharing": 1.0}
+ALONE = {"shared": 0.0, "sharing": 1.0, "answer": None}
 """Of documents that do not begin alike."""
 
 
