@@ -74,6 +74,8 @@ def test_file_has_a_row_a_request_in_plain_columns(tmp_path):
         "choice_length": "int32",
         "words": "int32",
         "bytes": "int32",
+        "generation": "string",
+        "row": "string",
     }
     assert table["gold"].to_pylist() == [False, True, True, False, True]
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["mine.parquet"]
@@ -112,7 +114,7 @@ def foreign(path):
 
 
 def of_another_format(path):
-    rewrite(path, pq.read_table(path), b'"format": 2', b'"format": 0')
+    rewrite(path, pq.read_table(path), b'"format": 3', b'"format": 0')
 
 
 def of_another_kind(path):

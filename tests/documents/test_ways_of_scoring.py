@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from lm_eval.api.registry import DEFAULT_METRIC_REGISTRY, get_aggregation, get_metric_aggregation
 
-from cornerstone.documents.document import CHOICES, TARGET, TEXT
+from cornerstone.documents.document import CHOICES, GENERATED, TARGET, TEXT
 from cornerstone.documents.supported_tasks import METRICS, unsupported_reason
 from cornerstone.documents.tasks import build_documents
 from lm_eval_samples import loglikelihood, results_of, stock_task
@@ -142,7 +142,7 @@ def test_the_means_of_a_tasks_metrics_are_those_of_lm_eval(tmp_path, asked_hub, 
 
 def test_metrics_and_their_averaging_are_those_of_lm_evals_registry():
     assert {each: set(metrics) for each, metrics in METRICS.items()} == {
-        each: set(DEFAULT_METRIC_REGISTRY[each]) for each in (CHOICES, TARGET, TEXT)
+        each: set(DEFAULT_METRIC_REGISTRY[each]) for each in (CHOICES, TARGET, TEXT, GENERATED)
     }
     for metrics in METRICS.values():
         for metric, averaging in metrics.items():
