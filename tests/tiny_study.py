@@ -36,9 +36,11 @@ def run(
     folder: Path, *arguments: str, succeeds: bool = True, timeout: float = 300, **environment: str
 ) -> str:
     """What `snakemake ARGUMENTS` in `folder` says, both streams together; checks how it ends."""
+    own_path = "PYTHONPATH" in environment
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
-    # What runs jobs is a process of its own: its sets have another order than those of whoever looks at its results.
-    if PLANS.isdisjoint(arguments) and succeeds:
+    # What runs jobs is a process of its own: its sets have another order than those of whoever looks at its results. So
+    # is one that looks for its modules elsewhere.
+    if own_path or (PLANS.isdisjoint(arguments) and succeeds):
         command = [sys.executable, "-m", "snakemake", *arguments]
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         done = subprocess.run(command, cwd=folder, env=environment, text=True, timeout=timeout, **pipes)

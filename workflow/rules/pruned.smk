@@ -21,7 +21,7 @@ rule prune:
             model=wildcards.model,
             task=study.task_names,
         ),
-        evaluation=f"<results>/evaluations/{{model}}/{study.task_names[0]}/ablation.parquet",
+        evaluation=of_tasks("<results>/evaluations/{model}/{task}/ablation.parquet")[0],
         ablation=of_tasks("<results>/ablation/{model}/{task}.csv"),
         joint=of_tasks("<results>/joint/{model}/{task}.csv"),
     output:
