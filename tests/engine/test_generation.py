@@ -133,6 +133,7 @@ WAYS_OF = {
     "opt": "side by side",
     "falcon_h1": "side by side to the end",
     "minimax": "prompts of one length side by side",
+    "phi4_multimodal": "prompts of one length side by side",
 }
 """A structure of each kind, with the way that its answers are its own in."""
 

@@ -9,7 +9,9 @@ from tiny_families import tiny_network
 
 pytestmark = pytest.mark.families
 
-MEASURED = [name for name in NAMES if name not in REFUSED and name not in MAY_BE_REFUSED]
+# Its recurrent state stays in its modules from one text to the next: generate itself then says something else.
+OF_ITS_OWN_PAST = ("recurrent_gemma",)
+MEASURED = [name for name in NAMES if name not in (*REFUSED, *MAY_BE_REFUSED, *OF_ITS_OWN_PAST)]
 
 
 @pytest.mark.parametrize("name", MEASURED)

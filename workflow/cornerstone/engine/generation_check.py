@@ -26,6 +26,7 @@ from cornerstone.engine.decoder import Decoder, logits_of
 from cornerstone.engine.reference import sublayers_removed
 from cornerstone.engine.removals import Removal
 from cornerstone.engine.removed_rows import RemovedRows
+from cornerstone.engine.samples import lengths_of_change
 from cornerstone.loading.load import LanguageModel
 from cornerstone.loading.refusals import Reason, refused
 from cornerstone.loading.sublayers import kinds_of_blocks, one_of_each_kind
@@ -60,12 +61,13 @@ def choose_way(model: LanguageModel, rows: Sequence[Row], removal: Removal) -> W
     """
     with Decoder(model.network, model.blocks, removal=removal) as decoder:
         decoder.prove_players(one_of_each_kind(kinds_of_blocks(model.network, model.blocks)))
+        changes = bool(lengths_of_change(decoder, _lengths(model, rows)))
     sample = _sample(rows)
     found = [_own_answer(model, row, removal) for row in sample]
     wanted, apart = [tokens for tokens, _ in found], all(apart for _, apart in found)
     failures = []
     with RemovedRows(model, removal) as removed:
-        for way in _ways(model, sample[0], apart):
+        for way in _ways(model, sample[0], apart, changes):
             try:
                 answers = _answers(model, removed, sample, way)
             # A model's own code may fail on batches in as many ways as there are models.
@@ -97,12 +99,26 @@ def choose_way(model: LanguageModel, rows: Sequence[Row], removal: Removal) -> W
     raise refused(model.network, Reason.DISAGREES, "; ".join(failures))
 
 
-def _ways(model: LanguageModel, row: Row, apart: bool) -> list[Way]:
-    """Those that its settings allow, and its keys and values: whether rows can be taken out of them."""
+def _lengths(model: LanguageModel, rows: Sequence[Row]) -> list[int]:
+    """Of the shortest prompt, the longest, and that with its answer, ascending."""
+    longest = max(rows, key=lambda row: len(row.tokens))
+    whole = len(longest.tokens) + most_tokens(model, longest.document)
+    lengths = {
+        min(len(row.tokens) for row in rows),
+        len(longest.tokens),
+        min(whole, model.encoder.max_length),
+    }
+    return sorted(lengths)
+
+
+def _ways(model: LanguageModel, row: Row, apart: bool, changes: bool) -> list[Way]:
+    """Those that its settings allow; its keys and values, out of which rows can be taken or not (`apart`); and its
+    positions, which are others in long texts or not (`changes`): then with the longest of a batch, so that prompts of
+    other lengths do not go with it."""
     plain = GenerationConfig()
     settings = model.network.generation_config
     counts_places = any(getattr(settings, name, None) != getattr(plain, name, None) for name in OF_PLACES)
-    counts_places |= any(name in row.document.generation.options for name in OF_PLACES)
+    counts_places |= changes or any(name in row.document.generation.options for name in OF_PLACES)
     return [way for way in WAYS if not (counts_places and way.padded) and (apart or not way.leaving)]
 
 
