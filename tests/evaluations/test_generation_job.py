@@ -17,7 +17,7 @@ from cornerstone.documents.document import (
     write_documents,
 )
 from cornerstone.evaluations.evaluation import read_evaluation, read_evaluation_metadata
-from cornerstone.evaluations.grid import GENERATED as TEXTS
+from cornerstone.evaluations.grid import ANSWERS
 from cornerstone.evaluations.job import run_evaluation_job
 from cornerstone.evaluations.parts import parts_folder
 from cornerstone.evaluations.scored_answers import score_answers
@@ -57,7 +57,7 @@ def run(job):
 def test_the_file_has_every_answer_and_what_it_took(tmp_path):
     job = write_generating_study(tmp_path)
     fake = run(job)
-    found = read_evaluation(job.output, TEXTS).table
+    found = read_evaluation(job.output, ANSWERS).table
     assert len(found) == len(fake.asked) == 12 * 5
     assert found.columns.tolist() == ["removed", "document", "choice", "answer", "tokens", "ended"]
     of_third = found[(found["removed"] == "1,2") & (found["document"] == 3)].iloc[0]
@@ -92,8 +92,8 @@ def test_a_job_that_was_stopped_goes_on_from_its_parts(tmp_path, left):
     rest = run(job)
     assert 0 < len(rest.asked) < 12 * 5
     pd.testing.assert_frame_equal(
-        read_evaluation(job.output, TEXTS).table,
-        read_evaluation(_another(tmp_path / "other"), TEXTS).table,
+        read_evaluation(job.output, ANSWERS).table,
+        read_evaluation(_another(tmp_path / "other"), ANSWERS).table,
     )
 
 

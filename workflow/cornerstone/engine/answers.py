@@ -188,7 +188,7 @@ def answers_of(
     ends = Ends.of(model, settings)
     limits = [most_tokens(model, row.document) for row in rows]
     limits = limits if shorter is None else list(map(min, limits, shorter))
-    token_ids, mask = padded(model, rows)
+    token_ids, mask = _padded(model, rows)
     width, first = token_ids.shape[1], (mask == 1) & (mask.cumsum(1) == 1)
     alive, cache = list(range(len(rows))), None
     answers: list[Any] = [None] * len(rows)
@@ -226,7 +226,7 @@ def most_tokens(model: LanguageModel, document: EncodedDocument) -> int:
     return model.network.generation_config.max_new_tokens or document.generation.most_tokens
 
 
-def padded(model: LanguageModel, rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
+def _padded(model: LanguageModel, rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
     """The prompts' tokens (rows, longest) with padding before the shorter ones, and which of them are no padding."""
     width = max(len(row.tokens) for row in rows)
     padding = padding_token(model)

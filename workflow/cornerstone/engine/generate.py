@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -75,7 +75,6 @@ class _Counts:
     limited: int = 0
     batches: int = 0
     most_rows: int = 0
-    by_row: dict[tuple[int, Removed], Answer] = field(default_factory=dict)
 
 
 @torch.inference_mode()
@@ -107,7 +106,7 @@ def generate(
     lists = given.of if isinstance(given, ForEach) else [given] * len(documents)
     rows = [Row(n, document, one) for n, document in enumerate(documents) for one in lists[n]]
     removal = ZERO if means is None else Removal("mean", means)
-    counts = _Counts()
+    counts, found = _Counts(), {}
     started = time.monotonic()
     if rows:
         with own_code(model.network, model.name):
@@ -116,12 +115,14 @@ def generate(
         with RemovedRows(model, removal) as removed:
             generation = _Generation(model, removed, way, memory_bytes, most_rows, counts)
             for block in generation.run(rows):
+                finished = zip(block.documents, block.coalitions, block.answers, strict=True)
+                found |= {(position, own): answer for position, (own,), answer in finished}
                 if on_block is not None:
                     on_block(block)
                 if on_progress is not None:
                     on_progress(counts.answers, len(rows))
-    answers = [[counts.by_row[n, one] for one in lists[n]] for n in range(len(documents))]
-    told = {name: value for name, value in vars(counts).items() if name != "by_row"}
+    answers = [[found[n, one] for one in lists[n]] for n in range(len(documents))]
+    told = asdict(counts)
     if rows:
         told |= {
             "way": str(way),
@@ -202,7 +203,6 @@ class _Generation:
         counts.prompt_tokens += sum(len(row.tokens) for row in batch)
         counts.tokens += sum(len(answer.tokens) for answer in answers)
         counts.limited += sum(not answer.ended for answer in answers)
-        counts.by_row |= {(row.position, row.removed): a for row, a in zip(batch, answers, strict=True)}
         return GeneratedBlock(
             [row.position for row in batch], [[row.removed] for row in batch], list(answers)
         )

@@ -18,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 
 from cornerstone.evaluations.grid import (
-    GENERATED,
-    SCORED,
+    ANSWERS,
+    LOGLIKELIHOODS,
     Grid,
     Kind,
     index_column,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KEYS = (("removed", TEXT), ("document", pa.int32()), ("choice", pa.int16()))
-SCHEMAS = {kind.name: kind.schema(KEYS) for kind in (SCORED, GENERATED)}
+SCHEMAS = {kind.name: kind.schema(KEYS) for kind in (LOGLIKELIHOODS, ANSWERS)}
 
 
 Read = TypeVar("Read")
@@ -96,7 +96,7 @@ def or_set_aside(read: Callable[[Path | str], Read], path: Path | str, again: st
         ) from bad
 
 
-def read_evaluation(path: Path | str, kind: Kind = SCORED) -> Evaluation:
+def read_evaluation(path: Path | str, kind: Kind = LOGLIKELIHOODS) -> Evaluation:
     """Read an evaluation whole, or generated answers, checksums verified.
 
     Raises BadEvaluation where it is cut off, damaged, of another format or no evaluation at all;
@@ -106,7 +106,7 @@ def read_evaluation(path: Path | str, kind: Kind = SCORED) -> Evaluation:
     try:
         metadata = read_metadata(path, {kind.name: SCHEMAS[kind.name]})
         table = read_rows(path)
-        if kind is SCORED and not np.isfinite(table["loglikelihood"].to_numpy()).all():
+        if kind is LOGLIKELIHOODS and not np.isfinite(table["loglikelihood"].to_numpy()).all():
             raise ValueError("it has log-likelihoods that are not finite")
     except FileNotFoundError:
         raise CornerstoneError(f"there is no evaluation {path}: make it first") from None
@@ -163,7 +163,9 @@ def write_grid(grid: Grid, path: Path | str, evaluation: Evaluation) -> None:
     write_table(grid_table(grid), path, evaluation, grid.kind)
 
 
-def write_table(table: pa.Table, path: Path | str, evaluation: Evaluation, kind: Kind = SCORED) -> None:
+def write_table(
+    table: pa.Table, path: Path | str, evaluation: Evaluation, kind: Kind = LOGLIKELIHOODS
+) -> None:
     """Write a table, of the schema of its kind, as that of `evaluation` (whose own is not read)."""
     metadata = {
         "kind": kind.name,

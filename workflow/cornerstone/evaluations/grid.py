@@ -53,9 +53,9 @@ class Kind:
         return pa.schema([*keys, *self.columns.items()])
 
 
-SCORED = Kind("evaluation", {"loglikelihood": pa.float64(), "greedy": pa.bool_()})
+LOGLIKELIHOODS = Kind("evaluation", {"loglikelihood": pa.float64(), "greedy": pa.bool_()})
 """loglikelihood: nats; greedy: whether each token of the choice is the most likely one."""
-GENERATED = Kind("generation", {"answer": pa.string(), "tokens": pa.int32(), "ended": pa.bool_()})
+ANSWERS = Kind("generation", {"answer": pa.string(), "tokens": pa.int32(), "ended": pa.bool_()})
 """answer: up to its stop word; tokens: how many were generated; ended: by itself, before the limit."""
 
 
@@ -83,7 +83,7 @@ class Grid:
     position: np.ndarray
     columns: dict[str, np.ndarray]
     saved: np.ndarray
-    kind: Kind = SCORED
+    kind: Kind = LOGLIKELIHOODS
 
     @property
     def values(self) -> np.ndarray:
@@ -124,7 +124,7 @@ class Grid:
 
 
 def empty_grid(
-    coalitions: Sequence[Removed] | ForEach, documents: Sequence[DocumentKey], kind: Kind = SCORED
+    coalitions: Sequence[Removed] | ForEach, documents: Sequence[DocumentKey], kind: Kind = LOGLIKELIHOODS
 ) -> Grid:
     """A grid where nothing is evaluated. coalitions: of all documents, or of each of these in the order given."""
     order = sorted(range(len(documents)), key=lambda place: documents[place].index)

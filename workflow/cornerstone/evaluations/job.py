@@ -21,7 +21,7 @@ from functools import partial
 from typing import Any
 
 from cornerstone.evaluations.evaluation import Evaluation, write_grid
-from cornerstone.evaluations.grid import GENERATED, SCORED, add_block, evaluated, missing_pairs
+from cornerstone.evaluations.grid import ANSWERS, LOGLIKELIHOODS, add_block, evaluated, missing_pairs
 from cornerstone.evaluations.parts import Parts, Work
 from cornerstone.evaluations.plan import Engine, EvaluationJob, Plan, count_pairs, plan_job, say
 from cornerstone.evaluations.provenance import provenance_of
@@ -31,7 +31,7 @@ from cornerstone.system.errors import CornerstoneError
 from cornerstone.system.progress import progress
 from cornerstone.system.stopping import stopped_in_order
 
-PROGRESS = {SCORED.name: ("evaluate", "token-sublayers"), GENERATED.name: ("generate", "answers")}
+PROGRESS = {LOGLIKELIHOODS.name: ("evaluate", "token-sublayers"), ANSWERS.name: ("generate", "answers")}
 """What a line of progress calls the work, and its units."""
 
 
@@ -69,7 +69,7 @@ def evaluate_missing(job: EvaluationJob, plan: Plan, engine: Engine) -> dict[str
             if indices:
                 alike = all(own == coalitions[0] for own in coalitions)
                 with progress(*PROGRESS[plan.grid.kind.name]) as advance:
-                    run = engine.generate if plan.grid.kind is GENERATED else engine.evaluate
+                    run = engine.generate if plan.grid.kind is ANSWERS else engine.evaluate
                     result = run(
                         plan.model,
                         [plan.encoded[index] for index in indices],

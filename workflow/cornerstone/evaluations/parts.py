@@ -27,8 +27,8 @@ import numpy as np
 import pyarrow as pa
 
 from cornerstone.evaluations.grid import (
-    GENERATED,
-    SCORED,
+    ANSWERS,
+    LOGLIKELIHOODS,
     DocumentKey,
     Grid,
     empty_grid,
@@ -43,9 +43,9 @@ from cornerstone.shapley.coalitions import ForEach, Removed, parse_removed
 from cornerstone.system.durable_files import digest_of, remove_abandoned, set_aside
 
 KEYS = (("removed", TEXT), ("document", pa.int32()), ("digest", TEXT), ("choice", pa.int16()))
-NAMES = {SCORED.name: "part", GENERATED.name: "part of a generation"}
+NAMES = {LOGLIKELIHOODS.name: "part", ANSWERS.name: "part of a generation"}
 """What a part says that it is, by the kind of its cells."""
-SCHEMAS = {NAMES[kind.name]: kind.schema(KEYS) for kind in (SCORED, GENERATED)}
+SCHEMAS = {NAMES[kind.name]: kind.schema(KEYS) for kind in (LOGLIKELIHOODS, ANSWERS)}
 
 
 PARTS = ".parts"

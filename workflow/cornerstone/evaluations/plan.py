@@ -19,8 +19,14 @@ from typing import Any
 from cornerstone.documents.calibration import refuse_scored_calibration
 from cornerstone.documents.document import GENERATED, DocumentSet, digest_documents, read_documents
 from cornerstone.documents.prefixes import draw_ids, drawn_together
-from cornerstone.evaluations import grid as cells
-from cornerstone.evaluations.grid import DocumentKey, Grid, empty_grid, evaluated
+from cornerstone.evaluations.grid import (
+    ANSWERS,
+    LOGLIKELIHOODS,
+    DocumentKey,
+    Grid,
+    empty_grid,
+    evaluated,
+)
 from cornerstone.evaluations.identity import (
     DIGESTS,
     generation_identity,
@@ -174,6 +180,7 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
     left_out = left_out_of(job.model, manifest, task, asked, unscorable, skip=job.skip_unscorable)
     documents = [document for document in asked if document.index not in left_out]
     encoded = _of_shard(job, engine.encode_documents(encoder, documents))
+    is_generated = task.output_type == GENERATED
     identity = model_identity(
         manifest,
         encoding=encoder.settings,
@@ -182,7 +189,7 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
         engine_version=engine.version,
         task_version=task.version,
         removal=removal_identity(means and means.digest),
-        generation=generation_identity(folder) if task.output_type == GENERATED else None,
+        generation=generation_identity(folder) if is_generated else None,
     )
     folder_of_parts = job.parts
     are_sets = job.players != SUBLAYERS
@@ -199,8 +206,7 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
     together = drawn_together(asked, job.documents_per_draw)
     ids = draw_ids(asked, together)
     coalitions = _coalitions(job, players, [(key.index, ids[key.index]) for key in keys])
-    kind = cells.GENERATED if task.output_type == GENERATED else cells.SCORED
-    grid = empty_grid(coalitions, keys, kind)
+    grid = empty_grid(coalitions, keys, ANSWERS if is_generated else LOGLIKELIHOODS)
     parts.fill(grid)
     parts.fill_from_others(grid)
     if model is None:

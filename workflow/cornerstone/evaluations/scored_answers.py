@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from cornerstone.documents.document import Document, DocumentSet
 from cornerstone.evaluations.evaluation import SCHEMAS, read_evaluation, write_table
-from cornerstone.evaluations.grid import GENERATED, SCORED
+from cornerstone.evaluations.grid import ANSWERS, LOGLIKELIHOODS
 from cornerstone.system.errors import CornerstoneError
 
 Score = Callable[[Sequence[tuple[Document, str]], str], list[float]]
@@ -27,7 +27,7 @@ def score_answers(
 ) -> None:
     """Write the evaluation of the answers in a file. Raises CornerstoneError as reading an evaluation, and as `score`,
     and where an answer is to a document that the set does not have."""
-    answers = read_evaluation(generation, GENERATED)
+    answers = read_evaluation(generation, ANSWERS)
     documents = {document.index: document for document in document_set.documents}
     if unknown := set(answers.table["document"].unique()) - documents.keys():
         raise CornerstoneError(
@@ -39,4 +39,4 @@ def score_answers(
     keys = answers.table[["removed", "document", "choice"]]
     table = pa.Table.from_pandas(keys.assign(loglikelihood=numbers, greedy=False), preserve_index=False)
     scored = replace(answers, identity={**answers.identity, "metric": metric})
-    write_table(table.cast(SCHEMAS[SCORED.name]).replace_schema_metadata(), output, scored)
+    write_table(table.cast(SCHEMAS[LOGLIKELIHOODS.name]).replace_schema_metadata(), output, scored)
