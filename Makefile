@@ -11,6 +11,7 @@
 # make test-slurm-smoke   of these a small study by the literal command
 # make bench              the speed against lm-eval and against the machine's limit
 # make bench-few-shots     the speed on documents that share five shots, against lm-eval
+# make bench-generation    the speed of generated answers against lm-eval
 # make bench-streaming    the speed of streamed weights against that of resident ones
 # make bench-scaling      how the cost grows with blocks, coalitions and documents
 # make bench-own          the rate of per-document coalitions against a design that all share
@@ -33,7 +34,7 @@ RUN := $(VENV)/bin/python -m
 NEWER ?= python3.14 python3.13 python3.12
 CURRENT := .venv-current
 
-.PHONY: demo test test-slow test-families test-tasks test-environments test-study test-hub test-slurm test-slurm-smoke test-screens bench bench-few-shots bench-streaming bench-scaling bench-own bench-values bench-accuracy bench-own-coverage bench-indices bench-products bench-coverage bench-real-shapes audit-current lint pages environment dev-environment current-environment
+.PHONY: demo test test-slow test-families test-tasks test-environments test-study test-hub test-slurm test-slurm-smoke test-screens bench bench-few-shots bench-generation bench-streaming bench-scaling bench-own bench-values bench-accuracy bench-own-coverage bench-indices bench-products bench-coverage bench-real-shapes audit-current lint pages environment dev-environment current-environment
 
 demo: environment
 	@$(RUN) snakemake all --configfile config/demo.yaml
@@ -80,6 +81,9 @@ bench: dev-environment
 
 bench-few-shots: dev-environment
 	@$(VENV)/bin/python benchmarks/few_shots.py
+
+bench-generation: dev-environment
+	@$(VENV)/bin/python benchmarks/generation.py
 
 bench-streaming: dev-environment
 	@$(VENV)/bin/python benchmarks/streaming.py

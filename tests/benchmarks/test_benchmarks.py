@@ -59,6 +59,16 @@ def test_five_shots_are_computed_once_and_agree_with_lm_eval():
     assert result["ratio"] > 0 and 0 < result["share_of_product"] < 1
 
 
+@pytest.mark.study
+def test_generated_answers_are_lm_evals_and_prompts_are_read_in_less_work():
+    small = ["--blocks", "3", "--width", "64", "--documents", "2", "--answer-tokens", "8", "--sample", "2"]
+    result = run(*small, script=BENCHMARK.with_name("generation.py"))
+    assert result["parted"] == 0 and result["ratio"] > 0
+    assert result["answer_tokens"] == 8 * 2 * result["coalitions"]
+    # Prompts are long: their work is nearly that of the coalition tree, of all where batches cut it.
+    assert result["least_of_prompts"] < result["work"] < 1.3 * result["least_of_prompts"]
+
+
 def test_whatever_grows_nothing_is_computed_twice(monkeypatch, capsys):
     sys.path.insert(0, str(BENCHMARK.parent))
     import scaling

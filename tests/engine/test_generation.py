@@ -125,15 +125,15 @@ def network_of(name):
 
 
 WAYS_OF = {
-    "llama": "side by side",
-    "mixtral": "side by side",
-    "gemma2": "side by side",
-    "gpt_oss": "side by side",
-    "bloom": "side by side",
-    "opt": "side by side",
+    "llama": "side by side, equal states once",
+    "mixtral": "side by side, equal states once",
+    "gemma2": "side by side, equal states once",
+    "gpt_oss": "side by side, equal states once",
+    "bloom": "side by side, equal states once",
+    "opt": "side by side, equal states once",
     "falcon_h1": "side by side to the end",
     "minimax": "prompts of one length side by side",
-    "phi4_multimodal": "prompts of one length side by side",
+    "phi4_multimodal": "prompts of one length side by side, equal states once",
 }
 """A structure of each kind, with the way that its answers are its own in."""
 
@@ -148,12 +148,49 @@ def test_answers_are_those_of_lm_eval(name):
     assert len({text for texts in result.texts for text in texts}) > 5  # else the claim would be empty
 
 
+def test_prompts_are_read_in_the_least_work():
+    """A sublayer runs once for each set of sublayers that a document is without before it, where one needs it."""
+    network = network_of("llama")
+    model = as_model(network, "llama")
+    encoded = encode_documents(model.encoder, documents(count=4, limit=1))
+    count = len(model.sublayers)
+    coalitions = [(), *((n,) for n in range(count)), (0, 1), (1, 2), (2, 3, 4), tuple(range(count))]
+    result = generate(model, encoded, coalitions)
+    least = {
+        (sublayer, tuple(n for n in removed if n < sublayer))
+        for removed in coalitions
+        for sublayer in range(count)
+        if sublayer not in removed
+    }
+    longest = max(len(document.requests[0].tokens) for document in encoded)
+    assert result.counts["batches"] == 1
+    assert result.counts["sublayer_tokens"] == len(least) * longest * len(encoded)
+
+
+def test_a_feed_forward_network_runs_for_the_rows_that_have_it():
+    network = network_of("llama")
+    model = as_model(network, "llama")
+    encoded = encode_documents(model.encoder, documents(count=3, limit=2, until=()))
+    ran = []
+    module = network.model.layers[1].mlp.down_proj
+    hook = module.register_forward_hook(lambda _, given, __: ran.append(tuple(given[0].shape[:2])))
+    longest = max(len(document.requests[0].tokens) for document in encoded)
+    try:
+        generate(model, encoded, [(), (2,), (3,), (1, 3)])
+        assert ran[-2:] == [(6, longest), (6, 1)]  # of twelve rows those of two coalitions
+        before = len(ran)
+        generate(model, encoded, [(3,), (1, 3)])
+        assert (6, longest) not in ran[before:]  # but the check's, nothing
+    finally:
+        hook.remove()
+
+
 def test_rows_that_have_ended_leave_the_batch_and_the_others_go_on():
     network = network_of("llama")
     asked = documents(count=30, until=("w7", "w1", "w2"), limit=14)
     wrong, _, result = compare("llama", network, asked)
     assert not wrong
-    assert result.counts["way"] == "side by side"
+    assert result.counts["way"] == "side by side, equal states once"
     ended = [answer.ended for answers in result.answers for answer in answers]
     assert 0.2 < sum(ended) / len(ended) < 0.95
     assert result.counts["limited"] == ended.count(False)

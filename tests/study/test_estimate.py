@@ -155,9 +155,9 @@ def test_answers_are_counted_by_design_with_the_tokens_of_prompts_and_at_most_th
     given = _estimate(study, study.models[0], {"boolq": sizes["boolq"]}, [])
     assert found.need.operations == given.need.operations and not given.answers
     ablation_of = found.answers["ablation"]
-    assert ablation_of == Answers(13 * 20, 13 * 20 * 100, 13 * 20 * 256)
+    assert ablation_of == Answers(13 * 20, 13 * 20 * 100, 13 * 20 * 256, read=0.5)
     assert found.answers.keys() == {"ablation", "windows"}
-    operations = 2 * found.facts.active_numbers * 13 * 20 * 356
+    operations = 2 * found.facts.active_numbers * 13 * 20 * (100 / 2 + 256)
     assert ablation_of.hours(found.facts, 1.0) == pytest.approx(operations / 1e12 / 3600)
 
 

@@ -1,6 +1,6 @@
 """Answers of rows that are generated side by side, each without sublayers of its own.
 
-    with RemovedRows(model) as removed:
+    with RemovedRows(decoder) as removed:
         answers_of(model, removed, rows, WAYS[0])
 
 The model's own `generate` decodes, with its generation settings, as lm-eval's HFLM calls it. A row ends where lm-eval
@@ -69,20 +69,24 @@ class Answer:
 @dataclass(frozen=True)
 class Way:
     """How rows run: side by side or one by one; with padding before shorter prompts, or only prompts of one length
-    together; and whether rows whose answers have ended leave the batch."""
+    together; whether rows whose answers have ended leave the batch; and whether rows in the same state are computed
+    once."""
 
     name: str
     side_by_side: bool = True
     padded: bool = True
     leaving: bool = True
+    once: bool = False
 
     def __str__(self) -> str:
         return self.name
 
 
 WAYS = (
+    Way("side by side, equal states once", once=True),
     Way("side by side"),
     Way("side by side to the end", leaving=False),
+    Way("prompts of one length side by side, equal states once", padded=False, leaving=False, once=True),
     Way("prompts of one length side by side", padded=False, leaving=False),
     Way("one by one", side_by_side=False, padded=False, leaving=False),
 )
@@ -192,8 +196,9 @@ def answers_of(
     width, first = token_ids.shape[1], (mask == 1) & (mask.cumsum(1) == 1)
     alive, cache = list(range(len(rows))), None
     answers: list[Any] = [None] * len(rows)
+    removed.once = way.once
+    removed.set([row.removed for row in rows], first, [row.position for row in rows])
     while alive:
-        removed.set([rows[row].removed for row in alive], first if cache is None else None)
         go_on = int(len(alive) * LEAVE_AT) if way.leaving and len(alive) >= FEWEST_TO_LEAVE else 0
         stopping = _Stopping(ends, width, [limits[row] for row in alive], go_on)
         numbers = _Numbers([rows[row] for row in alive])
@@ -211,6 +216,7 @@ def answers_of(
         mask = pad(mask[chosen], (0, token_ids.shape[1] - mask.shape[1]), value=1)
         cache = output.past_key_values
         cache.batch_select_indices(chosen)
+        removed.set([rows[row].removed for row in alive])
     return answers
 
 

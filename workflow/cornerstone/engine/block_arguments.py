@@ -98,12 +98,11 @@ def narrowed(arguments: BlockArguments, copies: int, of: int) -> BlockArguments:
 
 def gathered(arguments: BlockArguments, rows: Tensor, of: int) -> BlockArguments:
     """Arguments for a batch of these rows of a batch of `of`, in their order; a row may come more than once."""
-    index: dict[int, Tensor] = {}  # by how many entries a tensor has for each row
+    return arguments.map_batch(lambda tensor, dim: of_rows(tensor, dim, rows, of))
 
-    def gather(tensor: Tensor, dim: int) -> Tensor:
-        each = tensor.shape[dim] // of
-        if each not in index:
-            index[each] = (rows[:, None] * each + torch.arange(each, device=rows.device)).flatten()
-        return tensor.index_select(dim, index[each])
 
-    return arguments.map_batch(gather)
+def of_rows(tensor: Tensor, dim: int, rows: Tensor, of: int) -> Tensor:
+    """These rows of a batch of `of`; a tensor may have several entries for each, one after another."""
+    each = tensor.shape[dim] // of
+    index = rows if each == 1 else (rows[:, None] * each + torch.arange(each, device=rows.device)).flatten()
+    return tensor.index_select(dim, index)

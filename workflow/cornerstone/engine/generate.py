@@ -18,7 +18,8 @@ import torch
 
 from cornerstone.engine.answers import Answer, Row, Way, answers_of
 from cornerstone.engine.budget import PrefixRoom, is_out_of_memory, memory_budget, working_bytes
-from cornerstone.engine.generation_check import choose_way
+from cornerstone.engine.decoder import Decoder
+from cornerstone.engine.generation_check import choose_way, prove_decoder
 from cornerstone.engine.removals import ZERO, Removal
 from cornerstone.engine.removed_rows import RemovedRows
 from cornerstone.loading.encoding import EncodedDocument
@@ -109,10 +110,15 @@ def generate(
     counts, found = _Counts(), {}
     started = time.monotonic()
     if rows:
+        with (
+            own_code(model.network, model.name),
+            Decoder(model.network, model.blocks, removal=removal) as decoder,
+        ):
+            changes = prove_decoder(decoder, model, rows)
         with own_code(model.network, model.name):
-            way = choose_way(model, rows, removal)
+            way = choose_way(model, RemovedRows(decoder), rows, changes)
         checked = time.monotonic()
-        with RemovedRows(model, removal) as removed:
+        with RemovedRows(decoder) as removed:
             generation = _Generation(model, removed, way, memory_bytes, most_rows, counts)
             for block in generation.run(rows):
                 finished = zip(block.documents, block.coalitions, block.answers, strict=True)
@@ -126,6 +132,7 @@ def generate(
     if rows:
         told |= {
             "way": str(way),
+            "sublayer_tokens": removed.computed(),
             "check_seconds": checked - started,
             "engine_seconds": time.monotonic() - checked,
         }

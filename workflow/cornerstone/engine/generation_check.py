@@ -54,19 +54,25 @@ OF_PLACES = (
 """Settings of generation that count tokens, padding too, or begin anew where a batch goes on."""
 
 
-def choose_way(model: LanguageModel, rows: Sequence[Row], removal: Removal) -> Way:
+def prove_decoder(decoder: Decoder, model: LanguageModel, rows: Sequence[Row]) -> bool:
+    """Whether the model's positions are others in long texts. Raises CornerstoneError where a sublayer is not whole."""
+    decoder.prove_players(one_of_each_kind(kinds_of_blocks(model.network, model.blocks)))
+    return bool(lengths_of_change(decoder, _lengths(model, rows)))
+
+
+def choose_way(model: LanguageModel, removed: RemovedRows, rows: Sequence[Row], changes: bool) -> Way:
     """The fastest way that gives the model's own answers on some of the rows.
 
-    Raises CornerstoneError naming the model where none does, and where a sublayer is not whole.
+    changes: whether the model's positions are others in long texts.
+
+    Raises CornerstoneError naming the model where none does.
     """
-    with Decoder(model.network, model.blocks, removal=removal) as decoder:
-        decoder.prove_players(one_of_each_kind(kinds_of_blocks(model.network, model.blocks)))
-        changes = bool(lengths_of_change(decoder, _lengths(model, rows)))
+    removal = removed.removal
     sample = _sample(rows)
     found = [_own_answer(model, row, removal) for row in sample]
     wanted, apart = [tokens for tokens, _ in found], all(apart for _, apart in found)
     failures = []
-    with RemovedRows(model, removal) as removed:
+    with removed:
         for way in _ways(model, sample[0], apart, changes):
             try:
                 answers = _answers(model, removed, sample, way)
@@ -119,7 +125,9 @@ def _ways(model: LanguageModel, row: Row, apart: bool, changes: bool) -> list[Wa
     settings = model.network.generation_config
     counts_places = any(getattr(settings, name, None) != getattr(plain, name, None) for name in OF_PLACES)
     counts_places |= changes or any(name in row.document.generation.options for name in OF_PLACES)
-    return [way for way in WAYS if not (counts_places and way.padded) and (apart or not way.leaving)]
+    return [
+        way for way in WAYS if not (counts_places and way.padded) and (apart or not (way.leaving or way.once))
+    ]
 
 
 def _sample(rows: Sequence[Row]) -> list[Row]:

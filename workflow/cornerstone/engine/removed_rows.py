@@ -1,89 +1,239 @@
-"""Hooks that remove other sublayers in each row of a batch, while the model's own forward runs.
+"""Other sublayers removed in each row of a batch, while the model's own forward runs.
 
-    with RemovedRows(model) as removed:
+    with RemovedRows(decoder) as removed:
         removed.set([(0, 3), ()])               # the first row is without sublayers 0 and 3
         model.network.generate(token_ids, …)
 
-Every sublayer is computed for all rows, and its output is replaced where a row is without it: keys and values of all
-rows stay in step with the tokens.
+A sublayer's output is replaced where a row is without it. What need not be computed is not (`equal_rows`): a sublayer
+gets the rows that run it, and its output is handed to all. Keys and values are handed on too, so that those of all rows
+stay in step with the tokens.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Hashable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from transformers import Cache
 
-from cornerstone.engine.reference import RESIDUAL
-from cornerstone.engine.removals import ZERO, Removal, Replace
-from cornerstone.loading.load import LanguageModel
+from cornerstone.engine.block_arguments import BlockArguments, gathered, grown_dims, hidden_first, of_rows
+from cornerstone.engine.decoder import Decoder
+from cornerstone.engine.equal_rows import Running, afterwards, while_reading
+from cornerstone.engine.switch import Player, Switch, replaced_forward
 from cornerstone.shapley.coalitions import Removed
+
+PROBE_TOKENS = 5
 
 
 class RemovedRows:
-    """Use it as a context manager; `set` says what the rows of the next batch are without."""
+    """Use it as a context manager; `set` says what the rows of the next batch are without.
 
-    def __init__(self, model: LanguageModel, removal: Removal = ZERO) -> None:
-        self.model, self.removal = model, removal
-        self._rows: dict[int, Tensor] = {}  # by sublayer, bool (rows,): which are without it
+    decoder: of the network, after it was entered once: it knows what modules return.
+    once:    whether rows in the same state are computed once.
+    """
+
+    def __init__(self, decoder: Decoder) -> None:
+        self.network, self.device = decoder.network, decoder.device
+        self.removal = decoder.removal
+        players = [player for of_block in decoder.players for player in of_block]
+        self.sublayers = len(players)
+        self._switches = [
+            _RowSwitch(switch, index, player, self)
+            for index, player in enumerate(players)
+            for switch in player.all_switches
+        ]
+        self.once = False
+        self.is_learning = self._has_learned = False
+        self.rows = 0
+        self.without: dict[int, Tensor] = {}  # by sublayer, bool (rows,): which are without it
+        self._reading: dict[int, Running] | None = None
+        self._afterwards: dict[int, Running] = {}
         self._first: Tensor | None = None
         self._stack = ExitStack()
 
     def __enter__(self) -> RemovedRows:
         with self._stack as stack:
-            for block in self.model.blocks:
-                for place, sublayer in enumerate(block.sublayers):
-                    for module, replace in self.removal.outlets(block, place).items():
-                        hook = self._hook(sublayer.index, module, replace)
-                        stack.callback(module.register_forward_hook(hook, with_kwargs=True).remove)
-            stack.callback(self.model.network.register_forward_hook(self._passed).remove)
+            for switch in self._switches:
+                stack.enter_context(replaced_forward(switch.switch.module, switch))
+            stack.callback(self.network.register_forward_hook(self._passed).remove)
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *exception: Any) -> None:
         self._stack.close()
 
-    def set(self, removed: Sequence[Removed], first: Tensor | None = None) -> None:
-        """What each row is without. first: bool (rows, tokens), which tokens of the next forward are the first of their
-        text; None: none is. In the forwards after it no token is."""
-        self._first = first
-        masks = torch.zeros(len(self.model.sublayers), len(removed), dtype=torch.bool)
+    def set(
+        self,
+        removed: Sequence[Removed],
+        first: Tensor | None = None,
+        prompts: Sequence[Hashable] | None = None,
+    ) -> None:
+        """What each row is without.
+
+        first:   bool (rows, tokens), which tokens of the next forward are the first of their text; None: none is. In
+                 the forwards after it no token is.
+        prompts: equal for rows that have the same tokens and no past in the next forward; None: rows have a past.
+        """
+        if self.once and not self._has_learned:
+            self._learn()
+        self._first, self.rows = first, len(removed)
+        masks = torch.zeros(self.sublayers, len(removed), dtype=torch.bool)
         for row, coalition in enumerate(removed):
             masks[list(coalition), row] = True
-        self._rows = {
-            index: mask.to(self.model.device) for index, mask in enumerate(masks) if bool(mask.any())
-        }
+        self.without = {index: mask.to(self.device) for index, mask in enumerate(masks) if bool(mask.any())}
+        self._reading, self._afterwards = None, {}
+        if self.once:
+            self._afterwards = afterwards(removed, self.sublayers, self.device)
+            if prompts is not None:
+                self._reading = while_reading(removed, prompts, self.sublayers, self.device)
 
-    def _passed(self, *_: Any) -> None:
-        self._first = None
+    def running(self, sublayer: int, has_past: bool) -> Running | None:
+        """The rows that run a sublayer in this forward; None: all do.
 
-    def _hook(self, index: int, module: nn.Module, replace: Replace) -> Callable:
-        signature = inspect.signature(type(module).forward)
+        has_past: whether it keeps keys and values, to which each row adds at every token.
+        """
+        if self._reading is not None:
+            return self._reading.get(sublayer)
+        return None if has_past else self._afterwards.get(sublayer)
 
-        def hook(module: nn.Module, args: tuple, kwargs: dict, output: Any) -> Any:
-            rows = self._rows.get(index)
-            if rows is None:
-                return None
-            main, *rest = output if isinstance(output, tuple | list) else (output,)
-            other = replace(main, self._first_of(main, len(rows)))
-            if RESIDUAL in signature.parameters:
-                other = other + signature.bind(module, *args, **kwargs).arguments[RESIDUAL]
-            # Some modules are given tokens, not rows.
-            where = rows.repeat_interleave(len(main) // len(rows)).reshape((-1, *[1] * (main.dim() - 1)))
-            main = torch.where(where, other, main)
-            return type(output)((main, *rest)) if isinstance(output, tuple | list) else main
-
-        return hook
-
-    def _first_of(self, main: Tensor, rows: int) -> Tensor | None:
-        """Which of the tokens of an output (rows or tokens first) are the first of their text."""
+    def first_of(self, hidden: Tensor) -> Tensor | None:
+        """Which of the tokens of a hidden state (rows or tokens first) are the first of their text."""
         if self.removal.means is None:
             return None
         if self._first is not None:
             return self._first
-        tokens = main.numel() // main.shape[-1]
-        return torch.zeros(rows, tokens // rows, dtype=torch.bool, device=main.device)
+        tokens = hidden.numel() // hidden.shape[-1]
+        return torch.zeros(self.rows, tokens // self.rows, dtype=torch.bool, device=hidden.device)
+
+    def computed(self) -> int:
+        """(row × token × sublayer) evaluations made, padding included."""
+        return sum(switch.tokens for switch in self._switches)
+
+    def _passed(self, *_: Any) -> None:
+        self._first = self._reading = None
+
+    def _learn(self) -> None:
+        """Find which dimension of what each module is given grows with the batch, by reading and by going on."""
+        self.is_learning = True
+        try:
+            for is_padded in (False, True):  # with padding a mask has more dimensions that grow
+                for rows in (2, 3):
+                    self._generate_a_little(rows, is_padded)
+                for switch in self._switches:
+                    switch.learn()
+        finally:
+            self.is_learning = False
+        self._has_learned = True
+
+    def _generate_a_little(self, rows: int, is_padded: bool) -> None:
+        tokens = torch.arange(PROBE_TOKENS, device=self.device).repeat(rows, 1)
+        mask = torch.ones_like(tokens)
+        mask[0, 0] = 0 if is_padded else 1
+        two = {"max_new_tokens": 2, "min_new_tokens": 2}
+        self.network.generate(
+            input_ids=tokens, attention_mask=mask, use_cache=True, do_sample=False, pad_token_id=0, **two
+        )
+
+
+class _RowSwitch:
+    """Stands in for a module's forward.
+
+    switch: what a decoder knows of the module.
+    is_own: whether it belongs to the sublayer; else it comes after it, a norm.
+    tokens: (row × token) evaluations of the sublayer, counted at the first of its modules.
+    """
+
+    def __init__(self, switch: Switch, sublayer: int, player: Player, rows: RemovedRows) -> None:
+        self.switch, self.sublayer, self.rows = switch, sublayer, rows
+        self.is_own = switch in player.switches
+        self.is_first = switch is player.switches[0]
+        self.run = switch.run
+        self.tokens = 0
+        self._seen: list[BlockArguments] = []
+        self._batch_dims: dict[tuple, tuple[int | None, ...]] = {}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.rows.is_learning:
+            self._seen.append(BlockArguments(args, kwargs))
+            return self.run(*args, **kwargs)
+        form, module = self.switch.form, self.switch.module
+        without = self.rows.without.get(self.sublayer)
+        if without is None:
+            return self._output(args, kwargs)
+        hidden, _ = hidden_first(args, kwargs)
+        other = self.switch.instead(args, kwargs, self.rows.first_of(hidden))
+        if self._is_needless(args, kwargs):
+            return form.filled(other, module)
+        main = form.main(self._output(args, kwargs))
+        # Some modules are given tokens, not rows.
+        where = without.repeat_interleave(len(main) // len(without)).reshape((-1, *[1] * (main.dim() - 1)))
+        return form.filled(torch.where(where, other, main), module)
+
+    def _is_needless(self, args: tuple, kwargs: dict) -> bool:
+        running = self.rows.running(self.sublayer, False)
+        return self.is_own and running is not None and not len(running.rows) and _cache(args, kwargs) is None
+
+    def _output(self, args: tuple, kwargs: dict) -> Any:
+        """The module's output for all rows, computed for those that run."""
+        form, rows, cache = self.switch.form, self.rows, _cache(args, kwargs)
+        running = rows.running(self.sublayer, cache is not None) if self.is_own else None
+        arguments = None if running is None else self._of_batch(args, kwargs)
+        if arguments is None:
+            output = self.run(*args, **kwargs)
+            self._count(form.main(output))
+            return output
+        chosen = running.rows if len(running.rows) else running.places[:1]
+        given = gathered(arguments, chosen, of=rows.rows)
+        main = form.main(self.run(*given.args, **given.kwargs))
+        self._count(main)
+        if cache is not None:
+            _hand_on(cache, len(chosen), running.places)
+        return form.filled(of_rows(main, 0, running.places, of=len(chosen)), self.switch.module)
+
+    def _count(self, main: Tensor) -> None:
+        if self.is_first:
+            self.tokens += main.numel() // main.shape[-1]
+
+    def _of_batch(self, args: tuple, kwargs: dict) -> BlockArguments | None:
+        """The arguments with the dimensions that grow with the batch; None where they are not known."""
+        arguments = BlockArguments(args, kwargs)
+        dims = self._batch_dims.get(_structure(arguments))
+        if dims is None:
+            return None
+        sizes = [
+            tensor.shape[dim]
+            for tensor, dim in zip(arguments.tensors(), dims, strict=True)
+            if dim is not None
+        ]
+        is_whole = all(size and size % self.rows.rows == 0 for size in sizes)
+        return replace(arguments, batch_dims=dims) if is_whole else None
+
+    def learn(self) -> None:
+        """From the calls with a batch and those with a larger one, as many."""
+        half = len(self._seen) // 2
+        for one, wider in zip(self._seen[:half], self._seen[half:], strict=True):
+            self._batch_dims[_structure(one)] = grown_dims(one, wider)
+        self._seen = []
+
+
+def _structure(arguments: BlockArguments) -> tuple:
+    """Equal for arguments whose tensors are in the same places, with as many dimensions."""
+    dims = tuple(tensor.dim() for tensor in arguments.tensors())
+    return len(arguments.args), tuple(arguments.kwargs), dims
+
+
+def _cache(args: tuple, kwargs: dict) -> Cache | None:
+    return next((value for value in (*args, *kwargs.values()) if isinstance(value, Cache)), None)
+
+
+def _hand_on(cache: Cache, rows: int, places: Tensor) -> None:
+    """Give each row of the batch the keys and values of the row that ran for it."""
+    if rows == len(places):
+        return
+    for layer in cache.layers:
+        if layer.is_initialized and len(layer.keys) == rows:
+            layer.batch_select_indices(places)

@@ -77,7 +77,7 @@ class Switch:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.removed:
-            return self.form.filled(self._instead(args, kwargs), self.module)
+            return self.form.filled(self.instead(args, kwargs, self.first), self.module)
         if self.replay is not None:
             return self.form.filled(self.replay, self.module)
         output = self.run(*args, **kwargs)
@@ -88,14 +88,14 @@ class Switch:
             self.kept = main
         return output
 
-    def _instead(self, args: tuple, kwargs: dict) -> Tensor:
+    def instead(self, args: tuple, kwargs: dict, first: Tensor | None) -> Tensor:
         """The replacement of the output: the removal's, plus the residual where the module is given it."""
         hidden, _ = hidden_first(args, kwargs)
         form = self.form
         shaped = (
             hidden if form.width == hidden.shape[-1] else hidden.new_zeros((*hidden.shape[:-1], form.width))
         )
-        output = self.replace(shaped, self.first)
+        output = self.replace(shaped, first)
         residual = self.residual(args, kwargs)
         return output if residual is None else output + residual
 

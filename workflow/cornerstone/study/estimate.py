@@ -42,9 +42,9 @@ ON_DRAWS = (
     "sample: intervals are wider than with as many documents that have coalitions of their own."
 )
 ON_ANSWERS = (
-    "Prompts are read for each coalition. A model without some of its sublayers may go on to the limit, so that many "
-    "tokens are counted. Hours count operations: a GPU that generates few answers at once waits for its memory, and "
-    "takes longer."
+    "A prompt is read once for coalitions that are without the same sublayers so far, where they go in one batch. A "
+    "model without some of its sublayers may go on to the limit, so that many tokens are counted. Hours count "
+    "operations: a GPU that generates few answers at once waits for its memory, and takes longer."
 )
 SCORED_PART = 0.5
 """Of a document's tokens are its choices', where nobody has counted: 0.01 of BoolQ's to 0.8 of PIQA's."""
@@ -83,15 +83,21 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Answers:
-    """What a design generates: how many answers, the tokens of their prompts, and at most of the answers themselves."""
+    """What a design generates.
+
+    count:   of answers; prompts: tokens in their prompts; tokens: of the answers themselves, at most.
+    read:    the part of all sublayers × prompts that is computed, as coalitions share it.
+    """
 
     count: int
     prompts: float
     tokens: float
+    read: float
 
     def hours(self, facts: ModelFacts, tflops: float) -> float:
-        """Every sublayer is computed for each of the tokens."""
-        return 2.0 * facts.active_numbers * (self.prompts + self.tokens) / (tflops * 1e12) / 3600
+        """Every sublayer is computed for each token of an answer."""
+        computed = self.read * self.prompts + self.tokens
+        return 2.0 * facts.active_numbers * computed / (tflops * 1e12) / 3600
 
 
 @dataclass(frozen=True)
@@ -195,18 +201,21 @@ def _estimate(
         return None
     generating = {name: size for name, size in sizes.items() if size.answer is not None}
     answers = {
-        design: _answers(len(coalitions[design]), generating, documents)
+        design: _answers(coalitions[design], facts.sublayers, generating, documents)
         for design in (names if generating else ())
     }
     return Estimate(facts, players, need, sum(documents.values()), by_draw, answers)
 
 
-def _answers(coalitions: int, tasks: Mapping[str, TaskSize], documents: Mapping[str, int]) -> Answers:
-    counts = {name: coalitions * documents[name] for name in tasks}
+def _answers(
+    coalitions: Sequence[Removed], sublayers: int, tasks: Mapping[str, TaskSize], documents: Mapping[str, int]
+) -> Answers:
+    counts = {name: len(coalitions) * documents[name] for name in tasks}
     return Answers(
         sum(counts.values()),
         sum(counts[name] * size.characters / CHARACTERS_PER_TOKEN for name, size in tasks.items()),
         sum(counts[name] * size.answer for name, size in tasks.items()),
+        least_evaluations(coalitions, sublayers) / (len(coalitions) * sublayers),
     )
 
 
