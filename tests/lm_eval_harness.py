@@ -12,15 +12,19 @@ from token_documents import VOCABULARY
 logging.getLogger("lm_eval").setLevel(logging.ERROR)  # it warns of every truncated request
 
 
+SPECIAL = {"unk_token": "w0", "bos_token": "w1", "eos_token": "w2"}
+
+
 def word_tokenizer():
-    """A tokenizer object, for HFLM wants one; nothing is tokenized with it."""
+    """A token a word: "w5 w12"."""
     words = {f"w{number}": number for number in range(VOCABULARY)}
-    return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="w0")),
-        unk_token="w0",
-        bos_token="w1",
-        eos_token="w2",
-    )
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="w0"))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    # Else a special token would be found in the midst of a word.
+    special = {
+        name: tokenizers.AddedToken(word, single_word=True, special=True) for name, word in SPECIAL.items()
+    }
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
 
 
 def harness(network, tokenizer=None, batch_size=8, max_length=None):

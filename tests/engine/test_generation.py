@@ -52,6 +52,19 @@ def documents(count=10, limit=LIMIT, until=UNTIL, options="{}"):
     ]
 
 
+def test_a_prompt_has_a_token_a_word():
+    for one in encode_documents(as_model(network_of("llama"), "llama").encoder, documents()):
+        words = [int(word[1:]) for word in documents()[one.index].requests[0].context.split()]
+        assert list(one.requests[0].tokens) == words
+
+
+def alike(count=7, beginning=10, **changes):
+    """The same after the same words, without the longest: it would be cut."""
+    words = " ".join(f"w{20 + number}" for number in range(beginning))
+    asked = [one for one in documents(count + 1, **changes) if one.index != 2]
+    return [replace(one, requests=(Request(f"{words} {one.requests[0].context}", ""),)) for one in asked]
+
+
 def as_model(network, name):
     return language_model(network, Encoder(word_tokenizer(), MAX_LENGTH), name)
 
@@ -138,6 +151,16 @@ WAYS_OF = {
 """A structure of each kind, with the way that its answers are its own in."""
 
 
+@pytest.mark.parametrize("name", ["llama", "gpt_oss", "bloom", "opt", "phi4_multimodal"])
+def test_what_all_prompts_begin_with_is_read_once(name, monkeypatch):
+    monkeypatch.setattr("cornerstone.engine.generation_check.SHORTEST_BEGINNING", 8)
+    wrong, even, result = compare(name, network_of(name), alike())
+    assert not wrong
+    assert even <= 1
+    if name in ("llama", "opt", "bloom"):
+        assert str(result.counts["way"]).endswith("the first 10 tokens of all prompts too")
+
+
 @pytest.mark.parametrize("name", WAYS_OF)
 def test_answers_are_those_of_lm_eval(name):
     wrong, even, result = compare(name, network_of(name), documents(count=7))
@@ -148,11 +171,14 @@ def test_answers_are_those_of_lm_eval(name):
     assert len({text for texts in result.texts for text in texts}) > 5  # else the claim would be empty
 
 
-def test_prompts_are_read_in_the_least_work():
-    """A sublayer runs once for each set of sublayers that a document is without before it, where one needs it."""
+@pytest.mark.parametrize("shortest", [8, 1000])
+def test_prompts_are_read_in_the_least_work(monkeypatch, shortest):
+    """A sublayer runs once for each set of sublayers that a document is without before it, where one needs it; on what
+    all documents begin with, once for all."""
+    monkeypatch.setattr("cornerstone.engine.generation_check.SHORTEST_BEGINNING", shortest)
     network = network_of("llama")
     model = as_model(network, "llama")
-    encoded = encode_documents(model.encoder, documents(count=4, limit=1))
+    encoded = encode_documents(model.encoder, alike(count=4, limit=1))
     count = len(model.sublayers)
     coalitions = [(), *((n,) for n in range(count)), (0, 1), (1, 2), (2, 3, 4), tuple(range(count))]
     result = generate(model, encoded, coalitions)
@@ -162,9 +188,11 @@ def test_prompts_are_read_in_the_least_work():
         for sublayer in range(count)
         if sublayer not in removed
     }
-    longest = max(len(document.requests[0].tokens) for document in encoded)
+    prompts = [document.requests[0].tokens for document in encoded]
+    beginning = 10 if shortest == 8 else 0
+    own = max(map(len, prompts)) - beginning
     assert result.counts["batches"] == 1
-    assert result.counts["sublayer_tokens"] == len(least) * longest * len(encoded)
+    assert result.counts["sublayer_tokens"] == len(least) * (beginning + own * len(encoded))
 
 
 def test_a_feed_forward_network_runs_for_the_rows_that_have_it():

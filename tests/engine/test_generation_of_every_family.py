@@ -1,7 +1,7 @@
 """Generated answers of every family that is measured, against lm-eval on the hooked model: `make test-families`."""
 
 import pytest
-from test_generation import compare, documents
+from test_generation import alike, compare, documents
 
 from family_sweep import NAMES
 from hand_table import MAY_BE_REFUSED, REFUSED
@@ -19,3 +19,11 @@ def test_answers_are_those_of_lm_eval_but_where_two_tokens_are_nearly_even(name)
     wrong, _, result = compare(name, tiny_network(name), documents(count=7))
     assert not wrong
     assert result.counts["answers"] == 7 * len(result.coalitions)
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_answers_to_prompts_that_begin_alike_are_those_of_lm_eval(name, monkeypatch):
+    monkeypatch.setattr("cornerstone.engine.generation_check.SHORTEST_BEGINNING", 8)
+    wrong, _, result = compare(name, tiny_network(name), alike(count=4))
+    assert not wrong
+    assert result.counts["answers"] == 4 * len(result.coalitions)

@@ -10,7 +10,7 @@ ends it alone: at a stop word, at a token that ends a text, or at the limit.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ from cornerstone.documents.document import Generation
 from cornerstone.engine.removed_rows import RemovedRows
 from cornerstone.loading.encoding import EncodedDocument
 from cornerstone.loading.load import LanguageModel
+from cornerstone.loading.sublayers import text_config
 from cornerstone.shapley.coalitions import Removed, listed_sublayers
 from cornerstone.system.errors import CornerstoneError
 
@@ -38,6 +39,8 @@ LOOKED_BACK = 2
 LEAVE_AT = 1 / 2
 """The rows that are left go on as a batch of their own when they are at most this part of the batch."""
 FEWEST_TO_LEAVE = 8
+SHORTEST_BEGINNING = 32
+"""Tokens below which what all prompts begin with is not worth a forward of its own."""
 
 
 @dataclass(frozen=True)
@@ -69,17 +72,22 @@ class Answer:
 @dataclass(frozen=True)
 class Way:
     """How rows run: side by side or one by one; with padding before shorter prompts, or only prompts of one length
-    together; whether rows whose answers have ended leave the batch; and whether rows in the same state are computed
-    once."""
+    together; whether rows whose answers have ended leave the batch; whether rows in the same state are computed once;
+    and how many tokens all prompts begin with, which are then read once for all documents."""
 
     name: str
     side_by_side: bool = True
     padded: bool = True
     leaving: bool = True
     once: bool = False
+    beginning: int = 0
 
     def __str__(self) -> str:
-        return self.name
+        return (
+            f"{self.name}, the first {self.beginning} tokens of all prompts too"
+            if self.beginning
+            else self.name
+        )
 
 
 WAYS = (
@@ -192,12 +200,14 @@ def answers_of(
     ends = Ends.of(model, settings)
     limits = [most_tokens(model, row.document) for row in rows]
     limits = limits if shorter is None else list(map(min, limits, shorter))
-    token_ids, mask = _padded(model, rows)
+    token_ids, mask = _padded(model, rows, way.beginning)
     width, first = token_ids.shape[1], (mask == 1) & (mask.cumsum(1) == 1)
     alive, cache = list(range(len(rows))), None
     answers: list[Any] = [None] * len(rows)
     removed.once = way.once
-    removed.set([row.removed for row in rows], first, [row.position for row in rows])
+    if way.beginning:
+        cache = _read_beginning(model, removed, rows, way.beginning)
+    removed.set([row.removed for row in rows], first[:, way.beginning :], [row.position for row in rows])
     while alive:
         go_on = int(len(alive) * LEAVE_AT) if way.leaving and len(alive) >= FEWEST_TO_LEAVE else 0
         stopping = _Stopping(ends, width, [limits[row] for row in alive], go_on)
@@ -232,12 +242,50 @@ def most_tokens(model: LanguageModel, document: EncodedDocument) -> int:
     return model.network.generation_config.max_new_tokens or document.generation.most_tokens
 
 
-def _padded(model: LanguageModel, rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
-    """The prompts' tokens (rows, longest) with padding before the shorter ones, and which of them are no padding."""
+def common_beginning(documents: Iterable[EncodedDocument]) -> int:
+    """How many tokens all prompts begin with, of which each has more."""
+    prompts = [document.requests[0].tokens for document in documents]
+    first, last = min(prompts), max(prompts)  # all others are between them
+    alike = next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    return min(alike, *(len(prompt) - 1 for prompt in prompts))
+
+
+def _read_beginning(
+    model: LanguageModel, removed: RemovedRows, rows: Sequence[Row], length: int
+) -> DynamicCache:
+    """The keys and values of the tokens that all prompts begin with, for each row.
+
+    Raises ValueError where padding would come between tokens whose distance counts.
+    """
+    place_of = {
+        coalition: place for place, coalition in enumerate(dict.fromkeys(row.removed for row in rows))
+    }
+    token_ids = torch.tensor([rows[0].tokens[:length]], device=model.device).expand(len(place_of), -1)
+    first = torch.zeros_like(token_ids, dtype=torch.bool)
+    first[:, 0] = True
+    removed.set(list(place_of), first, [0] * len(place_of))
+    cache = DynamicCache(config=text_config(model.network))
+    is_sliding = any(type(layer) is not DynamicLayer for layer in cache.layers)
+    if is_sliding and len({len(row.tokens) for row in rows}) > 1:
+        raise ValueError("its attention has windows, and prompts have other lengths")
+    # Without the head: its logits of all tokens would need much memory.
+    model.network.base_model(input_ids=token_ids, past_key_values=cache, use_cache=True)
+    removed.passed()
+    cache.batch_select_indices(torch.tensor([place_of[row.removed] for row in rows], device=model.device))
+    return cache
+
+
+def _padded(model: LanguageModel, rows: Sequence[Row], beginning: int) -> tuple[Tensor, Tensor]:
+    """The prompts' tokens (rows, longest), and which of them are no padding; this comes before the shorter ones, after
+    the tokens that all begin with."""
     width = max(len(row.tokens) for row in rows)
-    padding = padding_token(model)
-    token_ids = [[padding] * (width - len(row.tokens)) + list(row.tokens) for row in rows]
-    mask = [[0] * (width - len(row.tokens)) + [1] * len(row.tokens) for row in rows]
+    padding = [padding_token(model)]
+    lacking = [width - len(row.tokens) for row in rows]
+    token_ids = [
+        [*row.tokens[:beginning], *padding * few, *row.tokens[beginning:]]
+        for row, few in zip(rows, lacking, strict=True)
+    ]
+    mask = [[1] * beginning + [0] * few + [1] * (width - beginning - few) for few in lacking]
     return torch.tensor(token_ids, device=model.device), torch.tensor(mask, device=model.device)
 
 

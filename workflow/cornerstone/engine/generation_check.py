@@ -7,16 +7,19 @@ fastest on; where none gives the model's own answers, the model is refused.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from transformers import GenerationConfig
 
 from cornerstone.engine.answers import (
+    SHORTEST_BEGINNING,
     WAYS,
     Row,
     Way,
     answers_of,
+    common_beginning,
     most_tokens,
     padding_token,
     rows_are_apart,
@@ -73,7 +76,7 @@ def choose_way(model: LanguageModel, removed: RemovedRows, rows: Sequence[Row], 
     wanted, apart = [tokens for tokens, _ in found], all(apart for _, apart in found)
     failures = []
     with removed:
-        for way in _ways(model, sample[0], apart, changes):
+        for way in _ways(model, rows, apart, changes):
             try:
                 answers = _answers(model, removed, sample, way)
             # A model's own code may fail on batches in as many ways as there are models.
@@ -117,17 +120,21 @@ def _lengths(model: LanguageModel, rows: Sequence[Row]) -> list[int]:
     return sorted(lengths)
 
 
-def _ways(model: LanguageModel, row: Row, apart: bool, changes: bool) -> list[Way]:
+def _ways(model: LanguageModel, rows: Sequence[Row], apart: bool, changes: bool) -> Iterator[Way]:
     """Those that its settings allow; its keys and values, out of which rows can be taken or not (`apart`); and its
     positions, which are others in long texts or not (`changes`): then with the longest of a batch, so that prompts of
     other lengths do not go with it."""
     plain = GenerationConfig()
     settings = model.network.generation_config
     counts_places = any(getattr(settings, name, None) != getattr(plain, name, None) for name in OF_PLACES)
-    counts_places |= changes or any(name in row.document.generation.options for name in OF_PLACES)
-    return [
-        way for way in WAYS if not (counts_places and way.padded) and (apart or not (way.leaving or way.once))
-    ]
+    counts_places |= changes or any(name in rows[0].document.generation.options for name in OF_PLACES)
+    beginning = 0 if changes else common_beginning(row.document for row in rows)
+    for way in WAYS:
+        if (counts_places and way.padded) or (not apart and (way.leaving or way.once)):
+            continue
+        if way.once and beginning >= SHORTEST_BEGINNING:
+            yield replace(way, beginning=beginning)
+        yield way
 
 
 def _sample(rows: Sequence[Row]) -> list[Row]:

@@ -59,7 +59,7 @@ class RemovedRows:
         with self._stack as stack:
             for switch in self._switches:
                 stack.enter_context(replaced_forward(switch.switch.module, switch))
-            stack.callback(self.network.register_forward_hook(self._passed).remove)
+            stack.callback(self.network.register_forward_hook(self.passed).remove)
             self._stack = stack.pop_all()
         return self
 
@@ -76,7 +76,8 @@ class RemovedRows:
 
         first:   bool (rows, tokens), which tokens of the next forward are the first of their text; None: none is. In
                  the forwards after it no token is.
-        prompts: equal for rows that have the same tokens and no past in the next forward; None: rows have a past.
+        prompts: equal for rows that have the same tokens, and the same past, in the next forward, which reads prompts;
+                 None: the next forward goes on with answers.
         """
         if self.once and not self._has_learned:
             self._learn()
@@ -113,7 +114,8 @@ class RemovedRows:
         """(row × token × sublayer) evaluations made, padding included."""
         return sum(switch.tokens for switch in self._switches)
 
-    def _passed(self, *_: Any) -> None:
+    def passed(self, *_: Any) -> None:
+        """After a forward, of the whole network or of what it has before its head."""
         self._first = self._reading = None
 
     def _learn(self) -> None:
@@ -153,13 +155,13 @@ class _RowSwitch:
         self.is_first = switch is player.switches[0]
         self.run = switch.run
         self.tokens = 0
+        self._layers: set[int] = set()  # of the cache, that it writes to
         self._seen: list[BlockArguments] = []
         self._batch_dims: dict[tuple, tuple[int | None, ...]] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.rows.is_learning:
-            self._seen.append(BlockArguments(args, kwargs))
-            return self.run(*args, **kwargs)
+            return self._seen_running(args, kwargs)
         form, module = self.switch.form, self.switch.module
         without = self.rows.without.get(self.sublayer)
         if without is None:
@@ -188,11 +190,16 @@ class _RowSwitch:
             return output
         chosen = running.rows if len(running.rows) else running.places[:1]
         given = gathered(arguments, chosen, of=rows.rows)
+        self._choose_kept(cache, chosen)
         main = form.main(self.run(*given.args, **given.kwargs))
+        self._choose_kept(cache, running.places)
         self._count(main)
-        if cache is not None:
-            _hand_on(cache, len(chosen), running.places)
         return form.filled(of_rows(main, 0, running.places, of=len(chosen)), self.switch.module)
+
+    def _choose_kept(self, cache: Cache | None, rows: Tensor) -> None:
+        """Keep these rows of the module's keys and values; a row may come more than once."""
+        for layer in self._layers if cache is not None else ():
+            cache.layers[layer].batch_select_indices(rows)
 
     def _count(self, main: Tensor) -> None:
         if self.is_first:
@@ -204,13 +211,23 @@ class _RowSwitch:
         dims = self._batch_dims.get(_structure(arguments))
         if dims is None:
             return None
-        sizes = [
-            tensor.shape[dim]
-            for tensor, dim in zip(arguments.tensors(), dims, strict=True)
-            if dim is not None
-        ]
-        is_whole = all(size and size % self.rows.rows == 0 for size in sizes)
-        return replace(arguments, batch_dims=dims) if is_whole else None
+        found: list[int | None] = []
+        for tensor, dim in zip(arguments.tensors(), dims, strict=True):
+            size = None if dim is None else tensor.shape[dim]
+            if size is not None and size != 1 and size % self.rows.rows:
+                return None
+            found.append(None if size == 1 else dim)  # 1: the same for all rows
+        return replace(arguments, batch_dims=tuple(found))
+
+    def _seen_running(self, args: tuple, kwargs: dict) -> Any:
+        """Run, and take down what the module was given, and which layers of the cache it wrote to."""
+        self._seen.append(BlockArguments(args, kwargs))
+        cache = _cache(args, kwargs)
+        before = _lengths(cache)
+        output = self.run(*args, **kwargs)
+        after = _lengths(cache)
+        self._layers |= {layer for layer, length in enumerate(after) if [length] != before[layer : layer + 1]}
+        return output
 
     def learn(self) -> None:
         """From the calls with a batch and those with a larger one, as many."""
@@ -230,10 +247,6 @@ def _cache(args: tuple, kwargs: dict) -> Cache | None:
     return next((value for value in (*args, *kwargs.values()) if isinstance(value, Cache)), None)
 
 
-def _hand_on(cache: Cache, rows: int, places: Tensor) -> None:
-    """Give each row of the batch the keys and values of the row that ran for it."""
-    if rows == len(places):
-        return
-    for layer in cache.layers:
-        if layer.is_initialized and len(layer.keys) == rows:
-            layer.batch_select_indices(places)
+def _lengths(cache: Cache | None) -> list[int]:
+    """Tokens in each layer of a cache."""
+    return [] if cache is None else [layer.get_seq_length() for layer in cache.layers]
