@@ -170,10 +170,11 @@ class _RowSwitch:
         other = self.switch.instead(args, kwargs, self.rows.first_of(hidden))
         if self._is_needless(args, kwargs):
             return form.filled(other, module)
-        main = form.main(self._output(args, kwargs))
+        output = self._output(args, kwargs)
+        main = form.main(output)
         # Some modules are given tokens, not rows.
         where = without.repeat_interleave(len(main) // len(without)).reshape((-1, *[1] * (main.dim() - 1)))
-        return form.filled(torch.where(where, other, main), module)
+        return form.with_main(output, torch.where(where, other, main))
 
     def _is_needless(self, args: tuple, kwargs: dict) -> bool:
         running = self.rows.running(self.sublayer, False)
@@ -191,10 +192,10 @@ class _RowSwitch:
         chosen = running.rows if len(running.rows) else running.places[:1]
         given = gathered(arguments, chosen, of=rows.rows)
         self._choose_kept(cache, chosen)
-        main = form.main(self.run(*given.args, **given.kwargs))
+        output = self.run(*given.args, **given.kwargs)
         self._choose_kept(cache, running.places)
-        self._count(main)
-        return form.filled(of_rows(main, 0, running.places, of=len(chosen)), self.switch.module)
+        self._count(form.main(output))
+        return form.map(output, lambda tensor: of_rows(tensor, 0, running.places, of=len(chosen)))
 
     def _choose_kept(self, cache: Cache | None, rows: Tensor) -> None:
         """Keep these rows of the module's keys and values; a row may come more than once."""

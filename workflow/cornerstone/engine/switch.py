@@ -42,6 +42,20 @@ class Form:
     def main(self, output: Any) -> Tensor:
         return output if self.length is None else output[0]
 
+    def with_main(self, output: Any, main: Tensor) -> Any:
+        """The same output with this tensor in the place of the first."""
+        return main if self.length is None else type(output)([main, *output[1:]])
+
+    def map(self, output: Any, change: Callable[[Tensor], Tensor]) -> Any:
+        """An output with every tensor in it changed but weights of the module."""
+        if self.length is None:
+            return change(output)
+        own = {place for place, _ in self.own}
+        return type(output)(
+            change(entry) if isinstance(entry, Tensor) and place not in own else entry
+            for place, entry in enumerate(output)
+        )
+
     def filled(self, main: Tensor, module: nn.Module | None = None) -> Any:
         """An output with this tensor; of the other entries, only those are there that are weights of the module."""
         if self.length is None:
