@@ -36,6 +36,7 @@ def harness(network, tokenizer=None, batch_size=8, max_length=None):
         softmax_dtype="float32",
         batch_size=batch_size,
         max_length=max_length,
+        backend="causal",  # some decoders are of a class that it takes for an encoder with a decoder
     )
 
 
