@@ -110,6 +110,7 @@ def games_of(folder: Path, documents: Sequence[Document]) -> dict[str, Game]:
             "document": np.tile(np.repeat(np.arange(len(documents)), CHOICES), len(result.coalitions)),
             "choice": np.tile(np.arange(CHOICES), len(documents) * len(result.coalitions)),
             "loglikelihood": np.stack(result.loglikelihoods, axis=1).ravel(),
+            "greedy": np.stack(result.greedy, axis=1).ravel(),
         }
     )
     choices = choice_table(table, list(documents))
