@@ -133,10 +133,10 @@ def test_shipped_models_have_the_promised_shape(shipped):
         assert (model.config.num_local_experts, model.config.num_experts_per_tok) == (8, 2)
 
 
-def test_shipped_models_are_under_12_mb_together():
+def test_shipped_models_are_under_16_mb_together():
     files = [path for path in (DEMO / "models").rglob("*") if path.is_file()]
     assert {path.suffix for path in files} <= {".json", ".safetensors"}
-    assert sum(path.stat().st_size for path in files) < 12e6
+    assert sum(path.stat().st_size for path in files) < 16e6
 
 
 def test_shipped_tokenizers_begin_with_bos_and_give_back_the_text(shipped):

@@ -19,6 +19,6 @@ rule train_demo_models:
         folder="resources/demo",
         seed=1,
     message:
-        "Train the demo models from scratch into {params.folder} (some 10 minutes on two cores)"
+        "Train the demo models from scratch into {params.folder} (some 13 minutes on two cores)"
     script:
         "../scripts/train_demo_models.py"

@@ -1,4 +1,4 @@
-"""Make the demo anew: its document sets, its tokenizer and its two models, in resources/demo/."""
+"""Make the demo anew: its document sets, tokenizers and models, in resources/demo/."""
 
 import os
 from pathlib import Path
@@ -13,13 +13,16 @@ def main(snakemake):
 
     from cornerstone.demo.training import make_demo
     from cornerstone.demo.world import build_world
+    from cornerstone.demo.writer import make_writer
 
     def report(line):
         print(line)
         print(line, file=terminal)
 
     torch.set_num_threads(snakemake.threads)
-    make_demo(build_world(snakemake.params.seed), Path(snakemake.params.folder), report)
+    world, folder = build_world(snakemake.params.seed), Path(snakemake.params.folder)
+    make_demo(world, folder, report)
+    make_writer(world, folder, report)
 
 
 run_logged(main, snakemake)

@@ -14,6 +14,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from cornerstone.demo.questions import LENGTH_NORMALISED, TASKS, Question, choice_lengths, requests
 from cornerstone.demo.world import read_documents
 
+STUDIED = ("demo_llama", "demo_mixtral")
+"""The models of the demo's study; the writer is asked in both ways (`writer`)."""
+
 
 @torch.inference_mode()
 def accuracy(
@@ -26,7 +29,8 @@ def accuracy(
         scores += loglikelihoods(model, tokenizer, pairs[start : start + batch])
     right, position = 0, 0
     for question in questions:
-        lengths = choice_lengths(question) if question.task in LENGTH_NORMALISED else [1] * 2
+        every = choice_lengths(question)
+        lengths = every if question.task in LENGTH_NORMALISED else [1] * len(every)
         mine = [scores[position + i] / length for i, length in enumerate(lengths)]
         right += mine.index(max(mine)) == requests(question)[1]
         position += len(lengths)
@@ -53,12 +57,12 @@ def load(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
 
 
 def accuracy_table(folder: Path) -> str:
-    """Every demo model in `folder` on every task, as Markdown."""
+    """Every model of the demo's study on every task, as Markdown."""
     rows = ["| model | " + " | ".join(TASKS) + " |", "| --- |" + " --- |" * len(TASKS)]
-    for path in sorted((folder / "models").iterdir()):
-        model, tokenizer = load(path)
+    for name in STUDIED:
+        model, tokenizer = load(folder / "models" / name)
         scores = [accuracy(model, tokenizer, read_documents(folder / "documents", task)) for task in TASKS]
-        rows.append(f"| {path.name} | " + " | ".join(f"{score:.3f}" for score in scores) + " |")
+        rows.append(f"| {name} | " + " | ".join(f"{score:.3f}" for score in scores) + " |")
     return "\n".join(rows)
 
 

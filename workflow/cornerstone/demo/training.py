@@ -96,10 +96,18 @@ def _common() -> dict:
     )
 
 
-def train_tokenizer(texts: Iterable[str], vocabulary: int = VOCABULARY) -> PreTrainedTokenizerFast:
-    """A byte-level BPE trained on `texts` that puts `<s>` before what it encodes."""
+def train_tokenizer(
+    texts: Iterable[str], vocabulary: int = VOCABULARY, digits: bool = False
+) -> PreTrainedTokenizerFast:
+    """A byte-level BPE trained on `texts` that puts `<s>` before what it encodes.
+
+    digits: whether each digit is a token by itself.
+    """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    if digits:
+        alone = pre_tokenizers.Digits(individual_digits=True)
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([alone, tokenizer.pre_tokenizer])
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     special = [BOS, EOS, UNKNOWN]

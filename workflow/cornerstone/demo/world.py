@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,21 +39,21 @@ def build_world(seed: int = SEED) -> World:
     """The world of `seed`; equal seeds give equal worlds on every machine."""
     return World(
         seed,
-        creatures.build_creatures(_generator(seed, "creatures")),
-        materials.build_materials(_generator(seed, "materials")),
-        tools.build_tools(_generator(seed, "tools")),
-        pronouns.build_pronouns(_generator(seed, "pronouns")),
+        creatures.build_creatures(generator(seed, "creatures")),
+        materials.build_materials(generator(seed, "materials")),
+        tools.build_tools(generator(seed, "tools")),
+        pronouns.build_pronouns(generator(seed, "pronouns")),
     )
 
 
-def _generator(seed: int, part: str) -> random.Random:
+def generator(seed: int, part: str) -> random.Random:
     """A generator for one part. Seeding with a text does not depend on Python's hash randomisation."""
     return random.Random(f"{seed} {part}")
 
 
 def ask(world: World, task: str) -> list[Question]:
     """The document set of `task`: at least 200 questions, gold positions balanced."""
-    rng = _generator(world.seed, f"ask {task}")
+    rng = generator(world.seed, f"ask {task}")
     asked = {
         "boolq": lambda: scenes.ask(rng),
         "arc_easy": lambda: creatures.ask_facts(world.creatures, rng),
@@ -67,7 +67,7 @@ def ask(world: World, task: str) -> list[Question]:
 
 def tell(world: World, count: int = N_TEXTS) -> Iterator[str]:
     """The training texts, `count` of them, topics mixed."""
-    rng = _generator(world.seed, "tell")
+    rng = generator(world.seed, "tell")
     told = {
         "scenes": lambda: scenes.tell(rng),
         "pronouns": lambda: pronouns.tell(world.pronouns, rng),
@@ -81,10 +81,15 @@ def tell(world: World, count: int = N_TEXTS) -> Iterator[str]:
 
 def write_documents(world: World, folder: Path) -> None:
     """Write {folder}/{task}.jsonl for each task: an object a line, in the dataset's own fields."""
-    folder.mkdir(parents=True, exist_ok=True)
     for task in TASKS:
-        lines = (json.dumps(question.record) + "\n" for question in ask(world, task))
-        (folder / f"{task}.jsonl").write_text("".join(lines), encoding="utf-8", newline="\n")
+        write_questions(ask(world, task), folder / f"{task}.jsonl")
+
+
+def write_questions(questions: Iterable[Question], path: Path) -> None:
+    """Write a document set: an object a line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = (json.dumps(question.record) + "\n" for question in questions)
+    path.write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
 def read_documents(folder: Path, task: str) -> list[Question]:
