@@ -1,4 +1,5 @@
 # make demo               the whole study on the models and documents that come with Cornerstone
+# make demo-generation    likelihood beside generation, on a third small model (docs/generation.md)
 # make test               the tests
 # make test-slow          the tests that take minutes each
 # make test-families      every family that transformers knows, against plain transformers (docs/families.md)
@@ -34,7 +35,7 @@ RUN := $(VENV)/bin/python -m
 NEWER ?= python3.14 python3.13 python3.12
 CURRENT := .venv-current
 
-.PHONY: demo test test-slow test-families test-tasks test-environments test-study test-hub test-slurm test-slurm-smoke test-screens bench bench-few-shots bench-generation bench-streaming bench-scaling bench-own bench-values bench-accuracy bench-own-coverage bench-indices bench-products bench-coverage bench-real-shapes audit-current lint pages environment dev-environment current-environment
+.PHONY: demo demo-generation test test-slow test-families test-tasks test-environments test-study test-hub test-slurm test-slurm-smoke test-screens bench bench-few-shots bench-generation bench-streaming bench-scaling bench-own bench-values bench-accuracy bench-own-coverage bench-indices bench-products bench-coverage bench-real-shapes audit-current lint pages environment dev-environment current-environment
 
 demo: environment
 	@$(RUN) snakemake all --configfile config/demo.yaml
@@ -45,6 +46,14 @@ demo: environment
 	@ls results/demo/tables/*.csv
 	@echo "Report:"
 	@ls results/demo/report.html
+
+demo-generation: environment
+	@$(RUN) snakemake all --configfile config/demo_generation.yaml
+	@echo
+	@echo "Likelihood beside generation:"
+	@ls results/demo_generation/figures/both_ways.pdf results/demo_generation/tables/both_ways*.md
+	@echo "Report:"
+	@ls results/demo_generation/report.html
 
 test: dev-environment
 	@OMP_NUM_THREADS=1 $(RUN) pytest -q -n 2 --dist loadfile --no-loadscope-reorder
@@ -116,7 +125,7 @@ bench-real-shapes: dev-environment
 	@$(VENV)/bin/python benchmarks/real_shapes.py
 
 # Every coalition of the demo's models, as config/audit.yaml has them.
-EXACT := $(foreach model,$(notdir $(wildcard resources/demo/models/*)),$(foreach task,$(basename \
+EXACT := $(foreach model,demo_llama demo_mixtral,$(foreach task,$(basename \
 	$(notdir $(wildcard resources/demo/documents/*.jsonl))),results/audit/evaluations/$(model)/$(task)/exact.parquet))
 
 audit-current: current-environment environment

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from configurations import message_of
 from cornerstone.documents.document import (
     Document,
     DocumentSet,
     Request,
+    check_same_items,
     digest_documents,
     read_documents,
     write_documents,
@@ -169,3 +171,20 @@ def test_nouns_are_there_without_pyarrow_or_lm_eval():
         [sys.executable, "-c", code], cwd=library, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "set()"
+
+
+def same_items(**changes):
+    """What two sets of documents, of which one is changed, are refused with."""
+    return message_of(check_same_items, a_set(), dataclasses.replace(a_set(), task="given", **changes), False)
+
+
+def test_tasks_of_the_same_rows_ask_the_same_items():
+    check_same_items(a_set(), dataclasses.replace(a_set(), task="given", metrics=("exact_match",)), False)
+    check_same_items(a_set(), dataclasses.replace(a_set(), split="test"), True)  # of one local file
+
+
+def test_tasks_of_other_rows_do_not_ask_the_same_items():
+    assert "its source is mine.jsonl, not other.jsonl" in same_items(source="other.jsonl")
+    assert "its split is validation, not test" in same_items(split="test")
+    assert "its available is 0, not 9" in same_items(available=9)
+    assert "it has row 4 of their split alone, or lacks it" in same_items(documents=DOCUMENTS[:1])

@@ -10,6 +10,17 @@ from cornerstone.study.schema import schema
 from cornerstone.system.errors import CornerstoneError, shown
 
 SCHEMA = schema()
+
+
+def both_ways(given, **free):
+    """A task of given answers, and one that is to generate those to the same items."""
+    tasks = {
+        "sums": {"data": "sums.jsonl"},
+        "free": {"data": "sums.jsonl", "generate": True, "same_items_as": given, **free},
+    }
+    return a_study(tasks=tasks)
+
+
 MISTAKES = [
     ({}, "models is empty: name at least one"),
     (None, "the configuration is None: give a mapping"),
@@ -120,6 +131,26 @@ MISTAKES = [
         )
         for players in ("4 sublayers", {"early": "Block 0-1", "late": "Block 2-"})
     ),
+    (
+        a_study(tasks={"piqa": {"metric": "exact_match"}}),
+        "tasks.piqa has a metric, which is of tasks with generate: true",
+    ),
+    (
+        a_study(tasks={"piqa": {"same_items_as": "boolq"}, "boolq": {}}),
+        "tasks.piqa has same_items_as, which is of tasks with generate: true",
+    ),
+    (both_ways("sum"), "tasks.free.same_items_as is 'sum', which is not a task of this study: it has sums"),
+    (both_ways("free"), "tasks.free.same_items_as is 'free', whose answers are generated too"),
+    (
+        both_ways("sums", data="other.jsonl"),
+        "data of tasks.free is 'other.jsonl', and 'sums.jsonl' of tasks.sums, whose items are to be the same",
+    ),
+    (both_ways("sums", documents=5), "documents of tasks.free is 5, and None of tasks.sums"),
+    (
+        both_ways("sums") | {"sample": 9},
+        "tasks.free.same_items_as is 'sums', and a sample draws other items for each task: give documents",
+    ),
+    (both_ways("sums", sample=9), "and a sample draws other items for each task: give documents"),
     (a_study(exact=["other"]), "exact: other is not a model of this study: it has mine"),
     (
         a_study(tasks={"mmlu": {"group": "mmlu"}}),

@@ -14,6 +14,7 @@ from of_six_tasks import as_the_papers
 
 import study_on_disk
 import synthetic
+from asked_both_ways import a_pair
 from cornerstone.evaluations.measures import write_measures
 from cornerstone.scores import SCORES
 from cornerstone.shapley.coalitions import ablation, exact, windows
@@ -21,6 +22,7 @@ from cornerstone.shapley.estimators import ESTIMATORS
 from cornerstone.shapley.games import place_of, with_own_pairs
 from cornerstone.tables import TABLES, Part, tables_of
 from cornerstone.tables.audit import Audits
+from cornerstone.tables.both_ways import both_ways_of
 from cornerstone.tables.cheap_measures import measured_of
 from cornerstone.tables.corrected import Judged
 from cornerstone.tables.interaction_indices import Indices
@@ -108,6 +110,8 @@ def folder(tmp_path_factory) -> Path:
     numbers = [document_numbers(task, max_removed=MAX_REMOVED) for task in tasks]
     compared = list(map(compare, measures, numbers))
     write_tables(tables_of(Part.MEASURES), measured_of(compared, Titles(), score), folder)
+    asked = both_ways_of([a_pair("small", "boolq")], {"small": ["Attn 0"]}, Titles(), score, 0.05)
+    write_tables(tables_of(Part.BOTH_WAYS), asked, folder)
     write_measures(measures[0], folder / "measures.parquet")
     removals = [
         of_task(removal_rows({"zero": task, "mean": other}, MAX_REMOVED, "both", "windows"), task)

@@ -162,6 +162,11 @@ def of_tasks(path):
     return expand(path, task=study.task_names, allow_missing=True)
 
 
+def documents_of_same_items(task):
+    """Those of the task that asks the same items with given answers, where one does."""
+    return f"<results>/documents/{task.same_items_as}.parquet" if task.same_items_as else []
+
+
 def given_resource(name):
     """What the command line says there is of a resource; None where it does not."""
     given = workflow.global_resources.get(name)

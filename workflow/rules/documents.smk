@@ -5,6 +5,7 @@ rule build_documents:
     input:
         data=lambda wildcards: study.task(wildcards.task).data or [],
         own_tasks=lambda wildcards: own_task_files(study.task(wildcards.task)),
+        same_items=lambda wildcards: documents_of_same_items(study.task(wildcards.task)),
     output:
         documents="<results>/documents/{task}.parquet",
     log:

@@ -5,6 +5,7 @@ use rule build_documents as build_calibration with:
     input:
         data=study.calibration.data or [],
         own_tasks=own_task_files(study.calibration),
+        same_items=[],
     output:
         documents="<results>/means/documents.parquet",
     log:

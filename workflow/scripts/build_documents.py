@@ -5,7 +5,7 @@ from cornerstone.system.logged import run_logged
 
 
 def main(snakemake):
-    from cornerstone.documents.document import write_documents
+    from cornerstone.documents.document import check_same_items, read_documents, write_documents
     from cornerstone.documents.tasks import build_documents
 
     document_set = build_documents(
@@ -19,6 +19,9 @@ def main(snakemake):
         include_path=snakemake.params.include_path,
         generate=snakemake.params.get("generate", False),
     )
+    if snakemake.input.same_items:
+        of_one_file = bool(snakemake.input.data)
+        check_same_items(document_set, read_documents(snakemake.input.same_items), of_one_file)
     write_documents(document_set, snakemake.output.documents)
     print(
         f"{document_set.task}: {len(document_set.documents)} documents of {document_set.source}, split "

@@ -26,11 +26,10 @@ from cornerstone.claims.verdicts import (
     mean_case,
 )
 from cornerstone.scores.unit import POINTS, percent
+from cornerstone.statistics.shares import EARLY
 from cornerstone.system.text import counted, listed
 from cornerstone.values.titles import Titles
 
-EARLY = 0.25
-"""The early sublayers are this part of the model."""
 DISPROPORTIONATE, TIMES = 2, "twice"
 """A share is disproportionate above so many times its sublayers' part of the model; in words."""
 

@@ -131,6 +131,26 @@ def document_ids(documents: Iterable[Document]) -> dict[int, tuple[str, int]]:
     return ids
 
 
+def check_same_items(generating: DocumentSet, given: DocumentSet, of_one_file: bool) -> None:
+    """Raise CornerstoneError unless two tasks ask the same rows of one split: then a document's index means one item.
+
+    of_one_file: whether a local file is read in place of whatever split each task scores.
+    """
+    for what in ("source", "available", *(() if of_one_file else ("split",))):
+        one, other = getattr(generating, what), getattr(given, what)
+        if one != other:
+            raise CornerstoneError(
+                f"task {generating.task} does not ask the items of {given.task} (same_items_as): its {what} is {one}, "
+                f"not {other}; give both tasks the same data"
+            )
+    indices = [{document.index for document in each.documents} for each in (generating, given)]
+    if indices[0] != indices[1]:
+        raise CornerstoneError(
+            f"task {generating.task} does not ask the items of {given.task} (same_items_as): it has row "
+            f"{min(indices[0] ^ indices[1])} of their split alone, or lacks it; give both tasks the same documents"
+        )
+
+
 def _contents(document: Document) -> list[Any]:
     requests = [[request.context, request.continuation] for request in document.requests]
     sizes = [document.words, document.bytes] if document.is_text else []

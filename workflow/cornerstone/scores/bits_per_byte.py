@@ -2,6 +2,8 @@
 
     log2 P(text) / mean bytes of the study's texts        0 where every text is certain; −8 and worse at random
 
+Where the same items are asked in both ways it is taken of the right answer, too, in the place of a whole text.
+
 The divisor is the same for all documents, so that the score of a set of texts is the mean over its documents, as a
 game has to be. Perplexities are powers of it, no means: see the table perplexities.
 """
@@ -14,14 +16,14 @@ import numpy as np
 
 from cornerstone.documents.document import TEXT
 from cornerstone.scores import SCORES, Score
-from cornerstone.scores.choices import ChoiceTable, check_finite
+from cornerstone.scores.choices import ChoiceTable, gold_and_all
 from cornerstone.scores.unit import BITS
 
 
 def bits_per_byte(choices: ChoiceTable) -> np.ndarray:
     """The log-likelihood of every coalition and document, float64 of shape (coalitions, documents), 0 at most."""
-    check_finite(choices)
-    return choices.loglikelihoods[:, :, 0] / (log(2) * choices.sizes[:, 1].mean())
+    gold, _ = gold_and_all(choices)  # a text is the only choice of its document
+    return gold / (log(2) * choices.sizes[:, 1].mean())
 
 
 SCORES.register(
@@ -33,7 +35,7 @@ SCORES.register(
         unit=BITS,
         range=(-inf, 0.0),
         of=bits_per_byte,
-        chance=lambda choices: choices.guessed,
+        chance=lambda choices: np.full(len(choices.documents), np.nan),
         output_types=(TEXT,),
         on_every_task=False,
         linear_up_to=0.01,

@@ -29,7 +29,8 @@ class ChoiceTable:
     right:          bool, shape (documents, most choices): the gold choices.
     greedy:         bool, of the shape of the log-likelihoods: whether each token of the choice is the most likely one.
     output_type:    lm-eval's, of the task: a target or a whole text is the only choice of its document.
-    sizes:          int, shape (documents, 2): words and bytes of whole texts; 0 for others.
+    sizes:          int, shape (documents, 2): words and bytes of whole texts; of others 0 and the bytes of the first
+                    right answer.
     """
 
     coalitions: tuple[Removed, ...]

@@ -6,6 +6,9 @@ import numpy as np
 
 from cornerstone.statistics.resampling import bootstrap, interval
 
+EARLY = 0.25
+"""The early sublayers are this part of the model."""
+
 
 def shares(values: np.ndarray) -> np.ndarray:
     """The paper's share: values over their sum (axis 0), negatives set to 0; not a number if none is positive."""

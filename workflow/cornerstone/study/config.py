@@ -89,6 +89,17 @@ class StudyConfig:
         """The tasks whose answers are given: log-likelihoods are evaluated."""
         return tuple(task.name for task in self.tasks if not task.generate)
 
+    @property
+    def both_ways(self) -> tuple[tuple[str, str], ...]:
+        """(given, generating) of every two tasks that ask the same items in both ways."""
+        return tuple((task.same_items_as, task.name) for task in self.tasks if task.same_items_as)
+
+    @property
+    def asked_both_ways(self) -> tuple[tuple[str, str], ...]:
+        """Every model with each task of these pairs."""
+        tasks = dict.fromkeys(task for pair in self.both_ways for task in pair)
+        return tuple(product(self.model_names, tasks))
+
     def model(self, name: str) -> ModelConfig:
         """The model of this name. Raises CornerstoneError naming the known ones."""
         return _look_up("model", name, self.models)

@@ -55,6 +55,7 @@ class TaskConfig:
     generate:     whether its answers are generated.
     metric:       which of its metrics then scores them, as lm-eval reports it ("exact_match,strict-match"); None for
                   the first.
+    same_items_as: the task that asks the same items with given answers; None where none does.
     """
 
     name: str
@@ -69,6 +70,7 @@ class TaskConfig:
     group: str | None
     generate: bool = False
     metric: str | None = None
+    same_items_as: str | None = None
 
     @property
     def sampling_seed(self) -> int | None:

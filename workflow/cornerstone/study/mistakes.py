@@ -73,6 +73,8 @@ def _generation_mistakes(filled: dict[str, Any]) -> Iterator[str]:
     for name, keys in tasks.items():
         if keys["metric"] and not keys["generate"]:
             yield f"tasks.{name} has a metric, which is of tasks with generate: true: leave it out"
+        if keys["same_items_as"]:
+            yield from _both_ways_mistakes(filled, name, keys["same_items_as"])
     generating = [name for name, keys in tasks.items() if keys["generate"]]
     for key in WITHOUT_GENERATION if generating else ():
         if filled[key]:
@@ -80,6 +82,27 @@ def _generation_mistakes(filled: dict[str, Any]) -> Iterator[str]:
                 f"{key} needs the log-likelihoods of given answers, and tasks.{generating[0]} has generate: true: "
                 "leave one of them out"
             )
+
+
+def _both_ways_mistakes(filled: dict[str, Any], name: str, given: str) -> Iterator[str]:
+    """Of a task that asks the items of another one, whose answers are given."""
+    tasks, key = filled["tasks"], f"tasks.{name}.same_items_as"
+    if not tasks[name]["generate"]:
+        yield f"tasks.{name} has same_items_as, which is of tasks with generate: true: leave it out"
+    elif given not in tasks:
+        yield f"{key} is {shown(given)}, which is not a task of this study: it has {known_names(given, tasks)}"
+    elif tasks[given]["generate"]:
+        yield f"{key} is {shown(given)}, whose answers are generated too: name a task of given answers"
+    else:
+        for what in ("data", "documents"):
+            one, other = (shown(tasks[task][what]) for task in (name, given))
+            if one != other:
+                yield (
+                    f"{what} of tasks.{name} is {one}, and {other} of tasks.{given}, whose items are to be the same "
+                    "(same_items_as): give both the same"
+                )
+        if filled["sample"] or tasks[name]["sample"] or tasks[given]["sample"]:
+            yield f"{key} is {shown(given)}, and a sample draws other items for each task: give documents in its place"
 
 
 def study_mistakes(filled: dict[str, Any]) -> Iterator[str]:

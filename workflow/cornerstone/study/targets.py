@@ -71,6 +71,10 @@ def _check_figure(study: StudyConfig, name: str) -> None:
                     f"there is no figure {stem}: it compares log-likelihoods of given answers, and all tasks have "
                     "generate: true"
                 )
+            if figure.asked_by == "both_ways":
+                raise CornerstoneError(
+                    f"there is no figure {stem}: give same_items_as in a task that generates"
+                )
             raise CornerstoneError(f"there is no figure {stem}: give {figure.asked_by} in the configuration")
         raise CornerstoneError(NO_PAIRS)
 

@@ -56,6 +56,7 @@ class Part(Enum):
     REMOVALS = "removals_tables", "compare_removals", "with `compare_removals: true`"
     MEASURES = "cheap_measures", "cheap_measures", "with `cheap_measures: true`"
     PRUNING = "pruning_tables", "pruning", "with `pruning`"
+    BOTH_WAYS = "both_ways", "both_ways", "with tasks that have `same_items_as`"
     OWN = "interaction_indices", "own_designs", "with per-document coalitions"
 
     def __init__(self, rule: str, asked_by: str | None, when: str) -> None:
@@ -73,7 +74,7 @@ class Table:
     make:      its rows, as they are written to {name}.csv, of what its part is made of: `values.results.Results`,
                `tables.audit.Audits`, `tables.corrected.Judged`, `tables.interaction_indices.Indices`,
                `tables.cheap_measures.Measured`, `tables.pruning.Curves`,
-               `tables.removals.Compared`.
+               `tables.removals.Compared`, `tables.both_ways.AskedBothWays`.
     sections:  from the rows, as they are read from {name}.csv, to what people read. None where there is no {name}.md.
     is_folded: whether the report shows it only to those who open it.
     part:      by which rule it is made, and so in which studies.

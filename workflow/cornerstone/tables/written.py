@@ -13,6 +13,7 @@ import pandas as pd
 
 from cornerstone.tables import Table, View
 from cornerstone.tables.audit import Audits
+from cornerstone.tables.both_ways import AskedBothWays
 from cornerstone.tables.cheap_measures import Measured
 from cornerstone.tables.corrected import Judged
 from cornerstone.tables.interaction_indices import Indices
@@ -25,7 +26,7 @@ from cornerstone.values.rows import write_csv
 
 def write_tables(
     tables: Iterable[Table],
-    source: Results | Audits | Judged | Indices | Measured | Curves | Compared,
+    source: Results | Audits | Judged | Indices | Measured | Curves | Compared | AskedBothWays,
     folder: Path,
 ) -> None:
     """Write {folder}/{name}.csv of each table, and {name}.md, the text of that file, of each that has one."""

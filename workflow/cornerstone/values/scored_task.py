@@ -250,10 +250,17 @@ def _choice_table(
         lengths=_padded([document.choice_lengths for document in asked], fill=1.0),
         right=_right(asked),
         greedy=greedy,
-        sizes=np.array([(document.words or 0, document.bytes or 0) for document in asked]),
+        sizes=np.array([_size(document) for document in asked]),
         output_type=output_type,
         own=own,
     )
+
+
+def _size(document: Document) -> tuple[int, int]:
+    if document.is_text:
+        return document.words, document.bytes
+    right = [document.requests[gold].continuation for gold in document.gold[:1]]
+    return 0, sum(len(text.encode()) for text in right)
 
 
 def _filled(
