@@ -167,9 +167,9 @@ def effect_rows(both: BothWays) -> pd.DataFrame:
     """A row per score × sublayer: what its removal costs, in the score's unit and as a part of what there is to lose.
 
     full, chance: of the full model. effect = full − score without the sublayer, with its paired 95 % interval low,
-    high; p: of its being zero, adjusted over the sublayers (Holm); lost: it is above zero at 5 %. part: of what the
-    full model has above chance, with part_low, part_high; none where there is no chance or the full model is not surely
-    above it. only: "generation" where generation has lost while this score shows no loss (its interval reaches zero),
+    high; p: of its being zero, adjusted over the sublayers (Holm); lost: it is above zero at 5 % by both. part: of what
+    the full model has above chance, with part_low, part_high; none where there is no chance or the full model is not
+    surely above it. only: "generation" where generation has lost while this score shows no loss (its interval reaches zero),
     "likelihood" where this score has lost while generation shows none.
     """
     of_generation = _effects(both, both.generated)
@@ -194,7 +194,7 @@ def _effects(both: BothWays, one: OneWay) -> pd.DataFrame:
         low=low,
         high=high,
         p=adjusted,
-        lost=(mean > 0) & (adjusted < 1 - LEVEL),
+        lost=(low > 0) & (mean > 0) & (adjusted < 1 - LEVEL),
         part=part,
         part_low=part_low,
         part_high=part_high,
