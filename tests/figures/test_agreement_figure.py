@@ -49,3 +49,13 @@ def test_axes_of_few_documents_end_at_100_points_and_their_numbers_do_not_meet(d
     assert_tidy(figure, boxes)
     for axes in figure.axes:
         assert 100 <= axes.get_xlim()[1] < 110 and -110 < axes.get_xlim()[0] <= -100
+
+
+def test_a_task_whose_answers_are_generated_has_no_panel_beside_others(drawn):
+    """It has no log-probability to be held against."""
+    agreement = synthetic.agreement_rows("m", 12, ["boolq", "piqa"])
+    of_answers = (agreement["task"] == "piqa") & agreement["chosen"]
+    agreement = agreement[of_answers | (agreement["task"] == "boolq")]
+    agreement.loc[agreement["task"] == "piqa", "score"] = "generated"
+    figure, _ = drawn(lambda: make_agreement(agreement, PLAIN))
+    assert len(figure.axes) == 1

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NAMED = 4  # of the ringed points
 NAME_FONT = 6.5
+NAMES_TAKE = 0.22  # of the width of a panel
 CROWDED = 24  # so many sublayers have whiskers that are well seen; those of more are paler
 MOST_TICKS = 6
 ZERO = {"color": style.GREY, "linewidth": 0.5, "zorder": 1}
@@ -47,6 +48,16 @@ def scale(axes: Axes, of_x: Score, of_y: Score) -> None:
     axes.axvline(0, **ZERO)
 
 
+def make_room_for_names(axes: Axes, rows: pd.DataFrame) -> None:
+    """Move the left end of x so far out that none of these points stands where `name_points` writes."""
+    if rows.empty:
+        return
+    scaled = axes.xaxis.get_transform()
+    ends, first = scaled.transform(axes.get_xlim()), scaled.transform([rows["x"].min()])[0]
+    left = (first - NAMES_TAKE * ends[1]) / (1 - NAMES_TAKE)
+    axes.set_xlim(left=scaled.inverted().transform([min(ends[0], left)])[0])
+
+
 def keep_to_scores(axes: Axes, of_x: Score, of_y: Score) -> None:
     """End the axes, once all is drawn, where differences of the scores end; without a number at the left end of x,
     which would meet the one at the right end of the panel beside."""
@@ -58,8 +69,8 @@ def keep_to_scores(axes: Axes, of_x: Score, of_y: Score) -> None:
 
 
 def along(axis: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of one score with effect, low and high as x, x_low, x_high (or y, …), as its unit writes them."""
-    factor = SCORES[rows["score"].iloc[0]].unit.factor
+    """Rows with effect, low and high as x, x_low, x_high (or y, …), as the units of their scores write them."""
+    factor = rows["score"].map(lambda name: SCORES[name].unit.factor)
     names = {"effect": axis, "low": f"{axis}_low", "high": f"{axis}_high"}
     return rows.assign(**{new: factor * rows[old] for old, new in names.items()})
 
@@ -114,5 +125,6 @@ def name_points(axes: Axes, rows: pd.DataFrame) -> None:
             textcoords=axes.transAxes,
             fontsize=NAME_FONT,
             va="center",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4, "alpha": 0.8},
             arrowprops={"arrowstyle": "-", "color": style.GREY, "linewidth": 0.4, "shrinkB": 3, "shrinkA": 0},
         )

@@ -17,6 +17,7 @@ from cornerstone.drawing.effect_points import (
     along,
     draw_points,
     keep_to_scores,
+    make_room_for_names,
     marker_size,
     name_points,
     ring,
@@ -90,6 +91,8 @@ def _draw_row(
             first = axes
         drawn.append((axes, points, SCORES[score]))
     for axes, points, score in drawn:  # once all is drawn
+        if points["only"].isin((ONLY_GENERATION, ONLY_LIKELIHOOD)).any():
+            make_room_for_names(axes, points)
         keep_to_scores(axes, score, SCORES[GENERATED])
         alone = {which: points[points["only"] == which] for which in (ONLY_GENERATION, ONLY_LIKELIHOOD)}
         most = [alone[ONLY_GENERATION].nlargest(NAMED, "y"), alone[ONLY_LIKELIHOOD].nlargest(NAMED, "x")]

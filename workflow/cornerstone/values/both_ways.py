@@ -169,8 +169,8 @@ def effect_rows(both: BothWays) -> pd.DataFrame:
     full, chance: of the full model. effect = full − score without the sublayer, with its paired 95 % interval low,
     high; p: of its being zero, adjusted over the sublayers (Holm); lost: it is above zero at 5 % by both. part: of what
     the full model has above chance, with part_low, part_high; none where there is no chance or the full model is not
-    surely above it. only: "generation" where generation has lost while this score shows no loss (its interval reaches zero),
-    "likelihood" where this score has lost while generation shows none.
+    surely above it. only: "generation" where generation has lost while this score shows no loss (its interval reaches
+    zero), "likelihood" where this score has lost while generation shows none.
     """
     of_generation = _effects(both, both.generated)
     tables = []
