@@ -70,7 +70,7 @@ def keep_to_scores(axes: Axes, of_x: Score, of_y: Score) -> None:
 
 def along(axis: str, rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with effect, low and high as x, x_low, x_high (or y, …), as the units of their scores write them."""
-    factor = rows["score"].map(lambda name: SCORES[name].unit.factor)
+    factor = rows["score"].map(lambda name: SCORES[name].unit.factor).astype(float)  # of no rows it is text
     names = {"effect": axis, "low": f"{axis}_low", "high": f"{axis}_high"}
     return rows.assign(**{new: factor * rows[old] for old, new in names.items()})
 
