@@ -18,6 +18,7 @@ def main(snakemake):
         limit=snakemake.params.limit,
         include_path=snakemake.params.include_path,
         generate=snakemake.params.get("generate", False),
+        **(snakemake.params.prompting or {}),
     )
     if snakemake.input.same_items:
         of_one_file = bool(snakemake.input.data)

@@ -1,6 +1,6 @@
 """From lm-eval's requests to documents, checked before anything is evaluated.
 
-documents, notes = documents_of(lm_task, [0, 1, 2])
+documents, notes = documents_of(lm_task, [0, 1, 2], Prompting())
 """
 
 from __future__ import annotations
@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs
 
 from cornerstone.documents.answers import check_digits, gold_indices
 from cornerstone.documents.document import CHOICES, GENERATED, TARGET, TEXT, Document, Generation, Request
-from cornerstone.documents.lm_task import instances_of
+from cornerstone.documents.lm_task import Prompting, instances_of
 from cornerstone.documents.loaded_task import LoadedTask
 from cornerstone.documents.supported_tasks import metrics_of
 from cornerstone.documents.task_fields import check_nulls, refusal, rules_of, trouble_of, trouble_of_choices
@@ -29,10 +30,12 @@ MOST_CHOICES = 2**15 - 1
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
-def documents_of(lm_task: LoadedTask, rows: Sequence[int]) -> tuple[tuple[Document, ...], list[str]]:
+def documents_of(
+    lm_task: LoadedTask, rows: Sequence[int], prompting: Prompting
+) -> tuple[tuple[Document, ...], list[str]]:
     """The documents of these rows, in their order, and lines that the user should know. Raises CornerstoneError."""
     try:
-        instances = instances_of(lm_task, rows)
+        instances = instances_of(lm_task, rows, prompting)
     except CornerstoneError:
         raise
     except Exception as error:  # lm-eval's templates and the task's own functions
@@ -42,7 +45,8 @@ def documents_of(lm_task: LoadedTask, rows: Sequence[int]) -> tuple[tuple[Docume
     if lm_task.config.num_fewshot:
         examples = enumerate(lm_task.sampler.df)
         notes += check_nulls(lm_task, examples, rules_of(lm_task.fewshot_cfg), lm_task.examples_place)
-    documents = tuple(_document(lm_task, row, instances.get(row, [])) for row in rows)
+    delimiter = prompting.delimiter_of(lm_task)
+    documents = tuple(_document(lm_task, row, instances.get(row, []), delimiter) for row in rows)
     if lm_task.OUTPUT_TYPE == CHOICES:
         check_digits(lm_task, asked)
     return documents, notes
@@ -62,12 +66,16 @@ def _first_failure(lm_task: LoadedTask, rows: set[int], error: Exception) -> Cor
     )
 
 
-def _document(lm_task: LoadedTask, index: int, instances: list[Any]) -> Document:
-    """One row's requests and what its scores need, as lm-eval's process_results reads them."""
+def _document(lm_task: LoadedTask, index: int, instances: list[Any], delimiter: str) -> Document:
+    """One row's requests and what its scores need, as lm-eval's process_results reads them.
+
+    delimiter: that lm-eval puts before a choice.
+    """
     where = f"task {lm_task.config.task}: {lm_task.loaded.place}, row {index + 1}"
     if not instances:
         raise CornerstoneError(f"{where}: it has no choices, so there is nothing to score; give some")
-    of_type = {CHOICES: _with_choices, TARGET: _with_target, TEXT: _whole_text, GENERATED: _generated}
+    choices = partial(_with_choices, delimiter)
+    of_type = {CHOICES: choices, TARGET: _with_target, TEXT: _whole_text, GENERATED: _generated}
     return of_type[lm_task.OUTPUT_TYPE](where, lm_task, index, instances)
 
 
@@ -146,7 +154,9 @@ def _sizes(where: str, lm_task: LoadedTask, row: Any) -> dict[str, int]:
     return sizes
 
 
-def _with_choices(where: str, lm_task: LoadedTask, index: int, instances: list[Any]) -> Document:
+def _with_choices(
+    delimiter: str, where: str, lm_task: LoadedTask, index: int, instances: list[Any]
+) -> Document:
     row = instances[0].doc
     choices = lm_task.doc_to_choice(row)
     if trouble := trouble_of_choices(choices):
@@ -154,7 +164,7 @@ def _with_choices(where: str, lm_task: LoadedTask, index: int, instances: list[A
     if len(choices) > MOST_CHOICES:
         raise CornerstoneError(f"{where}: it has {len(choices)} choices; give up to {MOST_CHOICES}")
     requests = tuple(Request(*instance.args) for instance in instances[: len(choices)])
-    _check_requests(where, lm_task, choices, requests)
+    _check_requests(where, lm_task, choices, requests, delimiter)
     gold = gold_indices(where, lm_task, row, choices)
     return Document(
         index=index,
@@ -165,9 +175,8 @@ def _with_choices(where: str, lm_task: LoadedTask, index: int, instances: list[A
 
 
 def _check_requests(
-    where: str, lm_task: LoadedTask, choices: Sequence[str], requests: Sequence[Request]
+    where: str, lm_task: LoadedTask, choices: Sequence[str], requests: Sequence[Request], delimiter: str
 ) -> None:
-    delimiter = lm_task.config.target_delimiter
     asked = [request.continuation for request in requests]
     if len(asked) != len(choices) or (
         not lm_task.multiple_input and asked != [f"{delimiter}{choice}" for choice in choices]

@@ -13,7 +13,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,8 @@ class Document:
     words, bytes:   of a text that is scored as a whole: the divisors of its perplexities, as the task counts them.
     generation:     of an answer that is generated: how.
     row:            the same: the task's row, which its metrics need, a JSON object as text.
+    chat:           the requests of models with a chat template: messages in the place of contexts, a JSON list of
+                    {"role", "content"} as text. Empty where no model of the study has one, and of whole texts.
     """
 
     index: int
@@ -74,11 +76,26 @@ class Document:
     bytes: int | None = None
     generation: Generation | None = None
     row: str | None = None
+    chat: tuple[Request, ...] = ()
 
     @property
     def is_text(self) -> bool:
         """Whether it is a text that is scored as a whole, in as many windows as the model needs."""
         return self.words is not None
+
+    def asked(self, *, in_chat: bool) -> tuple[Request, ...]:
+        """The requests of a model with a chat template (in_chat), or of one without. A whole text is the same for both.
+
+        Raises CornerstoneError where messages are asked for that the document has not.
+        """
+        if not in_chat or self.is_text:
+            return self.requests
+        if not self.chat:
+            raise CornerstoneError(
+                f"document {self.index} has no messages for a chat template: build the documents again (--forcerun "
+                "build_documents)"
+            )
+        return self.chat
 
 
 @dataclass(frozen=True)
@@ -113,8 +130,13 @@ def digest_documents(documents: Iterable[Document]) -> str:
     """sha256 (hex) over the documents' indices, prompts, gold indices and lengths, in order."""
     digest = hashlib.sha256()
     for document in documents:
-        digest.update(_line([document.index, *_contents(document)]))
+        digest.update(_line([document.index, *_contents(document), *_chat(document)]))
     return digest.hexdigest()
+
+
+def digest_of_prompts(document: Document, *, in_chat: bool) -> str:
+    """`digest_documents` of one document, of what a model is asked alone: in messages or in plain prompts."""
+    return digest_documents([replace(document, requests=document.asked(in_chat=in_chat), chat=())])
 
 
 def document_ids(documents: Iterable[Document]) -> dict[int, tuple[str, int]]:
@@ -158,6 +180,11 @@ def _contents(document: Document) -> list[Any]:
     return [requests, document.gold, document.choice_lengths, *sizes, *generated]
 
 
+def _chat(document: Document) -> list[Any]:
+    """Not among the contents: a study that asks in messages too draws the same coalitions for the same document."""
+    return [[[request.context, request.continuation] for request in document.chat]] if document.chat else []
+
+
 def _line(content: list[Any]) -> bytes:
     return json.dumps(content, separators=(",", ":")).encode() + b"\n"
 
@@ -167,23 +194,26 @@ def write_documents(document_set: DocumentSet, path: Path | str) -> None:
 
     Columns: document (int32), choice (int16), context, continuation (string), gold (bool), choice_length (int32,
     characters), words, bytes (int32, of a text that is scored as a whole), generation, row (string, JSON, of an answer
-    that is generated). The file appears whole or not at all.
+    that is generated); where a study asks in messages, messages (string, JSON), answer (string: the continuation after
+    these). The file appears whole or not at all.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    in_chat = any(document.chat for document in document_set.documents)
     rows = [
         (
             *(document.index, choice, request.context, request.continuation),
             *(choice in document.gold, length, document.words, document.bytes),
             *(json.dumps(asdict(document.generation)) if document.generation else None, document.row),
+            *((document.chat[choice].context, document.chat[choice].continuation) if in_chat else ()),
         )
         for document in document_set.documents
         for choice, (request, length) in enumerate(
             zip(document.requests, document.choice_lengths, strict=True)
         )
     ]
-    schema = _schema(pa).with_metadata({"cornerstone": json.dumps(_metadata(document_set))})
+    schema = _schema(pa, in_chat).with_metadata({"cornerstone": json.dumps(_metadata(document_set))})
     columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in schema]
     table = pa.Table.from_arrays(
         [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema
@@ -242,7 +272,7 @@ def _read_metadata(schema: Any) -> dict[str, Any]:
     metadata = json.loads((schema.metadata or {})[b"cornerstone"])
     if metadata["kind"] != "documents" or metadata["format"] != FORMAT:
         raise ValueError(f"kind {metadata['kind']!r}, format {metadata['format']!r}")
-    if not schema.equals(_schema(pa), check_metadata=False):
+    if not any(schema.equals(_schema(pa, in_chat), check_metadata=False) for in_chat in (False, True)):
         raise ValueError("other columns")
     return metadata
 
@@ -254,7 +284,7 @@ def _no_documents(path: Path | str, error: Exception) -> CornerstoneError:
     )
 
 
-def _schema(pa: Any) -> Any:
+def _schema(pa: Any, in_chat: bool) -> Any:
     return pa.schema(
         [
             ("document", pa.int32()),
@@ -267,6 +297,7 @@ def _schema(pa: Any) -> Any:
             ("bytes", pa.int32()),
             ("generation", pa.string()),
             ("row", pa.string()),
+            *([("messages", pa.string()), ("answer", pa.string())] if in_chat else []),
         ]
     )
 
@@ -307,6 +338,7 @@ def _document(index: int, choices: list[dict[str, Any]]) -> Document:
         bytes=choices[0]["bytes"],
         generation=_generation(choices[0]["generation"]),
         row=choices[0]["row"],
+        chat=tuple(Request(row["messages"], row["answer"]) for row in choices if "messages" in row),
     )
 
 

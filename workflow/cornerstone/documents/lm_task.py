@@ -1,16 +1,19 @@
 """lm-eval's task, built, and its requests made, as simple_evaluate does.
 
 lm_task = make_lm_task("boolq", definition, loaded, shots=0)
-instances_of(lm_task, [0, 1, 2])            # lm-eval's requests by row
+instances_of(lm_task, [0, 1, 2], Prompting())            # lm-eval's requests by row
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 import datasets
+from lm_eval.api.utils import ends_with_whitespace
 from lm_eval.defaults import DEFAULT_OTHER_SEED
 
 from cornerstone.documents.answers import gold_indices
@@ -106,7 +109,43 @@ def _first_failing_row(process: Callable[..., Any], rows: datasets.Dataset) -> t
     return failing, reason
 
 
-def instances_of(lm_task: LoadedTask, rows: Sequence[int]) -> dict[int, list[Any]]:
+@dataclass(frozen=True)
+class Prompting:
+    """How lm-eval is told to ask.
+
+    system_instruction: as in lm-eval, before the task's description; None for none.
+    multiturn: None: in plain prompts. Else in messages, which stand in the place of contexts, as JSON; and whether
+               solved examples are turns of their own there (lm-eval's fewshot_as_multiturn).
+    """
+
+    system_instruction: str | None = None
+    multiturn: bool | None = None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Of lm-eval's build_all_requests. The template that it is handed writes the messages down as they are."""
+        asked: dict[str, Any] = {"system_instruction": self.system_instruction}
+        if self.multiturn is not None:
+            asked |= {
+                "apply_chat_template": True,
+                "chat_template": _as_json,
+                "fewshot_as_multiturn": self.multiturn,
+            }
+        return asked
+
+    def delimiter_of(self, lm_task: LoadedTask) -> str:
+        """What lm-eval puts between a prompt and a choice (`construct_requests`)."""
+        begun = lm_task.config.gen_prefix
+        keeps = self.multiturn is None or (begun and not ends_with_whitespace(begun))
+        return lm_task.config.target_delimiter if keeps else ""
+
+
+def _as_json(messages: Sequence[Mapping[str, str]], add_generation_prompt: bool) -> str:
+    """lm-eval asks for no generation prompt just where the last message is the beginning of the answer."""
+    return json.dumps(messages, ensure_ascii=False)
+
+
+def instances_of(lm_task: LoadedTask, rows: Sequence[int], prompting: Prompting) -> dict[int, list[Any]]:
     """lm-eval's requests by row.
 
     Code may draw random numbers for one document after another, and lm-eval so draws examples: where there is any,
@@ -114,9 +153,9 @@ def instances_of(lm_task: LoadedTask, rows: Sequence[int]) -> dict[int, list[Any
     """
     built = range(max(rows) + 1) if _draws(lm_task) else sorted(rows)
     if len(built) == built[-1] + 1:
-        lm_task.build_all_requests(limit=len(built))
+        lm_task.build_all_requests(limit=len(built), **prompting.arguments)
     else:
-        lm_task.build_all_requests(samples=built)
+        lm_task.build_all_requests(samples=built, **prompting.arguments)
     grouped = groupby(lm_task.instances, key=lambda instance: instance.doc_id)
     return {built[number]: list(group) for number, group in grouped}
 

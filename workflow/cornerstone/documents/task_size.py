@@ -50,13 +50,14 @@ def expected_size(
     sample: int | None = None,
     limit: int | None = None,
     include_path: Path | str | None = None,
+    system_instruction: str | None = None,
 ) -> TaskSize:
     """The size of what `build_documents` would build; no data file of the hub is fetched.
 
     Of a data set on the hub, the characters are the split's bytes by its rows: with the fields that no prompt
     shows, and without the words that the prompt adds. Expect that within a factor of two. A few-shot example
     counts as a whole document, though it shows one choice only: expect a factor of three, on the large side.
-    Of local files the documents are built and counted.
+    Of local files the documents are built and counted, as plain prompts: what a chat template adds is not counted.
 
     Raises CornerstoneError as `build_documents` does.
     """
@@ -73,6 +74,7 @@ def expected_size(
             limit=limit,
             include_path=include_path,
             generate=output_type_of(definition) == GENERATED,
+            system_instruction=system_instruction,
         )
         return _size_of(built.documents)
     split = _split_on_card(task, definition)
@@ -83,6 +85,8 @@ def expected_size(
     characters = split.num_bytes / split.num_examples * texts if split.num_bytes else None
     if output_type_of(definition) == TEXT:
         return TaskSize(documents, characters, characters)
+    if characters is not None:
+        characters += len(system_instruction or "")
     if output_type_of(definition) == GENERATED:
         settings = normalize_gen_kwargs(definition.get("generation_kwargs") or {}, MOST_TOKENS)
         return TaskSize(documents, characters, 0.0, answer=settings["max_gen_toks"])

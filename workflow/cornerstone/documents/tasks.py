@@ -15,15 +15,15 @@ import random
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from cornerstone.documents.asked import documents_of
-from cornerstone.documents.document import GENERATED, Document, DocumentSet, digest_documents
+from cornerstone.documents.document import GENERATED, TEXT, Document, DocumentSet, digest_documents
 from cornerstone.documents.generated import Scorer
-from cornerstone.documents.lm_task import make_lm_task, runs_code
+from cornerstone.documents.lm_task import Prompting, make_lm_task, runs_code
 from cornerstone.documents.seeded import as_in_simple_evaluate, has_torch, same_random_state
 from cornerstone.documents.supported_tasks import (
     SUPPORTED,
@@ -52,6 +52,8 @@ def build_documents(
     limit: int | None = None,
     include_path: Path | str | None = None,
     generate: bool = False,
+    system_instruction: str | None = None,
+    multiturn: bool | None = None,
 ) -> DocumentSet:
     """A task's documents with the requests that lm-eval builds of them, in the order of its scored split.
 
@@ -66,6 +68,7 @@ def build_documents(
     limit: only the first so many documents (of the sample, if there is one).
     include_path: a folder with tasks of one's own, which go before lm-eval's of the same name.
     generate: whether its answers are to be generated: the study plans other jobs for them.
+    system_instruction, multiturn: how the questions are asked. Unless multiturn is None, in messages too (`Prompting`).
 
     What a task's own code draws at random is what it draws in lm-eval's simple_evaluate of the whole task; code
     that makes other documents each time is refused.
@@ -91,7 +94,12 @@ def build_documents(
 
     with watched_files() as watch:
         with tempfile.TemporaryDirectory(prefix="cornerstone-", ignore_cleanup_errors=True) as folder:
-            built = _built(_Build(task, entry, data, shots, rows_of, Path(folder), watch))
+            build = _Build(
+                task, entry, data, shots, rows_of, Path(folder), watch, Prompting(system_instruction)
+            )
+            built = _built(build)
+            if multiturn is not None and output_type_of(entry.cfg) != TEXT:
+                built = _with_messages(build, built, multiturn)
         # The folder is gone: what was read there is none of the user's.
         yaml = Path(entry.yaml_path).parent if entry.yaml_path else None
         files = watch.digests(entry.cfg or {}, yaml)
@@ -172,6 +180,7 @@ class _Build:
     rows_of: Callable[[int], list[int]]
     folder: Path
     watch: FileWatch
+    prompting: Prompting
 
 
 @dataclass(frozen=True)
@@ -187,15 +196,23 @@ class _Built:
     rows: TaskData | None
 
 
-def _built(build: _Build) -> _Built:
+def _with_messages(build: _Build, built: _Built, multiturn: bool) -> _Built:
+    """The documents with their messages: lm-eval's of a run of its own, in which code draws the same random numbers."""
+    prompting = replace(build.prompting, multiturn=multiturn)
+    in_chat = _built(replace(build, prompting=prompting), built.rows).documents
+    pairs = zip(built.documents, in_chat, strict=True)
+    return replace(built, documents=tuple(replace(plain, chat=chat.requests) for plain, chat in pairs))
+
+
+def _built(build: _Build, rows: TaskData | None = None) -> _Built:
     """Raises CornerstoneError where the task's code makes other documents of the same rows."""
     knew_torch = has_torch()
-    built = _build_once(build, 1, None)
+    built = _build_once(build, rows)
     if not built.runs_code:
         return built
     if has_torch() and not knew_torch:  # its generator had no seed of ours
-        built = _build_once(build, 2, built.rows)
-    again = _build_once(build, 3, built.rows)
+        built = _build_once(build, built.rows)
+    again = _build_once(build, built.rows)
     for one, other in zip(built.documents, again.documents, strict=False):
         if one != other:
             raise _changing(build.task, f"document {one.index} differs")
@@ -210,9 +227,8 @@ def _changing(task: str, how: str) -> CornerstoneError:
     )
 
 
-def _build_once(build: _Build, number: int, rows: TaskData | None) -> _Built:
-    kept = build.folder / str(number)
-    kept.mkdir()
+def _build_once(build: _Build, rows: TaskData | None) -> _Built:
+    kept = Path(tempfile.mkdtemp(dir=build.folder))
     with as_in_simple_evaluate(kept):
         definition = load_definition(build.entry)
         shots = number_of_shots(definition, build.shots)
@@ -224,7 +240,7 @@ def _build_once(build: _Build, number: int, rows: TaskData | None) -> _Built:
                 loaded = rows or load_data(build.task, definition, kept, build.data)
         lm_task = make_lm_task(build.task, definition, loaded, shots)
         available = len(lm_task.task_docs)
-        documents, notes = documents_of(lm_task, build.rows_of(available))
+        documents, notes = documents_of(lm_task, build.rows_of(available), build.prompting)
     return _Built(
         documents=documents,
         version=str(lm_task.VERSION),
