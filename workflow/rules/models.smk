@@ -18,6 +18,7 @@ rule download_model:
         hub=lambda wildcards: study.model(wildcards.model).hub,
         revision=lambda wildcards: study.model(wildcards.model).revision,
         allow_remote_code=lambda wildcards: study.model(wildcards.model).allow_remote_code,
+        template=lambda wildcards: study.template_of(wildcards.model),
     message:
         "Find the weights of {wildcards.model}, and note what they are made of (progress: {log})"
     script:

@@ -15,7 +15,7 @@ import hashlib
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -28,6 +28,7 @@ from filelock import FileLock, Timeout
 from huggingface_hub import constants
 from tqdm import tqdm
 
+from cornerstone.models.chat_template import is_template
 from cornerstone.models.folder import (
     check_config,
     check_model_folder,
@@ -67,12 +68,19 @@ class Snapshot:
 
 
 def download_model(
-    hub_id: str, revision: str, *, allow_remote_code: bool | None = None, digests: Path | None = None
+    hub_id: str,
+    revision: str,
+    *,
+    allow_remote_code: bool | None = None,
+    digests: Path | None = None,
+    read_template: Callable[[Path], object] | None = None,
 ) -> Snapshot:
     """Bring a model into the Hugging Face cache: config, tokenizer and safetensors, nothing else.
 
     What is there already is used; without a network, a model that is wholly there. Python files come too
     where `allow_remote_code`; see `check_own_code`. digests: a JSON file that remembers the sha256 of large files.
+    read_template: where a chat template writes prompts out: called with the folder before the weights are there, to
+    raise where the template is not.
     Raises CornerstoneError with one line for what the hub refuses, a model that cannot be evaluated, a disk
     without room, a cache that may not be written to and lacks something, and files that come damaged twice.
     """
@@ -83,12 +91,16 @@ def download_model(
     names = [file.path for file in model.files]
     refuse_adapter(names, page_of(hub_id))
     small = _small_files(model, bool(allow_remote_code))
+    if read_template is not None:
+        small += [file for file in model.files if is_template(file.path)]
     with explained(hub_id, revision), stopped_in_order():
         _fetch(model, small)
         _verify(model, small, digests)
         folder = _folder(model)
         check_config(read_model_config(folder), page_of(hub_id))
         check_own_code(read_configs(folder), names, page_of(hub_id), allow_remote_code)
+        if read_template is not None:
+            read_template(folder)
         files = [*small, *_weights(model, folder)]
         _fetch(model, files)
         _verify(model, files, digests)

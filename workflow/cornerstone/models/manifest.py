@@ -45,6 +45,7 @@ def describe_folder(
     hub: str | None = None,
     revision: str | None = None,
     allow_remote_code: bool | None = None,
+    chat_template: str | None = None,
 ) -> dict[str, Any]:
     """The manifest of a model's folder: its files with sizes and sha256, and the three digests.
 
@@ -52,6 +53,7 @@ def describe_folder(
     files count as config where `allow_remote_code` (see `check_own_code`).
     cache: a JSON file in which the digests of large files are kept, by path, size and time.
     hub, revision: the id on the hub and the commit, of a model that came from there.
+    chat_template: the text that prompts are written out by (`chosen_template`); without one it is not in the manifest.
     Raises CornerstoneError unless the folder holds a model that can be evaluated (`check_model_folder`).
     """
     folder = Path(folder)
@@ -73,6 +75,7 @@ def describe_folder(
         "hub": hub,
         "revision": revision,
         **whole,
+        **({} if chat_template is None else {"chat_template": chat_template}),
         "files": files,
     }
 

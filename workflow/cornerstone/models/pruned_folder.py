@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cornerstone.models.block_names import BlockList, find_block_list, is_of_sublayer
+from cornerstone.models.chat_template import MORE_TEMPLATES
 from cornerstone.models.folder import count_blocks, read_model_config
 from cornerstone.models.kinds import block_of
 from cornerstone.models.pruned_config import pruned_config
@@ -153,3 +154,5 @@ def _copy_others(folder: Path, target: Path) -> None:
     for path in sorted(folder.iterdir()):
         if path.is_file() and path.name not in OF_THE_ORIGINAL and not path.name.endswith(WEIGHTS):
             shutil.copyfile(path, target / path.name)
+    if (templates := folder / MORE_TEMPLATES).is_dir():
+        shutil.copytree(templates, target / MORE_TEMPLATES)

@@ -1,0 +1,121 @@
+"""Chat templates: the Jinja text by which a tokenizer writes messages out, as the files of its folder have it.
+
+    read_chat_templates(folder)                           # {"default": "{% for message in messages %}…"}
+    chosen_template(folder, name=True, date="2026-11-30")
+
+Read as transformers reads it (`PreTrainedTokenizerBase._from_pretrained`), but without transformers: the driver and the
+step that downloads a model know the template before anything else does.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from cornerstone.models.weights import read_json_object
+from cornerstone.system.errors import CornerstoneError, known_names, shown
+
+DEFAULT = "default"
+"""The template that `true` stands for."""
+TEMPLATE_FILE = "chat_template.jinja"
+MORE_TEMPLATES = "additional_chat_templates"
+"""The folder of templates with other names, {name}.jinja."""
+TODAY = re.compile(r"\bstrftime_now\s*\(")
+"""Where a template asks for the date of the day,"""
+IN_FORM = re.compile(TODAY.pattern + r"""\s*(["'])([^"'\\]*)\1\s*\)""")
+"""in this form."""
+
+
+def is_template(path: str) -> bool:
+    """Whether a file of a model, by its path in the model's folder, holds a template and nothing else."""
+    folder, _, name = path.rpartition("/")
+    return path == TEMPLATE_FILE or (folder == MORE_TEMPLATES and name.endswith(".jinja"))
+
+
+def template_files(folder: Path) -> list[Path]:
+    """Those files of a folder, sorted; tokenizer_config.json may have templates too."""
+    some = [folder / TEMPLATE_FILE, *folder.glob(f"{MORE_TEMPLATES}/*.jinja")]
+    return sorted(path for path in some if path.is_file())
+
+
+def read_chat_templates(folder: Path | str) -> dict[str, str]:
+    """A tokenizer's templates by name; one that stands alone is called "default".
+
+    Files with templates go before those in tokenizer_config.json. Raises CornerstoneError where a file cannot be
+    read.
+    """
+    folder = Path(folder)
+    of_files = {_name(path): _text(path) for path in template_files(folder)}
+    path = folder / "tokenizer_config.json"
+    if of_files or not path.is_file():
+        return of_files
+    given = read_json_object(path).get("chat_template")
+    return dict(_named(given if isinstance(given, list) else [{"name": DEFAULT, "template": given}]))
+
+
+def _name(path: Path) -> str:
+    return DEFAULT if path.name == TEMPLATE_FILE else path.stem
+
+
+def _named(entries: Sequence[Any]) -> Iterator[tuple[str, str]]:
+    for entry in entries:
+        match entry:
+            case {"name": str(name), "template": str(text)}:
+                yield name, text
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise CornerstoneError(f"{path} cannot be read ({error}): download or copy it again") from error
+
+
+def chosen_template(folder: Path | str, *, name: bool | str, date: str | None = None) -> str:
+    """The text of a folder's template of this name (True: the only one, or the one called "default").
+
+    date: what stands where the template asks for the date of the day, as YYYY-MM-DD: prompts must not be others each
+    day. Raises CornerstoneError where there is no such template, and for one that needs a date where none is given.
+    """
+    templates = read_chat_templates(folder)
+    where = f"the tokenizer in {folder}"
+    if not templates:
+        raise CornerstoneError(
+            f"{where} has no chat template, and apply_chat_template is {shown(name)}: choose the model that was "
+            "trained for chats, or give this model apply_chat_template: false"
+        )
+    if isinstance(name, str) and set(templates) == {DEFAULT} != {name}:
+        raise CornerstoneError(
+            f"{where} has one chat template, without a name, and apply_chat_template is {shown(name)}: give true"
+        )
+    asked = name if isinstance(name, str) else DEFAULT
+    if asked not in templates:
+        raise CornerstoneError(
+            f"{where} has no chat template {shown(asked)}, and apply_chat_template is {shown(name)}: give one of "
+            f"{known_names(asked, templates)}"
+        )
+    return _dated(templates[asked], date, where)
+
+
+def _dated(text: str, date: str | None, where: str) -> str:
+    """A template with this date in the place of that of the day."""
+    if date is None and TODAY.search(text):
+        raise CornerstoneError(
+            f"{where} has a chat template that writes the date of the day into each prompt, so that every day has "
+            f"others: fix one in the configuration, as in chat_template_date: {datetime.date.today()}"
+        )
+    fixed = IN_FORM.sub(lambda found: _quoted(found, date), text)
+    if TODAY.search(fixed):
+        raise CornerstoneError(
+            f"{where} has a chat template that asks for the date in a way that is not known (strftime_now of something "
+            "else than a text), so that no date can be fixed: write a date in its place"
+        )
+    return fixed
+
+
+def _quoted(found: re.Match[str], date: str) -> str:
+    """The date in the form that the template asks for, as a text of Jinja."""
+    return f"{found[1]}{datetime.date.fromisoformat(date).strftime(found[2])}{found[1]}"
