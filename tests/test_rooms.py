@@ -24,7 +24,7 @@ LIBRARIES = {
     "documents": {"datasets", "huggingface_hub", "jinja2", "lm_eval", "numpy", "pyarrow"},
     "models": {"filelock", "huggingface_hub", "numpy", "tqdm"},
     "measures": set(),
-    "loading": {"torch", "transformers"},
+    "loading": {"jinja2", "torch", "transformers"},
     "engine": {"numpy", "torch", "transformers"},
     "evaluations": {"numpy", "pyarrow"},
     "scores": {"numpy"},

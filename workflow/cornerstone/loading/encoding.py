@@ -14,16 +14,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from cornerstone.documents.document import Document, Generation, Request
 from cornerstone.documents.unscorable import Unscorable
+from cornerstone.loading.chat import NotWritable, written_out
+from cornerstone.loading.tokens import (
+    Tokens,
+    UnscorableRequest,
+    adds_special_tokens,
+    known_tokens,
+    tokenize,
+)
 from cornerstone.loading.transformers_says import refuse_remote_code, warnings_in_lines, why
 from cornerstone.models.folder import check_folder_code
-from cornerstone.system.errors import CornerstoneError, one_line, shown
+from cornerstone.system.errors import CornerstoneError, shown
 
 # What lm-eval assumes where neither config nor tokenizer names a length (HFLM._DEFAULT_MAX_LENGTH),
 # and the number that transformers writes for "no limit".
@@ -83,11 +91,13 @@ class Encoder:
     """A tokenizer with the longest input (tokens) that its model takes.
 
     vocabulary: how many tokens the model knows, by its config; None where that does not tell.
+    chat_template: the text by which messages are written out; None: documents are asked in their plain prompts.
     """
 
     tokenizer: Any
     max_length: int
     vocabulary: int | None = None
+    chat_template: str | None = None
 
     @property
     def bos_text(self) -> str | None:
@@ -113,10 +123,17 @@ def _special_tokens(tokenizer: Any) -> list[int]:
         return tokenizer("")["input_ids"]
 
 
-def load_encoder(folder: Path, config: Any = None, *, allow_remote_code: bool | None = None) -> Encoder:
+def load_encoder(
+    folder: Path,
+    config: Any = None,
+    *,
+    allow_remote_code: bool | None = None,
+    chat_template: str | None = None,
+) -> Encoder:
     """Read a model folder's tokenizer and maximum length; `config` spares reading config.json again.
 
     allow_remote_code: whether Python code that comes with the model is run; see `check_own_code`.
+    chat_template: the text of the template that its prompts are written out by; see `chosen_template`.
 
     Raises CornerstoneError where `check_own_code` does, and when the folder has no readable tokenizer.
     """
@@ -137,7 +154,7 @@ def load_encoder(folder: Path, config: Any = None, *, allow_remote_code: bool | 
     try:
         with warnings_in_lines(folder) as said:
             tokenizer = AutoTokenizer.from_pretrained(folder, **options)
-        return Encoder(tokenizer, max_input_length(config, tokenizer), vocabulary_size(config))
+        return Encoder(tokenizer, max_input_length(config, tokenizer), vocabulary_size(config), chat_template)
     except Exception as error:
         refuse_remote_code(error, folder)
         raise CornerstoneError(
@@ -218,18 +235,15 @@ def _beyond_vocabulary(encoder: Encoder, request: EncodedRequest) -> str | None:
     return f"it has the token {token}, and the model knows those below {encoder.vocabulary}"
 
 
-class _UnscorableRequest(Exception):
-    """A request that cannot be encoded; its text is the reason."""
-
-
 def _encode(
     encoder: Encoder, documents: Sequence[Document]
 ) -> tuple[list[EncodedDocument], list[Unscorable]]:
     """The documents whose choices can all be encoded, and the choices that cannot."""
-    texts = {t for d in documents for r in d.requests for t in _texts_needed(d, r)}
-    tokens_of = _tokenize(encoder, texts)
-    encoded, ill = [], []
-    for document in documents:
+    asked, ill = _as_asked(encoder, documents)
+    texts = {t for d in asked for r in d.requests for t in _texts_needed(encoder, d, r)}
+    tokens_of = tokenize(encoder.tokenizer, encoder.bos_text, texts)
+    encoded = []
+    for document in asked:
         requests: list[EncodedRequest] = []
         sound = True
         for choice, request in enumerate(document.requests):
@@ -240,7 +254,7 @@ def _encode(
                     requests.append(_prompt(encoder, tokens_of, request.context, document.generation))
                 else:
                     requests.append(_encode_request(encoder, tokens_of, request))
-            except _UnscorableRequest as error:
+            except UnscorableRequest as error:
                 ill.append(Unscorable(document.index, choice, str(error)))
                 sound = False
         if sound:
@@ -248,20 +262,33 @@ def _encode(
     return encoded, ill
 
 
+def _as_asked(encoder: Encoder, documents: Sequence[Document]) -> tuple[Sequence[Document], list[Unscorable]]:
+    """The documents, with their messages written out where there is a template, and those that it does not take."""
+    if encoder.chat_template is None:
+        return documents, []
+    asked, ill = [], []
+    for document in documents:
+        try:
+            asked.append(written_out(document, encoder.tokenizer, encoder.chat_template))
+        except NotWritable as error:
+            ill.append(Unscorable(document.index, error.choice, str(error)))
+    return asked, ill
+
+
 def _windows(encoder: Encoder, tokens_of: Tokens, text: str) -> list[EncodedRequest]:
     """A text as lm-eval cuts it (`utils.get_rolling_token_windows`): each token is a target once.
 
     The first window begins with the prefix token; each other one is as long as the model takes, and the tokens before
-    its targets are context. Raises _UnscorableRequest.
+    its targets are context. Raises UnscorableRequest.
     """
     prefix, longest = prefix_token(encoder.tokenizer), encoder.max_length
-    tokens = _known_tokens(tokens_of, text, True)
+    tokens = known_tokens(tokens_of, text, None)
     if prefix is None:
-        raise _UnscorableRequest(
+        raise UnscorableRequest(
             f"the tokenizer has neither a BOS nor an EOS token for {shown(text)} to begin with"
         )
     if not tokens:
-        raise _UnscorableRequest(f"the text {shown(text)} has no tokens")
+        raise UnscorableRequest(f"the text {shown(text)} has no tokens")
     whole = [prefix, *tokens]
     windows = []
     for begin in range(0, len(tokens), longest):
@@ -272,75 +299,37 @@ def _windows(encoder: Encoder, tokens_of: Tokens, text: str) -> list[EncodedRequ
 
 
 def _prompt(encoder: Encoder, tokens_of: Tokens, text: str, generation: Generation) -> EncodedRequest:
-    """Cut from the left, so that the longest answer fits in what the model takes. Raises _UnscorableRequest."""
+    """Cut from the left, so that the longest answer fits in what the model takes. Raises UnscorableRequest."""
     room = encoder.max_length - generation.most_tokens
     if room < 1:
-        raise _UnscorableRequest(
+        raise UnscorableRequest(
             f"its answer may have {generation.most_tokens} tokens, but the model takes {encoder.max_length} with the "
             "prompt: set max_gen_toks in the task's generation_kwargs"
         )
-    tokens = _known_tokens(tokens_of, text, True)
+    tokens = known_tokens(tokens_of, text, adds_special_tokens(encoder.tokenizer, text))
     if not tokens:
-        raise _UnscorableRequest(f"the prompt {shown(text)} has no tokens")
+        raise UnscorableRequest(f"the prompt {shown(text)} has no tokens")
     return EncodedRequest(tuple(tokens[-room:]), ())
 
 
-def _texts_needed(document: Document, request: Request) -> tuple[tuple[str, bool], ...]:
+def _texts_needed(
+    encoder: Encoder, document: Document, request: Request
+) -> tuple[tuple[str, bool | None], ...]:
     """The (text, with special tokens) pairs whose tokens a request is made of."""
     if document.is_text:
-        return ((request.continuation, True),)
+        return ((request.continuation, None),)
     if document.generation is not None:
-        return ((request.context, True),)
+        return ((request.context, adds_special_tokens(encoder.tokenizer, request.context)),)
     if request.context == "":
         return ((request.continuation, False),)
     context, continuation = _move_trailing_spaces(request.context, request.continuation)
-    return ((context + continuation, True), (context, True))
+    return ((context + continuation, None), (context, None))
 
 
 def _move_trailing_spaces(context: str, continuation: str) -> tuple[str, str]:
     """Spaces that end the context begin the continuation: words then tokenize as in running text."""
     stripped = context.rstrip()
     return stripped, context[len(stripped) :] + continuation
-
-
-Tokens = dict[tuple[str, bool], list[int] | Exception]
-"""Of every (text, with special tokens) the tokens, or why there are none."""
-
-
-def _tokenize(encoder: Encoder, texts: Iterable[tuple[str, bool]]) -> Tokens:
-    """Tokens of every (text, with special tokens); a text that starts with BOS gets none added."""
-    bos = encoder.bos_text
-    groups: dict[bool, list[tuple[str, bool]]] = {True: [], False: []}
-    for text, special in texts:
-        groups[special and not (bos is not None and text.startswith(bos))].append((text, special))
-    tokens: Tokens = {}
-    for special, keys in groups.items():
-        if keys:
-            encoded = _tokens_of_each(encoder.tokenizer, [text for text, _ in keys], special)
-            tokens |= dict(zip(keys, encoded, strict=True))
-    return tokens
-
-
-def _tokens_of_each(tokenizer: Any, texts: list[str], special: bool) -> list[list[int] | Exception]:
-    """All at once; one by one where one of them is beyond the tokenizer (it has no token for the unknown)."""
-    try:
-        return tokenizer(texts, add_special_tokens=special)["input_ids"]
-    except MemoryError:
-        raise
-    except Exception as error:  # tokenizers raise whatever they like
-        if len(texts) == 1:
-            return [error]
-        return [tokens for text in texts for tokens in _tokens_of_each(tokenizer, [text], special)]
-
-
-def _known_tokens(tokens_of: Tokens, text: str, special: bool) -> list[int]:
-    """The tokens of a text. Raises _UnscorableRequest where the tokenizer has none for something in it."""
-    tokens = tokens_of[text, special]
-    if isinstance(tokens, Exception):
-        raise _UnscorableRequest(f"the tokenizer cannot take {shown(text[-50:])} ({one_line(tokens)})")
-    if any(token is None for token in tokens):
-        raise _UnscorableRequest(f"the tokenizer has no token for something in {shown(text[-50:])}")
-    return tokens
 
 
 def _encoded_document(document: Document, requests: tuple[EncodedRequest, ...]) -> EncodedDocument:
@@ -353,7 +342,7 @@ def _encoded_document(document: Document, requests: tuple[EncodedRequest, ...]) 
 
 
 def _encode_request(encoder: Encoder, tokens_of: Tokens, request: Request) -> EncodedRequest:
-    """Raises _UnscorableRequest."""
+    """Raises UnscorableRequest."""
     context, continuation = _context_and_continuation(encoder, tokens_of, request)
     if not continuation:
         why = (
@@ -361,11 +350,11 @@ def _encode_request(encoder: Encoder, tokens_of: Tokens, request: Request) -> En
             if request.continuation
             else "it is empty"
         )
-        raise _UnscorableRequest(
+        raise UnscorableRequest(
             f"the continuation {shown(request.continuation)} has no tokens of its own: {why}"
         )
     if len(continuation) > encoder.max_length:
-        raise _UnscorableRequest(
+        raise UnscorableRequest(
             f"the continuation has {len(continuation)} tokens, but the model takes at most {encoder.max_length}"
         )
     tokens = (context + continuation)[-(encoder.max_length + 1) :][:-1]
@@ -376,14 +365,14 @@ def _context_and_continuation(
     encoder: Encoder, tokens_of: Tokens, request: Request
 ) -> tuple[list[int], list[int]]:
     if request.context == "":
-        return _after_prefix_token(encoder, _known_tokens(tokens_of, request.continuation, False))
+        return _after_prefix_token(encoder, known_tokens(tokens_of, request.continuation, False))
     context, continuation = _move_trailing_spaces(request.context, request.continuation)
-    context_tokens = _known_tokens(tokens_of, context, True)
-    whole = _known_tokens(tokens_of, context + continuation, True)
+    context_tokens = known_tokens(tokens_of, context, None)
+    whole = known_tokens(tokens_of, context + continuation, None)
     # Split by count, not by text: a token may straddle the border, and lm-eval then keeps it whole.
     continuation_tokens = whole[len(context_tokens) :]
     if not context_tokens:
-        raise _UnscorableRequest(f"the context {shown(request.context)} has no tokens")
+        raise UnscorableRequest(f"the context {shown(request.context)} has no tokens")
     return context_tokens, continuation_tokens
 
 
@@ -391,7 +380,7 @@ def _after_prefix_token(encoder: Encoder, continuation: list[int]) -> tuple[list
     """An empty context becomes the prefix token; a continuation that starts with it gives it up."""
     prefix = prefix_token(encoder.tokenizer)
     if prefix is None:
-        raise _UnscorableRequest(
+        raise UnscorableRequest(
             "the context is empty and the tokenizer has neither a BOS nor an EOS token to stand for it: name one in "
             "tokenizer_config.json"
         )

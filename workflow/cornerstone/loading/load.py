@@ -119,11 +119,16 @@ def load_model(
 
 
 def check_loading(
-    folder: Path | str, *, name: str | None = None, allow_remote_code: bool | None = None
+    folder: Path | str,
+    *,
+    name: str | None = None,
+    allow_remote_code: bool | None = None,
+    chat_template: str | None = None,
 ) -> Encoder:
     """The model's tokenizer. Raises CornerstoneError where `load_model` would refuse the folder on any device.
 
     The model is made on a CPU, without the numbers of its weights: that takes seconds, whatever its size.
+    chat_template: as of `load_encoder`.
     """
     folder = Path(folder)
     check_model_folder(folder, allow_remote_code)
@@ -131,7 +136,9 @@ def check_loading(
         with blocks_left_out(read_outside=False):
             network = _load_network(folder, torch.float32, bool(allow_remote_code))
         find_blocks(network)
-        return load_encoder(folder, network.config, allow_remote_code=allow_remote_code)
+        return load_encoder(
+            folder, network.config, allow_remote_code=allow_remote_code, chat_template=chat_template
+        )
 
 
 @contextmanager
