@@ -75,7 +75,7 @@ class FakeEngine:
         own = (self.load_encoder, self.find, self.encode, self.load_model, self.evaluate, version)
         return Engine(*own, self.generate)
 
-    def load_encoder(self, folder, allow_remote_code):
+    def load_encoder(self, folder, allow_remote_code, chat_template=None):
         return SimpleNamespace(settings={"max_length": 512, "prefix_token": 1})
 
     def find(self, encoder, documents):

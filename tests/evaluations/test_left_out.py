@@ -88,8 +88,8 @@ def test_the_tokenizer_is_tried_on_what_each_evaluation_will_ask_and_no_more(tmp
     write_documents(replace(task, task="piqa"), piqa)
     loaded, tried = [], []
 
-    def load(folder, name, allow_remote_code):
-        loaded.append((folder, name, allow_remote_code))
+    def load(folder, name, allow_remote_code, chat_template):
+        loaded.append((folder, name, allow_remote_code, chat_template))
         return "encoder"
 
     def find(encoder, documents):
@@ -99,7 +99,7 @@ def test_the_tokenizer_is_tried_on_what_each_evaluation_will_ask_and_no_more(tmp
     outputs = {job.documents: tmp_path / "boolq.json", piqa: tmp_path / "piqa.json"}
     limits = {"boolq": 5, "piqa": None}
     find_unscorable_documents(job.manifest, outputs, Loading(load, find), model="tiny", limits=limits)
-    assert loaded == [(tmp_path, "tiny", None)]
+    assert loaded == [(tmp_path, "tiny", None, None)]
     assert tried == [("encoder", list(range(5))), ("encoder", list(range(12)))]
     for name, count in {"boolq": 5, "piqa": 12}.items():
         found = read_unscorable(tmp_path / f"{name}.json")

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cornerstone.documents.document import CHOICES, TEXT
 from cornerstone.system.durable_files import digest_of
 from cornerstone.system.errors import CornerstoneError
 
@@ -33,14 +34,16 @@ def model_identity(
     sublayers: Sequence[str] | None,
     engine_version: int,
     task_version: str,
+    output_type: str = CHOICES,
     removal: Mapping[str, Any] | None = None,
     generation: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What decides the numbers of a model on a task, besides each document's own digest.
 
-    manifest:  of `manifest.describe_folder`: the digests of weights, config and tokenizer.
+    manifest:  of `manifest.describe_folder`: the digests of weights, config and tokenizer; the chat template.
     encoding:  the encoder's settings: BOS and the longest input.
     sublayers: the labels in execution order; None while the model has not been loaded.
+    output_type: of the task. Its prompts are written out by the chat template, unless it has whole texts.
     removal:   see `removal_identity`; removal by zero is not in an identity, as it was before there was another.
     generation: see `generation_identity`; None where no answers are generated.
     """
@@ -52,9 +55,20 @@ def model_identity(
         "sublayers": None if sublayers is None else list(sublayers),
         "engine_version": engine_version,
         "task_version": task_version,
+        **(
+            {}
+            if (template := template_identity(manifest, output_type)) is None
+            else {"chat_template": template}
+        ),
         **({} if removal is None else {"removal": dict(removal)}),
         **({} if generation is None else {"generation": dict(generation)}),
     }
+
+
+def template_identity(manifest: Mapping[str, Any], output_type: str) -> str | None:
+    """The digest of the chat template that writes out a task's prompts; None where none does."""
+    template = manifest.get("chat_template")
+    return None if template is None or output_type == TEXT else digest_of(template)
 
 
 def generation_identity(folder: Path) -> dict[str, Any]:
@@ -82,6 +96,7 @@ def known_identity(
     dtype: str,
     task_version: str,
     engine_version: int = ENGINE_VERSION,
+    output_type: str = CHOICES,
     removal: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What is known of an identity before the tokenizer and the model are loaded."""
@@ -90,6 +105,7 @@ def known_identity(
         "dtype": dtype,
         "engine_version": engine_version,
         "task_version": task_version,
+        "chat_template": template_identity(manifest, output_type),
         "removal": None if removal is None else dict(removal),
     }
 

@@ -58,7 +58,9 @@ def run_means_job(job: MeansJob, engine: Calibration) -> None:
     manifest, task = read_manifest(job.manifest), read_documents(job.documents)
     check_unchanged(manifest)
     folder = Path(manifest["folder"])
-    encoder = engine.load_encoder(folder, allow_remote_code=job.allow_remote_code)
+    encoder = engine.load_encoder(
+        folder, allow_remote_code=job.allow_remote_code, chat_template=manifest.get("chat_template")
+    )
     unscorable = {one.document for one in engine.find_unscorable(encoder, task.documents)}
     documents = [document for document in task.documents if document.index not in unscorable]
     if unscorable:

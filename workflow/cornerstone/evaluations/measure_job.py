@@ -71,7 +71,9 @@ def run_measure_job(job: MeasureJob, engine: Engine) -> None:
     manifest = read_manifest(job.manifest)
     check_unchanged(manifest)
     folder = Path(manifest["folder"])
-    encoder = engine.load_encoder(folder, allow_remote_code=job.allow_remote_code)
+    encoder = engine.load_encoder(
+        folder, allow_remote_code=job.allow_remote_code, chat_template=manifest.get("chat_template")
+    )
     asked = [_asked(job, engine, manifest, encoder, *files) for files in job.outputs.items()]
     documents = [document for one in asked for document in one.encoded]
     say(f"{job.model}, cheap measures: {job.dtype}, device {job.device}; {len(documents)} documents")
@@ -94,6 +96,7 @@ def run_measure_job(job: MeasureJob, engine: Engine) -> None:
             sublayers=[sublayer.label for sublayer in model.sublayers],
             engine_version=engine.version,
             task_version=one.task.version,
+            output_type=one.task.output_type,
         )
         of_task = slice(first, end)
         numbers = [each[:, of_task] for each in (found.sublayers, found.blocks, found.groups)]

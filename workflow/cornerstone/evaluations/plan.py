@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cornerstone.documents.calibration import refuse_scored_calibration
-from cornerstone.documents.document import GENERATED, DocumentSet, digest_documents, read_documents
+from cornerstone.documents.document import GENERATED, DocumentSet, digest_of_prompts, read_documents
 from cornerstone.documents.prefixes import draw_ids, drawn_together
 from cornerstone.evaluations.grid import (
     ANSWERS,
@@ -175,7 +175,8 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
     folder = Path(manifest["folder"])
     means = _means_of(job, manifest, task)
     asked = task.documents[: _limit(job)]
-    encoder = engine.load_encoder(folder, allow_remote_code=job.allow_remote_code)
+    template = manifest.get("chat_template")
+    encoder = engine.load_encoder(folder, allow_remote_code=job.allow_remote_code, chat_template=template)
     unscorable = engine.find_unscorable(encoder, asked)
     left_out = left_out_of(job.model, manifest, task, asked, unscorable, skip=job.skip_unscorable)
     documents = [document for document in asked if document.index not in left_out]
@@ -188,6 +189,7 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
         sublayers=None,
         engine_version=engine.version,
         task_version=task.version,
+        output_type=task.output_type,
         removal=removal_identity(means and means.digest),
         generation=generation_identity(folder) if is_generated else None,
     )
@@ -212,7 +214,11 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
     if model is None:
         say(_start_line(job, players, len(encoded), count_pairs(grid)))
         model = None if evaluated(grid).all() else _load(job, engine, folder)
-    prompts = {encoded[d.index].digest: digest_documents([d]) for d in task.documents if d.index in encoded}
+    prompts = {
+        encoded[d.index].digest: digest_of_prompts(d, in_chat=template is not None)
+        for d in task.documents
+        if d.index in encoded
+    }
     units: Sequence[Sequence[int]] = together if job.documents_per_draw > 1 else ()
     of_units = tuple(tuple(asked[position].index for position in unit) for unit in units)
     return Plan(parts, task, players, encoded, prompts, grid, model, tuple(sorted(left_out)), of_units, means)

@@ -18,13 +18,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cornerstone.documents.document import CHOICES
 from cornerstone.evaluations.evaluation import (
     Evaluation,
     or_set_aside,
     read_evaluation,
     read_evaluation_metadata,
 )
-from cornerstone.evaluations.identity import DIGESTS
+from cornerstone.evaluations.identity import DIGESTS, template_identity
 from cornerstone.evaluations.measures import read_measures_metadata
 from cornerstone.evaluations.parquet import METADATA_KEY
 from cornerstone.system.durable_files import set_aside
@@ -71,7 +72,10 @@ def reason_against(expected: Expected) -> str | None:
             return f"it is of {name} {metadata.get(name)!r}, not {getattr(expected, name)!r}"
     if not expected.may_leave_out and metadata["documents"].get("left_out"):
         return "documents that the model cannot score were left out of it, and unscorable is refuse"
-    return _foreign_model(metadata, expected.manifest) or _foreign_documents(metadata, expected.documents)
+    documents = _described(expected.documents)
+    return _foreign_model(metadata, expected.manifest, documents) or _foreign_documents(
+        metadata, expected.documents, documents
+    )
 
 
 def set_aside_if_bad(expected: Expected, *, dry_run: bool = False) -> Path | None:
@@ -111,26 +115,38 @@ def count_rejected(path: Path | str) -> int:
     return len(list(path.parent.glob(glob.escape(path.name) + ".rejected*")))
 
 
-def _foreign_model(metadata: Mapping[str, Any], manifest: Path | None) -> str | None:
+def _described(documents: Path | None) -> Mapping[str, Any]:
+    """What a document file says of itself; nothing where it does not: whoever reads it will tell."""
+    if documents is None or not documents.is_file():
+        return {}
+    try:
+        return json.loads((pq.read_schema(documents).metadata or {}).get(METADATA_KEY, b"{}"))
+    except (OSError, ValueError, pa.ArrowException):
+        return {}
+
+
+def _foreign_model(
+    metadata: Mapping[str, Any], manifest: Path | None, documents: Mapping[str, Any]
+) -> str | None:
     if manifest is None or not manifest.is_file():
         return None
+    identity = metadata["identity"]
     try:
         current = json.loads(manifest.read_text(encoding="utf-8"))
-        changed = [name for name in DIGESTS if metadata["identity"].get(name) != current.get(name)]
+        changed = [name for name in DIGESTS if identity.get(name) != current.get(name)]
+        template = template_identity(current, documents.get("output_type", CHOICES))
     except (OSError, ValueError, AttributeError):
         return None  # not this file's fault: whoever reads the manifest will tell
     if changed:
         return f"it was evaluated with another model: {' and '.join(changed)} are not what {manifest} says"
+    if documents and identity.get("chat_template") != template:
+        return f"it was evaluated with another chat template than that in {manifest}"
     return None
 
 
-def _foreign_documents(metadata: Mapping[str, Any], documents: Path | None) -> str | None:
-    if documents is None or not documents.is_file():
-        return None
-    try:
-        current = json.loads((pq.read_schema(documents).metadata or {}).get(METADATA_KEY, b"{}"))
-    except (OSError, ValueError, pa.ArrowException):
-        return None  # not this file's fault: whoever reads the documents will tell
-    if metadata["documents"].get("digest") != current.get("digest"):
-        return f"it was evaluated on other documents than those in {documents}"
+def _foreign_documents(
+    metadata: Mapping[str, Any], path: Path | None, documents: Mapping[str, Any]
+) -> str | None:
+    if documents and metadata["documents"].get("digest") != documents.get("digest"):
+        return f"it was evaluated on other documents than those in {path}"
     return None

@@ -55,7 +55,10 @@ def find_unscorable_documents(
     described = read_manifest(manifest)
     check_unchanged(described)
     folder = Path(described["folder"])
-    encoder = loading.check_loading(folder, name=model, allow_remote_code=allow_remote_code)
+    template = described.get("chat_template")
+    encoder = loading.check_loading(
+        folder, name=model, allow_remote_code=allow_remote_code, chat_template=template
+    )
     for documents, output in outputs.items():
         task = read_documents(documents)
         asked = task.documents[: limits[task.task]]
