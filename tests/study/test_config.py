@@ -127,6 +127,34 @@ def test_a_sample_and_its_seed_are_the_studys_unless_a_task_has_its_own():
     assert study.document_limit("mine", "boolq") == 50
 
 
+def test_a_chat_template_is_the_studys_unless_a_model_has_its_own_and_asks_all_tasks_in_messages():
+    models = {"base": {"folder": "b"}, "chat": {"folder": "c", "apply_chat_template": "rag"}}
+    tasks = {"boolq": {}, "piqa": {"system_instruction": "Guess.", "fewshot_as_multiturn": False}}
+    study = resolve({"models": models, "tasks": tasks, "system_instruction": "Be brief.\nThink."})
+    assert [study.template_of(name) for name in ("base", "chat")] == [None, {"name": "rag", "date": None}]
+    assert [study.prompting_of(task) for task in study.tasks] == [
+        {"system_instruction": "Be brief.\nThink.", "multiturn": True},
+        {"system_instruction": "Guess.", "multiturn": False},
+    ]
+    models["base"]["apply_chat_template"] = False
+    models["chat"]["apply_chat_template"] = None
+    date = yaml.safe_load("2026-11-30")
+    study = resolve({"models": models, "apply_chat_template": True, "chat_template_date": date})
+    assert [study.template_of(name) for name in ("base", "chat")] == [
+        None,
+        {"name": True, "date": "2026-11-30"},
+    ]
+
+
+def test_without_a_chat_template_questions_are_asked_plainly():
+    study = resolve(a_study(tasks={"boolq": {}, "piqa": {"system_instruction": "Be brief."}}))
+    assert study.template_of("mine") is None
+    assert [study.prompting_of(task) for task in study.tasks] == [
+        None,
+        {"system_instruction": "Be brief.", "multiturn": None},
+    ]
+
+
 def test_a_group_stands_for_its_tasks_and_one_that_is_named_too_keeps_its_settings():
     asked = []
 

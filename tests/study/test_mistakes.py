@@ -61,6 +61,23 @@ MISTAKES = [
     (a_study(seed=-1), "seed is -1: give 0 or more"),
     (a_study(seed=2**32), "seed is 4294967296: give 4294967295 or less"),
     (a_study(sample=0), "sample is 0: give 1 or more"),
+    (
+        a_study(fewshot_as_multiturn=True),
+        "fewshot_as_multiturn is true, and no model has a chat template: give one apply_chat_template: true",
+    ),
+    (
+        a_study(tasks={"boolq": {"fewshot_as_multiturn": True}}),
+        "tasks.boolq.fewshot_as_multiturn is true, and no model has a chat template",
+    ),
+    (
+        a_study(chat_template_date="2026-11-30"),
+        "chat_template_date is given, and no model has apply_chat_template: leave it out",
+    ),
+    (a_study(chat_template_date="today"), "chat_template_date is 'today': give a date, YYYY-MM-DD"),
+    (a_study(chat_template_date="2026-02-30"), "chat_template_date is '2026-02-30': give a day of the cal"),
+    (a_study(apply_chat_template=""), "apply_chat_template is '': it must not be empty"),
+    (a_study(apply_chat_template=None), "apply_chat_template is None: give true or false or text"),
+    (a_study(system_instruction="a\x00b"), "system_instruction is 'a\\x00b': give one line without"),
     (a_study(gpu_tflops=0), "gpu_tflops is 0: give more than 0"),
     (
         a_study(tasks={"own": {"include_path": "."}}),
@@ -103,7 +120,7 @@ MISTAKES = [
         "is 'perhaps': give true or false or null",
     ),
     ({"models": {"a": {"hub": "a/b", "trust_remote_code": True}}}, "it is called allow_remote_code here"),
-    ({"models": {"a": {"hub": "a/b", "chat_template": True}}}, "asked in lm-eval's plain prompts"),
+    ({"models": {"a": {"hub": "a/b", "chat_template": True}}}, "it is called apply_chat_template here"),
     ({"models": {"a": {"hub": "a/b", "load_in_4bit": True}}}, "weights are evaluated as they are stored"),
     ({"models": {"a": {"hub": "a/b", "resources": {"gpu": 4}}}}, "an evaluation runs on one GPU"),
     ({"models": {"a": {"hub": "a/b", "resources": {"mem_mb": 0}}}}, "resources.mem_mb is 0: give 1 or more"),

@@ -23,6 +23,7 @@ rule build_documents:
         limit=lambda wildcards: study.task(wildcards.task).documents,
         include_path=lambda wildcards: study.task(wildcards.task).include_path,
         generate=lambda wildcards: study.task(wildcards.task).generate,
+        prompting=lambda wildcards: study.prompting_of(study.task(wildcards.task)),
         documents_version=DOCUMENTS_VERSION,
         edits=lambda wildcards: edits.get(wildcards.task),
     message:

@@ -20,6 +20,7 @@ use rule build_documents as build_calibration with:
         limit=study.calibration.documents,
         include_path=study.calibration.include_path,
         generate=False,
+        prompting=study.prompting_of(study.calibration),
         documents_version=DOCUMENTS_VERSION,
         edits=None,
     message:

@@ -46,6 +46,10 @@ class StudyConfig:
     tasks: tuple[TaskConfig, ...]
     documents: int | None
     sample: int | None
+    apply_chat_template: bool | str
+    chat_template_date: str | None
+    system_instruction: str | None
+    fewshot_as_multiturn: bool | None
     unscorable: str
     seed: int
     players: Setting
@@ -372,6 +376,21 @@ class StudyConfig:
         orders = random_removal_orders(n_sublayers, count, self.seed)
         greedy = greedy_coalitions(n_sublayers, most) if pruning.greedy else []
         return list(dict.fromkeys([*(c for order in orders for c in chain(order, most)), *greedy]))
+
+    def template_of(self, model: str) -> dict[str, Any] | None:
+        """What tells the model's chat template (`chosen_template`); None where its prompts are plain."""
+        name = self.model(model).apply_chat_template
+        return None if name is False else {"name": name, "date": self.chat_template_date}
+
+    def prompting_of(self, task: TaskConfig) -> dict[str, Any] | None:
+        """How the task's questions are asked (`build_documents`); None where plainly.
+
+        In messages too, for all models, as soon as one of them has a chat template.
+        """
+        in_chat = any(self.template_of(model) for model in self.model_names)
+        multiturn = task.fewshot_as_multiturn is not False if in_chat else None
+        asked = {"system_instruction": task.system_instruction, "multiturn": multiturn}
+        return asked if any(value is not None for value in asked.values()) else None
 
     def document_limit(self, model: str, task: str) -> int | None:
         """How many of the task's documents this model is asked: the lowest of the limits; None for all."""

@@ -26,6 +26,7 @@ class ModelConfig:
     documents:         evaluate only the first so many documents of each task; None for all.
     allow_remote_code: whether Python code that comes with the model is run; None where nobody said.
     resources:         of one evaluation.
+    apply_chat_template: whether its tokenizer's chat template writes the prompts out, or the name of the template.
     """
 
     name: str
@@ -39,6 +40,7 @@ class ModelConfig:
     documents: int | None
     allow_remote_code: bool | None
     resources: Resources
+    apply_chat_template: bool | str = False
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class TaskConfig:
     metric:       which of its metrics then scores them, as lm-eval reports it ("exact_match,strict-match"); None for
                   the first.
     same_items_as: the task that asks the same items with given answers; None where none does.
+    system_instruction:   before the task's description; None for none.
+    fewshot_as_multiturn: whether solved examples are turns of a chat; None for lm-eval's default.
     """
 
     name: str
@@ -71,6 +75,8 @@ class TaskConfig:
     generate: bool = False
     metric: str | None = None
     same_items_as: str | None = None
+    system_instruction: str | None = None
+    fewshot_as_multiturn: bool | None = None
 
     @property
     def sampling_seed(self) -> int | None:

@@ -155,6 +155,7 @@ def _size(study: StudyConfig, name: str, troubles: list[str]) -> TaskSize | None
             sample=task.sample,
             limit=task.documents,
             include_path=task.include_path,
+            system_instruction=task.system_instruction,
         )
     except CornerstoneError as error:
         troubles.append(str(error))

@@ -6,6 +6,7 @@ study_mistakes(filled)     # after it, with the defaults filled in
 
 from __future__ import annotations
 
+import datetime
 import math
 import re
 from collections import deque
@@ -22,6 +23,8 @@ MOST_VALUES = 20_000
 """In a configuration; a few aliases of aliases in YAML stand for more than any memory holds."""
 LARGEST_NUMBER = 1e15
 MOST_LEVELS = 10
+OF_LINES = "system_instruction"
+"""The key whose text may have several lines."""
 WITHOUT_GENERATION = ("exact", "pruning", "compare_removals", "cheap_measures")
 """Keys of what is there for tasks alone whose answers are given."""
 ILL_REVISION = re.compile(r"\.\.|//|[/.]$|\.lock$")
@@ -47,8 +50,12 @@ def unreadable_values(raw: Any) -> Iterator[str]:
                     waiting.append((f"{key}.{shortened(name)}" if key else shortened(name), inner, depth + 1))
         elif isinstance(value, list | tuple | set):
             waiting.extend((key, inner, depth + 1) for inner in value)
-        elif mistake := _unreadable_value(value):
+        elif mistake := _unreadable_value(_in_one_line(value) if key.endswith(OF_LINES) else value):
             yield f"{where} is {mistake}"
+
+
+def _in_one_line(value: Any) -> Any:
+    return re.sub(r"[\n\t]", " ", value) if isinstance(value, str) else value
 
 
 def _unreadable_key(name: Any) -> str | None:
@@ -105,6 +112,32 @@ def _both_ways_mistakes(filled: dict[str, Any], name: str, given: str) -> Iterat
             yield f"{key} is {shown(given)}, and a sample draws other items for each task: give documents in its place"
 
 
+def _chat_mistakes(filled: dict[str, Any]) -> Iterator[str]:
+    """What only models with a chat template can have."""
+    date = filled["chat_template_date"]
+    if date is not None and not _is_day(date):
+        yield f"chat_template_date is {shown(date)}: give a day of the calendar, YYYY-MM-DD"
+    own = (keys["apply_chat_template"] for keys in filled["models"].values())
+    if any(filled["apply_chat_template"] if one is None else one for one in own):
+        return
+    of_tasks = [(f"tasks.{name}.", keys) for name, keys in filled["tasks"].items()]
+    for where, keys in [("", filled), *of_tasks]:
+        if keys["fewshot_as_multiturn"]:
+            yield (
+                f"{where}fewshot_as_multiturn is true, and no model has a chat template: give one apply_chat_template: "
+                "true, or leave fewshot_as_multiturn out"
+            )
+    if date is not None:
+        yield "chat_template_date is given, and no model has apply_chat_template: leave it out"
+
+
+def _is_day(date: str) -> bool:
+    try:
+        return bool(datetime.date.fromisoformat(date))
+    except ValueError:
+        return False
+
+
 def study_mistakes(filled: dict[str, Any]) -> Iterator[str]:
     """Mistakes that the schema cannot express, a phrase each; `filled` has every default."""
     for kind in ("models", "tasks"):
@@ -118,6 +151,7 @@ def study_mistakes(filled: dict[str, Any]) -> Iterator[str]:
             yield f"models.{name}: this name is reserved for another figure; choose another"
     yield from _calibration_mistakes(filled)
     yield from _generation_mistakes(filled)
+    yield from _chat_mistakes(filled)
     yield from place_mistakes(filled)
     yield from _players_mistakes(filled["players"])
     players = filled["players"]

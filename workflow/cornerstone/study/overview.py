@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from cornerstone.documents.document import Document, DocumentSet, digest_documents, read_documents
+from cornerstone.documents.document import Document, DocumentSet, digest_of_prompts, read_documents
 from cornerstone.documents.prefixes import draw_ids, drawn_together
 from cornerstone.documents.unscorable import read_unscorable
 from cornerstone.evaluations.evaluation import players_in, read_evaluation_metadata
@@ -24,11 +24,11 @@ from cornerstone.evaluations.identity import agrees, known_identity
 from cornerstone.evaluations.parts import parts_folder, saved_pairs, work_in
 from cornerstone.evaluations.removal_orders import read_orders
 from cornerstone.models.facts import labels_of_folder
-from cornerstone.models.manifest import read_manifest
 from cornerstone.shapley.coalitions import ForEach
 from cornerstone.shapley.designs import DESIGNS, coalitions_of
 from cornerstone.shapley.players import Players, players_of
 from cornerstone.study.config import StudyConfig
+from cornerstone.study.places import configured_manifest
 from cornerstone.system.errors import CornerstoneError
 
 NOT_BEGUN = "–"
@@ -83,18 +83,19 @@ def pairs_by_design(study: StudyConfig, model: str, task: str) -> dict[str, Pair
     None before the model and the documents are there, and where a design is impossible for the model.
     """
     try:
-        manifest = read_manifest(study.manifest_path(model))
+        manifest = configured_manifest(study, model)
         document_set = read_documents(study.documents_path(task))
         players = players_of(study.players, labels_of_folder(manifest["folder"]))
         coalitions = {design: study.coalitions_of(design, players) for design in study.designs_of(model)}
+        documents = _scorable(study, model, task, document_set.documents)
+        in_chat = manifest["chat_template"] is not None
+        prompts = {document.index: digest_of_prompts(document, in_chat=in_chat) for document in documents}
     except CornerstoneError:
         return None
     known = {
-        removal: _known_identity(study, model, manifest, document_set.version, removal)
+        removal: _known_identity(study, model, manifest, document_set, removal)
         for removal in filter(None, (study.removal, study.other_removal))
     }
-    documents = _scorable(study, model, task, document_set.documents)
-    prompts = {document.index: digest_documents([document]) for document in documents}
     pairs = {}
     for name, (design, removal) in study.evaluated_as(model).items():
         output = study.work_path(model, task, design, removal)
@@ -146,14 +147,20 @@ def _listed(
 
 
 def _known_identity(
-    study: StudyConfig, model: str, manifest: Mapping[str, Any], version: str, removal: str
+    study: StudyConfig, model: str, manifest: Mapping[str, Any], task: DocumentSet, removal: str
 ) -> dict[str, Any] | None:
     """None before the means are there that it needs: nothing is evaluated then."""
     try:
         told = study.removal_identity(model, removal)
     except CornerstoneError:
         return None
-    return known_identity(manifest, dtype=study.model(model).dtype, task_version=version, removal=told)
+    return known_identity(
+        manifest,
+        dtype=study.model(model).dtype,
+        task_version=task.version,
+        output_type=task.output_type,
+        removal=told,
+    )
 
 
 def _is_of(known: Mapping[str, Any] | None, identity: Mapping[str, Any]) -> bool:

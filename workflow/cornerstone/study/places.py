@@ -12,8 +12,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from cornerstone.models.chat_template import chosen_template, template_files
 from cornerstone.models.facts import labels_of_folder
 from cornerstone.models.folder import check_model_folder
+from cornerstone.models.manifest import read_manifest
 from cornerstone.shapley.coalitions import check_max_removed
 from cornerstone.shapley.designs import check_exact
 from cornerstone.shapley.players import players_of
@@ -77,6 +79,8 @@ def check_models(study: StudyConfig) -> None:
             continue
         try:
             check_model_folder(model.folder, model.allow_remote_code)
+            if template := study.template_of(model.name):
+                chosen_template(model.folder, **template)
             players = players_of(study.players, labels_of_folder(model.folder))
             check_max_removed(len(players), study.max_removed, players.noun)
             if "exact" in study.designs_of(model.name):
@@ -87,9 +91,20 @@ def check_models(study: StudyConfig) -> None:
             raise CornerstoneError(f"models.{model.name}: {error}") from error
 
 
+def configured_manifest(study: StudyConfig, model: str) -> dict[str, Any]:
+    """A model's manifest, with the chat template that is configured now, whatever it was made with.
+
+    Raises CornerstoneError where there is no manifest, or no such template.
+    """
+    manifest, template = read_manifest(study.manifest_path(model)), study.template_of(model)
+    return manifest | {"chat_template": template and chosen_template(manifest["folder"], **template)}
+
+
 def model_files(model: ModelConfig) -> list[str]:
     """A local model's files, as inputs of a rule: a changed one makes a new manifest."""
-    return _as_inputs(Path(model.folder).iterdir()) if model.folder else []
+    folder = Path(model.folder or "")
+    templates = template_files(folder) if model.apply_chat_template else []
+    return _as_inputs({*folder.iterdir(), *templates}) if model.folder else []
 
 
 def own_task_files(task: TaskConfig) -> list[str]:

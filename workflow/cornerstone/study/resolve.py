@@ -20,6 +20,8 @@ from cornerstone.system.registry import check_names, load_extension
 
 MOST_MISTAKES = 10
 """In one error."""
+OF_STUDY = ("seed", "sample", "system_instruction", "fewshot_as_multiturn")
+"""Keys of a task that are the study's where the task has none of its own."""
 ExpandGroup = Callable[[str, str | None], list[str]]
 """From the name of a group and a folder of tasks of one's own (or None) to the names of the group's tasks."""
 
@@ -48,13 +50,12 @@ def resolve(raw: Mapping[str, Any], expand_group: ExpandGroup | None = None) -> 
     filled["exact"] = tuple(dict.fromkeys(filled["exact"]))
     filled["extensions"] = tuple(dict.fromkeys(filled["extensions"]))
     filled["pruning"] = filled["pruning"] and PruningConfig(**filled["pruning"])
+    models, tasks, calibration = (filled.pop(key) for key in ("models", "tasks", "calibration"))
     return StudyConfig(
-        **{key: value for key, value in filled.items() if key not in ("models", "tasks", "calibration")},
-        models=tuple(_model(name, keys) for name, keys in filled["models"].items()),
-        tasks=tuple(
-            _task(name, keys, filled["seed"], filled["sample"]) for name, keys in filled["tasks"].items()
-        ),
-        calibration=_calibration(filled["calibration"], filled["seed"]),
+        **filled,
+        models=tuple(_model(name, keys, filled["apply_chat_template"]) for name, keys in models.items()),
+        tasks=tuple(_task(name, keys, filled) for name, keys in tasks.items()),
+        calibration=_calibration(calibration, filled),
     )
 
 
@@ -97,20 +98,27 @@ def _expanded(
                 yield member, keys
 
 
-def _model(name: str, keys: dict[str, Any]) -> ModelConfig:
+def _model(name: str, keys: dict[str, Any], apply_chat_template: bool | str) -> ModelConfig:
+    """apply_chat_template: the study's, where the model has none of its own."""
     revision = keys["revision"] or ("main" if keys["hub"] else None)
-    fixed = {"name": name, "title": keys["title"] or name, "revision": revision}
+    own = keys["apply_chat_template"]
+    fixed = {
+        "name": name,
+        "title": keys["title"] or name,
+        "revision": revision,
+        "apply_chat_template": apply_chat_template if own is None else own,
+    }
     return ModelConfig(**{**keys, **fixed, "resources": Resources(**keys["resources"])})
 
 
-def _calibration(keys: dict[str, Any], seed: int) -> TaskConfig | None:
+def _calibration(keys: dict[str, Any], of_study: Mapping[str, Any]) -> TaskConfig | None:
     if keys["task"] is None:
         return None
-    return _task("calibration", {**keys, "title": None, "group": None}, seed, None)
+    return _task("calibration", {**keys, "title": None, "group": None}, {**of_study, "sample": None})
 
 
-def _task(name: str, keys: dict[str, Any], seed: int, sample: int | None) -> TaskConfig:
+def _task(name: str, keys: dict[str, Any], of_study: Mapping[str, Any]) -> TaskConfig:
     """Of its own keys and, where these are left out, the study's."""
-    own_seed = seed if keys["seed"] is None else keys["seed"]
-    fixed = {"name": name, "task": keys["task"] or name, "title": keys["title"] or name, "seed": own_seed}
-    return TaskConfig(**{**keys, **fixed, "sample": keys["sample"] or sample})
+    inherited = {key: of_study[key] if keys.get(key) is None else keys[key] for key in OF_STUDY}
+    fixed = {"name": name, "task": keys["task"] or name, "title": keys["title"] or name}
+    return TaskConfig(**{**keys, **fixed, **inherited})

@@ -10,6 +10,7 @@ has every key with its description and default.
 
 from __future__ import annotations
 
+import datetime
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
@@ -26,8 +27,7 @@ from cornerstone.system.errors import known_names, shortened, shown
 
 SCHEMA_PATH = Path(__file__).with_name("config.schema.yaml")
 REFUSED_KEYS = {
-    "chat_template": "questions are asked in lm-eval's plain prompts, as in the paper; leave it out",
-    "apply_chat_template": "questions are asked in lm-eval's plain prompts, as in the paper; leave it out",
+    "chat_template": "it is called apply_chat_template here, as in lm-eval",
     "quantization_config": "weights are evaluated as they are stored, in the dtype; leave it out",
     "load_in_8bit": "weights are evaluated as they are stored, in the dtype; leave it out",
     "load_in_4bit": "weights are evaluated as they are stored, in the dtype; leave it out",
@@ -44,6 +44,7 @@ PATTERN_PHRASES = {
     "folder": "give a folder without {, }, < and >",
     "include_path": "give a folder without {, }, < and >",
     "players": "give sublayers, blocks, a number of these such as 2 blocks, or names with the labels of each",
+    "chat_template_date": "give a date, YYYY-MM-DD",
     "data": "give a file that ends in .jsonl, .json, .parquet or .csv, without {, }, < and >",
 }
 
@@ -76,7 +77,8 @@ def read_texts(raw: Any) -> Any:
     """A copy of a configuration in which a text is what YAML reads it as, wherever its key takes such a value.
 
     Snakemake's --config hands on texts: documents=null is "null". Where a key takes text, a text stays as it is (a
-    title 007, a revision 1234567), but for YAML's words for null and for nothing at all, where the key may be null.
+    title 007, a revision 1234567), but for YAML's words for null and for nothing at all, where the key may be null, and
+    for true and false where it may be one. What YAML reads as a date is a text.
     """
     return _read(raw, schema())
 
@@ -90,7 +92,7 @@ def _read(value: Any, rule: dict[str, Any]) -> Any:
         return {key: _read(inner, own.get(key, others)) for key, inner in value.items()}
     if isinstance(value, list):
         return [_read(inner, rule.get("items", {})) for inner in value]
-    return value
+    return value.isoformat() if isinstance(value, datetime.date) else value
 
 
 def _read_text(text: str, types: str | Sequence[str]) -> Any:
@@ -102,7 +104,7 @@ def _read_text(text: str, types: str | Sequence[str]) -> Any:
         value = yaml.SafeLoader("").construct_object(node)
     except (ValueError, OverflowError, yaml.YAMLError):  # a date that is none, a number too long
         return text
-    if "string" in types and value is not None:
+    if "string" in types and not (value is None or isinstance(value, bool)):
         return text
     return value if type(value) in wanted else text
 

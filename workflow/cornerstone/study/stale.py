@@ -19,11 +19,11 @@ from pathlib import Path
 from cornerstone.documents.document import check_documents_file
 from cornerstone.evaluations.identity import agrees, known_identity
 from cornerstone.evaluations.parts import foreign_parts, parts_folder
-from cornerstone.models.manifest import read_manifest
 from cornerstone.study.cached_models import UnusedModels, cache_folder, unused_models
 from cornerstone.study.config import StudyConfig
 from cornerstone.study.configured import configured_studies
 from cornerstone.study.job_states import is_locked
+from cornerstone.study.places import configured_manifest
 from cornerstone.study.resolve import ExpandGroup
 from cornerstone.system.durable_files import TEMPORARY_SUFFIX
 from cornerstone.system.errors import CornerstoneError
@@ -210,13 +210,14 @@ def _parts(studies: Sequence[StudyConfig]) -> Iterator[Unused]:
 
 def _identities(study: StudyConfig, model: str, task: str) -> list[dict[str, object]]:
     """Of the study's own removal, and of the one that is compared with it."""
-    manifest = read_manifest(study.manifest_path(model))
-    version = check_documents_file(study.documents_path(task))["version"]
+    manifest = configured_manifest(study, model)
+    about = check_documents_file(study.documents_path(task))
     return [
         known_identity(
             manifest,
             dtype=study.model(model).dtype,
-            task_version=version,
+            task_version=about["version"],
+            output_type=about["output_type"],
             removal=study.removal_identity(model, removal),
         )
         for removal in filter(None, (study.removal, study.other_removal))
