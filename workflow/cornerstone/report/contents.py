@@ -64,6 +64,11 @@ class Contents:
         return list(self.tables["values"]["model"].unique())
 
     @property
+    def in_chat(self) -> list[str]:
+        """The titles of the models whose prompts are written out by a chat template."""
+        return [self.titles.model(name) for name, of in self.manifests.items() if of.get("chat_template")]
+
+    @property
     def left_out(self) -> dict[tuple[str, str], tuple[int, int]]:
         """(model, task) -> how many documents its tokenizer cannot score, of how many; where there are any."""
         return {

@@ -182,6 +182,7 @@ def _cost(pruned: PrunedCheckpoint) -> list[str]:
     head = "## What it costs\n"
     tasks = ",".join(pruned.lm_eval_tasks.values())
     command = f"lm_eval --model hf --model_args pretrained={pruned.folder} --tasks {tasks}"
+    command += " --apply_chat_template" * ("chat_template" in pruned.manifest)
     if pruned.cost.empty:
         return [
             head,

@@ -11,6 +11,7 @@ import pandas as pd
 from cornerstone import __version__
 from cornerstone.documents.document import DocumentSet
 from cornerstone.report.contents import Contents
+from cornerstone.system.durable_files import digest_of
 from cornerstone.system.text import duration
 
 ANALYSIS_LIBRARIES = ("numpy", "pandas", "matplotlib", "seaborn")
@@ -20,9 +21,14 @@ DIGITS = 16
 
 def models_table(contents: Contents) -> pd.DataFrame:
     """A row per model: from which hub or folder, its revision, size and digests."""
-    return pd.DataFrame(
-        [_model_row(contents.titles.model(name), manifest) for name, manifest in contents.manifests.items()]
-    )
+    rows = [
+        _model_row(contents.titles.model(name), manifest) for name, manifest in contents.manifests.items()
+    ]
+    if contents.in_chat:
+        for row, manifest in zip(rows, contents.manifests.values(), strict=True):
+            template = manifest.get("chat_template")
+            row["Chat template (sha256)"] = digest_of(template)[:DIGITS] if template else "none"
+    return pd.DataFrame(rows)
 
 
 def tasks_table(contents: Contents) -> pd.DataFrame:
