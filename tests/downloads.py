@@ -14,9 +14,11 @@ ROOT = Path(__file__).parents[1]
 LLAMA = "meta-llama/Meta-Llama-3-8B"
 DRIVER = """
 import json, shutil, sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 import cornerstone.system.hub
+from cornerstone.models.chat_template import chosen_template
 from cornerstone.models.download import download_model
 from cornerstone.system.errors import CornerstoneError
 
@@ -25,8 +27,11 @@ asked = json.loads(sys.argv[1])
 if "free" in asked:
     shutil.disk_usage = lambda path: SimpleNamespace(free=asked["free"])
 digests = Path(asked["digests"]) if "digests" in asked else None
+options = {"allow_remote_code": asked["code"], "digests": digests}
+if "template" in asked:
+    options["read_template"] = partial(chosen_template, name=asked["template"])
 try:
-    found = download_model(asked["id"], asked["revision"], allow_remote_code=asked["code"], digests=digests)
+    found = download_model(asked["id"], asked["revision"], **options)
     print(json.dumps({"folder": str(found.folder), "commit": found.commit}))
 except CornerstoneError as error:
     print(json.dumps({"error": str(error)}))

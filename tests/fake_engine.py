@@ -55,6 +55,7 @@ class FakeEngine:
     journal: a file that gets a line (time, pairs) after each block that was taken.
     spoilt:  (document, removed) whose log-likelihood is not a number.
     means:   those that it was last handed, None where it was handed none.
+    chat_template: that of which an encoder was last asked.
     unscorable: indices of the documents that its tokenizer cannot score.
     """
 
@@ -65,6 +66,7 @@ class FakeEngine:
     after_block: object = None
     loads: int = 0
     means: object = None
+    chat_template: object = None
     columns_of: object = lambda numbers: {
         "loglikelihood": numbers,
         "greedy": [each > MOST_LIKELY for each in numbers],
@@ -76,6 +78,7 @@ class FakeEngine:
         return Engine(*own, self.generate)
 
     def load_encoder(self, folder, allow_remote_code, chat_template=None):
+        self.chat_template = chat_template
         return SimpleNamespace(settings={"max_length": 512, "prefix_token": 1})
 
     def find(self, encoder, documents):
@@ -83,7 +86,9 @@ class FakeEngine:
 
     def encode(self, encoder, documents):
         assert not self.find(encoder, documents)
-        return [Encoded(d.index, _digest(d), len(d.requests), 10 + d.index % 7) for d in documents]
+        in_chat = self.chat_template is not None
+        asked = [replace(d, requests=d.asked(in_chat=in_chat), chat=()) for d in documents]
+        return [Encoded(d.index, _digest(d), len(d.requests), 10 + d.index % 7) for d in asked]
 
     def load_model(self, folder, dtype, device, name, allow_remote_code, placement):
         self.loads += 1

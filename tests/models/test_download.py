@@ -74,6 +74,21 @@ def test_python_files_come_only_where_they_may_be_run(hub, client):
     assert list(Path(client.download(code=True)["folder"]).glob("*.py"))
 
 
+def test_chat_templates_come_only_where_one_is_asked_for(hub, client):
+    more = model_folder(hub) / "additional_chat_templates"
+    more.mkdir()
+    (more / "rag.jinja").write_text("{{ messages[0].content }}")
+    assert not list(Path(client.download()["folder"]).rglob("*.jinja"))
+    folder = Path(client.download(template="rag")["folder"])
+    assert (folder / more.name / "rag.jinja").read_text() == "{{ messages[0].content }}"
+
+
+def test_a_model_without_the_chat_template_is_refused_before_its_weights_come(hub, client):
+    message = client.error(template=True)
+    assert "has no chat template, and apply_chat_template is True" in message
+    assert not hub.asked("*.safetensors", "GET")
+
+
 # Bad connections
 
 
