@@ -76,6 +76,7 @@ def test_prompts_settings_and_scores_of_gsm8k_are_lm_evals(tmp_path, sums):
         assert sum(ours) / len(ours) == pytest.approx(results["results"]["gsm8k"][metric])
         of_filter = [s for s in results["samples"]["gsm8k"] if s["filter"] == metric.split(",")[1]]
         assert ours == [s["exact_match"] for s in sorted(of_filter, key=lambda s: s["doc_id"])]
+        assert scorer.score([], metric) == []  # of a design without coalitions
 
 
 def own_task(folder, **changes):

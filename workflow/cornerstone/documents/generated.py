@@ -70,6 +70,8 @@ class Scorer:
         return [found[document.index, text] for document, text in answers]
 
     def _filtered(self, answers: Sequence[tuple[int, str]], name: str) -> list[Any]:
+        if not answers:  # of a design without coalitions, which lm-eval's filters do not take
+            return []
         instances = [
             Instance("generate_until", self.rows[index], ("", {}), 0, (self.documents.task, index, 1), [text])
             for index, text in answers
