@@ -9,6 +9,7 @@ from lm_eval.models.huggingface import HFLM
 
 from chat_templates import ENDS_FIRST, NO_SYSTEM_AND_ALTERNATING, SIMPLE
 from cornerstone.documents.document import Document, Generation, Request
+from cornerstone.loading import chat
 from cornerstone.loading.chat import written_out
 from cornerstone.loading.encoding import Encoder, encode_documents, find_unscorable
 from cornerstone.system.errors import CornerstoneError
@@ -93,6 +94,7 @@ def test_a_system_message_that_the_template_does_not_take_is_left_out_and_told_o
     documents = [asked_in([SYSTEM, QUESTION]), asked_in([SYSTEM, QUESTION, BEGUN, QUESTION])]
     without = [asked_in([QUESTION]), asked_in([QUESTION, BEGUN, QUESTION])]
     encoder = Encoder(tokenizer, 64, chat_template=NO_SYSTEM_AND_ALTERNATING)
+    chat._tell_once.cache_clear()  # another test may have been told
     assert encode_documents(encoder, documents) == encode_documents(encoder, without)
     assert capsys.readouterr().err.count("takes no system message, which is left out") == 1
 
