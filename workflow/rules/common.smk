@@ -164,7 +164,8 @@ def of_tasks(path):
 
 def documents_of_same_items(task):
     """Those of the task that asks the same items with given answers, where one does."""
-    return f"<results>/documents/{task.same_items_as}.parquet" if task.same_items_as else []
+    others = [task.same_items_as] if task.same_items_as else []
+    return expand("<results>/documents/{task}.parquet", task=others)
 
 
 def given_resource(name):

@@ -29,8 +29,7 @@ from cornerstone.shapley.removal_orders import (
     greedy_coalitions,
     random_removal_orders,
 )
-from cornerstone.study.entries import ModelConfig, PruningConfig, TaskConfig
-from cornerstone.system.errors import CornerstoneError, known_names
+from cornerstone.study.entries import ModelConfig, PruningConfig, TaskConfig, look_up
 from cornerstone.tables import TABLES, Part
 
 
@@ -106,11 +105,11 @@ class StudyConfig:
 
     def model(self, name: str) -> ModelConfig:
         """The model of this name. Raises CornerstoneError naming the known ones."""
-        return _look_up("model", name, self.models)
+        return look_up("model", name, self.models)
 
     def task(self, name: str) -> TaskConfig:
         """The task of this name. Raises CornerstoneError naming the known ones."""
-        return _look_up("task", name, self.tasks)
+        return look_up("task", name, self.tasks)
 
     @property
     def titles(self) -> dict[str, Any]:
@@ -396,11 +395,3 @@ class StudyConfig:
         """How many of the task's documents this model is asked: the lowest of the limits; None for all."""
         limits = [self.documents, self.model(model).documents, self.task(task).documents]
         return min((limit for limit in limits if limit is not None), default=None)
-
-
-def _look_up(kind: str, name: str, nouns: tuple[Any, ...]) -> Any:
-    for noun in nouns:
-        if noun.name == name:
-            return noun
-    names = known_names(name, (noun.name for noun in nouns))
-    raise CornerstoneError(f"unknown {kind} {name!r}: the configuration has {names}")

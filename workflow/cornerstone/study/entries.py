@@ -5,7 +5,11 @@ study.model("demo_llama").resources.gpu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from cornerstone.system.errors import CornerstoneError, known_names
 
 
 @dataclass(frozen=True)
@@ -95,3 +99,12 @@ class PruningConfig:
     most_removed: int | None
     random_orders: int
     greedy: bool
+
+
+def look_up(kind: str, name: str, nouns: Sequence[Any]) -> Any:
+    """The one of this name; kind: what they are. Raises CornerstoneError naming the known ones."""
+    for noun in nouns:
+        if noun.name == name:
+            return noun
+    names = known_names(name, (noun.name for noun in nouns))
+    raise CornerstoneError(f"unknown {kind} {name!r}: the configuration has {names}")
