@@ -20,9 +20,9 @@ def main(snakemake):
         generate=snakemake.params.get("generate", False),
         **(snakemake.params.prompting or {}),
     )
-    if snakemake.input.same_items:
+    for others in snakemake.input.same_items:
         of_one_file = bool(snakemake.input.data)
-        check_same_items(document_set, read_documents(snakemake.input.same_items), of_one_file)
+        check_same_items(document_set, read_documents(others), of_one_file)
     write_documents(document_set, snakemake.output.documents)
     print(
         f"{document_set.task}: {len(document_set.documents)} documents of {document_set.source}, split "
