@@ -219,6 +219,7 @@ def files_of(rows_of, count, *endings):
     return st.sampled_from(TASKS).flatmap(files)
 
 
+@pytest.mark.study
 def test_rows_of_odd_texts_are_evaluated_or_refused_by_name(tmp_path, model):
     accepted, counts = tried(tmp_path, files_of(odd_rows, 30, "jsonl", "jsonl", "json", "parquet", "csv"), 27)
     assert counts["rows"] >= 800
@@ -226,6 +227,7 @@ def test_rows_of_odd_texts_are_evaluated_or_refused_by_name(tmp_path, model):
     assert assert_evaluated(model, accepted) >= 500
 
 
+@pytest.mark.study
 def test_rows_of_odd_fields_are_evaluated_or_refused_by_name(tmp_path, model):
     accepted, counts = tried(tmp_path, files_of(odd_rows_alone, 1, "jsonl", "jsonl", "json"), 200)
     assert counts["rows"] == 200

@@ -138,6 +138,7 @@ def assert_little_padding(name, task, coalitions):
     assert share < 0.1
 
 
+@pytest.mark.study
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("task", ["piqa", "winogrande"])
 def test_padding_adds_less_than_a_tenth_to_the_full_model(name, task):

@@ -196,6 +196,7 @@ def test_prompts_and_tokens_are_lm_evals(tasks, tokenizers, template, way):
         assert_tokens_are_the_same(lm, encode_documents(model.encoder, documents), samples[task])
 
 
+@pytest.mark.study
 @pytest.mark.parametrize("template", ["BOS, stripped", "no system, alternating"])
 def test_log_likelihoods_and_answers_are_lm_evals(tasks, tokenizers, template):
     lm, model = setting_of(template, tokenizers)

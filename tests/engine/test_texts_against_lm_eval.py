@@ -90,6 +90,7 @@ def test_a_target_has_lm_evals_log_likelihood_and_is_right_where_lm_eval_has_it(
         assert scores["acc"].matrix[row].mean() == pytest.approx(means["acc"])
 
 
+@pytest.mark.study
 @pytest.mark.parametrize("name", MODELS)
 def test_a_text_is_scored_in_lm_evals_windows(tmp_path, data, name):
     documents, result = evaluated(name, "wikitext", data)

@@ -110,6 +110,7 @@ def test_values_sum_to_what_there_is_and_constants_do_not_matter():
     assert np.allclose(again.weights, found.weights, atol=1e-6)
 
 
+@pytest.mark.study
 def test_it_finds_gates_of_a_deep_model_where_windows_do_too():
     """64 sublayers, of which two multiply what all others are worth: the values are known in closed form."""
     n, rng = 64, np.random.default_rng(4)

@@ -114,6 +114,7 @@ def test_what_runs_document_by_document_has_the_papers_budget_alone():
     assert table.groupby("coalitions")["multiple"].agg(list).to_dict() == {SHARED: [1, 2], OWN: [1]}
 
 
+@pytest.mark.study
 def test_whatever_shapiq_offers_is_audited_or_named_with_the_reason():
     import shapiq.approximator
 
