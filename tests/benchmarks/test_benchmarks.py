@@ -65,8 +65,8 @@ def test_generated_answers_are_lm_evals_and_prompts_are_read_in_less_work():
     result = run(*small, script=BENCHMARK.with_name("generation.py"))
     assert result["parted"] == 0 and result["ratio"] > 0
     assert result["answer_tokens"] == 8 * 2 * result["coalitions"]
-    # Prompts are long: their work is nearly that of the coalition tree, of all where batches cut it.
-    assert result["least_of_prompts"] < result["work"] < 1.3 * result["least_of_prompts"]
+    # The coalition tree's part of the work, and of the shots, which are most of a prompt, half for two documents.
+    assert result["least_of_prompts"] / 2 < result["work"] < 0.7 * result["least_of_prompts"]
 
 
 def test_whatever_grows_nothing_is_computed_twice(monkeypatch, capsys):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from asked_both_ways import a_pair, answers, both
-from cornerstone.claims.both_ways import claim_rows
+from cornerstone.claims.both_ways import claim_rows, claims_of
 from cornerstone.claims.verdicts import CONTRADICTED, NOT_DECIDABLE, SUPPORTED
 from cornerstone.scores import SCORES
 from cornerstone.tables import TABLES, Part, View, tables_of
@@ -23,7 +23,8 @@ def written(tmp_path_factory):
     """The tables of two models, as they are read from their files."""
     folder = tmp_path_factory.mktemp("tables")
     pairs = [a_pair(), a_pair("n", seed=5)]
-    asked = both_ways_of(pairs, {"m": ["Attn 0", "FFN 0"], "n": ["Attn 0"]}, TITLES, SCORES["acc"], 0.05)
+    claims = claims_of(pairs, {"m": ["Attn 0", "FFN 0"], "n": ["Attn 0"]}, 0.05)
+    asked = both_ways_of(pairs, claims, TITLES, SCORES["acc"])
     write_tables(tables_of(Part.BOTH_WAYS), asked, folder)
     return {table.name: read_table(folder / f"{table.name}.csv") for table in tables_of(Part.BOTH_WAYS)}
 
@@ -53,7 +54,8 @@ def test_two_sentences_say_how_far_both_agree_and_what_only_one_shows(written):
 
 def test_where_nothing_is_lost_nothing_is_compared():
     nothing = np.zeros((4, 40))
-    asked = both_ways_of([both(nothing, acc=nothing)], {"m": []}, TITLES, SCORES["acc"], 0.05)
+    compared = [both(nothing, acc=nothing)]
+    asked = both_ways_of(compared, claims_of(compared, {"m": []}, 0.05), TITLES, SCORES["acc"])
     (text,) = both_ways_findings(asked.agreement, TITLES)
     assert "gives its sublayers no order to compare." in text
     assert "shows the loss of no sublayer, and only likelihood that of no sublayer." in text

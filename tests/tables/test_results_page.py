@@ -15,6 +15,7 @@ from of_six_tasks import as_the_papers
 import study_on_disk
 import synthetic
 from asked_both_ways import a_pair
+from cornerstone.claims.both_ways import claims_of
 from cornerstone.evaluations.measures import write_measures
 from cornerstone.scores import SCORES
 from cornerstone.shapley.coalitions import ablation, exact, windows
@@ -110,7 +111,8 @@ def folder(tmp_path_factory) -> Path:
     numbers = [document_numbers(task, max_removed=MAX_REMOVED) for task in tasks]
     compared = list(map(compare, measures, numbers))
     write_tables(tables_of(Part.MEASURES), measured_of(compared, Titles(), score), folder)
-    asked = both_ways_of([a_pair("small", "boolq")], {"small": ["Attn 0"]}, Titles(), score, 0.05)
+    pairs = [a_pair("small", "boolq")]
+    asked = both_ways_of(pairs, claims_of(pairs, {"small": ["Attn 0"]}, 0.05), Titles(), score)
     write_tables(tables_of(Part.BOTH_WAYS), asked, folder)
     write_measures(measures[0], folder / "measures.parquet")
     removals = [

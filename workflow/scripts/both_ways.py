@@ -6,6 +6,7 @@ from cornerstone.system.logged import run_logged
 
 
 def main(snakemake):
+    from cornerstone.claims.both_ways import claims_of
     from cornerstone.scores import study_score
     from cornerstone.tables import Part, tables_of
     from cornerstone.tables.both_ways import both_ways_of
@@ -34,7 +35,8 @@ def main(snakemake):
     rows = read_rows(values)
     score = study_score(params.score, rows["score"])
     titles = Titles(**params.titles)
-    source = both_ways_of(compared, cornerstones(rows, params.top_k), titles, score, params.margin)
+    claims = claims_of(compared, cornerstones(rows, params.top_k), params.margin)
+    source = both_ways_of(compared, claims, titles, score)
     write_tables(tables_of(Part.BOTH_WAYS), source, Path(snakemake.output.csv[0]).parent)
 
 

@@ -11,7 +11,7 @@ They are judged on what single removals cost, as both ways have it, and on the s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,14 @@ from cornerstone.values.both_ways import BothWays, OneWay, early_players
 from cornerstone.values.rows import named
 
 NOTHING = "No sublayer can be tested."
+
+
+def claims_of(
+    compared: Sequence[BothWays], cornerstones: Mapping[str, Collection[str]], margin: float
+) -> pd.DataFrame:
+    """`claim_rows` of every model and pair of tasks. cornerstones: of each model."""
+    rows = [claim_rows(both, cornerstones[both.model], margin) for both in compared]
+    return pd.concat(rows, ignore_index=True)
 
 
 def claim_rows(both: BothWays, cornerstones: Collection[str], margin: float) -> pd.DataFrame:

@@ -1,17 +1,16 @@
 """The same items asked both ways: how far generation agrees with likelihood, and which sublayers only one of them sees.
 
-TABLES["both_ways"].make(both_ways_of(compared, cornerstones, titles, score, margin))    # tables/both_ways.csv
+TABLES["both_ways"].make(both_ways_of(compared, claims, titles, score))    # tables/both_ways.csv
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from cornerstone.claims import CLAIMS
-from cornerstone.claims.both_ways import claim_rows
 from cornerstone.scores import SCORES, Score
 from cornerstone.scores.unit import CORRELATION, POINTS, percent
 from cornerstone.system.text import listed
@@ -46,7 +45,7 @@ EFFECTS_NOTE = (
 
 @dataclass(frozen=True, eq=False)
 class AskedBothWays:
-    """What the tables are made of: `effect_rows`, `agreement_rows` and `claim_rows` of every model and pair."""
+    """What the tables are made of: `effect_rows`, `agreement_rows` and the claims of every model and pair."""
 
     effects: pd.DataFrame
     agreement: pd.DataFrame
@@ -56,17 +55,14 @@ class AskedBothWays:
 
 
 def both_ways_of(
-    compared: Sequence[BothWays],
-    cornerstones: Mapping[str, Sequence[str]],
-    titles: Titles,
-    score: Score,
-    margin: float,
+    compared: Sequence[BothWays], claims: pd.DataFrame, titles: Titles, score: Score
 ) -> AskedBothWays:
-    """Of every model and pair of tasks. cornerstones: of each model."""
-    claims = [claim_rows(both, cornerstones[both.model], margin) for both in compared]
-    effects, agreement = ([rows(both) for both in compared] for rows in (effect_rows, agreement_rows))
-    joined = (pd.concat(tables, ignore_index=True) for tables in (effects, agreement, claims))
-    return AskedBothWays(*joined, titles, score)
+    """Of every model and pair of tasks. claims: `claims_of` these."""
+    effects, agreement = (
+        pd.concat([rows(both) for both in compared], ignore_index=True)
+        for rows in (effect_rows, agreement_rows)
+    )
+    return AskedBothWays(effects, agreement, claims, titles, score)
 
 
 def agreement_sections(table: pd.DataFrame, view: View) -> list[Section]:
