@@ -88,9 +88,11 @@ class Registry(Generic[Entry]):
 
     @property
     def files(self) -> list[Path]:
-        """The files that register entries."""
+        """The files that register entries, and the others of the package: whoever walks the entries imports all."""
         self._import_all()
-        return sorted(set(self._files.values()))
+        return sorted(
+            {*self._files.values(), *(file for folder in self._path() for file in Path(folder).glob("*.py"))}
+        )
 
     def _import_module_of(self, name: str) -> None:
         """Import the module of an entry: it has the entry's name, or the first words of it (pie_all is in pie)."""
