@@ -28,9 +28,9 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from cornerstone.documents.document import Generation
 from cornerstone.engine.removed_rows import RemovedRows
+from cornerstone.engine.roomy_cache import RoomyLayer, roomy_cache
 from cornerstone.loading.encoding import EncodedDocument
 from cornerstone.loading.load import LanguageModel
-from cornerstone.loading.sublayers import text_config
 from cornerstone.shapley.coalitions import Removed, listed_sublayers
 from cornerstone.system.errors import CornerstoneError
 
@@ -205,8 +205,10 @@ def answers_of(
     alive, cache = list(range(len(rows))), None
     answers: list[Any] = [None] * len(rows)
     removed.once = way.once
+    if way.once:
+        cache = roomy_cache(model)
     if way.beginning:
-        cache = _read_beginning(model, removed, rows, way.beginning)
+        _read_beginning(model, removed, rows, way.beginning, cache)
     removed.set([row.removed for row in rows], first[:, way.beginning :], [row.position for row in rows])
     while alive:
         go_on = int(len(alive) * LEAVE_AT) if way.leaving and len(alive) >= FEWEST_TO_LEAVE else 0
@@ -233,7 +235,7 @@ def answers_of(
 def rows_are_apart(cache: Any) -> bool:
     """Whether rows can be taken out of the keys and values that generate gives back: they hold nothing else."""
     return type(cache) is DynamicCache and all(
-        type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in cache.layers
+        type(layer) in (DynamicLayer, RoomyLayer, DynamicSlidingWindowLayer) for layer in cache.layers
     )
 
 
@@ -251,9 +253,9 @@ def common_beginning(documents: Iterable[EncodedDocument]) -> int:
 
 
 def _read_beginning(
-    model: LanguageModel, removed: RemovedRows, rows: Sequence[Row], length: int
-) -> DynamicCache:
-    """The keys and values of the tokens that all prompts begin with, for each row.
+    model: LanguageModel, removed: RemovedRows, rows: Sequence[Row], length: int, cache: DynamicCache
+) -> None:
+    """Put the keys and values of the tokens that all prompts begin with into the cache, for each row.
 
     Raises ValueError where padding would come between tokens whose distance counts.
     """
@@ -264,15 +266,13 @@ def _read_beginning(
     first = torch.zeros_like(token_ids, dtype=torch.bool)
     first[:, 0] = True
     removed.set(list(place_of), first, [0] * len(place_of))
-    cache = DynamicCache(config=text_config(model.network))
-    is_sliding = any(type(layer) is not DynamicLayer for layer in cache.layers)
+    is_sliding = any(type(layer) is not RoomyLayer for layer in cache.layers)
     if is_sliding and len({len(row.tokens) for row in rows}) > 1:
         raise ValueError("its attention has windows, and prompts have other lengths")
     # Without the head: its logits of all tokens would need much memory.
     model.network.base_model(input_ids=token_ids, past_key_values=cache, use_cache=True)
     removed.passed()
     cache.batch_select_indices(torch.tensor([place_of[row.removed] for row in rows], device=model.device))
-    return cache
 
 
 def _padded(model: LanguageModel, rows: Sequence[Row], beginning: int) -> tuple[Tensor, Tensor]:
