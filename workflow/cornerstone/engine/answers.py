@@ -235,7 +235,7 @@ def answers_of(
 def rows_are_apart(cache: Any) -> bool:
     """Whether rows can be taken out of the keys and values that generate gives back: they hold nothing else."""
     return type(cache) is DynamicCache and all(
-        type(layer) in (DynamicLayer, RoomyLayer, DynamicSlidingWindowLayer) for layer in cache.layers
+        type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in cache.layers
     )
 
 

@@ -116,9 +116,10 @@ def generate(
         ):
             changes = prove_decoder(decoder, model, rows)
         with own_code(model.network, model.name):
-            way = choose_way(model, RemovedRows(decoder), rows, changes)
-        checked = time.monotonic()
-        with RemovedRows(decoder) as removed:
+            removed = RemovedRows(decoder)
+            way = choose_way(model, removed, rows, changes)
+        checked, before = time.monotonic(), removed.computed()
+        with removed:
             generation = _Generation(model, removed, way, memory_bytes, most_rows, counts)
             for block in generation.run(rows):
                 finished = zip(block.documents, block.coalitions, block.answers, strict=True)
@@ -132,7 +133,7 @@ def generate(
     if rows:
         told |= {
             "way": str(way),
-            "sublayer_tokens": removed.computed(),
+            "sublayer_tokens": removed.computed() - before,
             "check_seconds": checked - started,
             "engine_seconds": time.monotonic() - checked,
         }
