@@ -34,7 +34,7 @@ from cornerstone.shapley.coalitions import Removed, ablation, windows
 from cornerstone.system.errors import CornerstoneError
 from limit import operations_of, product_rate
 from lm_eval_loop import largest_difference, lm_eval_of, timed_without
-from workload import add_model_arguments, random_llama, word
+from workload import add_comparison_arguments, add_model_arguments, random_llama, word
 
 SHOTS = 5
 LETTERS = "ABCD"
@@ -159,9 +159,7 @@ def _time_lm_eval(
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--documents-folder", type=Path, help="folder with a boolq.jsonl")
-    parser.add_argument("--documents", type=int, default=60)
-    parser.add_argument("--sample", type=int, default=3, help="coalitions that lm-eval is timed on")
+    add_comparison_arguments(parser, documents=60)
     add_model_arguments(parser)
     return parser.parse_args()
 

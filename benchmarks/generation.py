@@ -33,7 +33,7 @@ from cornerstone.shapley.coalitions import Removed, ablation, windows
 from cornerstone.system.errors import CornerstoneError
 from few_shots import few_shot_documents
 from limit import seconds, synchronize
-from workload import add_model_arguments, random_llama
+from workload import add_comparison_arguments, add_model_arguments, random_llama
 
 BATCH_SIZES = (1, 4, 8, 16, 32)
 
@@ -140,10 +140,8 @@ def _parted(ours: GenerationResult, removed: Removed, theirs: list[str]) -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--documents-folder", type=Path, help="folder with a boolq.jsonl")
-    parser.add_argument("--documents", type=int, default=16)
+    add_comparison_arguments(parser, documents=16)
     parser.add_argument("--answer-tokens", type=int, default=48, help="the limit of an answer")
-    parser.add_argument("--sample", type=int, default=3, help="coalitions that lm-eval is timed on")
     add_model_arguments(parser)
     return parser.parse_args()
 

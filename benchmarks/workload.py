@@ -57,6 +57,13 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-removed", type=int, default=4, help="of the design's windows")
 
 
+def add_comparison_arguments(parser: argparse.ArgumentParser, documents: int) -> None:
+    """What a comparison with lm-eval on documents of shots is told besides; documents: how many by default."""
+    parser.add_argument("--documents-folder", type=Path, help="folder with a boolq.jsonl")
+    parser.add_argument("--documents", type=int, default=documents)
+    parser.add_argument("--sample", type=int, default=3, help="coalitions that lm-eval is timed on")
+
+
 def documents_of(kind: str, count: int, folder: Path | None) -> tuple[list[Document], str]:
     """`count` documents of a kind and where they are from: "real" or "generated"."""
     path = folder / f"{kind}.jsonl" if folder else None

@@ -20,11 +20,6 @@ REAL_DOCUMENTS = Path(__file__).parents[3] / "shared" / "data" / "documents"
 
 
 @pytest.fixture(scope="module")
-def world():
-    return build_world()
-
-
-@pytest.fixture(scope="module")
 def told(world) -> list[str]:
     """The whole training text, every text of it."""
     return list(tell(world))
