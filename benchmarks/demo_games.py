@@ -11,11 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cornerstone.scores import SCORES, yardstick
 from cornerstone.shapley.estimators.exact import exact_estimator
 from cornerstone.shapley.games import place_of
-from cornerstone.values.exact_games import exact_games
-from cornerstone.values.scored_task import read_choices, score_task
+from cornerstone.values.audit import audited_games
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RESULTS = REPOSITORY / "results" / "audit"
@@ -75,9 +73,7 @@ def demo_games(models: Sequence[str] = MODELS) -> list[Documents]:
 
 def games_of(path: Path) -> list[Documents]:
     """The study's score and the yardstick of one model and task."""
-    evaluated = read_choices([path], RESULTS / "documents" / f"{path.parent.name}.parquet")
-    metrics = dict.fromkeys((SCORES["paper"].metric(evaluated.metrics, evaluated.task), yardstick().name))
-    found = exact_games([score_task(evaluated, metric).scores for metric in metrics])
+    evaluated, found = audited_games(path, RESULTS / "documents" / f"{path.parent.name}.parquet")
     return [
         Documents(f"{evaluated.model} {evaluated.task} {metric}", game.documents, game.covariates)
         for metric, game in found.items()

@@ -1,0 +1,40 @@
+"""The games that benchmarks of values work on, as read from the files of the audit."""
+
+import numpy as np
+import pytest
+
+import demo_games
+import synthetic
+from cornerstone.shapley.coalitions import exact
+from cornerstone.shapley.estimators.exact import exact_estimator
+from cornerstone.values.estimates import document_values
+from cornerstone.values.scored_task import read_scores
+from study_on_disk import write_design, write_task
+
+SUBLAYERS = 4
+
+
+@pytest.fixture
+def audited(tmp_path, monkeypatch):
+    """The files of one model and task with every coalition, where the benchmarks look for them."""
+    monkeypatch.setattr(demo_games, "RESULTS", tmp_path)
+    folder = tmp_path / "evaluations" / "demo_llama" / "boolq"
+    folder.mkdir(parents=True)
+    (tmp_path / "documents").mkdir()
+    asked = synthetic.documents(30, 2)
+    documents = write_task(tmp_path / "documents", "boolq", asked)
+    written = write_design(folder, "demo_llama", "boolq", "exact", asked, exact(SUBLAYERS), SUBLAYERS)
+    return written.rename(folder / "exact.parquet"), documents
+
+
+def test_the_demos_games_are_those_of_both_scores_with_exact_values(audited):
+    evaluation, documents = audited
+    games = {game.name: game for game in demo_games.demo_games()}
+    assert list(games) == ["demo_llama boolq acc", "demo_llama boolq logprob"]
+    for name, game in games.items():
+        scores = read_scores([evaluation], documents, name.split()[-1]).scores
+        assert (game.n_sublayers, game.count) == (SUBLAYERS, 30)
+        np.testing.assert_allclose(
+            game.exact, document_values(scores, exact_estimator(SUBLAYERS)), atol=1e-12
+        )
+        assert game.covariates.shape == (30, 2 * (2 + SUBLAYERS))
