@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import cho_solve, cholesky, lapack
 
 from cornerstone.shapley.document_games import (
     DocumentGames,
@@ -219,8 +220,9 @@ class _Model:
         prior = np.full((q, wide), 1e4)
         prior[:, self.n :] = 0.2
         for _ in range(PATTERN_STEPS if self.patterns.count else 0):
-            inverse = np.linalg.inv(gram + np.diag(1 / prior.ravel()))
-            squares = ((inverse @ moments) ** 2 + np.diag(inverse)).reshape(q, wide)[:, self.n :]
+            factor = cholesky(gram + np.diag(1 / prior.ravel()), lower=True)
+            variances = (lapack.dtrtri(factor, lower=1)[0] ** 2).sum(axis=0)
+            squares = (cho_solve((factor, True), moments) ** 2 + variances).reshape(q, wide)[:, self.n :]
             prior[:, self.n :] = np.maximum(squares.mean(axis=1), 1e-6)[:, None]
         return prior.ravel()
 
