@@ -39,6 +39,10 @@ DATED = (
     "{% if not date_string is defined %}{% set date_string = strftime_now('%d %b %Y') %}{% endif %}"
     '<|im_start|>system\nToday: {{ date_string }}, {{ strftime_now("%Y-%m-%d") }}<|im_end|>\n' + SIMPLE
 )
+THINKING = SIMPLE + (
+    "{% if add_generation_prompt and enable_thinking is defined and enable_thinking is false %}"
+    "{{- '<think>\n\n</think>\n\n' }}{% endif %}"
+)
 
 TEMPLATES = {
     "simple": (QWEN, SIMPLE),

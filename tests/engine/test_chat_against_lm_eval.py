@@ -16,7 +16,7 @@ import transformers
 import yaml
 from lm_eval.tasks import TaskManager
 
-from chat_templates import TEMPLATES
+from chat_templates import TEMPLATES, THINKING
 from cornerstone.documents.document import GENERATED
 from cornerstone.documents.tasks import build_documents
 from cornerstone.engine.evaluate import evaluate
@@ -24,8 +24,10 @@ from cornerstone.engine.generate import generate
 from cornerstone.loading.chat import written_out
 from cornerstone.loading.encoding import Encoder, encode_documents
 from cornerstone.loading.load import language_model
+from cornerstone.models.chat_template import chosen_template
 from families import random_network
 from hub import vocabularies
+from hub.vocabularies import write_qwen_tokenizer
 from lm_eval_harness import harness, sublayer_modules, zeroed
 
 DEMO = Path(__file__).parents[2] / "resources" / "demo" / "documents"
@@ -194,6 +196,19 @@ def test_prompts_and_tokens_are_lm_evals(tasks, tokenizers, template, way):
         documents = documents_of(tasks, task, way)
         assert_prompts_are_the_same(model.encoder, documents, samples[task])
         assert_tokens_are_the_same(lm, encode_documents(model.encoder, documents), samples[task])
+
+
+def test_what_a_template_is_given_makes_lm_evals_prompts(tasks, tokenizers, tmp_path):
+    write_qwen_tokenizer(tmp_path)
+    (tmp_path / "chat_template.jinja").write_text(THINKING)
+    theirs, own = (transformers.AutoTokenizer.from_pretrained(tmp_path) for _ in range(2))
+    lm = without_computing(harness(network_of(len(own)), theirs, batch_size=1, max_length=MAX_LENGTH))
+    lm.chat_template_args = given = {"enable_thinking": False}  # as HFLM keeps its argument of this name
+    samples = samples_of(lm, tasks, TASKS, (2, True, SYSTEM))
+    encoder = Encoder(own, MAX_LENGTH, chat_template=chosen_template(tmp_path, name=True, given=given))
+    for task in TASKS:
+        assert_prompts_are_the_same(encoder, documents_of(tasks, task, (2, True, SYSTEM)), samples[task])
+    assert samples["choices"][0]["arguments"][0][0].endswith("<think>\n\n</think>\n\n")
 
 
 @pytest.mark.study

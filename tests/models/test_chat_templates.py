@@ -103,6 +103,31 @@ def test_a_template_that_asks_for_the_date_is_refused_without_one(folder):
         chosen_template(folder, name=True, date="2024-07-06")
 
 
+GIVEN = "\n  {% macro said(m) %}{{ m.content }} {{ style | default('plain') }}{% endmacro %}\n" + (
+    "{%- for m in messages %}{{ said(m) }}{% endfor %}\n"
+    "{% if enable_thinking is defined and enable_thinking is false %}<think>\n\n</think>{% endif %}{{ count }}"
+)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"enable_thinking": False},
+        {"enable_thinking": True, "count": 3},
+        {"style": 'a "quoted" \\n {{ text }} \'é😀\n%}'},
+        {"count": 1e-7, "style": ""},
+    ],
+)
+def test_what_a_template_is_given_it_writes_as_if_transformers_handed_it_on(folder, given):
+    put(folder, {"chat_template.jinja": GIVEN})
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    ours = chosen_template(folder, name=True, given=given)
+    wanted = tokenizer.apply_chat_template(MESSAGES, tokenize=False, **given)
+    assert tokenizer.apply_chat_template(MESSAGES, chat_template=ours, tokenize=False) == wanted
+    assert wanted != tokenizer.apply_chat_template(MESSAGES, tokenize=False)
+    assert chosen_template(folder, name=True, given={}) == GIVEN
+
+
 def test_a_date_changes_no_template_that_asks_for_none(folder):
     put(folder, {"chat_template.jinja": SIMPLE})
     assert chosen_template(folder, name=True, date="2024-07-06") == SIMPLE

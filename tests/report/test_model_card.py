@@ -1,5 +1,8 @@
 """The card of a pruned model says what was removed, by which numbers, and what it costs where that is known."""
 
+import json
+import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -62,6 +65,19 @@ def test_a_card_without_blocks_has_their_values_the_sizes_and_how_to_measure_the
         "lm_eval --model hf --model_args pretrained=results/pruned/mine/values-1 --tasks boolq,piqa\n" in card
     )
     assert "base_model" not in card
+
+
+def test_a_card_measures_with_what_the_chat_template_was_given():
+    of_chat = {"chat_template": "…", "chat_template_args": {"enable_thinking": False}}
+    plain = pruned(1, of_blocks=True)
+    card = model_card(replace(plain, manifest=plain.manifest | of_chat))
+    told = next(line for line in card.splitlines() if line.startswith("lm_eval"))
+    words = shlex.split(told)
+    assert json.loads(words[words.index("--model_args") + 1]) == {
+        "pretrained": "results/pruned/mine/values-1",
+        "chat_template_args": {"enable_thinking": False},
+    }
+    assert words[-1] == "--apply_chat_template"
 
 
 def test_a_card_of_players_that_are_blocks_has_a_row_for_each_with_its_own_value():

@@ -131,19 +131,19 @@ def test_a_chat_template_is_the_studys_unless_a_model_has_its_own_and_asks_all_t
     models = {"base": {"folder": "b"}, "chat": {"folder": "c", "apply_chat_template": "rag"}}
     tasks = {"boolq": {}, "piqa": {"system_instruction": "Guess.", "fewshot_as_multiturn": False}}
     study = resolve({"models": models, "tasks": tasks, "system_instruction": "Be brief.\nThink."})
-    assert [study.template_of(name) for name in ("base", "chat")] == [None, {"name": "rag", "date": None}]
+    assert study.template_of("base") is None
+    assert study.template_of("chat") == {"name": "rag", "date": None, "given": {}}
     assert [study.prompting_of(task) for task in study.tasks] == [
         {"system_instruction": "Be brief.\nThink.", "multiturn": True},
         {"system_instruction": "Guess.", "multiturn": False},
     ]
     models["base"]["apply_chat_template"] = False
-    models["chat"]["apply_chat_template"] = None
+    models["chat"] |= {"apply_chat_template": None, "chat_template_args": {"enable_thinking": False}}
     date = yaml.safe_load("2026-11-30")
     study = resolve({"models": models, "apply_chat_template": True, "chat_template_date": date})
-    assert [study.template_of(name) for name in ("base", "chat")] == [
-        None,
-        {"name": True, "date": "2026-11-30"},
-    ]
+    assert study.template_of("base") is None
+    given = {"enable_thinking": False}
+    assert study.template_of("chat") == {"name": True, "date": "2026-11-30", "given": given}
 
 
 def test_without_a_chat_template_questions_are_asked_plainly():

@@ -21,6 +21,13 @@ def both_ways(given, **free):
     return a_study(tasks=tasks)
 
 
+def in_chat(**given):
+    """A chat model whose template is given this."""
+    return a_study(
+        models={"m": {"folder": "f", "apply_chat_template": True, "chat_template_args": given}},
+    )
+
+
 MISTAKES = [
     ({}, "models is empty: name at least one"),
     (None, "the configuration is None: give a mapping"),
@@ -73,6 +80,20 @@ MISTAKES = [
         a_study(chat_template_date="2026-11-30"),
         "chat_template_date is given, and no model has apply_chat_template: leave it out",
     ),
+    (
+        a_study(models={"m": {"folder": "f", "chat_template_args": {"enable_thinking": False}}}),
+        "models.m.chat_template_args is given, and the model has no apply_chat_template: leave it out",
+    ),
+    (
+        in_chat(enable_thinking=True),
+        "models.m.chat_template_args.enable_thinking is True: an answer is read where",
+    ),
+    (in_chat(messages="a"), "models.m.chat_template_args.messages: it is told by each document's messages"),
+    (
+        in_chat(**{"a b": 1}),
+        "models.m.chat_template_args has the name 'a b': use letters, digits and '_', no digit",
+    ),
+    (in_chat(style=[1]), "models.m.chat_template_args.style is [1]: give true or false or a"),
     (a_study(chat_template_date="today"), "chat_template_date is 'today': give a date, YYYY-MM-DD"),
     (a_study(chat_template_date="2026-02-30"), "chat_template_date is '2026-02-30': give a day of the cal"),
     (a_study(apply_chat_template=""), "apply_chat_template is '': it must not be empty"),

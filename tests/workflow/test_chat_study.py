@@ -119,6 +119,20 @@ def test_what_was_evaluated_before_is_used_where_the_template_is_taken_back(stud
     assert "evaluated 0 pairs" in log_of(study, "chat")
 
 
+def test_what_a_template_is_given_is_read_and_evaluated_again_and_taken_back_it_is_used(study):
+    template = TEMPLATE.replace("<answer>", "<{{ style | default('answer') }}>")
+    (study / "models" / "chat" / "chat_template.jinja").write_text(template)
+    configure(study, models={"chat": CHAT | {"chat_template_args": {"style": "a"}}}, tasks=TASKS)
+    make(study, *evaluations("chat"))
+    row = json.loads((study / "boolq.jsonl").read_text().splitlines()[0])
+    prompt = f"<user>{row['passage']}\nQuestion: {row['question']}?\nAnswer:<a>"
+    assert numbers(study, "chat")[0, 1] == pytest.approx(plain(study, prompt, "yes"), abs=1e-4)
+    (study / "models" / "chat" / "chat_template.jinja").write_text(TEMPLATE)
+    configure(study, models={"chat": CHAT}, tasks=TASKS)
+    make(study, *evaluations("chat"))
+    assert "evaluated 0 pairs" in log_of(study, "chat")
+
+
 def test_a_model_without_a_template_is_refused_by_a_dry_run(study):
     configure(study, models={"base": BASE}, apply_chat_template=True, tasks=TASKS)
     said = make(study, "--dry-run", *evaluations("base"), succeeds=False)

@@ -37,6 +37,7 @@ def main(snakemake):
             revision=commit,
             allow_remote_code=given.allow_remote_code,
             chat_template=read_template and read_template(folder),
+            chat_template_args=given.template and given.template["given"],
         )
     except CornerstoneError as error:
         raise CornerstoneError(f"models.{model}: {error}") from error

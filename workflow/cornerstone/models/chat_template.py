@@ -1,7 +1,7 @@
 """Chat templates: the Jinja text by which a tokenizer writes messages out, as the files of its folder have it.
 
     read_chat_templates(folder)                           # {"default": "{% for message in messages %}…"}
-    chosen_template(folder, name=True, date="2026-11-30")
+    chosen_template(folder, name=True, date="2026-11-30", given={"enable_thinking": False})
 
 Read as transformers reads it (`PreTrainedTokenizerBase._from_pretrained`), but without transformers: the driver and the
 step that downloads a model know the template before anything else does.
@@ -10,8 +10,9 @@ step that downloads a model know the template before anything else does.
 from __future__ import annotations
 
 import datetime
+import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +75,18 @@ def _text(path: Path) -> str:
         raise CornerstoneError(f"{path} cannot be read ({error}): download or copy it again") from error
 
 
-def chosen_template(folder: Path | str, *, name: bool | str, date: str | None = None) -> str:
+def chosen_template(
+    folder: Path | str,
+    *,
+    name: bool | str,
+    date: str | None = None,
+    given: Mapping[str, bool | float | str] | None = None,
+) -> str:
     """The text of a folder's template of this name (True: the only one, or the one called "default").
 
     date: what stands where the template asks for the date of the day, as YYYY-MM-DD: prompts must not be others each
-    day. Raises CornerstoneError where there is no such template, and for one that needs a date where none is given.
+    day. given: what the template is to know besides the messages, by name; its text then begins with them. Raises
+    CornerstoneError where there is no such template, and for one that needs a date where none is given.
     """
     templates = read_chat_templates(folder)
     where = f"the tokenizer in {folder}"
@@ -97,7 +105,17 @@ def chosen_template(folder: Path | str, *, name: bool | str, date: str | None = 
             f"{where} has no chat template {shown(asked)}, and apply_chat_template is {shown(name)}: give one of "
             f"{known_names(asked, templates)}"
         )
-    return _dated(templates[asked], date, where)
+    return _settings(given or {}) + _dated(templates[asked], date, where)
+
+
+def _settings(given: Mapping[str, bool | float | str]) -> str:
+    """Jinja that sets these and writes nothing: with + a line break that follows is the template's own."""
+    return "".join(f"{{% set {name} = {_literal(value)} +%}}" for name, value in given.items())
+
+
+def _literal(value: bool | float | str) -> str:
+    """As Jinja writes it, which takes JSON's words and texts."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _dated(text: str, date: str | None, where: str) -> str:

@@ -46,6 +46,7 @@ def describe_folder(
     revision: str | None = None,
     allow_remote_code: bool | None = None,
     chat_template: str | None = None,
+    chat_template_args: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The manifest of a model's folder: its files with sizes and sha256, and the three digests.
 
@@ -54,6 +55,7 @@ def describe_folder(
     cache: a JSON file in which the digests of large files are kept, by path, size and time.
     hub, revision: the id on the hub and the commit, of a model that came from there.
     chat_template: the text that prompts are written out by (`chosen_template`); without one it is not in the manifest.
+    chat_template_args: what the text begins with, for who reads the manifest; if nothing, it is not there.
     Raises CornerstoneError unless the folder holds a model that can be evaluated (`check_model_folder`).
     """
     folder = Path(folder)
@@ -76,6 +78,7 @@ def describe_folder(
         "revision": revision,
         **whole,
         **({} if chat_template is None else {"chat_template": chat_template}),
+        **({"chat_template_args": dict(chat_template_args)} if chat_template_args else {}),
         "files": files,
     }
 

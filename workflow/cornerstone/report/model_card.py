@@ -6,6 +6,7 @@ write_json(lists(pruned), folder / "pruned.json")
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,7 +182,10 @@ def _removed_rows(pruned: PrunedCheckpoint, tasks: list[str]) -> list[dict[str, 
 def _cost(pruned: PrunedCheckpoint) -> list[str]:
     head = "## What it costs\n"
     tasks = ",".join(pruned.lm_eval_tasks.values())
-    command = f"lm_eval --model hf --model_args pretrained={pruned.folder} --tasks {tasks}"
+    model_args, of_template = f"pretrained={pruned.folder}", pruned.manifest.get("chat_template_args")
+    if of_template:
+        model_args = f"'{json.dumps({'pretrained': str(pruned.folder), 'chat_template_args': of_template})}'"
+    command = f"lm_eval --model hf --model_args {model_args} --tasks {tasks}"
     command += " --apply_chat_template" * ("chat_template" in pruned.manifest)
     if pruned.cost.empty:
         return [

@@ -25,7 +25,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_solve, cholesky, lapack
 
 from cornerstone.shapley.document_games import (
     DocumentGames,
@@ -216,6 +215,8 @@ class _Model:
 
     def _pattern_prior(self, gram: np.ndarray, moments: np.ndarray) -> np.ndarray:
         """The variance of each shared number beforehand: that of the patterns is learnt, one for each feature."""
+        from scipy.linalg import cho_solve, cholesky, lapack  # who plans a study has no SciPy
+
         q, wide = self.features.shape[1], self.n + self.patterns.count
         prior = np.full((q, wide), 1e4)
         prior[:, self.n :] = 0.2

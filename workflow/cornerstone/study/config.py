@@ -378,8 +378,8 @@ class StudyConfig:
 
     def template_of(self, model: str) -> dict[str, Any] | None:
         """What tells the model's chat template (`chosen_template`); None where its prompts are plain."""
-        name = self.model(model).apply_chat_template
-        return None if name is False else {"name": name, "date": self.chat_template_date}
+        name, given = self.model(model).apply_chat_template, self.model(model).chat_template_args
+        return None if name is False else {"name": name, "date": self.chat_template_date, "given": given}
 
     def prompting_of(self, task: TaskConfig) -> dict[str, Any] | None:
         """How the task's questions are asked (`build_documents`); None where plainly.

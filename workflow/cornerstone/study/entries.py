@@ -5,8 +5,8 @@ study.model("demo_llama").resources.gpu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from cornerstone.system.errors import CornerstoneError, known_names
@@ -31,6 +31,7 @@ class ModelConfig:
     allow_remote_code: whether Python code that comes with the model is run; None where nobody said.
     resources:         of one evaluation.
     apply_chat_template: whether its tokenizer's chat template writes the prompts out, or the name of the template.
+    chat_template_args:  what the template is given besides the messages, by name.
     """
 
     name: str
@@ -45,6 +46,7 @@ class ModelConfig:
     allow_remote_code: bool | None
     resources: Resources
     apply_chat_template: bool | str = False
+    chat_template_args: Mapping[str, bool | float | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

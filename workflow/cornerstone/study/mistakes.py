@@ -25,6 +25,8 @@ LARGEST_NUMBER = 1e15
 MOST_LEVELS = 10
 OF_LINES = "system_instruction"
 """The key whose text may have several lines."""
+OF_PROMPTS = frozenset({"messages", "tools", "documents", "add_generation_prompt", "continue_final_message"})
+"""What a chat template knows from what it is asked to write."""
 WITHOUT_GENERATION = ("exact", "pruning", "compare_removals", "cheap_measures")
 """Keys of what is there for tasks alone whose answers are given."""
 ILL_REVISION = re.compile(r"\.\.|//|[/.]$|\.lock$")
@@ -117,8 +119,10 @@ def _chat_mistakes(filled: dict[str, Any]) -> Iterator[str]:
     date = filled["chat_template_date"]
     if date is not None and not _is_day(date):
         yield f"chat_template_date is {shown(date)}: give a day of the calendar, YYYY-MM-DD"
-    own = (keys["apply_chat_template"] for keys in filled["models"].values())
-    if any(filled["apply_chat_template"] if one is None else one for one in own):
+    of_models = {name: _template_of(keys, filled) for name, keys in filled["models"].items()}
+    for name, template in of_models.items():
+        yield from _given_mistakes(f"models.{name}.", filled["models"][name]["chat_template_args"], template)
+    if any(of_models.values()):
         return
     of_tasks = [(f"tasks.{name}.", keys) for name, keys in filled["tasks"].items()]
     for where, keys in [("", filled), *of_tasks]:
@@ -129,6 +133,24 @@ def _chat_mistakes(filled: dict[str, Any]) -> Iterator[str]:
             )
     if date is not None:
         yield "chat_template_date is given, and no model has apply_chat_template: leave it out"
+
+
+def _template_of(keys: dict[str, Any], filled: dict[str, Any]) -> bool | str:
+    own = keys["apply_chat_template"]
+    return filled["apply_chat_template"] if own is None else own
+
+
+def _given_mistakes(where: str, given: dict[str, Any], template: bool | str) -> Iterator[str]:
+    """What a chat template cannot be given by the configuration."""
+    if given and not template:
+        yield f"{where}chat_template_args is given, and the model has no apply_chat_template: leave it out"
+    for name in sorted(OF_PROMPTS & given.keys()):
+        yield f"{where}chat_template_args.{name}: it is told by each document's messages: leave it out"
+    if given.get("enable_thinking"):
+        yield (
+            f"{where}chat_template_args.enable_thinking is {shown(given['enable_thinking'])}: an answer is read where "
+            "the prompt ends, and a thinking model's thoughts would stand there: give false"
+        )
 
 
 def _is_day(date: str) -> bool:

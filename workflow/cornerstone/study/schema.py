@@ -36,7 +36,10 @@ REFUSED_KEYS = {
 }
 """What people know from other tools and might hope for; each with what holds here."""
 NAME_PHRASE = "use up to 100 letters, digits, '_', '-' and '.', the first a letter, digit or '_'"
-SET_NAME_PHRASE = "use up to 40 characters, no commas"
+NAME_PHRASES = {
+    "players": "use up to 40 characters, no commas",
+    "chat_template_args": "use letters, digits and '_', no digit first, as Jinja does",
+}
 PATTERN_PHRASES = {
     "results": "give a folder without {, }, < and >",
     "hub": "give an id on the hub, such as meta-llama/Meta-Llama-3-8B",
@@ -119,7 +122,7 @@ def _in_our_words(error: ValidationError) -> str:
     key = _key_path(error.path) or "the configuration"
     given, rule = error.instance, error.validator_value
     if "propertyNames" in error.schema_path:
-        phrase = SET_NAME_PHRASE if key == "players" else NAME_PHRASE
+        phrase = NAME_PHRASES.get(str(error.path[-1]), NAME_PHRASE)
         return f"{key} has the name {shown(given)}: {phrase}"
     if error.validator == "additionalProperties":
         return _unknown_key(error)
