@@ -71,7 +71,7 @@ def errors_of(game: Documents, seeds: int, budgets: Sequence[str]) -> list[dict[
         chosen = {"all": np.arange(game.count), f"{DRAWN:,}": game.drawn(seed)}
         for documents, places in chosen.items():
             truth = game.exact[:, places].mean(axis=1)
-            about = {"game": game.name, "documents": documents}
+            about = {"game": game.name, "sublayers": n, "documents": documents}
             if seed == 0:
                 values = _linear(window_estimator(n, LARGEST_WINDOW), game.table[:, places])
                 rows.append(about | {"budget": OF_WINDOWS, "estimator": "windows"} | _errors(values, truth))
@@ -148,13 +148,12 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
         }
         row |= {"95 % intervals hold %": 100 * some["covered"].mean()}
         row |= {"true / told error": np.sqrt(some["square"].mean() / (some["told"] ** 2).mean())}
-        shown.append(row | {"work": _work(row["budget"], row["estimator"])})
+        shown.append(row | {"work": _work(row["budget"], row["estimator"], int(some["sublayers"].iloc[0]))})
     return pd.DataFrame(shown).sort_values(["documents", "budget", "error %"], ignore_index=True)
 
 
-def _work(budget: str, estimator: str) -> float:
-    """(state × sublayer) evaluations of a token, single removals included."""
-    n = 12
+def _work(budget: str, estimator: str, n: int) -> float:
+    """(state × sublayer) evaluations of a token of a model of n sublayers, single removals included."""
     if estimator == "windows":
         return least_evaluations([*ablation(n), *windows(n, LARGEST_WINDOW)], n)
     sides = (document_pairs(n, BUDGETS[budget](n), (seed,)) for seed in range(20))

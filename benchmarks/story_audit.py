@@ -32,7 +32,7 @@ from cornerstone.shapley.games import Game
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.audit import audit_table
 from cornerstone.values.audit_summary import SEEDS, audit_summary, usual
-from cornerstone.values.exact_games import exact_game
+from cornerstone.values.exact_games import exact_games
 from cornerstone.values.score_matrix import scores_of
 from cornerstone.values.scored_task import choice_table
 
@@ -100,21 +100,24 @@ def ask_stories(stories: Sequence[Sequence[str]], rng: random.Random) -> list[Do
 
 
 def games_of(folder: Path, documents: Sequence[Document]) -> dict[str, Game]:
-    """The exact game of each of SCORES."""
+    """The exact game of each of SCORES; the documents may have any number of choices."""
     model = load_model(folder)
     check_exact(len(model.sublayers))
     result = evaluate(model, encode_documents(model.encoder, list(documents)), exact(len(model.sublayers)))
+    counts = [len(document.requests) for document in documents]
     table = pd.DataFrame(
         {
-            "removed": np.repeat([removed_text(c) for c in result.coalitions], len(documents) * CHOICES),
-            "document": np.tile(np.repeat(np.arange(len(documents)), CHOICES), len(result.coalitions)),
-            "choice": np.tile(np.arange(CHOICES), len(documents) * len(result.coalitions)),
-            "loglikelihood": np.stack(result.loglikelihoods, axis=1).ravel(),
-            "greedy": np.stack(result.greedy, axis=1).ravel(),
+            "removed": np.repeat([removed_text(c) for c in result.coalitions], sum(counts)),
+            "document": np.tile(
+                np.repeat([document.index for document in documents], counts), len(result.coalitions)
+            ),
+            "choice": np.tile(np.concatenate([np.arange(count) for count in counts]), len(result.coalitions)),
+            "loglikelihood": np.concatenate(result.loglikelihoods, axis=1).ravel(),
+            "greedy": np.concatenate(result.greedy, axis=1).ravel(),
         }
     )
     choices = choice_table(table, list(documents))
-    return {metric: exact_game(scores_of(choices, metric)) for metric in SCORES}
+    return exact_games([scores_of(choices, metric) for metric in SCORES])
 
 
 def _game_line(audit: pd.DataFrame, game: Game, documents: int) -> str:

@@ -1,17 +1,20 @@
 """The games that benchmarks of values work on, as read from the files of the audit."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import demo_games
+import own_values
 import synthetic
-from cornerstone.shapley.coalitions import exact
+from cornerstone.shapley.coalition_tree import least_evaluations
+from cornerstone.shapley.coalitions import ablation, exact, windows
 from cornerstone.shapley.estimators.exact import exact_estimator
 from cornerstone.values.estimates import document_values
 from cornerstone.values.scored_task import read_scores
 from study_on_disk import write_design, write_task
 
-SUBLAYERS = 4
+SUBLAYERS = 6
 
 
 @pytest.fixture
@@ -38,3 +41,18 @@ def test_the_demos_games_are_those_of_both_scores_with_exact_values(audited):
             game.exact, document_values(scores, exact_estimator(SUBLAYERS)), atol=1e-12
         )
         assert game.covariates.shape == (30, 2 * (2 + SUBLAYERS))
+
+
+def test_a_row_of_each_estimator_with_its_work_and_errors_against_exact_values(audited, monkeypatch):
+    monkeypatch.setattr(demo_games, "DRAWN", 60)
+    games = demo_games.demo_games()
+    rows = pd.DataFrame(
+        [row for game in games for row in own_values.errors_of(game, 2, [own_values.OF_WINDOWS])]
+    )
+    shown = own_values.summary(rows)
+    assert len(shown) == 2 * 3  # all documents, and those drawn; windows and two of pairs
+    of_windows = least_evaluations([*ablation(SUBLAYERS), *windows(SUBLAYERS, 4)], SUBLAYERS)
+    assert set(shown.loc[shown["estimator"] == "windows", "work"]) == {of_windows}
+    biased, unbiased = shown[shown["estimator"] == "windows"], shown[shown["estimator"] != "windows"]
+    assert np.allclose(unbiased["work"], of_windows, rtol=0.15)
+    assert unbiased["error %"].max() < biased["error %"].min()
