@@ -26,14 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cornerstone.shapley.document_games import (
-    DocumentGames,
-    additive_share,
-    all_pairs,
-    expected_alone,
-    mean_weights,
-    signs,
-)
+from cornerstone.shapley.document_games import DocumentGames, additive_share, all_pairs, mean_weights, signs
 from cornerstone.shapley.effect_variances import LEAST_VARIANCE, GroupSums, Variances
 from cornerstone.shapley.kernel_regression import FEWEST_DOCUMENTS, Corrected, kernel_regression, unseen_part
 from cornerstone.system.progress import Advance, progress
@@ -88,13 +81,7 @@ def _mixed(plain: Corrected, modelled: Corrected) -> Corrected:
 
 
 class _Model:
-    """The model of some documents' games; see the module.
-
-    Rows of a document: the n pairs of a single sublayer, then its own pairs. Of the former the score without the
-    sublayer is known; that of the sublayer alone is predicted from other documents where it was not evaluated. So they
-    are evidence that no pair that is left out touches, and the pairs of size 1 among the document's own are not. Where
-    single removals are not known of every document, its own pairs are all there is.
-    """
+    """The model of some documents' games; see the module. Rows of a document are its pairs."""
 
     def __init__(self, games: DocumentGames, values: np.ndarray, scale: float, advance: Advance) -> None:
         """values: (sublayers,), about those of all documents, in the unit `scale`."""
@@ -105,33 +92,11 @@ class _Model:
         self.fold = rng.permutation(self.count) % FOLDS
         self.features = document_features(games)
         self.every = all_pairs(self.n)
-        # Rows of single sublayers: none where not every document has single removals. Then pairs of one sublayer are
-        # evidence and are left out like all others; `least` is the size from which pairs are.
-        self.singles = self.n if np.isfinite(games.without).all() else 0
-        self.least = 2 if self.singles else 1
-        # Single removals have a variance of e, and sizes of 1, 2, 3 to 4, 5 to 8, … one each.
-        of_size = 1 + np.int64(np.ceil(np.log2(np.maximum(games.sizes, 1))))
-        self.group = np.pad(np.where(games.sizes >= self.least, of_size, -1), ((0, 0), (self.singles, 0)))
+        # Sizes of 1, 2, 3 to 4, 5 to 8, … have a variance of e each.
+        self.group = np.int64(np.ceil(np.log2(np.maximum(games.sizes, 1))))
         self.h = games.differences / scale
-        single = np.eye(self.n, dtype=bool)[: self.singles]
-        self.single_x = signs(single)
-        self.single_h = np.stack([self._singles(fold) for fold in range(FOLDS)])[
-            self.fold, np.arange(self.count)
-        ]
-        self.single_weights = mean_weights(single, np.ones(self.singles, dtype=np.int64))
         self.variances, self.without = self._learn_variances()
         self.patterns = _Patterns.of(games, np.diag(self.variances.omega) + values**2, rng)
-
-    def _singles(self, fold: int) -> np.ndarray:
-        """h of the pairs of a single sublayer, (documents, sublayers): what is not known is learnt out of the fold.
-
-        Where a document has all of them these are as they are.
-        """
-        games, alone = self.games, self.games.alone
-        expected = expected_alone(games, self.fold != fold)
-        has_all = ~np.isnan(alone).any(axis=1)
-        expected[has_all] = alone[has_all]
-        return ((expected - games.without) / 2 / self.scale)[:, : self.singles]
 
     def _chunks(self, chosen: np.ndarray, weight: int = 1) -> Iterator[np.ndarray]:
         places = np.flatnonzero(chosen)
@@ -143,15 +108,12 @@ class _Model:
             self.advance(self.done, passes * self.count)
 
     def _rows(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """x and h of the rows of some documents."""
-        single = np.broadcast_to(self.single_x, (len(places), *self.single_x.shape))
-        x = np.concatenate([single, signs(self.games.sides[places])], axis=1)
-        return x, np.concatenate([self.single_h[places], self.h[places]], axis=1)
+        """x and h of the pairs of some documents."""
+        return signs(self.games.sides[places]), self.h[places]
 
     def _weights(self, places: np.ndarray, variances: Variances) -> np.ndarray:
-        """Of the rows; 0 of those that are no evidence."""
-        group = self.group[places]
-        return np.where(group >= 0, 1 / variances.noise[group], 0.0)
+        """Of the pairs."""
+        return 1 / variances.noise[self.group[places]]
 
     def _learn_variances(self) -> tuple[Variances, list[Variances]]:
         """From all documents, and for each fold from those of others: a document's own part in Ω would make what is
@@ -240,25 +202,7 @@ class _Model:
         own = (posterior @ (weighted @ residual[..., None]))[..., 0]
         left = residual - (x @ own[..., None])[..., 0]
         values = numbers[:, : self.n] + own + numbers[:, self.n :] @ self.patterns.values.T
-        if self.singles:
-            predicted = (h - left)[:, : self.n]
-            values = values - predicted @ self.single_weights / self.n  # T_1 of what is predicted
-            values += self._known_singles(places)
-        own_rows = np.s_[:, self.singles :]
-        return self._correct(places, values, x[own_rows], left[own_rows], weights[own_rows], posterior)
-
-    def _known_singles(self, places: np.ndarray) -> np.ndarray:
-        """T_1: of what is known beforehand, corrected by the pairs of size 1 that the document has."""
-        games = self.games.some(places)
-        known = self.single_h[places]
-        found = known @ self.single_weights / self.n
-        document, pair = np.nonzero(games.sizes == 1)
-        sublayer = games.sides[document, pair].argmax(axis=1)
-        missed = self.h[places][document, pair] - known[document, sublayer]
-        has = (self.games.of_size[:, 1] > 0).mean()
-        counts = games.of_size[document, 1]
-        np.add.at(found, document, self.single_weights[sublayer] * (missed / counts / has)[:, None])
-        return found
+        return self._correct(places, values, x, left, weights, posterior)
 
     def _correct(
         self,
@@ -269,14 +213,14 @@ class _Model:
         weights: np.ndarray,
         posterior: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Add what each pair of two sublayers and more misses when it is left out, size by size.
+        """Add what each pair misses when it is left out, size by size.
 
         left: the residuals of the own pairs. With a pair left out its document's b_d moves by `moved`.
         """
         games, sizes = self.games.some(places), self.games.sizes[places]
-        counted, there = sizes >= self.least, (self.games.of_size > 0).mean(axis=0)[sizes]
+        there = (self.games.of_size > 0).mean(axis=0)[sizes]
         count = np.take_along_axis(games.of_size, sizes, axis=1)
-        each = np.divide(counted, count * there, out=np.zeros_like(left), where=counted)
+        each = 1 / (count * there)
         to_own = x @ posterior
         error = left / (1 - (x * to_own).sum(axis=2) * weights)
         moved = to_own * (weights * error * each)[..., None]
@@ -285,12 +229,10 @@ class _Model:
         values = values - additive_share(self.n) @ (moves - moves.mean(axis=2, keepdims=True))
         # Of the pairs of a size that the document has, all is known but the one that is left out: what the prediction
         # without it misses of the others is added to what it misses of that pair and, scaled up, of the unseen.
-        misses = counted / there * left + (x * np.take_along_axis(moves, sizes[..., None], axis=1)).sum(
-            axis=2
-        )
+        misses = left / there + (x * np.take_along_axis(moves, sizes[..., None], axis=1)).sum(axis=2)
         unseen = self.every[sizes] - count
         mean_weight = mean_weights(games.sides, sizes)
-        parts = (counted * misses + unseen * each * error) / self.every[sizes]
+        parts = (misses + unseen * each * error) / self.every[sizes]
         values = values + np.einsum("dpi,dp->di", mean_weight, parts)
         pairs = mean_weight * (each * error * np.sqrt(unseen_part(games)))[..., None]
         return values, pairs
