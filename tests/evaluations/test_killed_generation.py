@@ -29,7 +29,7 @@ from cornerstone.evaluations.plan import EvaluationJob
 from cornerstone.models.manifest import describe_folder, write_manifest
 from torch_engine import TORCH_ENGINE
 
-pytestmark = pytest.mark.study
+pytestmark = pytest.mark.slow
 
 TESTS = Path(__file__).parents[1]
 RESOURCES = TESTS.parent / "resources" / "demo"

@@ -156,6 +156,7 @@ def newer(monkeypatch):
         monkeypatch.setattr(approximator, made.__name__, made, raising=False)
 
 
+@pytest.mark.slow
 def test_a_newer_shapiq_is_found_by_itself(newer):
     found, left_out = of_shapiq.offered(6, 30)
     game = of_documents(6, 5)

@@ -13,7 +13,7 @@ from scipy.stats import spearmanr
 
 from tiny_study import REPOSITORY, clone, configure, make, planned
 
-pytestmark = pytest.mark.study
+pytestmark = pytest.mark.slow
 
 DEMO = REPOSITORY / "resources" / "demo"
 N_DOCUMENTS = 24

@@ -12,7 +12,7 @@ from cornerstone.evaluations.measures import mean_measures, read_measures
 from cornerstone.measures import MEASURES
 from tiny_study import REPOSITORY, clone, configure, make, planned
 
-pytestmark = pytest.mark.study
+pytestmark = pytest.mark.slow
 
 DEMO = REPOSITORY / "resources" / "demo"
 TASKS = ("boolq", "piqa")

@@ -16,7 +16,7 @@ from cornerstone.documents.document import read_documents
 from cornerstone.evaluations.evaluation import read_evaluation
 from tiny_study import N_DOCUMENTS, STUDY, configure, make, planned, prepare
 
-pytestmark = pytest.mark.study
+pytestmark = pytest.mark.slow
 
 TASKS = {"tasks": {"boolq": STUDY["tasks"]["boolq"]}, "score": "logprob"}
 BLOCKS = {

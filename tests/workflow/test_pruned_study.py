@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from cornerstone.evaluations.measures import mean_measures
 from tiny_study import STUDY, configure, make, planned, prepare
 
-pytestmark = pytest.mark.study
+pytestmark = pytest.mark.slow
 
 BLOCK, SUBLAYERS = "results/pruned/tiny/values-1", "results/pruned/tiny/effects-3-sublayers"
 

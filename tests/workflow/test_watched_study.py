@@ -18,7 +18,7 @@ from cornerstone.study.job_states import LOCKS, SILENT_AFTER
 from paced import kill, pace, running_evaluations
 from tiny_study import STUDY, configure, make, prepare
 
-pytestmark = pytest.mark.study
+pytestmark = pytest.mark.slow
 
 SECONDS = 600.0
 LOG = "results/logs/evaluate/tiny/boolq.log"

@@ -177,15 +177,12 @@ class _Model:
 
     def _pattern_prior(self, gram: np.ndarray, moments: np.ndarray) -> np.ndarray:
         """The variance of each shared number beforehand: that of the patterns is learnt, one for each feature."""
-        from scipy.linalg import cho_solve, cholesky, lapack  # who plans a study has no SciPy
-
         q, wide = self.features.shape[1], self.n + self.patterns.count
         prior = np.full((q, wide), 1e4)
         prior[:, self.n :] = 0.2
         for _ in range(PATTERN_STEPS if self.patterns.count else 0):
-            factor = cholesky(gram + np.diag(1 / prior.ravel()), lower=True)
-            variances = (lapack.dtrtri(factor, lower=1)[0] ** 2).sum(axis=0)
-            squares = (cho_solve((factor, True), moments) ** 2 + variances).reshape(q, wide)[:, self.n :]
+            inverse = np.linalg.inv(gram + np.diag(1 / prior.ravel()))
+            squares = ((inverse @ moments) ** 2 + np.diag(inverse)).reshape(q, wide)[:, self.n :]
             prior[:, self.n :] = np.maximum(squares.mean(axis=1), 1e-6)[:, None]
         return prior.ravel()
 
