@@ -6,6 +6,7 @@ import pytest
 from cornerstone.shapley.games import with_own_pairs
 from cornerstone.shapley.kernel_regression import FEWEST_DOCUMENTS, kernel_regression
 from cornerstone.shapley.mixed_effects import mixed_effects, products_of_three, values_of_three
+from cornerstone.statistics.resampling import Z_95
 from hard_games import everything, exact_values, hard_games
 
 
@@ -70,6 +71,21 @@ def test_the_interval_of_these_documents_is_as_wide_as_the_errors_are():
     errors = np.array([one.per_document.mean(axis=0) - truth for one in found])
     told = np.array([np.sqrt((one.by_pair**2).sum(axis=(0, 1))) for one in found])
     assert 0.8 < np.sqrt((errors**2).mean() / (told**2).mean()) < 1.2
+
+
+@EACH
+def test_the_interval_of_these_documents_tells_what_sublayers_alone_may_score(estimate):
+    """All that is unseen is of single sublayers alone: half of them have no pair."""
+    n, documents, repetitions = 8, 60, 60
+    alone = everything(n).sum(axis=1) == n - 1  # removed are all but one
+    table = np.where(alone[:, None], np.random.default_rng(2).standard_normal((2**n, documents)), 0.0)
+    truth = exact_values(table).mean(axis=0)
+    held = []
+    for seed in range(repetitions):
+        found = estimate(with_own_pairs(table, 12, seed))
+        width = Z_95 * np.sqrt((found.by_pair**2).sum(axis=(0, 1)))
+        held.append(np.abs(found.per_document.mean(axis=0) - truth) <= width)
+    assert 0.9 < np.mean(held) < 0.99
 
 
 def test_the_model_of_documents_makes_the_errors_smaller_where_documents_differ():
