@@ -2,9 +2,10 @@
 
     python benchmarks/untuned_values.py MODEL_FOLDER OTHER_MODEL_FOLDER --data piqa=piqa.jsonl
 
-Each model is asked about stories that the next one in the list tells (see `story_audit`), and the rows of some tasks.
-All coalitions of its sublayers are evaluated, on accuracy and on the log-probability, and each game is worked on as
-`own_values` does: all documents, and 1,000 drawn from them with replacement. A table for people, then one JSON object.
+Each model is asked about stories that the next one in the list tells (see `story_audit`), and the rows of some tasks,
+without those that are too long for it. All coalitions of its sublayers are evaluated, on accuracy and on the
+log-probability, and each game is worked on as `own_values` does: all documents, and 1,000 drawn from them with
+replacement. A table for people, then one JSON object.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import argparse
 import json
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -21,7 +22,9 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
+from cornerstone.documents.document import Document
 from cornerstone.documents.tasks import build_documents
+from cornerstone.loading.encoding import encode_documents, load_encoder
 from cornerstone.system.errors import CornerstoneError
 from demo_games import Documents
 from own_values import BUDGETS, errors_of, summary
@@ -62,11 +65,23 @@ def _games(arguments: argparse.Namespace) -> Iterator[Documents]:
     for folder, teller in zip(arguments.models, others, strict=True):
         stories = ask_stories(tell_stories(teller, arguments.documents), random.Random(0))
         for task, documents in {"stories": stories, **sets}.items():
-            asked = documents[: arguments.documents]
+            asked = _scorable(folder, documents[: arguments.documents])
             for metric, game in games_of(folder, asked).items():
                 print(f"{folder.name}, {task}, {metric}: {len(asked)} documents", flush=True)
                 print(f"  full model {game.scores[0]:.3f}, bare {game.scores[-1]:.3f}", flush=True)
                 yield Documents(f"{folder.name} {task} {metric}", game.documents, game.covariates)
+
+
+def _scorable(folder: Path, documents: Sequence[Document]) -> list[Document]:
+    """Those whose choices fit into what the model reads."""
+    encoder, found = load_encoder(folder), []
+    for document in documents:
+        try:
+            encode_documents(encoder, [document])
+        except CornerstoneError:
+            continue
+        found.append(document)
+    return found
 
 
 if __name__ == "__main__":
