@@ -5,6 +5,6 @@ from collections.abc import Iterable, Sequence
 import pytest
 
 
-def only_some(names: Iterable[str], each_time: Sequence[str]) -> list:
+def only_some(names: Iterable, each_time: Sequence) -> list:
     """The names as parameters: those not of `each_time` are marked slow."""
     return [name if name in each_time else pytest.param(name, marks=pytest.mark.slow) for name in names]

@@ -189,6 +189,7 @@ def test_the_page_says_where_things_are():
         assert (REPOSITORY / "docs" / target).exists(), target
 
 
+@pytest.mark.study
 def test_a_family_of_the_page_is_driven_as_lm_eval_drives_it(tmp_path):
     for name in ("workflow", "tests"):
         shutil.copytree(REPOSITORY / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -69,6 +69,7 @@ def test_generated_answers_are_lm_evals_and_prompts_are_read_in_less_work():
     assert result["least_of_prompts"] / 2 < result["work"] < 0.7 * result["least_of_prompts"]
 
 
+@pytest.mark.study
 def test_whatever_grows_nothing_is_computed_twice(monkeypatch, capsys):
     sys.path.insert(0, str(BENCHMARK.parent))
     import scaling

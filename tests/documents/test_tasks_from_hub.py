@@ -13,6 +13,8 @@ from hub.repositories import read_repository
 from lm_eval_samples import assert_same_as_lm_eval
 from tasks_on_hub import BUILD, ROOT, built, client, own_task
 
+pytestmark = pytest.mark.study
+
 LM_EVAL = """
 import json, sys
 from lm_eval.tasks import TaskManager

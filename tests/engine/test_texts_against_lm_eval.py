@@ -18,6 +18,7 @@ from cornerstone.loading.encoding import encode_documents
 from lm_eval_harness import harness, sublayer_modules, zeroed
 from lm_eval_samples import results_of, stock_task
 from real_inputs import MODELS, SHARED, existing, real_model
+from seldom import only_some
 from synthetic import score_table
 
 COALITIONS = [(), (5,), (0, 1, 4), tuple(range(10))]
@@ -70,7 +71,7 @@ def evaluated(name, task, data):
     return documents, result
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", only_some(MODELS, ("stories260K",)))
 def test_a_target_has_lm_evals_log_likelihood_and_is_right_where_lm_eval_has_it(tmp_path, data, name):
     documents, result = evaluated(name, "lambada_openai", data)
     assert documents.output_type == TARGET and documents.metrics == ("acc", "perplexity")

@@ -14,6 +14,8 @@ import pytest
 from cornerstone.system.errors import LONGEST_MESSAGE
 from odd_configurations import BOMB, DEMO, deep
 
+pytestmark = pytest.mark.study
+
 MINE = {"models": {"mine": {"folder": "resources/demo/models/demo_llama"}}, "results": "results/odd"}
 DATA = {"piqa": {"data": "resources/demo/documents/piqa.jsonl"}}
 REFUSED_BY_COMMAND = [
