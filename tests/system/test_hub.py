@@ -70,6 +70,7 @@ def test_the_models_have_the_depth_the_shards_and_the_decoys_of_the_real_ones(co
     assert (pythia / "pytorch_model.bin").is_file()
 
 
+@pytest.mark.study
 def test_transformers_opens_every_model_and_its_tokenizer(hub, home):
     code = f"""
 import torch, transformers
