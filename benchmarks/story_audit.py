@@ -13,7 +13,7 @@ import argparse
 import json
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,8 +45,7 @@ STORY_TOKENS = 150
 def main() -> None:
     arguments = _arguments()
     audits = []
-    for folder, teller in zip(arguments.models, arguments.models[1:] + arguments.models[:1], strict=True):
-        documents = ask_stories(tell_stories(teller, arguments.documents), random.Random(0))
+    for folder, documents in asked_stories(arguments.models, arguments.documents):
         for metric, game in games_of(folder, documents).items():
             audit = audit_table(game, arguments.max_removed, 3, arguments.seeds)
             audits.append(audit.assign(model=folder.name, task="stories", score=metric))
@@ -58,14 +57,25 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", type=Path, nargs="+", help="folders, at least two")
     parser.add_argument("--documents", type=int, default=200)
     parser.add_argument("--max-removed", type=int, default=4)
     parser.add_argument("--seeds", type=int, default=SEEDS)
+    return with_models(parser)
+
+
+def with_models(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """What the command line gives, with the folders of two models or more."""
+    parser.add_argument("models", type=Path, nargs="+", help="folders, at least two")
     arguments = parser.parse_args()
     if len(arguments.models) < 2:
         parser.error("name two models or more: each tells another one's stories")
     return arguments
+
+
+def asked_stories(models: Sequence[Path], count: int) -> Iterator[tuple[Path, list[Document]]]:
+    """Each model's folder, and `count` questions at most about stories that the next model tells."""
+    for folder, teller in zip(models, [*models[1:], models[0]], strict=True):
+        yield folder, ask_stories(tell_stories(teller, count), random.Random(0))
 
 
 def tell_stories(folder: Path, count: int) -> list[list[str]]:

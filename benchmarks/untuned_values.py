@@ -3,7 +3,7 @@
     python benchmarks/untuned_values.py MODEL_FOLDER OTHER_MODEL_FOLDER --data piqa=piqa.jsonl
 
 Each model is asked about stories that the next one in the list tells (see `story_audit`), and the rows of some tasks,
-without those that are too long for it. All coalitions of its sublayers are evaluated, on accuracy and on the
+without those that it cannot score. All coalitions of its sublayers are evaluated, on accuracy and on the
 log-probability, and each game is worked on as `own_values` does: all documents, and 1,000 drawn from them with
 replacement. A table for people, then one JSON object.
 """
@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -22,13 +21,12 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
-from cornerstone.documents.document import Document
 from cornerstone.documents.tasks import build_documents
-from cornerstone.loading.encoding import encode_documents, load_encoder
+from cornerstone.loading.encoding import find_unscorable, load_encoder
 from cornerstone.system.errors import CornerstoneError
 from demo_games import Documents
 from own_values import BUDGETS, errors_of, summary
-from story_audit import ask_stories, games_of, tell_stories
+from story_audit import asked_stories, games_of, with_models
 
 
 def main() -> None:
@@ -45,43 +43,28 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", type=Path, nargs="+", help="folders, at least two")
     parser.add_argument("--data", nargs="*", default=[], metavar="TASK=FILE", help="rows of lm-eval's tasks")
     parser.add_argument("--documents", type=int, default=220)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--budgets", nargs="*", default=list(BUDGETS)[:1], choices=list(BUDGETS))
-    arguments = parser.parse_args()
-    if len(arguments.models) < 2:
-        parser.error("name two models or more: each tells another one's stories")
-    return arguments
+    return with_models(parser)
 
 
 def _games(arguments: argparse.Namespace) -> Iterator[Documents]:
     """Of each model and each set of documents the game of each score, with a line."""
     files = dict(one.split("=", 1) for one in arguments.data)
     sets = {task: build_documents(task, data=Path(path)).documents for task, path in files.items()}
-    others = arguments.models[1:] + arguments.models[:1]
-    for folder, teller in zip(arguments.models, others, strict=True):
-        stories = ask_stories(tell_stories(teller, arguments.documents), random.Random(0))
+    for folder, stories in asked_stories(arguments.models, arguments.documents):
+        encoder = load_encoder(folder)
         for task, documents in {"stories": stories, **sets}.items():
-            asked = _scorable(folder, documents[: arguments.documents])
+            some = documents[: arguments.documents]
+            left_out = {one.document for one in find_unscorable(encoder, some)}
+            asked = [document for document in some if document.index not in left_out]
             for metric, game in games_of(folder, asked).items():
                 print(f"{folder.name}, {task}, {metric}: {len(asked)} documents", flush=True)
                 print(f"  full model {game.scores[0]:.3f}, bare {game.scores[-1]:.3f}", flush=True)
                 yield Documents(f"{folder.name} {task} {metric}", game.documents, game.covariates)
-
-
-def _scorable(folder: Path, documents: Sequence[Document]) -> list[Document]:
-    """Those whose choices fit into what the model reads."""
-    encoder, found = load_encoder(folder), []
-    for document in documents:
-        try:
-            encode_documents(encoder, [document])
-        except CornerstoneError:
-            continue
-        found.append(document)
-    return found
 
 
 if __name__ == "__main__":
