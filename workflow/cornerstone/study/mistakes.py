@@ -16,7 +16,7 @@ from typing import Any
 from cornerstone.figures import reserved_model_names
 from cornerstone.shapley.players import SUBLAYERS, Setting, blocks_together, mistake_in
 from cornerstone.study.places import place_mistakes
-from cornerstone.study.schema import PATTERN_PHRASES
+from cornerstone.study.schema import PATTERN_PHRASES, own_or_studys
 from cornerstone.system.errors import UNWRITABLE, known_names, shortened, shown
 
 MOST_VALUES = 20_000
@@ -119,10 +119,11 @@ def _chat_mistakes(filled: dict[str, Any]) -> Iterator[str]:
     date = filled["chat_template_date"]
     if date is not None and not _is_day(date):
         yield f"chat_template_date is {shown(date)}: give a day of the calendar, YYYY-MM-DD"
-    of_models = {name: _template_of(keys, filled) for name, keys in filled["models"].items()}
-    for name, template in of_models.items():
-        yield from _given_mistakes(f"models.{name}.", filled["models"][name]["chat_template_args"], template)
-    if any(of_models.values()):
+    templates = []
+    for name, keys in filled["models"].items():
+        templates.append(own_or_studys(keys, filled, "apply_chat_template"))
+        yield from _given_mistakes(f"models.{name}.", keys["chat_template_args"], templates[-1])
+    if any(templates):
         return
     of_tasks = [(f"tasks.{name}.", keys) for name, keys in filled["tasks"].items()]
     for where, keys in [("", filled), *of_tasks]:
@@ -133,11 +134,6 @@ def _chat_mistakes(filled: dict[str, Any]) -> Iterator[str]:
             )
     if date is not None:
         yield "chat_template_date is given, and no model has apply_chat_template: leave it out"
-
-
-def _template_of(keys: dict[str, Any], filled: dict[str, Any]) -> bool | str:
-    own = keys["apply_chat_template"]
-    return filled["apply_chat_template"] if own is None else own
 
 
 def _given_mistakes(where: str, given: dict[str, Any], template: bool | str) -> Iterator[str]:

@@ -14,7 +14,14 @@ from typing import Any
 from cornerstone.study.config import StudyConfig
 from cornerstone.study.entries import ModelConfig, PruningConfig, Resources, TaskConfig
 from cornerstone.study.mistakes import study_mistakes, unreadable_values
-from cornerstone.study.schema import NAME_PHRASE, fill_defaults, read_texts, schema, schema_mistakes
+from cornerstone.study.schema import (
+    NAME_PHRASE,
+    fill_defaults,
+    own_or_studys,
+    read_texts,
+    schema,
+    schema_mistakes,
+)
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.system.registry import check_names, load_extension
 
@@ -53,7 +60,7 @@ def resolve(raw: Mapping[str, Any], expand_group: ExpandGroup | None = None) -> 
     models, tasks, calibration = (filled.pop(key) for key in ("models", "tasks", "calibration"))
     return StudyConfig(
         **filled,
-        models=tuple(_model(name, keys, filled["apply_chat_template"]) for name, keys in models.items()),
+        models=tuple(_model(name, keys, filled) for name, keys in models.items()),
         tasks=tuple(_task(name, keys, filled) for name, keys in tasks.items()),
         calibration=_calibration(calibration, filled),
     )
@@ -98,15 +105,12 @@ def _expanded(
                 yield member, keys
 
 
-def _model(name: str, keys: dict[str, Any], apply_chat_template: bool | str) -> ModelConfig:
-    """apply_chat_template: the study's, where the model has none of its own."""
-    revision = keys["revision"] or ("main" if keys["hub"] else None)
-    own = keys["apply_chat_template"]
+def _model(name: str, keys: dict[str, Any], of_study: Mapping[str, Any]) -> ModelConfig:
     fixed = {
         "name": name,
         "title": keys["title"] or name,
-        "revision": revision,
-        "apply_chat_template": apply_chat_template if own is None else own,
+        "revision": keys["revision"] or ("main" if keys["hub"] else None),
+        "apply_chat_template": own_or_studys(keys, of_study, "apply_chat_template"),
     }
     return ModelConfig(**{**keys, **fixed, "resources": Resources(**keys["resources"])})
 
@@ -119,6 +123,6 @@ def _calibration(keys: dict[str, Any], of_study: Mapping[str, Any]) -> TaskConfi
 
 def _task(name: str, keys: dict[str, Any], of_study: Mapping[str, Any]) -> TaskConfig:
     """Of its own keys and, where these are left out, the study's."""
-    inherited = {key: of_study[key] if keys.get(key) is None else keys[key] for key in OF_STUDY}
+    inherited = {key: own_or_studys(keys, of_study, key) for key in OF_STUDY}
     fixed = {"name": name, "task": keys["task"] or name, "title": keys["title"] or name}
     return TaskConfig(**{**keys, **fixed, **inherited})

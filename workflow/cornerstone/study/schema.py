@@ -176,6 +176,11 @@ def fill_defaults(raw: dict[str, Any]) -> dict[str, Any]:
     return _filled(raw, schema())
 
 
+def own_or_studys(keys: Mapping[str, Any], of_study: Mapping[str, Any], key: str) -> Any:
+    """What a model or a task says, or the study where that has nothing of its own; both with their defaults."""
+    return of_study[key] if keys.get(key) is None else keys[key]
+
+
 def _filled(value: Any, rule: dict[str, Any]) -> Any:
     rule = _definition(rule)
     if "properties" in rule:
