@@ -124,17 +124,6 @@ def known_of_documents(full: np.ndarray, bare: np.ndarray, without: np.ndarray) 
     return known / (known.std() or 1.0)
 
 
-def expected_alone(games: DocumentGames, others: np.ndarray) -> np.ndarray:
-    """The score of each sublayer alone, predicted from the documents `others` (bool): (documents, sublayers).
-
-    Above the document's score of the bare model, as much as in the mean over those that have it.
-    """
-    alone = games.alone[others]
-    known = ~np.isnan(alone)
-    above = np.where(known, alone - games.bare[others, None], 0.0).sum(axis=0)
-    return games.bare[:, None] + above / np.maximum(known.sum(axis=0), 1)
-
-
 def all_pairs(n_sublayers: int) -> np.ndarray:
     """How many pairs there are of each size, float64 (n // 2 + 1,); of size 0 none."""
     return np.array([0.0] + [float(pairs_of_size(n_sublayers, s)) for s in range(1, n_sublayers // 2 + 1)])

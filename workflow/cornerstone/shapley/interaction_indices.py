@@ -29,7 +29,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from cornerstone.shapley.document_games import DocumentGames, all_pairs, expected_alone
+from cornerstone.shapley.document_games import DocumentGames, all_pairs
 from cornerstone.shapley.mixed_effects import CHUNK, FOLDS, SEED, document_features
 
 MOST_STRONG = 20
@@ -40,6 +40,8 @@ STEPS = 12
 """Of expectation and maximisation."""
 WEAK, LEAST_VARIANCE = 1e4, 1e-9
 """Variances beforehand, in parts of the mean square of g: of a size's mean; the least of all others."""
+LEAST_SPREAD = 1e-9
+"""Of what is known of documents: less is rounding."""
 
 
 def interaction_indices(games: DocumentGames) -> np.ndarray:
@@ -94,16 +96,43 @@ def _index_weights(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _single_amounts(games: DocumentGames, fold: np.ndarray) -> np.ndarray:
     """The contribution of each pair of one sublayer, (documents, sublayers).
 
-    The score without a sublayer is known. That of the sublayer alone is expected from other documents, and corrected
+    The score without a sublayer is known. That of the sublayer alone is predicted from other documents, and corrected
     where the document has it.
     """
-    expected = np.stack([expected_alone(games, fold != one) for one in range(FOLDS)])
-    expected = expected[fold, np.arange(games.n_documents)]
-    is_there = ~np.isnan(games.alone)
-    missed = np.where(is_there, games.alone - expected, 0.0) / 2
+    alone = games.alone
+    predicted = _alone_scores(games, alone, fold)
+    is_there = ~np.isnan(alone)
+    missed = np.where(is_there, alone - predicted, 0.0) / 2
     count = np.maximum(is_there.sum(axis=1, keepdims=True), 1)
     has = max(is_there.any(axis=1).mean(), 1e-9)
-    return (games.without + expected) / 2 / all_pairs(games.n_sublayers)[1] + missed / count / has
+    return (games.without + predicted) / 2 / all_pairs(games.n_sublayers)[1] + missed / count / has
+
+
+def _alone_scores(games: DocumentGames, alone: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """The score of each sublayer alone, predicted for a fold from the documents of the others, (documents, sublayers).
+
+    By ridge regression, for each sublayer, of how far it is above the model without sublayers: on the documents'
+    features, that model's score, and what the sublayer's removal alone costs.
+    """
+    known = np.column_stack([document_features(games)[:, 1:], games.bare])
+    predicted = np.empty_like(alone)
+    for i in range(games.n_sublayers):
+        x = np.column_stack([known, games.full - games.without[:, i]])
+        y = alone[:, i] - games.bare
+        for one in range(FOLDS):
+            inside = fold == one
+            predicted[inside, i] = _ridge(x, y, ~inside & ~np.isnan(y), inside)
+    return games.bare[:, None] + predicted
+
+
+def _ridge(x: np.ndarray, y: np.ndarray, known: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """y of the rows `asked`, from those `known` (bool): as strong a pull to their mean as that of one row a column."""
+    if not known.any():
+        return np.zeros(asked.sum())
+    middle, scale, mean = x[known].mean(axis=0), x[known].std(axis=0), y[known].mean()
+    centred = (x - middle) / np.where(scale > LEAST_SPREAD, scale, np.inf)
+    gram = centred[known].T @ centred[known] + x.shape[1] * np.eye(x.shape[1])
+    return mean + centred[asked] @ np.linalg.solve(gram, centred[known].T @ (y[known] - mean))
 
 
 def _amounts(games: DocumentGames, rest: np.ndarray) -> np.ndarray:
