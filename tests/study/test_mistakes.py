@@ -93,6 +93,10 @@ MISTAKES = [
         in_chat(**{"a b": 1}),
         "models.m.chat_template_args has the name 'a b': use letters, digits and '_', no digit",
     ),
+    (
+        in_chat(none=1),
+        "models.m.chat_template_args has the name 'none': use letters, digits and '_', no digit",
+    ),
     (in_chat(style=[1]), "models.m.chat_template_args.style is [1]: give true or false or a"),
     (a_study(chat_template_date="today"), "chat_template_date is 'today': give a date, YYYY-MM-DD"),
     (a_study(chat_template_date="2026-02-30"), "chat_template_date is '2026-02-30': give a day of the cal"),

@@ -38,7 +38,7 @@ REFUSED_KEYS = {
 NAME_PHRASE = "use up to 100 letters, digits, '_', '-' and '.', the first a letter, digit or '_'"
 NAME_PHRASES = {
     "players": "use up to 40 characters, no commas",
-    "chat_template_args": "use letters, digits and '_', no digit first, as Jinja does",
+    "chat_template_args": "use letters, digits and '_', no digit first, no word of Jinja's (not, true, false, none)",
 }
 PATTERN_PHRASES = {
     "results": "give a folder without {, }, < and >",
