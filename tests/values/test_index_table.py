@@ -42,7 +42,7 @@ def test_those_that_stand_in_are_below_zero_and_those_that_need_each_other_above
     assert (exact.round(12) != 0).sum() == 2
     assert table.index.tolist() == list(zip(*np.triu_indices(N, 1), strict=True))
     inside = (table["low"] <= exact) & (exact <= table["high"])
-    assert inside.mean() > 0.8
+    assert inside.mean() >= 0.8  # of one draw; how often: tests/shapley/test_interaction_indices.py
     assert table.index[table["sure"]].tolist() == [(0, 1), (3, 5)]
     assert table.loc[(0, 1), "index"] < -0.3 and table.loc[(3, 5), "index"] > 0.3
     assert table.loc[(3, 5), ["first_label", "second_label", "distance"]].tolist() == ["FFN 1", "FFN 2", 2]
