@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -25,13 +25,14 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
 from cornerstone.shapley.coalition_tree import least_evaluations
-from cornerstone.shapley.coalitions import ablation, paper_budget, windows
+from cornerstone.shapley.coalitions import Removed, ablation, paper_budget, windows
 from cornerstone.shapley.document_games import DocumentGames
 from cornerstone.shapley.document_pairs import document_pairs, pair_coalitions, pairs_of_same_work
 from cornerstone.shapley.estimators.windows import window_estimator
-from cornerstone.shapley.games import place_of, with_own_pairs
+from cornerstone.shapley.games import Game, with_own_pairs
+from cornerstone.shapley.gaussian_process import process_estimator
+from cornerstone.shapley.informative import informative
 from cornerstone.shapley.kernel_regression import kernel_regression
-from cornerstone.shapley.linear import LinearEstimator
 from cornerstone.shapley.mixed_effects import mixed_effects
 from cornerstone.statistics.ranks import spearman
 from cornerstone.statistics.resampling import Z_95
@@ -73,8 +74,8 @@ def errors_of(game: Documents, seeds: int, budgets: Sequence[str]) -> list[dict[
             truth = game.exact[:, places].mean(axis=1)
             about = {"game": game.name, "sublayers": n, "documents": documents}
             if seed == 0:
-                values = _linear(window_estimator(n, LARGEST_WINDOW), game.table[:, places])
-                rows.append(about | {"budget": OF_WINDOWS, "estimator": "windows"} | _errors(values, truth))
+                for name, values in _of_shared(game.table[:, places], n):
+                    rows.append(about | {"budget": OF_WINDOWS, "estimator": name} | _errors(values, truth))
             for budget in budgets:
                 pairs = BUDGETS[budget](n)
                 games = with_own_pairs(game.table[:, places], pairs, seed, game.covariates[places])
@@ -103,6 +104,7 @@ def _pairs_alone_of_count(n: int) -> int:
 
 
 OF_WINDOWS = "work of the windows"
+WINDOWS, PROCESS = "windows", "gaussian_process"
 BUDGETS = {
     OF_WINDOWS: lambda n: pairs_of_same_work(n, LARGEST_WINDOW),
     "43 coalitions": _pairs_of_count,
@@ -111,8 +113,28 @@ BUDGETS = {
 """How many pairs of a document, for so many sublayers."""
 
 
-def _linear(estimator: LinearEstimator, table: np.ndarray) -> np.ndarray:
-    return estimator.weights @ table[[place_of(removed) for removed in estimator.coalitions]].mean(axis=1)
+def _of_shared(table: np.ndarray, n: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Values by estimators whose coalitions all documents share; table: (2^n, documents)."""
+    mean = Game(table.mean(axis=1), np.zeros(n))
+    windowed = window_estimator(n, LARGEST_WINDOW)
+    yield WINDOWS, windowed.weights @ mean.score(windowed.coalitions)
+    chosen = _chosen(n)
+    scores = mean.score(chosen)
+    yield PROCESS, process_estimator(chosen, scores, n).weights @ scores
+
+
+@cache
+def _chosen(n: int) -> list[Removed]:
+    """The Gaussian process's coalitions, as many as come to the work of the windows."""
+    most = least_evaluations(_windows(n), n)
+    count = paper_budget(n, LARGEST_WINDOW) - n - 1
+    while least_evaluations([*ablation(n), *informative(n, count + 1)], n) <= most:
+        count += 1
+    return [*ablation(n), *informative(n, count)]
+
+
+def _windows(n: int) -> list[Removed]:
+    return [*ablation(n), *windows(n, LARGEST_WINDOW)]
 
 
 def _held(
@@ -154,8 +176,9 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _work(budget: str, estimator: str, n: int) -> float:
     """(state × sublayer) evaluations of a token of a model of n sublayers, single removals included."""
-    if estimator == "windows":
-        return least_evaluations([*ablation(n), *windows(n, LARGEST_WINDOW)], n)
+    shared = {WINDOWS: _windows, PROCESS: _chosen}
+    if estimator in shared:
+        return least_evaluations(shared[estimator](n), n)
     sides = (document_pairs(n, BUDGETS[budget](n), (seed,)) for seed in range(20))
     return float(np.mean([least_evaluations(own_coalitions(budget, own), n) for own in sides]))
 
