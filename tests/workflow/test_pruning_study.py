@@ -10,7 +10,7 @@ from cornerstone.evaluations.evaluation import read_evaluation
 from cornerstone.shapley.coalitions import parse_removed
 from tiny_study import N_SUBLAYERS, configure, make, prepare
 
-pytestmark = pytest.mark.study
+pytestmark = pytest.mark.slow
 
 RULES = {"rank_sublayers", "rank_greedily", "evaluate_pruning", "pruning_curves", "pruning_tables"}
 
