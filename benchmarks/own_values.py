@@ -24,7 +24,7 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
-from cornerstone.shapley.coalition_tree import least_evaluations
+from cornerstone.shapley.coalition_tree import least_evaluations, most_within
 from cornerstone.shapley.coalitions import Removed, ablation, paper_budget, windows
 from cornerstone.shapley.document_games import DocumentGames
 from cornerstone.shapley.document_pairs import document_pairs, pair_coalitions, pairs_of_same_work
@@ -126,11 +126,14 @@ def _of_shared(table: np.ndarray, n: int) -> Iterator[tuple[str, np.ndarray]]:
 @cache
 def _chosen(n: int) -> list[Removed]:
     """The Gaussian process's coalitions, as many as come to the work of the windows."""
-    most = least_evaluations(_windows(n), n)
-    count = paper_budget(n, LARGEST_WINDOW) - n - 1
-    while least_evaluations([*ablation(n), *informative(n, count + 1)], n) <= most:
-        count += 1
-    return [*ablation(n), *informative(n, count)]
+    singles = ablation(n)
+
+    def work_of(count: int) -> int:
+        return least_evaluations([*singles, *informative(n, count)], n)
+
+    fewest = paper_budget(n, LARGEST_WINDOW) - len(singles)
+    count = most_within(work_of, least_evaluations(_windows(n), n), least=fewest, most=2**n)
+    return [*singles, *informative(n, count)]
 
 
 def _windows(n: int) -> list[Removed]:

@@ -8,6 +8,7 @@ from cornerstone.shapley.kernel_regression import FEWEST_DOCUMENTS, kernel_regre
 from cornerstone.shapley.mixed_effects import mixed_effects, products_of_three, values_of_three
 from cornerstone.statistics.resampling import Z_95
 from hard_games import everything, exact_values, hard_games
+from seldom import only_some
 
 
 def mixed_effects_of_pairs_alone(games):
@@ -49,7 +50,7 @@ def test_values_sum_to_what_there_is_to_share_out(estimate):
 
 @pytest.mark.parametrize("estimate", [mixed_effects, mixed_effects_of_pairs_alone], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("pairs", [4, 20])
-@pytest.mark.parametrize("name", ["majority", "parity"])
+@pytest.mark.parametrize("name", only_some(("majority", "parity"), ("parity",)))
 def test_the_correction_takes_the_bias_out_where_the_model_is_wrong(name, pairs, estimate):
     n, repetitions = 8, 40
     table = hard_games(n)[name](np.random.default_rng(1), 80)
