@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -24,18 +24,18 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
-from cornerstone.shapley.coalition_tree import least_evaluations, most_within
-from cornerstone.shapley.coalitions import Removed, ablation, paper_budget, windows
+from cornerstone.shapley.coalition_tree import least_evaluations
+from cornerstone.shapley.coalitions import paper_budget
 from cornerstone.shapley.document_games import DocumentGames
 from cornerstone.shapley.document_pairs import document_pairs, pair_coalitions, pairs_of_same_work
-from cornerstone.shapley.estimators.windows import window_estimator
+from cornerstone.shapley.estimators import ESTIMATORS, SHARED
 from cornerstone.shapley.games import Game, with_own_pairs
-from cornerstone.shapley.gaussian_process import process_estimator
-from cornerstone.shapley.informative import informative
 from cornerstone.shapley.kernel_regression import kernel_regression
 from cornerstone.shapley.mixed_effects import mixed_effects
 from cornerstone.statistics.ranks import spearman
 from cornerstone.statistics.resampling import Z_95
+from cornerstone.values.audit import Arm
+from cornerstone.values.audit_summary import WORK
 from demo_games import DRAWN, Documents, demo_games, evaluate_everything
 from needed_evaluations import PAIRS_ALONE, own_coalitions
 
@@ -72,16 +72,19 @@ def errors_of(game: Documents, seeds: int, budgets: Sequence[str]) -> list[dict[
         chosen = {"all": np.arange(game.count), f"{DRAWN:,}": game.drawn(seed)}
         for documents, places in chosen.items():
             truth = game.exact[:, places].mean(axis=1)
-            about = {"game": game.name, "sublayers": n, "documents": documents}
-            if seed == 0:
-                for name, values in _of_shared(game.table[:, places], n):
-                    rows.append(about | {"budget": OF_WINDOWS, "estimator": name} | _errors(values, truth))
+            about = {"game": game.name, "documents": documents}
+            for name in OF_SHARED:
+                mean = Game(game.table[:, places].mean(axis=1), np.zeros(n))
+                values = ESTIMATORS[name].audited(mean, _count(name, n), seed)
+                about_it = about | {"budget": OF_WINDOWS, "estimator": name, "work": mean.work}
+                rows.append(about_it | _errors(values, truth))
             for budget in budgets:
                 pairs = BUDGETS[budget](n)
                 games = with_own_pairs(game.table[:, places], pairs, seed, game.covariates[places])
                 for estimate in (kernel_regression, mixed_effects):
                     given = games.pairs_alone() if budget.endswith(PAIRS_ALONE) else games
                     about_it = about | {"budget": budget, "estimator": estimate.__name__}
+                    about_it |= {"work": _work(budget, n)}
                     rows.append(about_it | _held(estimate, given, truth))
     return rows
 
@@ -104,7 +107,8 @@ def _pairs_alone_of_count(n: int) -> int:
 
 
 OF_WINDOWS = "work of the windows"
-WINDOWS, PROCESS = "windows", "gaussian_process"
+OF_SHARED = ("windows", "gaussian_process")
+"""Estimators whose coalitions all documents share."""
 BUDGETS = {
     OF_WINDOWS: lambda n: pairs_of_same_work(n, LARGEST_WINDOW),
     "43 coalitions": _pairs_of_count,
@@ -113,31 +117,11 @@ BUDGETS = {
 """How many pairs of a document, for so many sublayers."""
 
 
-def _of_shared(table: np.ndarray, n: int) -> Iterator[tuple[str, np.ndarray]]:
-    """Values by estimators whose coalitions all documents share; table: (2^n, documents)."""
-    mean = Game(table.mean(axis=1), np.zeros(n))
-    windowed = window_estimator(n, LARGEST_WINDOW)
-    yield WINDOWS, windowed.weights @ mean.score(windowed.coalitions)
-    chosen = _chosen(n)
-    scores = mean.score(chosen)
-    yield PROCESS, process_estimator(chosen, scores, n).weights @ scores
-
-
 @cache
-def _chosen(n: int) -> list[Removed]:
-    """The Gaussian process's coalitions, as many as come to the work of the windows."""
-    singles = ablation(n)
-
-    def work_of(count: int) -> int:
-        return least_evaluations([*singles, *informative(n, count)], n)
-
-    fewest = paper_budget(n, LARGEST_WINDOW) - len(singles)
-    count = most_within(work_of, least_evaluations(_windows(n), n), least=fewest, most=2**n)
-    return [*singles, *informative(n, count)]
-
-
-def _windows(n: int) -> list[Removed]:
-    return [*ablation(n), *windows(n, LARGEST_WINDOW)]
+def _count(name: str, n: int) -> int:
+    """How many coalitions come to the work of the windows, as the audit has it."""
+    any_game = Game(np.zeros(2**n), np.zeros(n))
+    return Arm(ESTIMATORS[name], SHARED, WORK).budget(any_game, paper_budget(n, LARGEST_WINDOW))
 
 
 def _held(
@@ -173,15 +157,13 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
         }
         row |= {"95 % intervals hold %": 100 * some["covered"].mean()}
         row |= {"true / told error": np.sqrt(some["square"].mean() / (some["told"] ** 2).mean())}
-        shown.append(row | {"work": _work(row["budget"], row["estimator"], int(some["sublayers"].iloc[0]))})
+        shown.append(row | {"work": some["work"].mean()})
     return pd.DataFrame(shown).sort_values(["documents", "budget", "error %"], ignore_index=True)
 
 
-def _work(budget: str, estimator: str, n: int) -> float:
+@cache
+def _work(budget: str, n: int) -> float:
     """(state × sublayer) evaluations of a token of a model of n sublayers, single removals included."""
-    shared = {WINDOWS: _windows, PROCESS: _chosen}
-    if estimator in shared:
-        return least_evaluations(shared[estimator](n), n)
     sides = (document_pairs(n, BUDGETS[budget](n), (seed,)) for seed in range(20))
     return float(np.mean([least_evaluations(own_coalitions(budget, own), n) for own in sides]))
 
