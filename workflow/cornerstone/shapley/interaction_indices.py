@@ -99,26 +99,25 @@ def _single_amounts(games: DocumentGames, fold: np.ndarray) -> np.ndarray:
     The score without a sublayer is known. That of the sublayer alone is predicted from other documents, and corrected
     where the document has it.
     """
-    alone = games.alone
-    predicted = _alone_scores(games, alone, fold)
-    is_there = ~np.isnan(alone)
-    missed = np.where(is_there, alone - predicted, 0.0) / 2
+    predicted = _alone_scores(games, fold)
+    is_there = ~np.isnan(games.alone)
+    missed = np.where(is_there, games.alone - predicted, 0.0) / 2
     count = np.maximum(is_there.sum(axis=1, keepdims=True), 1)
     has = max(is_there.any(axis=1).mean(), 1e-9)
     return (games.without + predicted) / 2 / all_pairs(games.n_sublayers)[1] + missed / count / has
 
 
-def _alone_scores(games: DocumentGames, alone: np.ndarray, fold: np.ndarray) -> np.ndarray:
+def _alone_scores(games: DocumentGames, fold: np.ndarray) -> np.ndarray:
     """The score of each sublayer alone, predicted for a fold from the documents of the others, (documents, sublayers).
 
     By ridge regression, for each sublayer, of how far it is above the model without sublayers: on the documents'
     features, that model's score, and what the sublayer's removal alone costs.
     """
     known = np.column_stack([document_features(games)[:, 1:], games.bare])
-    predicted = np.empty_like(alone)
+    predicted = np.empty_like(games.alone)
     for i in range(games.n_sublayers):
         x = np.column_stack([known, games.full - games.without[:, i]])
-        y = alone[:, i] - games.bare
+        y = games.alone[:, i] - games.bare
         for one in range(FOLDS):
             inside = fold == one
             predicted[inside, i] = _ridge(x, y, ~inside & ~np.isnan(y), inside)
