@@ -56,9 +56,10 @@ def interaction_indices(games: DocumentGames) -> np.ndarray:
     if n == 2:  # nothing else may be there: all is known
         return (games.full + games.bare - games.without.sum(axis=1))[:, None]
     fold = np.random.default_rng(SEED).permutation(games.n_documents) % FOLDS
-    polynomial = _Polynomial(games, fold)
+    features = document_features(games, min(COMPONENTS, games.n_documents // DOCUMENTS_A_COMPONENT))
+    polynomial = _Polynomial(games, fold, features)
     amounts = _amounts(games, games.averages - polynomial.told())
-    single = _single_amounts(games, fold)
+    single = _single_amounts(games, fold, features)
     constant = (games.full + games.bare) / (n - 1)
     first, second = np.triu_indices(n, 1)
     indices = np.empty((games.n_documents, len(first)))
@@ -93,13 +94,13 @@ def _index_weights(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return both, one, none
 
 
-def _single_amounts(games: DocumentGames, fold: np.ndarray) -> np.ndarray:
+def _single_amounts(games: DocumentGames, fold: np.ndarray, features: np.ndarray) -> np.ndarray:
     """The contribution of each pair of one sublayer, (documents, sublayers).
 
     The score without a sublayer is known. That of the sublayer alone is predicted from other documents, and corrected
     where the document has it.
     """
-    predicted = _alone_scores(games, fold)
+    predicted = _alone_scores(games, fold, features)
     is_there = ~np.isnan(games.alone)
     missed = np.where(is_there, games.alone - predicted, 0.0) / 2
     count = np.maximum(is_there.sum(axis=1, keepdims=True), 1)
@@ -107,13 +108,13 @@ def _single_amounts(games: DocumentGames, fold: np.ndarray) -> np.ndarray:
     return (games.without + predicted) / 2 / all_pairs(games.n_sublayers)[1] + missed / count / has
 
 
-def _alone_scores(games: DocumentGames, fold: np.ndarray) -> np.ndarray:
+def _alone_scores(games: DocumentGames, fold: np.ndarray, features: np.ndarray) -> np.ndarray:
     """The score of each sublayer alone, predicted for a fold from the documents of the others, (documents, sublayers).
 
     By ridge regression, for each sublayer, of how far it is above the model without sublayers: on the documents'
     features, that model's score, and what the sublayer's removal alone costs.
     """
-    known = np.column_stack([document_features(games)[:, 1:], games.bare])
+    known = np.column_stack([features[:, 1:], games.bare])
     predicted = np.empty_like(games.alone)
     for i in range(games.n_sublayers):
         x = np.column_stack([known, games.full - games.without[:, i]])
@@ -172,14 +173,12 @@ class _Polynomial:
     numbers are linear in a document's features, and drawn to zero as far as makes the scores most likely.
     """
 
-    def __init__(self, games: DocumentGames, fold: np.ndarray) -> None:
-        self.games, self.fold = games, fold
+    def __init__(self, games: DocumentGames, fold: np.ndarray, features: np.ndarray) -> None:
+        self.games, self.fold, self.features = games, fold, features
         self.sizes = games.n_sublayers // 2 - 1
         effects = np.abs((games.full[:, None] - games.without).mean(axis=0))
         self.strong = np.sort(np.argsort(-effects, kind="stable")[:MOST_STRONG])
         self.first, self.second = np.triu_indices(len(self.strong), 1)
-        components = min(COMPONENTS, games.n_documents // DOCUMENTS_A_COMPONENT)
-        self.features = document_features(games, components)
         self.numbers = self._learn()
 
     @property
