@@ -114,3 +114,19 @@ def plain_indices(games):
 def test_documents_that_all_score_the_same_have_indices_of_zero():
     found = interaction_indices(with_own_pairs(np.full((2**6, 50), 0.5), 9, seed=0))
     np.testing.assert_allclose(found, 0, atol=1e-9)
+
+
+@pytest.mark.parametrize("score", [0.0, 1.0])
+@pytest.mark.parametrize("pairs", [2, 6, 34])
+@pytest.mark.parametrize("n", [4, 5, 8])
+def test_scores_that_never_change_have_indices_that_the_table_rounds_to_none(n, pairs, score):
+    found = interaction_indices(with_own_pairs(np.full((2**n, 50), score), pairs, seed=0))
+    np.testing.assert_allclose(found, 0, atol=5e-8)
+
+
+@pytest.mark.parametrize("documents", [3, 50])
+@pytest.mark.parametrize("pairs", [1, 2])
+@pytest.mark.parametrize("n", [4, 5, 12])
+def test_indices_are_numbers_however_few_pairs_a_document_has(n, pairs, documents):
+    table = (np.random.default_rng(n).random((2**n, documents)) < 0.5).astype(float)
+    assert np.isfinite(interaction_indices(with_own_pairs(table, pairs, seed=1))).all()

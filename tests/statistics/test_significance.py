@@ -30,6 +30,7 @@ def test_a_change_seen_on_few_documents_is_not_sure_and_one_on_many_is():
     sure, unsure, nothing = p_values(np.array([many, few, none]))
     assert sure < 1e-6 and unsure == 2 / 2**4 and nothing == 1
     assert p_values(np.ones((1, 1))).item() == 1  # one document tells no spread
+    assert p_values(np.full((1, 50), np.nan)).item() == 1
 
 
 def naive_holm(p):

@@ -1,7 +1,10 @@
 """The table of interaction indices, and what it says of the noise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
+import pytest
 
 import synthetic
 from cornerstone.scores import SCORES
@@ -46,6 +49,17 @@ def test_those_that_stand_in_are_below_zero_and_those_that_need_each_other_above
     assert table.index[table["sure"]].tolist() == [(0, 1), (3, 5)]
     assert table.loc[(0, 1), "index"] < -0.3 and table.loc[(3, 5), "index"] > 0.3
     assert table.loc[(3, 5), ["first_label", "second_label", "distance"]].tolist() == ["FFN 1", "FFN 2", 2]
+
+
+@pytest.mark.parametrize("pairs", [2, PAIRS])
+@pytest.mark.parametrize("rights", [0.0, 0.4, 1.0])
+def test_a_model_that_always_answers_alike_has_no_significant_index(rights, pairs):
+    """Its answers are right on some documents, whatever is removed."""
+    task = scored(np.full(2**N, 1.0), "boolq")
+    right = np.random.default_rng(3).random(200) < rights
+    games = with_own_pairs(np.tile(right.astype(float), (2**N, 1)), pairs, 0)
+    table = index_table(replace(task, games=games))
+    assert (table["index"] == 0).all() and not table["sure"].any()
 
 
 def test_the_table_says_what_the_noise_hides():

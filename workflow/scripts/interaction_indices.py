@@ -13,17 +13,14 @@ def main(snakemake):
     from cornerstone.tables.interaction_indices import Indices
     from cornerstone.tables.written import write_tables
     from cornerstone.values.interaction_indices import index_table
-    from cornerstone.values.scored_task import read_scores
+    from cornerstone.values.scored_task import by_model_and_task, read_scores
     from cornerstone.values.titles import Titles
 
     params = snakemake.params
-    documents = {Path(path).stem: Path(path) for path in snakemake.input.documents}
-    designs = {}  # the files of each model × task
-    for path in map(Path, snakemake.input.evaluations):
-        designs.setdefault(path.parent, []).append(path)
+    evaluations, documents = (map(Path, snakemake.input[name]) for name in ("evaluations", "documents"))
     rows = [
-        index_table(read_scores(files, documents[folder.name], params.score))
-        for folder, files in designs.items()
+        index_table(read_scores(files, asked, params.score))
+        for files, asked in by_model_and_task(evaluations, documents)
     ]
     table = pd.concat(rows, ignore_index=True)
     indices = Indices(table, Titles(**params.titles), study_score(params.score, table["score"]))

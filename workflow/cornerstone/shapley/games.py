@@ -132,8 +132,6 @@ def with_own_pairs(
     places, last = sides @ (1 << np.arange(n)), len(by_document) - 1
     documents = np.arange(count)[:, None]
     singles = by_document[1 << np.arange(n)].T
-    if covariates is None:
-        covariates = known_of_documents(by_document[0], by_document[last], singles)
     return DocumentGames(
         full=by_document[0],
         bare=by_document[last],
@@ -141,8 +139,15 @@ def with_own_pairs(
         sides=sides,
         without_side=by_document[places, documents],
         only_side=by_document[last - places, documents],
-        covariates=covariates,
+        covariates=known_by_place(by_document) if covariates is None else covariates,
     )
+
+
+def known_by_place(by_place: np.ndarray) -> np.ndarray:
+    """What is known of documents by the design `ablation`, from the scores of all coalitions, (2^sublayers,
+    documents)."""
+    n = len(by_place).bit_length() - 1
+    return known_of_documents(by_place[0], by_place[-1], by_place[1 << np.arange(n)].T)
 
 
 def _removed_at(place: int) -> Removed:
@@ -158,7 +163,7 @@ def work_of_windows(n_sublayers: int, budget: int) -> float:
     return least_evaluations(coalitions, n_sublayers) * budget / len(coalitions)
 
 
-def rounded(values: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """The values rounded to 10^-12 of the largest score, so that equal ones compare as equal."""
-    unit = 1e-12 * np.abs(scores).max() or 1.0
+def rounded(values: np.ndarray, scores: np.ndarray, part: float = 1e-12) -> np.ndarray:
+    """The values rounded to this part of the largest score or value, so that equal ones compare as equal."""
+    unit = part * max(np.abs(of).max(initial=0.0) for of in (scores, values)) or 1.0
     return np.round(values / unit) * unit

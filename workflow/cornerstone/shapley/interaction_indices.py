@@ -163,7 +163,8 @@ def _levels(rest: np.ndarray, own: np.ndarray) -> np.ndarray:
     between = np.mean(mean**2) - within / max(count.mean(), 1)
     if between <= 0:
         return np.zeros_like(rest)
-    return np.where(own, (total - rest) / (np.maximum(count - 1, 0) + within / between), 0.0)
+    evidence = np.maximum(count - 1, 0) + within / between
+    return np.divide(total - rest, evidence, out=np.zeros_like(rest), where=own & (evidence > 0))
 
 
 class _Polynomial:
@@ -221,7 +222,9 @@ class _Polynomial:
         """(folds, features, terms)."""
         sums = [self._equations(self.fold == one) for one in range(FOLDS)]
         gram, moments, square, count = (sum(parts) for parts in zip(*sums, strict=True))
-        unit = max(square / max(count, 1), 1e-300)  # variances are in parts of it
+        unit = (
+            square / max(count, 1) or 1.0
+        )  # variances are in parts of it; it is 0 where no score ever changes
         gram, moments = gram / unit, moments / unit
         prior, noise = self._variances(gram, moments, square / unit, count)
         found = [

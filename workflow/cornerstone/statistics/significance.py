@@ -17,12 +17,13 @@ def p_values(per_document: np.ndarray) -> np.ndarray:
     """Two-sided p-values of each row's mean being zero, shape (rows,), from (rows, documents).
 
     Student's t, but never below what turning signs could tell: where m documents are not zero, 2 / 2^m. A number
-    that is seen on few documents is then not sure, however alike they are. 1 for a row of zeros.
+    that is seen on few documents is then not sure, however alike they are. 1 for a row of zeros, and for one that
+    holds what is not a number.
     """
     n = per_document.shape[1]
     mean = per_document.mean(axis=1)
     error = per_document.std(axis=1, ddof=1) / sqrt(n) if n > 1 else np.full(len(mean), np.inf)
-    t = np.divide(np.abs(mean), error, out=np.where(mean == 0, 0.0, np.inf), where=error > 0)
+    t = np.divide(np.abs(mean), error, out=np.where(np.abs(mean) > 0, np.inf, 0.0), where=error > 0)
     seen = (per_document != 0).sum(axis=1)
     return np.clip(_two_tails(t, n - 1), np.minimum(1.0, 2.0 * 0.5**seen), 1.0)
 

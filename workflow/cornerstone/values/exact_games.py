@@ -10,9 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from cornerstone.shapley.document_games import known_of_documents
 from cornerstone.shapley.estimators.exact import exact_estimator
-from cornerstone.shapley.games import Game, place_of, rounded
+from cornerstone.shapley.games import Game, known_by_place, place_of, rounded
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.values.estimates import document_values
 from cornerstone.values.score_matrix import Scores
@@ -21,15 +20,9 @@ from cornerstone.values.score_matrix import Scores
 def exact_games(of_metrics: Sequence[Scores]) -> dict[str, Game]:
     """Metric -> the game of its scores, with the other scores as covariates of the documents."""
     games = {scores.metric: exact_game(scores) for scores in of_metrics}
-    known = [_known_by_place(game.documents) for game in games.values()]
+    known = [known_by_place(game.documents) for game in games.values()]
     covariates = np.concatenate(known, axis=1)
     return {metric: replace(game, covariates=covariates) for metric, game in games.items()}
-
-
-def _known_by_place(by_place: np.ndarray) -> np.ndarray:
-    """Of scores of all coalitions, (2^sublayers, documents)."""
-    n = len(by_place).bit_length() - 1
-    return known_of_documents(by_place[0], by_place[-1], by_place[1 << np.arange(n)].T)
 
 
 def exact_game(scores: Scores) -> Game:

@@ -12,10 +12,14 @@ from itertools import combinations
 
 import pandas as pd
 
+from cornerstone.shapley.games import rounded
 from cornerstone.shapley.interaction_indices import interaction_indices
 from cornerstone.values.interactions import pair_table
 from cornerstone.values.rows import of_task
 from cornerstone.values.scored_task import ScoredTask
+
+LEFT_BY_FIT = 1e-7
+"""In parts of the largest score: what the fit leaves of an index that is 0."""
 
 
 def index_table(scored: ScoredTask) -> pd.DataFrame:
@@ -25,5 +29,5 @@ def index_table(scored: ScoredTask) -> pd.DataFrame:
     they hold.
     """
     pairs = tuple(combinations(range(len(scored.labels)), 2))
-    indices = interaction_indices(scored.games).T
+    indices = rounded(interaction_indices(scored.games).T, scored.scores.matrix, LEFT_BY_FIT)
     return of_task(pair_table(pairs, "index", indices, scored.labels, scored.scores), scored)

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.shapley.coalitions import Removed
+from cornerstone.shapley.games import rounded
 from cornerstone.statistics.resampling import LEVEL, effect_interval
 from cornerstone.statistics.significance import benjamini_hochberg, p_values
 from cornerstone.values.ablation import document_effects
@@ -66,7 +67,7 @@ def pair_table(
     documents). sure: not zero, by Benjamini and Hochberg over the pairs: of those so called, one in twenty is chance.
     """
     first, second = np.array(pairs, dtype=int).reshape(-1, 2).T
-    of = sublayer_columns(labels)
+    of, per_document = sublayer_columns(labels), rounded(per_document, scores.matrix)
     low, high = _intervals(per_document, 2 * scores.reach)
     return pd.DataFrame(
         {
