@@ -5,7 +5,7 @@ from itertools import combinations
 import pytest
 
 from cornerstone.shapley.coalitions import ablation, exact, pairs, windows
-from cornerstone.shapley.designs import DesignSettings, check_exact_rows, coalitions_of
+from cornerstone.shapley.designs import DesignSettings, check_exact_rows, coalitions_of, typical_coalitions
 from cornerstone.system.errors import CornerstoneError
 
 
@@ -49,8 +49,15 @@ def test_designs_with_as_many_coalitions_as_windows():
     for design, beside in (("informative", 13), ("permutations", 0)):
         coalitions = coalitions_of(design, 12, DesignSettings(max_removed=4))
         assert len(set(coalitions)) == len(coalitions) == 43 - beside
-    assert coalitions_of("informative", 12, DesignSettings(max_removed=1)) == [tuple(range(12))]
     assert len(coalitions_of("exact", 5, DesignSettings())) == 32
+
+
+@pytest.mark.parametrize("design", ["informative", "permutations", "kernel_pairs"])
+@pytest.mark.parametrize("n", [2, 3, 12])
+def test_without_windows_other_designs_have_as_many_coalitions_as_the_papers(design, n):
+    one, paper = (DesignSettings(max_removed=most, seed=1) for most in (1, min(4, n - 1)))
+    found, expected = (typical_coalitions(design, n, settings) for settings in (one, paper))
+    assert found == expected and len(found) > 0
 
 
 def test_more_exact_log_likelihoods_than_a_table_may_hold_are_refused_with_the_numbers():

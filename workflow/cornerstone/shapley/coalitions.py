@@ -16,6 +16,8 @@ from cornerstone.system.errors import CornerstoneError
 
 Removed = tuple[int, ...]
 """A coalition by what is absent: sorted sublayer indices; `()` is the full model."""
+PAPER_WINDOW = 4
+"""Sublayers that the paper removes together at most."""
 MOST_LISTED = 16
 """Sublayers of a coalition whose text lists them; a longer list would be many times the size of its bits."""
 
@@ -65,6 +67,12 @@ def pairs(n_sublayers: int, nearest: int, farthest: int) -> list[Removed]:
 def exact(n_sublayers: int) -> list[Removed]:
     """All 2^n coalitions, those with few removals first."""
     return [c for size in range(n_sublayers + 1) for c in combinations(range(n_sublayers), size)]
+
+
+def budget_window(n_sublayers: int, max_removed: int) -> int:
+    """The largest of the windows whose work, or number, other designs have: where a study has no windows
+    (max_removed 1), that of the paper."""
+    return max_removed if max_removed > 1 else max(1, min(PAPER_WINDOW, n_sublayers - 1))
 
 
 def paper_budget(n_sublayers: int, max_removed: int) -> int:

@@ -13,6 +13,7 @@ from cornerstone.shapley.coalitions import (
     ForEach,
     Removed,
     ablation,
+    budget_window,
     check_max_removed,
     exact,
     pairs,
@@ -22,7 +23,7 @@ from cornerstone.shapley.coalitions import (
 from cornerstone.shapley.document_pairs import DrawnForEach, document_seed, pairs_of_same_work
 from cornerstone.shapley.informative import informative
 from cornerstone.shapley.orders import order_coalitions, random_orders
-from cornerstone.shapley.players import Players
+from cornerstone.shapley.players import Players, sets_of
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.system.registry import LAST, Registry
 
@@ -36,7 +37,8 @@ BYTES_OF_ROW = 120
 class DesignSettings:
     """The settings that the coalitions of designs depend on.
 
-    max_removed:    the largest window; other designs have as many coalitions as those windows.
+    max_removed:    the largest window; other designs have as many coalitions as those windows. 1 means no windows:
+                    other designs then have as many as the paper's.
     pair_distances: (nearest, farthest) of the pairs that are removed.
     document_pairs: pairs of coalitions per document; None for as much work as those windows.
     seed:           with which per-document coalitions are drawn.
@@ -108,7 +110,7 @@ def coalitions_of(
     missing = [name for name in chosen.needs if getattr(settings, name) is None]
     if missing:
         raise CornerstoneError(f"the design {design} needs {' and '.join(missing)}: give it")
-    sets = None if isinstance(players, int) or players.are_sublayers else players
+    sets = sets_of(players)
     n, settings = players if isinstance(players, int) else len(players), replace(settings, players=sets)
     if chosen.for_each is None:
         drawn = chosen.coalitions(n, settings)
@@ -172,13 +174,16 @@ def _exact(n_sublayers: int, settings: DesignSettings) -> list[Removed]:
 
 
 def _informative(n_sublayers: int, settings: DesignSettings) -> list[Removed]:
-    return list(informative(n_sublayers, max(1, len(_windows(n_sublayers, settings)))))
+    check_max_removed(n_sublayers, settings.max_removed, settings.noun)
+    largest = budget_window(n_sublayers, settings.max_removed)
+    return list(informative(n_sublayers, max(1, len(windows(n_sublayers, largest)))))
 
 
 def _kernel_pairs(
     n_sublayers: int, settings: DesignSettings, documents: Sequence[DocumentId]
 ) -> DrawnForEach:
-    pairs = settings.document_pairs or pairs_of_same_work(n_sublayers, settings.max_removed, settings.players)
+    largest = budget_window(n_sublayers, settings.max_removed)
+    pairs = settings.document_pairs or pairs_of_same_work(n_sublayers, largest, settings.players)
     return DrawnForEach(
         n_sublayers, pairs, [document_seed(settings.seed, *document) for document in documents]
     )
@@ -186,7 +191,7 @@ def _kernel_pairs(
 
 def _permutations(n_sublayers: int, settings: DesignSettings) -> list[Removed]:
     """The coalitions of the estimator `permutations`, including those that are in `ablation` too."""
-    count = paper_budget(n_sublayers, settings.max_removed)
+    count = paper_budget(n_sublayers, budget_window(n_sublayers, settings.max_removed))
     return order_coalitions(random_orders(n_sublayers, seed=0), n_sublayers, count)[0]
 
 

@@ -126,6 +126,11 @@ def players_of(setting: Setting, sublayers: Sequence[str]) -> Players:
     return players
 
 
+def sets_of(players: Sequence[str] | int) -> Players | None:
+    """These players where they are sets of sublayers; None for sublayers themselves, by their labels or number."""
+    return players if isinstance(players, Players) and not players.are_sublayers else None
+
+
 def whole_blocks(sublayers: Sequence[str], together: int = 1) -> Players:
     """Every so many neighbouring blocks as one player, the last of which may have fewer; it may be one alone."""
     return _consecutive(together, BLOCKS, sublayers)

@@ -7,7 +7,7 @@ from itertools import takewhile
 
 import numpy as np
 
-from cornerstone.shapley.coalitions import paper_budget
+from cornerstone.shapley.coalitions import budget_window, paper_budget
 from cornerstone.shapley.estimators import ESTIMATORS, Estimator, Look, Words, apply
 from cornerstone.shapley.estimators.exact import exact_estimator
 from cornerstone.shapley.games import Game
@@ -56,7 +56,7 @@ ESTIMATORS.register(
         title="permutations",
         designs=("permutations",),
         fit=lambda _, n_sublayers, settings: permutation_estimator(
-            n_sublayers, paper_budget(n_sublayers, settings.max_removed)
+            n_sublayers, paper_budget(n_sublayers, budget_window(n_sublayers, settings.max_removed))
         ),
         words=Words(
             choice="from random orders of removal",
