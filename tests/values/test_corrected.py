@@ -13,7 +13,7 @@ from cornerstone.statistics.ranks import spearman
 from cornerstone.tables import TABLES, Part, View, tables_of
 from cornerstone.tables.corrected import Judged, corrected_finding
 from cornerstone.tables.written import write_tables
-from cornerstone.values.corrected import corrected_rows, judged_table
+from cornerstone.values.corrected import corrected_rows, held, judged_table
 from cornerstone.values.score_matrix import Scores
 from cornerstone.values.scored_task import ScoredTask
 from cornerstone.values.titles import Titles
@@ -57,6 +57,24 @@ def test_errors_and_ranks_are_those_that_exact_values_show(table):
     assert found["spearman"].mean() == pytest.approx(spearman(values, truth), abs=0.08)
     assert ((found["error_low"] <= error) & (error <= found["error_high"])).sum() >= 9
     assert found["noise"].between(0.001, 0.08).all()
+
+
+def test_sublayers_that_do_nothing_share_a_rank():
+    """Their windows leave sums of a few 1e-17, in some order or other."""
+    rng = np.random.default_rng(0)
+    right = (rng.random(DOCUMENTS) < 0.7).astype(float)
+    rows = rows_of(np.where(everything(N)[:, :1], 0.0, right), "windows", "leave_one_out")
+    for _, of_one in rows.groupby("name"):
+        assert of_one["value"].iloc[0] > 0.6 and (of_one["value"].iloc[1:] == 0).all()
+
+
+def test_the_errors_of_the_yardstick_are_drawn_as_large_as_they_are():
+    rows = pd.DataFrame(
+        {"task": "boolq", "label": list("abcd"), "value": 0.0, "corrected": 1.0, "corrected_sd": 0.1}
+    )
+    noise = held(rows).noise
+    assert noise.std() == pytest.approx(0.1, rel=0.05)
+    np.testing.assert_allclose(noise.sum(axis=1), 0, atol=1e-12)
 
 
 def test_each_estimator_in_use_has_a_row_with_its_documents(table):

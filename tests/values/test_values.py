@@ -241,3 +241,17 @@ def test_the_value_table_has_a_row_per_sublayer_with_its_rank_and_interval():
     assert ((table["low"] <= table["value"]) & (table["value"] <= table["high"])).all()
     assert table["share"].sum() == pytest.approx(1)
     assert set(table["documents"]) == {200}
+
+
+def test_sublayers_without_any_effect_share_all_ranks():
+    """Documents' values are sums that leave 1e-17 or nothing; ranks must not be decided by it."""
+    coalitions = [*designs.ablation(12), *designs.windows(12, 4)]
+    right = (np.random.default_rng(0).random(200) < 0.7).astype(float)
+    for matters in (None, 3):
+        matrix = np.array([right * (matters not in removed) for removed in coalitions])
+        none = np.zeros(200)
+        scores = Scores("acc", tuple(coalitions), tuple(range(200)), matrix, none, none)
+        table = value_table(scores, synthetic.labels(12), linear_estimate(scores, window_estimator(12, 4)))
+        idle = table[table.index != matters]
+        assert (idle["value"] == 0).all()
+        assert (idle["rank_low"] == (1 if matters is None else 2)).all() and (idle["rank_high"] == 12).all()

@@ -38,14 +38,14 @@ def corrected_rows(
     """
     yardstick = estimated(YARDSTICK, scored, max_removed, edges)
     corrected = sublayer_columns(scored.labels).assign(
-        corrected=yardstick.per_document.mean(axis=1),
+        corrected=yardstick.values,
         corrected_sd=yardstick.these_sd,
         documents=len(scored.scores.documents),
     )
     tables = []
     for name in estimators:
         title = ESTIMATORS[ESTIMATORS[name].audited_name(Settings(max_removed, edges))].title
-        values = estimated(name, scored, max_removed, edges).per_document.mean(axis=1)
+        values = estimated(name, scored, max_removed, edges).values
         tables.append(corrected.assign(name=name, estimator=title, value=values))
     return of_task(pd.concat(tables, ignore_index=True), scored)
 
@@ -74,7 +74,8 @@ def held(rows: pd.DataFrame) -> Held:
     """What `corrected_rows` says of one estimator on one model and task."""
     task, sd = rows["task"].iloc[0], rows["corrected_sd"].to_numpy()
     noise = np.random.default_rng(task_seed(task)).standard_normal((DRAWS, len(rows))) * sd
-    noise -= noise.mean(axis=1, keepdims=True)  # v(all) − v(none) is known
+    noise -= noise.mean(axis=1, keepdims=True)  # v(all) − v(none) is known, and sd says what is left
+    noise *= np.sqrt(len(rows) / max(len(rows) - 1, 1))
     values, corrected = rows["value"].to_numpy(), rows["corrected"].to_numpy()
     return Held(tuple(rows["label"]), values, corrected, sd, noise)
 

@@ -132,7 +132,7 @@ def document_numbers(
 def _drawing(estimator: str, study: ScoredTask, estimate: Estimate) -> PairVariances | None:
     if estimate.corrected is None or estimate.per_document.shape[1] != len(study.scores.documents):
         return None
-    contrasts = value_contrasts(estimate.per_document.mean(axis=1))
+    contrasts = value_contrasts(estimate.values)
     return pair_variances(ESTIMATORS[estimator].of_documents, study.games, estimate.corrected, contrasts)
 
 

@@ -33,6 +33,7 @@ class Estimate:
     """Values of a model on a task.
 
     per_document: float64, (sublayers, documents): their mean over documents is the value.
+    values:       float64, (sublayers,): these means. Both are rounded, so that equal ones compare as equal.
     samples:      int, (sublayers,): what is averaged behind each.
     unseen_sd:    (sublayers,): how far coalitions that were not evaluated may move each value, by the estimator's own
                   account; None where it gives none.
@@ -43,6 +44,7 @@ class Estimate:
     """
 
     per_document: np.ndarray
+    values: np.ndarray
     samples: np.ndarray
     unseen_sd: np.ndarray | None = None
     these_sd: np.ndarray | None = None
@@ -67,12 +69,19 @@ def estimated(name: str, study: ScoredTask, max_removed: int, edges: str = "both
     found = estimator.of_documents(study.games)
     pairs = np.full(n_sublayers, study.games.sides.shape[0] * study.games.sides.shape[1])
     these_sd = np.sqrt((found.by_pair**2).sum(axis=(0, 1)))
-    return Estimate(found.per_document.T, pairs, these_sd=these_sd, gap=found.gap, corrected=found)
+    own = _rounded(study.scores, found.per_document.T)
+    return Estimate(*own, pairs, these_sd=these_sd, gap=found.gap, corrected=found)
 
 
 def linear_estimate(scores: Scores, estimator: LinearEstimator) -> Estimate:
     """The estimate of a linear estimator, on coalitions that all documents share."""
-    return Estimate(document_values(scores, estimator), estimator.samples, estimator.sd)
+    return Estimate(*_rounded(scores, document_values(scores, estimator)), estimator.samples, estimator.sd)
+
+
+def _rounded(scores: Scores, per_document: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The values of documents and their means: sums of sevenths leave 1e-17 where a sublayer does nothing."""
+    per_document = rounded(per_document, scores.matrix)
+    return per_document, rounded(per_document.mean(axis=1), scores.matrix)
 
 
 def document_values(scores: Scores, estimator: LinearEstimator) -> np.ndarray:
@@ -98,10 +107,8 @@ def value_table(scores: Scores, labels: Sequence[str], estimate: Estimate, top_k
     deviation by the estimator's own account; empty where it gives none. efficiency_gap: by how much the values' sum
     missed v(all) − v(none), before it was closed where the estimator closes it.
     """
-    per_document = estimate.per_document
-    values, draws = (  # sums of sevenths: 1e-17 is no positive value
-        rounded(means, scores.matrix) for means in (per_document.mean(axis=1), resampled_means(per_document))
-    )
+    per_document, values = estimate.per_document, estimate.values
+    draws = rounded(resampled_means(per_document), scores.matrix)
     exists = (values > 0).any()
     low, high = effect_interval(per_document, scores.reach)
     these = Z_95 * (np.full(len(values), np.nan) if estimate.these_sd is None else estimate.these_sd)
@@ -135,7 +142,7 @@ def _efficiency_gap(scores: Scores, estimate: Estimate) -> float:
     if none not in scores.coalitions:
         return np.nan
     full, bare = rows_of(scores, [(), none]).mean(axis=1)
-    return float(np.round(estimate.per_document.mean(axis=1).sum() - (full - bare), 12))
+    return float(np.round(estimate.values.sum() - (full - bare), 12))
 
 
 def estimate_values(

@@ -75,8 +75,7 @@ def removal_orders(
     by_importance: dict[str, list[np.ndarray]] = {}
     for name in settings.estimators:
         by_importance[name] = [
-            estimated(name, one, settings.max_removed, settings.edges).per_document.mean(axis=1)
-            for one in scored
+            estimated(name, one, settings.max_removed, settings.edges).values for one in scored
         ]
     if measures is not None:
         found = read_measures(measures)
