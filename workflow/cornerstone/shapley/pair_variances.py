@@ -6,8 +6,8 @@
 The pairs of a size are a sample of all pairs of that size. With `count` of `all` of them their part of the variance of
 a document's value is A / count · (1 − count / all), summed over the sizes (Cochran 1977, Sampling Techniques, theorem
 5.3, on strata of finite populations). A stays as it is where the estimator looks at each pair by itself. One that
-learns from a document's other pairs misses less of a pair the more of them there are: how much less, tells a second
-fit, to as many pairs as a study with a quarter of them would have had.
+learns from a document's other pairs misses less of a pair the more of them there are. A second fit, to a quarter of the
+pairs, measures how much less.
 
 What lies between documents is the same for every estimator that is unbiased: the variance over documents less
 that of drawing, by the regression, for which the spread of a document's pairs of a size tells the latter (the same
@@ -88,14 +88,15 @@ def pair_variances(
     pairs = games.sides.shape[1]
     now, exponent = _of_size(games, found, contrasts), 0.0
     if pairs >= FEWER:
+        ratio = pairs / (pairs // FEWER)
         fewer = fewer_pairs(games, pairs // FEWER)
         then = _of_size(fewer, estimate(fewer), contrasts)
         open_now = left_open(games.of_size, games.n_sublayers)
         both = [float((open_now @ np.where(np.isnan(now + then), 0.0, each)).sum()) for each in (now, then)]
         if min(both) > 0:
-            exponent = float(np.log(both[0] / both[1]) / np.log(pairs / (pairs // FEWER)))
+            exponent = float(np.log(both[0] / both[1]) / np.log(ratio))
         # All pairs of a size are there now: what fewer of them leave open, the second fit tells.
-        now = np.where(np.isnan(now), then * FEWER**exponent, now)
+        now = np.where(np.isnan(now), then * ratio**exponent, now)
     told = PairVariances(pairs, contrasts, np.nan_to_num(now), exponent, _between(games, contrasts))
     # What is told of drawing is somewhat too much, for a document's own part of what was missed is in it too.
     drawn = told.within(pairs).sum()

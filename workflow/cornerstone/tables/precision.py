@@ -2,9 +2,10 @@
 
     precision_table(measured)        # a row per model, task and kind of number; `snakemake precision` prints it
 
-As the tables' intervals, half-widths speak of documents like these; of the task's own scored split alone one knows
-more, and all of it leaves no doubt (the finite-population correction). Where each document has coalitions of its own,
-there are rows of mixes too: of how many documents, and how many pairs of coalitions of each.
+As the tables' intervals, half-widths speak of documents like these. A statement about the task's own scored split needs
+fewer documents: evaluating all of it leaves no error of sampling (the finite-population correction), but that of
+drawing coalitions. Where each document has coalitions of its own, there are rows of mixes too: of how many documents,
+and how many pairs of coalitions of each.
 """
 
 from __future__ import annotations
@@ -79,17 +80,25 @@ def _row(numbers: DocumentNumbers, kind: str, designs: Sequence[str]) -> dict[st
         "widest": min(float(widths.max()), score.reach),
     }
     seconds = sum(numbers.seconds.get(design, np.nan) for design in designs) / n
-    has_own = kind == "value" and numbers.drawing is not None
-    between = numbers.drawing.between_part[: len(widths)] if has_own else 1.0
+    between = 1.0 if kind == "effect" else _between_part(numbers)
+    is_known = numbers.available and between is not None
     for width in score.half_widths if n > 1 else ():
         needed = documents_needed(widths, n, width, score)
-        own = documents_needed_of(numbers.available, needed, between).max() if numbers.available else np.nan
+        own = documents_needed_of(numbers.available, needed, between).max() if is_known else np.nan
         row |= {
             f"documents_{width:g}": int(needed.max()),
             f"own_{width:g}": own,
             f"seconds_{width:g}": seconds * int(needed.max()),
         }
     return row
+
+
+def _between_part(numbers: DocumentNumbers) -> float | np.ndarray | None:
+    """The part of the values' variances that all documents of a task leave nothing of; None where it is not known, as
+    documents have coalitions together (documents_per_draw)."""
+    if ESTIMATORS[numbers.estimator].of_documents is None:
+        return 1.0
+    return None if numbers.drawing is None else numbers.drawing.between_part[: len(numbers.labels)]
 
 
 def precision_sections(table: pd.DataFrame, view: View) -> list[Section]:

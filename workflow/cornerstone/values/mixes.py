@@ -16,11 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from cornerstone.scores import SCORES
-from cornerstone.shapley.coalition_tree import least_evaluations
 from cornerstone.shapley.coalitions import ablation
-from cornerstone.shapley.document_pairs import most_pairs, work_of_pairs
+from cornerstone.shapley.document_pairs import most_pairs, work_of, work_of_pairs
 from cornerstone.shapley.estimators import ESTIMATORS
+from cornerstone.shapley.kernel_regression import FEWEST_DOCUMENTS
 from cornerstone.shapley.pair_variances import TOP
+from cornerstone.shapley.players import sets_of
 from cornerstone.statistics.ranks import difference_bound, rank_intervals
 from cornerstone.values.document_numbers import DocumentNumbers
 from cornerstone.values.sample_sizes import documents_needed, documents_needed_of, half_widths
@@ -30,11 +31,9 @@ FARTHEST = 4
 """Times as many pairs as were evaluated: what more of them would buy is not known."""
 STEP = 1.08
 """From one number of pairs that is tried to the next."""
-FEWEST_DOCUMENTS = 40
-"""With fewer nobody knows how documents differ, and mixed effects are not estimated."""
 POWER = 0.8416
-"""The quantile of the normal distribution with 80 % below it: so often a difference is told that is told for sure
-where it is as many standard errors larger than it must be."""
+"""For a power of 80 %: a true difference so many standard errors above the threshold is found significant four times in
+five."""
 RANKS = "ranks"
 MIX, MIX_OF_ALL = "mix", "mix of all"
 """The rows' `number`: of a model on a task, and of the whole study."""
@@ -72,7 +71,7 @@ class Choices:
 
         goal: RANKS, or the half-width of the widest interval of a value.
         """
-        return self._possible(np.maximum(self._needed(goal).max(axis=1), FEWEST_DOCUMENTS))
+        return self._possible(np.maximum(self._needed(goal).max(axis=1), self._fewest))
 
     def needed_of_own(self, goal: str | float) -> np.ndarray:
         """How many of the task's own documents a statement about these alone needs; infinite where all are too few."""
@@ -86,7 +85,12 @@ class Choices:
         known = np.isfinite(like_these)
         own = documents_needed_of(available, np.where(known, like_these, 1.0), 1 - within)
         own = np.where(known, own, np.inf).max(axis=1)
-        return self._possible(np.maximum(own, min(FEWEST_DOCUMENTS, available)))
+        return self._possible(np.maximum(own, self._fewest))
+
+    @property
+    def _fewest(self) -> int:
+        """Documents without which no model of them is estimated, or all that the task has."""
+        return min(FEWEST_DOCUMENTS, self.numbers.available or FEWEST_DOCUMENTS)
 
     def _rows(self, goal: str | float) -> slice:
         """The contrasts that a goal is about."""
@@ -113,8 +117,9 @@ class Choices:
 def choices(numbers: DocumentNumbers, pairs: np.ndarray) -> Choices:
     """The choices with these numbers of pairs, ascending, among them the number that was evaluated."""
     n, drawing, count = len(numbers.labels), numbers.drawing, len(numbers.documents)
-    own = np.array([work_of_pairs(n, int(each)) for each in pairs])
-    fixed = least_evaluations(ablation(n), n) + least_evaluations(numbers.windows, n)
+    sets = sets_of(numbers.labels)
+    own = np.array([work_of_pairs(n, int(each), players=sets) for each in pairs])
+    fixed = work_of(ablation(n), n, sets) + work_of(numbers.windows, n, sets)
     now = np.searchsorted(pairs, drawing.pairs)
     seconds = [
         sum(numbers.seconds.get(design, np.nan) for design in designs) / count
