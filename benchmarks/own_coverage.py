@@ -54,7 +54,8 @@ def main() -> None:
     rows = []
     with ProcessPoolExecutor(arguments.cores) as pool:
         for name in arguments.games:
-            one = partial(repetition, name, arguments.sublayers, arguments.documents, arguments.estimators)
+            counts = arguments.sublayers, arguments.documents, arguments.pairs
+            one = partial(repetition, name, counts, arguments.estimators)
             found = list(pool.map(one, range(arguments.repetitions), chunksize=4))
             truth = known_games(arguments.sublayers)[name].values
             new = [summary(name, each, [of[each] for of in found], truth) for each in arguments.estimators]
@@ -68,15 +69,17 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("games", nargs="*", help="by name; default: all")
     parser.add_argument("--sublayers", type=int, default=12)
     parser.add_argument("--documents", type=int, default=200)
+    parser.add_argument("--pairs", type=int, help="of each document; default: for the work of the windows")
     parser.add_argument("--repetitions", type=int, default=400)
     help_of = f"default: both, of more than {MOST_MODELLED} sublayers kernel_regression alone"
     parser.add_argument("--estimators", nargs="+", choices=ESTIMATORS, help=help_of)
     parser.add_argument("--cores", type=int, default=2)
     arguments = parser.parse_args()
-    least = {"sublayers": FEWEST_SUBLAYERS, "documents": 2, "repetitions": 2, "cores": 1}
+    least = {"sublayers": FEWEST_SUBLAYERS, "documents": 2, "pairs": 1, "repetitions": 2, "cores": 1}
     for name, fewest in least.items():
-        if getattr(arguments, name) < fewest:
+        if (given := getattr(arguments, name)) is not None and given < fewest:
             parser.error(f"--{name}: {fewest} or more")
+    arguments.pairs = arguments.pairs or pairs_of_same_work(arguments.sublayers, LARGEST_WINDOW)
     games = list(known_games(arguments.sublayers))
     if unknown := [name for name in arguments.games if name not in games]:
         parser.error(f"no game of {arguments.sublayers} sublayers is called {unknown[0]}: {', '.join(games)}")
@@ -86,11 +89,15 @@ def _arguments() -> argparse.Namespace:
     return arguments
 
 
-def repetition(name: str, n: int, documents: int, estimators: list[str], seed: int) -> dict[str, Found]:
-    """By estimator: values, the two kinds of interval, intervals of ranks, and the exact values of the documents."""
+def repetition(name: str, counts: tuple[int, int, int], estimators: list[str], seed: int) -> dict[str, Found]:
+    """By estimator: values, the two kinds of interval, intervals of ranks, and the exact values of the documents.
+
+    counts: of sublayers, of documents, and of pairs of each.
+    """
+    n, documents, pairs = counts
     rng = np.random.default_rng(seed)
     drawn = known_games(n)[name].draw(rng, documents)
-    games = games_of_documents(drawn.scores, drawn_pairs(n, documents, rng))
+    games = games_of_documents(drawn.scores, drawn_pairs(n, documents, pairs, rng))
     found = {}
     for title in estimators:
         started = time.process_time()
@@ -100,13 +107,13 @@ def repetition(name: str, n: int, documents: int, estimators: list[str], seed: i
     return found
 
 
-def drawn_pairs(n: int, documents: int, rng: np.random.Generator) -> np.ndarray:
-    """Per-document pairs for the work of the windows, bool (documents, pairs, sublayers).
+def drawn_pairs(n: int, documents: int, pairs: int, rng: np.random.Generator) -> np.ndarray:
+    """Per-document pairs, bool (documents, pairs, sublayers).
 
     Drawing them one by one takes longer than a fit. All pairs of a size are as likely, so a list remains one when its
     sublayers are renamed at random.
     """
-    lists = _lists(n)[rng.integers(LISTS, size=documents)]
+    lists = _lists(n, pairs)[rng.integers(LISTS, size=documents)]
     names = rng.permuted(np.tile(np.arange(n), (documents, 1)), axis=1)
     sides = np.take_along_axis(lists, names[:, None], axis=2)
     # Of two sides of the same size the first sublayer is on the other.
@@ -115,9 +122,8 @@ def drawn_pairs(n: int, documents: int, rng: np.random.Generator) -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def _lists(n: int) -> np.ndarray:
-    count = pairs_of_same_work(n, LARGEST_WINDOW)
-    return np.stack([document_pairs(n, count, (seed,)) for seed in range(LISTS)])
+def _lists(n: int, pairs: int) -> np.ndarray:
+    return np.stack([document_pairs(n, pairs, (seed,)) for seed in range(LISTS)])
 
 
 def _intervals(found: Corrected) -> Found:

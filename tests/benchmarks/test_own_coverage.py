@@ -56,7 +56,7 @@ def test_a_single_removal_has_one_answer_wherever_it_stands():
 
 
 def test_renamed_lists_of_pairs_are_lists_of_pairs():
-    sides = own_coverage.drawn_pairs(N, 30, np.random.default_rng(0))
+    sides = own_coverage.drawn_pairs(N, 30, 6, np.random.default_rng(0))
     assert len(np.unique(sides.reshape(30, -1), axis=0)) > 25
     for own in sides:
         assert len(np.unique(own, axis=0)) == len(own)
@@ -95,6 +95,7 @@ def test_deep_games_by_name_and_kernel_regression_alone_where_that_is_all(monkey
         (["random", "--sublayers", "64"], "no game of 64 sublayers is called random: majority, parity"),
         (["--sublayers", "4"], "--sublayers: 5 or more"),
         (["--repetitions", "1"], "--repetitions: 2 or more"),
+        (["--pairs", "-1"], "--pairs: 1 or more"),
     ],
 )
 def test_bad_input_gets_one_line(monkeypatch, capsys, arguments, line):

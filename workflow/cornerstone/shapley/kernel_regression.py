@@ -61,9 +61,19 @@ def kernel_regression(games: DocumentGames) -> Corrected:
     values = project @ moments.mean(axis=0) + to_total * games.totals.mean()
     free = np.linalg.lstsq(gram, moments.mean(axis=0), rcond=None)[0]
     gap = float(free.sum() - games.totals.mean())
-    residuals = games.differences - x @ values
+    unseen = unseen_part(games)
+    residuals = (games.differences - x @ values) * _inflation(unseen, n - 1)
     shares = np.einsum("dpi,dp->di", x, weights * residuals) @ project
     per_document = values + shares + np.outer(games.totals - games.totals.mean(), to_total)
-    error = weights * np.sqrt(unseen_part(games)) * residuals
+    error = weights * np.sqrt(unseen) * residuals
     by_pair = (x @ project) * error[..., None] / games.n_documents
     return Corrected(per_document, by_pair, gap)
+
+
+def _inflation(unseen: np.ndarray, numbers: int) -> float:
+    """What makes up for residuals that are too small, as so many numbers were fitted to as many pairs as there are.
+
+    That matters as far as pairs are unseen: where none is, what the regression leaves is the documents' own.
+    """
+    left = unseen.size / max(unseen.size - numbers, 1)
+    return float(np.sqrt(1 + unseen.mean() * (left - 1)))

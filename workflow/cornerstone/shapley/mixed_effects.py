@@ -76,7 +76,7 @@ def _mixed(plain: Corrected, modelled: Corrected) -> Corrected:
     return Corrected(
         part * modelled.per_document + (1 - part) * plain.per_document,
         part * modelled.by_pair + (1 - part) * plain.by_pair,
-        plain.gap,
+        part * modelled.gap + (1 - part) * plain.gap,
     )
 
 
@@ -143,9 +143,10 @@ class _Model:
             shared = shared.reshape(self.features.shape[1], -1)
             for places in self._chunks(self.fold == fold, PATTERNS_WEIGH):
                 per_document[places], by_pair[places] = self._values(places, shared, self.without[fold])
-        gap = self.games.totals / self.scale - per_document.sum(axis=1)
-        per_document += gap[:, None] / self.n
-        return Corrected(per_document * self.scale, by_pair * self.scale / self.count, 0.0)
+        gaps = per_document.sum(axis=1) - self.games.totals / self.scale
+        per_document -= gaps[:, None] / self.n
+        gap = float(gaps.mean() * self.scale)
+        return Corrected(per_document * self.scale, by_pair * self.scale / self.count, gap)
 
     def _columns(self, x: np.ndarray, places: np.ndarray) -> np.ndarray:
         """x beside the patterns at the rows' pairs: (documents, rows, sublayers + patterns)."""
