@@ -43,7 +43,7 @@ rule compare_removals:
         "../../envs/analysis.yaml"
     resources:
         mem_mb=MEMORY_OF_SCORES,
-        runtime=30,
+        runtime=lambda wildcards, attempt: 2 * attempt * ESTIMATORS[study.estimator].minutes,  # zero, mean
     params:
         score=study.score,
         rejected=lambda wildcards: rejected(wildcards)

@@ -19,7 +19,7 @@ rule estimate_values:
         "../../envs/analysis.yaml"
     resources:
         mem_mb=MEMORY_OF_SCORES,
-        runtime=30,
+        runtime=lambda wildcards, attempt: attempt * ESTIMATORS[study.estimator].minutes,
     params:
         score=study.score,
         rejected=rejected,
