@@ -19,7 +19,7 @@ from cornerstone.shapley.document_pairs import document_pairs, pair_coalitions, 
 DOCUMENTS_COUNTED = 20
 """Of whose coalitions the work is counted."""
 COPIES = 60
-"""Documents that a game without any is taken for: all alike, and nobody is told."""
+"""A game without documents is treated as so many identical ones."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,7 +32,7 @@ from cornerstone.shapley.kernel_regression import FEWEST_DOCUMENTS, Corrected, k
 from cornerstone.system.progress import Advance, progress
 
 FEWEST_SUBLAYERS = 4
-"""Of fewer, a document's pairs are all that there are."""
+"""Of fewer there are three pairs at most: nothing to learn a model from."""
 FOLDS = 4
 COMPONENTS = 2
 """Of what is known of every document. More tell nothing more in the demo's games."""

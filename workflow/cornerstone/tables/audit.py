@@ -24,7 +24,7 @@ from cornerstone.values.titles import Titles
 SUMMARY_NOTE = (
     "Every estimator against the exact values of the models small enough for all 2^N coalitions: means over the "
     f"audited models, tasks and scores, and over up to {SEEDS} seeds of each, {OWN_SEEDS} of those that look at each "
-    "document alone. Spearman and Kendall: rank correlation with the exact values. Worst: Spearman on the game where "
+    "document's own scores. Spearman and Kendall: rank correlation with the exact values. Worst: Spearman on the game where "
     "it is lowest. Top: the part of the largest that are among the exact largest. Share error: half the sum of the "
     "absolute errors of the shares. Sum: how far the values' sum is from what there is to share out, in per cent of "
     "that. Error: mean absolute error of a value, in per cent of the largest exact one. A measure that a game has not "

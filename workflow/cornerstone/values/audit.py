@@ -88,8 +88,8 @@ class Arm:
     count: int | None = None
 
     @property
-    def is_by_document(self) -> bool:
-        """Whether a run treats each document alone: it takes long, and few seeds are as informative as many of
+    def takes_long(self) -> bool:
+        """Whether a run works on each document's own scores: it takes long, and few seeds are as informative as many of
         others."""
         return self.coalitions == OWN or self.estimator.of_documents is not None
 
@@ -254,7 +254,7 @@ def _usual(estimator: Estimator) -> Arm:
 def _runs(arm: Arm, game: Game, budget: int, seeds: int) -> tuple[np.ndarray, int, float]:
     """Values of each seed, (seeds, sublayers), the most coalitions that one asked of a document, and their work."""
     run, count = arm.estimator.by_coalitions[arm.coalitions], arm.budget(game, budget)
-    seeds = min(seeds, OWN_SEEDS) if arm.is_by_document else seeds
+    seeds = min(seeds, OWN_SEEDS) if arm.takes_long else seeds
     found = [_run(run, game, count, seed) for seed in range(seeds if arm.estimator.is_random else 1)]
     values, most, work = zip(*found, strict=True)
     return np.array(values), max(most), float(np.mean(work))

@@ -9,7 +9,7 @@ from cornerstone.shapley.estimators import OWN
 SEEDS = 20
 """Of each estimator that draws at random, on each game and budget."""
 OWN_SEEDS = 3
-"""Of those that look at each document alone: each seed is a mean over all documents."""
+"""Of those that look at each document's own scores: each seed is a mean over all documents."""
 NUMBER, WORK = "number", "work"
 """What an estimator has as much of as the windows: the number of coalitions, or the work."""
 MEASURES = [
