@@ -76,3 +76,13 @@ def test_families_and_sizes_are_read_from_ids(large, small):
 )
 def test_other_families_and_ids_without_sizes_are_not_compared(one, other):
     assert not is_larger(one, other) and not is_larger(other, one)
+
+
+def test_a_task_without_a_surely_positive_sum_is_left_out_and_no_number_is_missing():
+    both, one = two_sizes(SPREAD, CONCENTRATED), two_sizes(SPREAD, CONCENTRATED, tasks=SIX[:1])
+    for numbers in both.results.measured:
+        if numbers.task == SIX[1]:
+            numbers.values[:] -= numbers.values.mean() - 1e-6  # some are positive, and their sum is hardly
+    found = CLAIMS["4"].finding(both)
+    assert found.cases[0].estimate == pytest.approx(CLAIMS["4"].finding(one).cases[0].estimate)
+    assert " points (" in texts(both)["4"] and "is  points" not in texts(both)["4"]

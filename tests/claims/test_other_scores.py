@@ -10,7 +10,7 @@ import synthetic
 from cornerstone.claims import CLAIMS
 from cornerstone.claims.judged import claims_table, evidence_table, evidence_unit, judge_claims
 from cornerstone.claims.tested import Tested
-from cornerstone.claims.verdicts import NOT_DECIDABLE
+from cornerstone.claims.verdicts import NOT_DECIDABLE, SUPPORTED
 from cornerstone.scores import SCORES, Score
 from cornerstone.scores.unit import NO_UNIT, POINTS
 from judged_games import TITLES, registering
@@ -85,3 +85,18 @@ def test_a_task_of_few_documents_is_left_out_without_a_bound_of_guessing():
     evidence = evidence_table(Tested(synthetic.results([game])), {})
     assert evidence["quantity"].tolist() == ["full score: fewer than 60 documents"]
     assert pd.isna(evidence["bound"][0]) and not pd.isna(evidence["estimate"][0])
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_verdicts_do_not_depend_on_the_order_of_tasks_that_are_chosen_and_generated(reverse):
+    chosen = synthetic.known_task([0.97] + [0.01] * 11, task="piqa", n_documents=1500, constant=0.27)
+    free = synthetic.known_task(
+        [0.97] + [0.01] * 11, task="gsm8k", chance=0.0, full=0.6, n_documents=300, seed=1
+    )
+    none = np.full(300, np.nan)
+    free = replace(free, scores=replace(free.scores, metric="generated", chance=none, constant=none))
+    results = synthetic.results([free, chosen][:: -1 if reverse else 1], 1)
+    assert results.score.name == "acc"
+    tested = Tested(results, {})
+    assert CLAIMS["2"].finding(tested).verdict == SUPPORTED
+    assert CLAIMS["3"].finding(tested).verdict == SUPPORTED

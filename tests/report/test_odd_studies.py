@@ -116,16 +116,18 @@ def stable(*stabilities):
 
 def test_models_near_chance_are_said_to_be():
     plain = odd("two models")
-    assert "clearly above chance" not in leads(plain)[1]
+    assert "clearly better than guessing" not in leads(plain)[1]
     scores = plain.tables["scores"]
     guessing = replace(plain, tables={**plain.tables, "scores": scores.assign(full_low=0.1)})
-    assert "not clearly above chance in 4 of 4 cases (a model on a task)" in leads(guessing)[1]
-    assert "No model is clearly above chance on any task: the values say little." in said("trust", guessing)
+    assert "not clearly better than guessing in 4 of 4 cases (a model on a task)" in leads(guessing)[1]
+    assert "No model is clearly better than guessing on any task: the values say little." in said(
+        "trust", guessing
+    )
     first = scores.assign(full_low=scores["full_low"].where(scores.index != scores.index[0], 0.1))
     one = replace(plain, tables={**plain.tables, "scores": first})
-    assert "not clearly above chance in 1 of 4 cases" in leads(one)[1]
+    assert "not clearly better than guessing in 1 of 4 cases" in leads(one)[1]
     assert "values there say little: Small & <Beautiful> on PIQA." in said("trust", one)
-    assert "clearly above chance" not in said("trust", odd("log-probabilities"))
+    assert "clearly better than guessing" not in said("trust", odd("log-probabilities"))
 
 
 def test_single_removals_whose_loss_the_score_does_not_show_are_counted():

@@ -129,15 +129,15 @@ def test_a_study_in_which_nothing_is_found_says_so():
 
 def test_a_model_that_may_guess_is_said_to():
     contents = a_study()
-    assert "above chance" not in said("opening", contents)
+    assert "better than guessing" not in said("opening", contents)
     scores = contents.tables["scores"].assign(full_low=[0.2, 0.6])
     near = replace(contents, tables={**contents.tables, "scores": scores})
     assert (
-        "The full model is not clearly above chance in 1 of 2 cases (a model on a task): values there"
+        "The full model is not clearly better than guessing in 1 of 2 cases (a model on a task): values there"
         in said("opening", near)
     )
     alone = replace(near, tables={**near.tables, "scores": scores.iloc[:1]})
-    assert "The full model is not clearly above chance here: values there say little." in said(
+    assert "The full model is not clearly better than guessing here: values there say little." in said(
         "opening", alone
     )
 

@@ -51,7 +51,7 @@ def test_every_sentence_is_in_the_scores_unit_and_none_of_answers(contents):
     assert unit_heading("Drop without a cornerstone", unit) in numbers
     assert re.search(r" \d\.\d+ \(−?\d\.\d+ – \d\.\d+\)", numbers)
     assert contents.score.method in said("method", contents)
-    assert "clearly above chance" not in said("opening", contents) + said("trust", contents)
+    assert "clearly better than guessing" not in said("opening", contents) + said("trust", contents)
 
 
 def unit_heading(title, unit):

@@ -108,19 +108,20 @@ def test_values_of_few_documents_are_said_to_be_of_another_estimator(estimator, 
 
 
 def test_models_near_chance_are_named(one):
-    scores = pd.DataFrame(
-        {"model": ["mix", "mix"], "task": ["boolq", "piqa"], "chance": 0.5, "full_low": [0.6, 0.4]}
-    )
+    about = {"model": ["mix", "mix"], "task": ["boolq", "piqa"], "chance": 0.5, "constant": float("nan")}
+    scores = pd.DataFrame({**about, "full_low": [0.6, 0.4]})
     assert (
         "where the full model guesses"
         not in said("trust", with_table(one, "scores", scores.iloc[:1])).lower()
     )
     some = said("trust", with_table(one, "scores", scores))
-    assert "Not clearly above chance, so that values there say little: Mix on PIQA." in some
+    assert "Not clearly better than guessing, so that values there say little: Mix on PIQA." in some
     every = said("trust", with_table(one, "scores", scores.assign(full_low=0.4)))
-    assert "No model is clearly above chance on any task: the values say little." in every
+    assert "No model is clearly better than guessing on any task: the values say little." in every
+    constant = said("trust", with_table(one, "scores", scores.assign(full_low=0.6, constant=[0.55, 0.62])))
+    assert "Not clearly better than guessing, so that values there say little: Mix on PIQA." in constant
     alone = said("trust", with_table(one, "scores", scores.iloc[1:]))
-    assert "The model is not clearly above chance: the values say little." in alone
+    assert "The model is not clearly better than guessing: the values say little." in alone
 
 
 def test_one_model_and_one_task_are_told_in_correct_english(one):

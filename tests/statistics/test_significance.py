@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from cornerstone.statistics.significance import benjamini_hochberg, holm, p_values
+from cornerstone.statistics.ranks import rank_intervals
+from cornerstone.statistics.significance import benjamini_hochberg, holm, p_values, student_deviate
 
 
 def test_students_tails_are_those_of_the_tables():
@@ -78,3 +79,20 @@ def test_holm_names_something_false_in_one_study_of_twenty_and_benjamini_hochber
         false_parts.append(named[20:].sum() / max(1, named.sum()))
     assert false_studies / 400 < 0.07
     assert np.mean(false_parts) < 0.05
+
+
+@pytest.mark.parametrize("kind", ["normal", "right or wrong"])
+@pytest.mark.parametrize("n_documents", [2, 4, 10, 40])
+def test_rows_that_are_alike_are_seldom_ranked_however_few_documents_there_are(n_documents, kind):
+    rng, narrowed = np.random.default_rng(0), 0
+    for _ in range(80):
+        rows = rng.standard_normal((4, n_documents))
+        low, high = rank_intervals(rows if kind == "normal" else (rows > 0).astype(float))
+        narrowed += (low > 1).any() or (high < 4).any()
+    assert narrowed <= 0.125 * 80  # 0.05, and three standard errors
+
+
+def test_student_deviates_are_those_of_the_tables():
+    for freedom, normal, t in ((10, 1.96, 2.228), (60, 2.576, 2.66), (200, 1.96, 1.972)):
+        assert student_deviate(normal, freedom) == pytest.approx(t, rel=0.02)
+    assert 12.7 < student_deviate(1.96, 1) < np.inf and student_deviate(5.0, 1) < np.inf

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -123,3 +125,17 @@ def test_the_chance_of_generation_is_0():
 def test_without_an_accuracy_claims_are_judged_by_generation_alone():
     nats = answers([0.5] * 12, 100, 0)
     assert set(claim_rows(both(nats, logprob=nats), ["Attn 0"], 0.05)["score"]) == {"generated"}
+
+
+def test_what_other_claims_are_not_tested_on_decides_none_of_these():
+    lost = [0.9, 0.6] + [0.05] * 10
+    few = both(answers(lost, 20, 1), acc=answers(lost, 20, 0))
+    table = claim_rows(few, ["Attn 0"], margin=0.05)
+    assert (table["verdict"] == NOT_DECIDABLE).all()
+    assert set(table["finding"]) == {"It cannot be tested: fewer than 60 documents."}
+    writes_nothing = both(np.zeros((12, 80)), acc=answers(lost, 80, 0))
+    nothing = replace(writes_nothing.generated, full=np.zeros(80))
+    table = claim_rows(replace(writes_nothing, generated=nothing), ["Attn 0"], margin=0.05)
+    of_generation = table[table["score"] == "generated"]
+    assert (of_generation["verdict"] == NOT_DECIDABLE).all()
+    assert set(of_generation["finding"]) == {"It cannot be tested: not significantly better than guessing."}

@@ -93,3 +93,14 @@ def test_the_layout_names_the_sublayers_without_which_it_is_worst():
     assert (
         perplexities_sections(perplexity_rows(evaluated(TEXT)).iloc[:0], View(Titles(), SCORES["acc"])) == []
     )
+
+
+@pytest.mark.parametrize("output_type", [TARGET, TEXT])
+@pytest.mark.parametrize("count", [2, 5, 10])
+def test_no_interval_reaches_below_what_a_model_that_knows_all_has(output_type, count):
+    asked = evaluated(output_type, count)
+    (design,) = asked.designs
+    sure = np.random.default_rng(0).exponential(0.05, design.loglikelihoods.shape)
+    table = perplexity_rows(replace(asked, designs=(replace(design, loglikelihoods=-sure),)))
+    is_ratio = table["metric"] == "bits_per_byte"
+    assert (table["low"] >= np.where(is_ratio, 0, 1)).all() and (table["low"] <= table["value"]).all()

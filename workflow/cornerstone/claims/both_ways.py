@@ -2,7 +2,8 @@
 
     claim_rows(both, ["Attn 0", "FFN 0"], margin=0.05)     # a row per claim and way
 
-They are judged on what single removals cost, as both ways have it, and on the study's cornerstones as they are:
+They are judged on what single removals cost, as both ways have it, and on the study's cornerstones as they are. As for
+other claims, there have to be MIN_DOCUMENTS items, and the full model has to be better than guessing:
 
     1  the first quarter of the blocks holds twice its part of the sublayers, or more, of the effects above zero
     2  without any one cornerstone the score is guessing; a generated answer cannot be guessed, so its chance is 0
@@ -19,6 +20,7 @@ import pandas as pd
 from cornerstone.claims.concentration import DISPROPORTIONATE
 from cornerstone.claims.little_loss import LITTLE
 from cornerstone.claims.phrases import in_percent
+from cornerstone.claims.tested import reason_left_out
 from cornerstone.claims.verdicts import Case, Finding, in_every
 from cornerstone.scores.unit import percent
 from cornerstone.statistics.collapse import guessing_tests
@@ -51,12 +53,15 @@ def claim_rows(both: BothWays, cornerstones: Collection[str], margin: float) -> 
 
 
 def _rows_of(one: OneWay, is_cornerstone: np.ndarray, margin: float) -> Iterator[dict[str, object]]:
+    reason = reason_left_out(one, margin)
     findings = {
         "1": _early(one),
         "2": _without_cornerstones(one, is_cornerstone, margin),
         "3": _without_others(one, ~is_cornerstone),
     }
     for claim, (finding, text) in findings.items():
+        if reason is not None:
+            finding, text = Finding(in_every(())), f"It cannot be tested: {reason}."
         row = {"claim": claim, "score": one.score.name, "verdict": finding.verdict, "finding": text}
         yield row | _numbers(finding)
 
@@ -118,13 +123,14 @@ def _without_others(one: OneWay, others: np.ndarray) -> tuple[Finding, str]:
         "all but the cornerstones",
         "drop without one of them",
         drop.mean(),
-        bootstrap(drop)[0],
+        bootstrap(drop)[0].clip(-one.score.reach, one.score.reach),
         LITTLE,
         above=False,
     )
     of_all = (one.full - one.chance).mean()
     part = f", {percent(drop.mean() / of_all)} % of what there is above chance" if of_all > 0 else ""
-    text = f"Removing one of the other {int(others.sum())} costs {in_percent(case)} points on average{part}."
+    which = f"one of the other {others.sum()}" if others.sum() > 1 else f"{one.labels[others.argmax()]}"
+    text = f"Removing {which} costs {in_percent(case)} points on average{part}."
     return Finding(in_every([case]), (case,)), text
 
 

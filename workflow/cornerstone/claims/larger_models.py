@@ -88,11 +88,15 @@ def _pair_cases(tested: Tested, small: str, large: str) -> list[Case]:
 def _common_tasks(
     of_small: Sequence[DocumentNumbers], of_large: Sequence[DocumentNumbers]
 ) -> list[tuple[DocumentNumbers, DocumentNumbers]]:
-    """The tasks of both models with the documents that both were asked, where these are enough and both have shares."""
+    """The tasks of both models with the documents that both were asked, where these are enough and both have shares in
+    the sum of all values."""
     by_task = {numbers.task: numbers for numbers in of_large}
     pairs = [common_documents(n, by_task[n.task]) for n in of_small if n.task in by_task]
     return [
-        pair for pair in pairs if len(pair[0].documents) >= MIN_DOCUMENTS and all(n.has_shares for n in pair)
+        pair
+        for pair in pairs
+        if len(pair[0].documents) >= MIN_DOCUMENTS
+        and all(n.has_shares and not np.isnan(_top_share(n, 1)[0]) for n in pair)
     ]
 
 
@@ -126,7 +130,7 @@ CLAIMS.register(
         judge=judge,
         in_words=in_words,
         nothing_to_test="Among the models that can be tested, no two have ids of one family with different "
-        f"sizes, {MIN_DOCUMENTS} documents in common and a positive value in both.",
+        f"sizes, {MIN_DOCUMENTS} documents in common and a sum of values significantly above zero in both.",
         order=40,
     )
 )

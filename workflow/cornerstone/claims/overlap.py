@@ -28,7 +28,7 @@ def judge(tested: Tested) -> Finding:
             case = Case(
                 model=model,
                 task=MEAN,
-                sublayers=f"{len(free)} runs without a cornerstone",
+                sublayers=f"{counted(len(free), 'run')} without a cornerstone",
                 quantity="joint drop minus the sum of single drops",
                 estimate=excess.estimate,
                 draws=excess.draws,
@@ -53,7 +53,10 @@ def in_words(tested: Tested, cases: Sequence[Case], titles: Titles) -> str:
 
 
 def _pairs_in_words(tested: Tested, model: str) -> str:
-    """A sentence on which pairs cost how much more together, by depth and by kind; nothing where none were removed."""
+    """A sentence on which pairs cost how much more together, by depth and by kind; nothing where none were removed.
+
+    Players that are no sublayers have no kinds.
+    """
     tasks, unit = tested.tasks[model], tested.results.score.unit
     phrases: dict[str, list[str]] = {"depth": [], "kinds": []}
     for (by, group), pairs in pair_groups(tested.results, model).items():
@@ -63,10 +66,8 @@ def _pairs_in_words(tested: Tested, model: str) -> str:
             phrases[by].append(f"{excess} {'in the' if by == 'depth' else 'for'} {group}")
     if not phrases["depth"]:
         return ""
-    return (
-        f" For pairs alone, the cost beyond the sum of both is, by depth, {listed(phrases['depth'])}. By kind it is "
-        f"{listed(phrases['kinds'])}."
-    )
+    by_kind = f" By kind it is {listed(phrases['kinds'])}." if phrases["kinds"] else ""
+    return f" For pairs alone, the cost beyond the sum of both is, by depth, {listed(phrases['depth'])}.{by_kind}"
 
 
 CLAIMS.register(

@@ -23,6 +23,7 @@ from cornerstone.statistics.collapse import guessing_tests
 from cornerstone.statistics.resampling import LEVEL
 
 if TYPE_CHECKING:
+    from cornerstone.values.both_ways import OneWay
     from cornerstone.values.document_numbers import DocumentNumbers
     from cornerstone.values.results import Results
 
@@ -68,15 +69,24 @@ class Tested:
 
     def reason_left_out(self, numbers: DocumentNumbers) -> str | None:
         """Why no claim can be tested with this model on this task, None where claims can."""
-        if len(numbers.documents) < MIN_DOCUMENTS:
-            return f"fewer than {MIN_DOCUMENTS} documents"
-        if not self.results.score.is_accuracy or not numbers.is_guessable:
-            return None
-        tests = guessing_tests(numbers.full[None], numbers.chance, numbers.constant, self.results.margin)
-        return None if tests.above[0] <= (1 - LEVEL) / 2 else "not significantly better than guessing"
+        is_tested = self.results.score.is_accuracy and numbers.is_guessable
+        return reason_left_out(numbers, self.results.margin if is_tested else None)
 
     def guessing_bound(self, numbers: DocumentNumbers) -> float:
         """What an accuracy must be above to be more than guessing; NaN for other scores."""
         if not self.results.score.is_accuracy:
             return np.nan
         return np.maximum(numbers.chance.mean(), numbers.constant.mean()) + self.results.margin
+
+
+def reason_left_out(of: DocumentNumbers | OneWay, margin: float | None) -> str | None:
+    """Why no claim can be tested on these scores of documents, None where claims can.
+
+    margin: by how much the full model has to be better than guessing; None where guessing cannot be tested.
+    """
+    if len(of.full) < MIN_DOCUMENTS:
+        return f"fewer than {MIN_DOCUMENTS} documents"
+    if margin is None:
+        return None
+    tests = guessing_tests(of.full[None], of.chance, of.constant, margin)
+    return None if tests.above[0] <= (1 - LEVEL) / 2 else "not significantly better than guessing"

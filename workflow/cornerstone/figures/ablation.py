@@ -10,7 +10,7 @@ from cornerstone.drawing import style
 from cornerstone.drawing.panels import Panels, task_panels
 from cornerstone.figures import BY_TASK, FIGURES, Context, Figure, Scope
 from cornerstone.models.kinds import KINDS
-from cornerstone.scores import SCORES
+from cornerstone.scores import SCORES, score_of_all
 from cornerstone.statistics.collapse import ABOVE, BELOW, COLLAPSED, UNDECIDED
 from cornerstone.values.titles import Titles
 
@@ -34,7 +34,7 @@ def make_ablation(effects: pd.DataFrame, titles: Titles) -> MplFigure:
     grey band is the interval of the full model's score. A marker is black where the sublayer's removal collapsed the
     model (or left it below guessing), hollow where that is undecided.
     """
-    score = SCORES[effects["score"].iloc[0]]
+    score = score_of_all(effects["score"])
     guessable = effects["chance"].notna()
     # A mean near that of guessing does not say that a model guesses, and there may be no guessing at all.
     effects = effects.assign(state=effects["state"].where(guessable & score.is_accuracy, ABOVE))

@@ -62,11 +62,12 @@ def nearness(contents: Contents) -> Nearness:
 
 
 def near_guessing(contents: Contents) -> list[tuple[str, str]]:
-    """Titles of the models and tasks whose full model is not clearly above chance; none where the score cannot tell."""
+    """Titles of the models and tasks whose full model is not clearly better than guessing: than chance and the best
+    constant answer. None where the score cannot tell."""
     if not contents.score.is_accuracy:
         return []
     scores = contents.tables["scores"]
-    near = scores[scores["full_low"] <= scores["chance"]]
+    near = scores[scores["full_low"] <= scores[["chance", "constant"]].max(axis=1)]
     return [(contents.titles.model(row.model), contents.titles.task(row.task)) for row in near.itertuples()]
 
 

@@ -139,6 +139,12 @@ def study_score(name: str, metrics: Iterable[str]) -> Score:
     return SCORES[meant[0]]
 
 
+def score_of_all(metrics: Iterable[str]) -> Score:
+    """The score that speaks for all of these, which have one unit: an accuracy where one is among them."""
+    scores = [SCORES[metric] for metric in metrics]
+    return next((score for score in scores if score.is_accuracy), scores[0])
+
+
 def yardstick() -> Score:
     """The score that the others are compared with."""
     return next(score for score in SCORES if score.is_yardstick)

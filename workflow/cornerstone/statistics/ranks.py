@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 
 from cornerstone.statistics.resampling import resampled_means
+from cornerstone.statistics.significance import student_deviate
+
+FEW_DOCUMENTS = 60
+"""Resamples of fewer tell too little of what is rare: the bound is then at least Bonferroni's."""
 
 
 def spearman(one: np.ndarray, other: np.ndarray) -> float:
@@ -51,18 +57,35 @@ def rank_intervals(per_document: np.ndarray, level: float = 0.95) -> tuple[np.nd
     means = per_document.mean(axis=1)
     if n_documents < 2 or n_rows < 2:
         return np.ones(n_rows, dtype=int), np.full(n_rows, n_rows)
-    bound = difference_bound(per_document, level) * _spread_of_differences(per_document)
-    differences = means[:, None] - means
+    bound = student_deviate(difference_bound(per_document, level), n_documents - 1)
+    bound *= _spread_of_differences(per_document)
+    differences = np.where(_is_seen(per_document, level), means[:, None] - means, 0.0)
     above, below = differences < -bound, differences > bound  # other rows are larger, smaller
     return 1 + above.sum(axis=1), n_rows - below.sum(axis=1)
+
+
+def _is_seen(per_document: np.ndarray, level: float) -> np.ndarray:
+    """Whether two rows differ on so many documents that turning signs could tell: bool (rows, rows).
+
+    Where m documents differ, 2 / 2^m is the least p-value of such a test. The standard error of differences that are
+    all alike is 0, however few there are.
+    """
+    n_rows = len(per_document)
+    least = np.log2(2 * _pairs(n_rows) / (1 - level))
+    return np.array([(row != per_document).sum(axis=1) >= least for row in per_document])
+
+
+def _pairs(n_rows: int) -> int:
+    return n_rows * (n_rows - 1) // 2
 
 
 def difference_bound(per_document: np.ndarray, level: float = 0.95) -> float:
     """How many standard errors two rows' means must differ by to differ significantly, over all pairs together.
 
-    per_document: (rows, documents), two or more of each.
+    As if standard errors were known; where they are estimated, `student_deviate` of it. per_document: (rows,
+    documents), two or more of each.
     """
-    n_rows = len(per_document)
+    n_rows, n_documents = per_document.shape
     spread = _spread_of_differences(per_document)
     away = resampled_means(per_document) - per_document.mean(axis=1)[:, None]
     largest = np.zeros(away.shape[1])
@@ -72,7 +95,10 @@ def difference_bound(per_document: np.ndarray, level: float = 0.95) -> float:
         if known.any():
             studentised = differences[known] / spread[row, row + 1 :][known][:, None]
             largest = np.maximum(largest, studentised.max(axis=0))
-    return float(np.quantile(largest, level))
+    bound = float(np.quantile(largest, level))
+    if n_documents < FEW_DOCUMENTS:
+        bound = max(bound, NormalDist().inv_cdf(1 - (1 - level) / (2 * _pairs(n_rows))))
+    return bound
 
 
 def _spread_of_differences(per_document: np.ndarray) -> np.ndarray:

@@ -12,6 +12,9 @@ from math import erfc, sqrt
 
 import numpy as np
 
+MOST_EXPONENT = 600.0
+"""Beyond it a deviate is as good as infinite."""
+
 
 def p_values(per_document: np.ndarray) -> np.ndarray:
     """Two-sided p-values of each row's mean being zero, shape (rows,), from (rows, documents).
@@ -34,6 +37,12 @@ def _two_tails(t: np.ndarray, freedom: int) -> np.ndarray:
         return np.ones_like(t)
     deviate = (8 * freedom + 1) / (8 * freedom + 3) * np.sqrt(freedom * np.log1p(t**2 / freedom))
     return np.array([erfc(z / sqrt(2)) for z in deviate])
+
+
+def student_deviate(normal: float, freedom: np.ndarray | float) -> np.ndarray | float:
+    """The deviates of Student's t with the tails of this normal one: the inverse of the approximation above."""
+    scaled = normal * (8 * freedom + 3) / (8 * freedom + 1)
+    return np.sqrt(freedom * np.expm1(np.minimum(scaled**2 / freedom, MOST_EXPONENT)))
 
 
 def holm(p: np.ndarray) -> np.ndarray:

@@ -53,7 +53,8 @@ def areas_sections(table: pd.DataFrame, view: View) -> list[Section]:
             for row in of_task.sort_values("area", ascending=False, kind="stable").itertuples()
         ]
         up_to = of_model["parameters"].dropna()
-        removed = f"Up to {percent(up_to.min())} to {percent(up_to.max())} % of the parameters are removed."
+        ends = dict.fromkeys((percent(up_to.min()), percent(up_to.max())))
+        removed = f"Up to {' to '.join(ends)} % of the parameters are removed."
         note = f"{NOTE} {removed} {pruning_finding(of_model)}"
         sections.append(Section(f"Pruning of {view.titles.model(model)}", note, pd.DataFrame(rows)))
     return sections

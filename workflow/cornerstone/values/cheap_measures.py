@@ -45,7 +45,7 @@ class Part:
     numbers:  by VALUE and EFFECT: what each is worth, and what removing it alone costs. Where sublayers are the
               players, a block's value is the sum of its sublayers' values, and its effect is not there where no design
               removes all of each block's sublayers together.
-    reach:    of each, how far a number may be from 0.
+    reach:    of each, how far its value may be from 0. of_effect: how far an effect may.
 
     Where documents have their coalitions together, a column is such a unit of documents.
     """
@@ -56,6 +56,7 @@ class Part:
     measures: Mapping[str, np.ndarray]
     numbers: Mapping[str, np.ndarray]
     reach: np.ndarray
+    of_effect: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +125,7 @@ def compare(measures: Measures, numbers: DocumentNumbers, units: Sequence[Collec
             _measured(measures.of_players(players), rows, of_units),
             {VALUE: numbers.values, EFFECT: _in_units(numbers.effects, of_units)},
             np.full(len(players), numbers.reach),
+            numbers.reach,
         )
     ]
     if players.are_sublayers:
@@ -145,6 +147,7 @@ def _blocks(
         _measured(measures.blocks, rows, units),
         {VALUE: values, **({} if joint is None else {EFFECT: _in_units(joint, units)})},
         numbers.reach * np.array([len(own) for own in blocks.sets]),
+        numbers.reach,
     )
 
 
@@ -187,9 +190,9 @@ def part_rows(compared: Compared) -> pd.DataFrame:
         for name, each in part.measures.items():
             low, high = interval(task_means(each, compared.task))
             columns |= _with_interval(name, each.mean(axis=1), low, high)
-        for name in (VALUE, EFFECT):
+        for name, reach in ((VALUE, part.reach), (EFFECT, part.of_effect)):
             each = part.numbers.get(name, np.full((len(part.labels), 1), np.nan))
-            low, high = effect_interval(each, part.reach)
+            low, high = effect_interval(each, reach)
             columns |= _with_interval(name, np.round(each.mean(axis=1), 12), low, high)
         tables.append(pd.DataFrame(columns))
     table = pd.concat(tables, ignore_index=True).assign(documents=compared.documents)

@@ -23,6 +23,7 @@ from cornerstone.shapley.kernel_regression import FEWEST_DOCUMENTS
 from cornerstone.shapley.pair_variances import TOP
 from cornerstone.shapley.players import sets_of
 from cornerstone.statistics.ranks import difference_bound, rank_intervals
+from cornerstone.statistics.significance import student_deviate
 from cornerstone.values.document_numbers import DocumentNumbers
 from cornerstone.values.sample_sizes import documents_needed, documents_needed_of, half_widths
 
@@ -31,6 +32,8 @@ FARTHEST = 4
 """Times as many pairs as were evaluated: what more of them would buy is not known."""
 STEP = 1.08
 """From one number of pairs that is tried to the next."""
+LARGE = 1e9
+"""Documents: Student's t of so many is normal."""
 POWER = 0.8416
 """For a power of 80 %: a true difference so many standard errors above the threshold is found significant four times in
 five."""
@@ -104,14 +107,20 @@ class Choices:
             widths = half_widths(numbers.values, variances)
             return documents_needed(widths, len(numbers.documents), goal, SCORES[numbers.metric])
         apart = np.abs(numbers.drawing.contrasts[self._rows(goal)] @ numbers.values.mean(axis=1))
-        errors = difference_bound(numbers.values) + POWER
-        with np.errstate(divide="ignore", invalid="ignore"):  # values that are equal are never told apart
-            found = variances * (errors / apart) ** 2
-        return np.ceil(np.where(apart > 0, found, np.inf))
+        bound = difference_bound(numbers.values)
+        roughly = _told_apart(variances, apart, bound).clip(2, LARGE)
+        return np.ceil(_told_apart(variances, apart, student_deviate(bound, roughly - 1)))
 
     def _possible(self, documents: np.ndarray) -> np.ndarray:
         pairs = np.minimum(self.pairs, float(most_pairs(len(self.numbers.labels))))
         return np.where(pairs <= FARTHEST * self.numbers.drawing.pairs, documents, np.inf)
+
+
+def _told_apart(variances: np.ndarray, apart: np.ndarray, bound: np.ndarray | float) -> np.ndarray:
+    """How many documents a difference needs to be significant with POWER; infinite where there is none."""
+    known = np.broadcast_to(apart > 0, variances.shape)
+    errors = np.divide(bound + POWER, apart, out=np.full(variances.shape, np.inf), where=known)
+    return np.where(known, variances * np.where(known, errors, 0.0) ** 2, np.inf)
 
 
 def choices(numbers: DocumentNumbers, pairs: np.ndarray) -> Choices:

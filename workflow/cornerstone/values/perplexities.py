@@ -47,9 +47,10 @@ def _of_metric(choices: ChoiceTable, labels: tuple[str, ...], metric: str) -> pd
     column = DIVISORS[metric]
     divisors = np.ones(len(choices.documents)) if column is None else choices.sizes[:, column].astype(float)
     values = _power(metric, asked.sum(axis=1) / divisors.sum())
-    low, high = interval(_power(metric, _ratio_draws(asked, divisors)))
-    of_full = _ratio_draws(asked[:1], divisors)
-    without = of_full + _ratio_draws(asked[1:] - asked[:1], divisors)
+    # No log-likelihood is above 0, and so no perplexity below 1.
+    low, high = interval(_power(metric, np.minimum(_ratio_draws(asked, divisors), 0)))
+    of_full = np.minimum(_ratio_draws(asked[:1], divisors), 0)
+    without = np.minimum(of_full + _ratio_draws(asked[1:] - asked[:1], divisors), 0)
     more_low, more_high = interval(_power(metric, without) - _power(metric, of_full))
     return pd.DataFrame(
         {

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.documents.document import check_documents_file
-from cornerstone.scores import SCORES, Score
+from cornerstone.scores import Score, score_of_all
 from cornerstone.statistics.shares import mean_shares, shares, top_k_stability
 from cornerstone.values.document_numbers import DocumentNumbers, document_numbers, task_draws, task_means
 from cornerstone.values.perplexities import COLUMNS, DIVISORS, perplexity_rows
@@ -60,7 +60,7 @@ class Results:
     @property
     def score(self) -> Score:
         """The study's; where it is another one on each task, these have the same unit."""
-        return SCORES[self.measured[0].metric]
+        return score_of_all(numbers.metric for numbers in self.measured)
 
     @cached_property
     def cornerstones(self) -> dict[str, list[str]]:
