@@ -105,3 +105,14 @@ def test_a_multimodal_model_whose_vision_tower_has_as_many_blocks_is_measured_by
     modules = sublayer_modules(network, "model.language_model.layers", ("self_attn",), "mlp")
     wanted = harness_loglikelihoods(harness(network), modules, PAIRS, result.coalitions)
     assert largest_difference(result, wanted) < 1e-4
+
+
+@pytest.mark.parametrize("name", ["mixtral", "qwen3_moe", "gpt_oss"])
+def test_a_model_that_was_trained_with_a_loss_of_its_routers_is_measured(name):
+    """Its config.json says to give back what the routers say, of which there is nothing where no router runs."""
+    network = tiny_network(name)
+    network.config.output_router_logits = True
+    players, result = players_of(network, name), evaluate(as_model(network, name), encoded(PAIRS), [(), (1,)])
+    lm = harness(network, max_length=MAX_LENGTH)
+    wanted = harness_loglikelihoods(lm, players, PAIRS, result.coalitions, removed)
+    assert largest_difference(result, wanted) < 1e-4

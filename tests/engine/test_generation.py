@@ -267,6 +267,13 @@ def test_settings_that_count_tokens_keep_prompts_of_different_lengths_apart():
     assert result.counts["way"] == "prompts of one length side by side, equal states once"
 
 
+@pytest.mark.parametrize("options", ['{"no_repeat_ngram_size": 2}', '{"repetition_penalty": 1.5}'])
+def test_a_tasks_own_settings_count_as_in_lm_eval(options):
+    wrong, _, result = compare("llama", tiny_network("llama"), documents(count=6, options=options))
+    plain = compare("llama", tiny_network("llama"), documents(count=6))[2]
+    assert not wrong and result.texts != plain.texts
+
+
 def test_the_models_own_limit_counts_as_in_lm_eval():
     network = tiny_network("llama")
     network.generation_config.max_new_tokens = 3

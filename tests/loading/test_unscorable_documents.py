@@ -7,7 +7,7 @@ import tokenizers
 import transformers
 from lm_eval.api.instance import Instance
 
-from cornerstone.documents.document import Document, Request
+from cornerstone.documents.document import Document, Generation, Request
 from cornerstone.loading.encoding import (
     Encoder,
     encode_documents,
@@ -146,3 +146,8 @@ def test_a_library_call_names_the_first_dozen_in_one_line():
     message = str(caught.value)
     assert message.startswith("document 0, choice 1: ") and "document 11, choice 1: " in message
     assert message.endswith("; and 18 more choices") and "\n" not in message
+
+
+def test_a_prompt_of_one_token_can_be_answered():
+    asked = Document(0, (Request("cat", ""),), (0,), (0,), generation=Generation(("\n",), 8), row="{}")
+    assert found(Encoder(TOKENIZERS["with one"], MAX_LENGTH, vocabulary=5), [asked]) == []

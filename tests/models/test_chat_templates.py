@@ -128,6 +128,14 @@ def test_what_a_template_is_given_it_writes_as_if_transformers_handed_it_on(fold
     assert chosen_template(folder, name=True, given={}) == GIVEN
 
 
+def test_a_template_that_begins_in_the_midst_of_a_line_is_written_as_it_is_alone(folder):
+    put(folder, {"chat_template.jinja": "   {% for m in messages %}{{ m.content }}{{ end }}{% endfor %}"})
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    ours = chosen_template(folder, name=True, given={"end": "!"})
+    wanted = tokenizer.apply_chat_template(MESSAGES, tokenize=False, end="!")
+    assert tokenizer.apply_chat_template(MESSAGES, chat_template=ours, tokenize=False) == wanted == "Hello!"
+
+
 def test_a_date_changes_no_template_that_asks_for_none(folder):
     put(folder, {"chat_template.jinja": SIMPLE})
     assert chosen_template(folder, name=True, date="2024-07-06") == SIMPLE

@@ -6,6 +6,7 @@ fastest on; where none gives the model's own answers, the model is refused.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -170,6 +171,7 @@ def _own_answer(model: LanguageModel, row: Row, removal: Removal) -> tuple[list[
             use_cache=removal.means is None,
             do_sample=False,
             return_dict_in_generate=True,
+            **json.loads(row.document.generation.options),
         )
     apart = removal.means is not None or rows_are_apart(output.past_key_values)
     return output.sequences[0, len(row.tokens) :].tolist(), apart

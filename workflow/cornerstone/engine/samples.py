@@ -23,6 +23,9 @@ from cornerstone.loading.refusals import Reason, refused
 from cornerstone.loading.sublayers import kinds_of_blocks, one_of_each_kind, text_config
 from cornerstone.shapley.coalitions import Removed
 
+COMPARED = 256
+"""Places of a sequence whose arguments are compared: another way of a model shows in its first ones too."""
+
 
 def extreme_documents(documents: Sequence[EncodedDocument]) -> list[EncodedDocument]:
     """The documents with the longest, the deepest, the middle and the shortest row, and those whose rows are least
@@ -157,10 +160,14 @@ def lengths_of_change(decoder: Decoder, lengths: Sequence[int]) -> list[int]:
 
 
 def _arguments(decoder: Decoder, length: int) -> list[torch.Tensor]:
-    """The numbers, not masks, that blocks are given with `length` tokens, each tensor once."""
+    """The numbers, not masks, that blocks are given with `length` tokens, each tensor once, as far as is COMPARED.
+
+    Copies: a part of a tensor would keep all of it in memory.
+    """
     token_ids = torch.zeros((1, length), dtype=torch.long, device=decoder.device)
     _, arguments = decoder.head(token_ids)
-    return list({id(t): t for one in arguments for t in _numbers_in(one)}.values())
+    tensors = {id(t): t for one in arguments for t in _numbers_in(one)}.values()
+    return [tensor[(slice(COMPARED),) * tensor.ndim].clone() for tensor in tensors]
 
 
 def _numbers_in(arguments: BlockArguments) -> list[torch.Tensor]:

@@ -229,7 +229,7 @@ def find_unscorable(encoder: Encoder, documents: Sequence[Document]) -> list[Uns
 
 
 def _beyond_vocabulary(encoder: Encoder, request: EncodedRequest) -> str | None:
-    token = max(*request.tokens, *request.targets)
+    token = max((*request.tokens, *request.targets))
     if encoder.vocabulary is None or token < encoder.vocabulary:
         return None
     return f"it has the token {token}, and the model knows those below {encoder.vocabulary}"

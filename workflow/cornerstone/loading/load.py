@@ -191,8 +191,11 @@ def language_model(network: nn.Module, encoder: Encoder, name: str) -> LanguageM
     """A network that is already built, as a LanguageModel; it is put into evaluation mode."""
     network.eval()
     network.config.return_dict = True
-    for extra in ("output_attentions", "output_hidden_states"):
-        setattr(network.config, extra, False)  # with what these add, blocks may return another form
+    for config in (network.config, text_config(network)):
+        for extra in ("output_attentions", "output_hidden_states", "output_router_logits"):
+            setattr(
+                config, extra, False
+            )  # with what these add, blocks and the end of a model return another form
     dtype = str(first_parameter(network).dtype).removeprefix("torch.")
     with own_code(network, name):
         return LanguageModel(name, network, encoder, find_blocks(network), dtype)

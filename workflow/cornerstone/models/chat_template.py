@@ -109,8 +109,9 @@ def chosen_template(
 
 
 def _settings(given: Mapping[str, bool | float | str]) -> str:
-    """Jinja that sets these and writes nothing: with + a line break that follows is the template's own."""
-    return "".join(f"{{% set {name} = {_literal(value)} +%}}" for name, value in given.items())
+    """Jinja that sets these and writes nothing: transformers takes away the line break after a block, so that the
+    template begins a line as it does alone."""
+    return "".join(f"{{% set {name} = {_literal(value)} %}}\n" for name, value in given.items())
 
 
 def _literal(value: bool | float | str) -> str:
