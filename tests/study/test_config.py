@@ -155,6 +155,23 @@ def test_without_a_chat_template_questions_are_asked_plainly():
     ]
 
 
+def test_a_task_of_two_groups_is_there_once_unless_they_say_different_things_of_it():
+    members = {"stem": ["anatomy", "law"], "mmlu": ["law", "anatomy", "virology"]}
+
+    def expand(group, include_path):
+        return members[group]
+
+    def asked(**few):
+        return a_study(tasks={"stem": {"group": "stem", "shots": 5}, "rest": {"group": "mmlu", **few}})
+
+    assert resolve(asked(shots=5), expand).task_names == ("anatomy", "law", "virology")
+    said = message_of(resolve, asked(), expand)
+    assert (
+        "law is a task of tasks.stem and of tasks.rest, which have other settings: give it an entry of its"
+        in said
+    )
+
+
 def test_a_group_stands_for_its_tasks_and_one_that_is_named_too_keeps_its_settings():
     asked = []
 

@@ -1,13 +1,15 @@
 """What the driver does before it plans jobs: checks, questions, the lock of another run, results that are none."""
 
+import base64
 import sys
 from pathlib import Path
 
 import pytest
 
 from configurations import a_study, message_of
+from cornerstone.evaluations.identity import ENGINE_VERSION
 from cornerstone.study import driver
-from cornerstone.study.job_states import LOCKS
+from cornerstone.study.job_states import LOCKS, recorded_outputs
 from cornerstone.study.resolve import resolve
 from cornerstone.system.errors import CornerstoneError
 
@@ -68,6 +70,9 @@ def test_a_group_needs_lm_eval_beside_snakemake(monkeypatch):
         (["-np"], True),
         (["--dry-run"], True),
         (["--dryrun"], True),
+        (["-nc1", "all"], True),
+        (["-nj4"], True),
+        (["-sSnakefile", "all"], False),
         (["all", "--nolock"], False),
         (["results/n"], False),
         ([], False),
@@ -92,7 +97,8 @@ def test_a_question_is_answered_in_place_of_a_run(answered, question):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["all"], ["overview", "all"], ["overview", "estimate"], ["overview", "-n"], []]
+    "arguments",
+    [["all"], ["overview", "all"], ["overview", "estimate"], ["overview", "-n"], ["overview", "report"], []],
 )
 def test_what_is_no_single_question_is_left_to_snakemake(answered, arguments):
     assert not driver.answer_question(STUDY, arguments)
@@ -184,3 +190,19 @@ def test_nothing_is_set_aside_by_one_that_only_looks_or_beside_another_run(bad_r
     driver.set_aside_bad_results(STUDY, ["all"])
     assert rejected() == []
     assert capsys.readouterr().err == ""
+
+
+def test_what_snakemake_made_here_is_told_from_what_came_from_elsewhere(here):
+    for name in ("results/a.parquet", f"results/{'deep/' * 60}b.parquet"):
+        coded = base64.urlsafe_b64encode(name.encode()).decode()
+        parts = [coded[start : start + 200] for start in range(0, len(coded), 200)]
+        path = Path(".snakemake", "metadata", *(f"@{part}" for part in parts[:-1]), parts[-1])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+    assert recorded_outputs() == {"results/a.parquet", f"results/{'deep/' * 60}b.parquet"}
+
+
+def test_evaluations_from_elsewhere_are_held_against_what_is_configured(here):
+    told = driver._settings(STUDY, "mine", "zero")
+    assert told == {"dtype": STUDY.model("mine").dtype, "engine_version": ENGINE_VERSION, "removal": None}
+    assert driver._settings(STUDY, "mine", "mean")["removal"] == {"name": "mean"}  # there are no means yet

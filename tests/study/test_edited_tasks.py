@@ -45,7 +45,7 @@ def test_an_edit_is_noted_until_the_next_one(study, capsys):
     task = study.task_names[0]
     Path("rows.jsonl").write_text("other")
     noted = driver.note_edited_tasks(study, ALL)
-    assert set(noted) == {task}
+    assert set(noted) == {study.documents_path(task)}
     line = capsys.readouterr().err
     assert "was made from rows.jsonl, which was edited since" in line
     assert line.count("\n") == 1
@@ -54,6 +54,21 @@ def test_an_edit_is_noted_until_the_next_one(study, capsys):
     assert driver.note_edited_tasks(study, ALL) == noted, "the same parameter as when the documents were made"
     Path("rows.jsonl").write_text("first")
     assert driver.note_edited_tasks(study, ALL) not in ({}, noted)
+
+
+def test_an_edit_of_the_calibration_is_noted_too(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("rows.jsonl").write_text("first")
+    study = resolve(a_study(removal="mean", calibration={"task": "wikitext"}))
+    files = {"rows.jsonl": _digest("rows.jsonl")}
+    made = DocumentSet("wikitext", "1", "test", ("acc",), digest_documents([]), (), files=files)
+    write_documents(made, study.calibration_path)
+    assert driver.note_edited_tasks(study, ALL) == {}
+    Path("rows.jsonl").write_text("other")
+    assert (
+        set(driver.note_edited_tasks(study, ALL)) == {study.calibration_path} == set(driver.read_edits(study))
+    )
+    assert "the calibration is made again" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["all", "-n"], ["--summary"], ["all", "--dag"]])

@@ -20,7 +20,7 @@ rule audit_estimators:
         "../../envs/audit.yaml"
     resources:
         mem_mb=16000,
-        runtime=120,
+        runtime=lambda wildcards, attempt: attempt * 120,
     params:
         score=study.score,
         rejected=rejected,

@@ -26,7 +26,8 @@ rule corrected_table:
         "../../envs/analysis.yaml"
     resources:
         mem_mb=MEMORY_OF_SCORES,
-        runtime=lambda wildcards, attempt: attempt * ESTIMATORS[YARDSTICK].minutes,
+        runtime=lambda wildcards, attempt: attempt
+        * sum(ESTIMATORS[name].minutes for name in {*study.judged_estimators, YARDSTICK}),
     params:
         score=study.score,
         rejected=lambda wildcards: rejected_among(study.corrected_evaluations),

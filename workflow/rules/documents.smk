@@ -25,7 +25,7 @@ rule build_documents:
         generate=lambda wildcards: study.task(wildcards.task).generate,
         prompting=lambda wildcards: study.prompting_of(study.task(wildcards.task)),
         documents_version=DOCUMENTS_VERSION,
-        edits=lambda wildcards: edits.get(wildcards.task),
+        edits=lambda wildcards: edits.get(study.documents_path(wildcards.task)),
     message:
         "Build the documents of {wildcards.task}"
     script:

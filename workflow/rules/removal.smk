@@ -22,7 +22,7 @@ use rule build_documents as build_calibration with:
         generate=False,
         prompting=study.prompting_of(study.calibration),
         documents_version=DOCUMENTS_VERSION,
-        edits=None,
+        edits=edits.get(study.calibration_path),
     message:
         "Build the calibration documents"
 
@@ -49,7 +49,7 @@ rule means:
         memory_bytes=study.memory_bytes,
         gpu=lambda wildcards: study.model(wildcards.model).resources.gpu,
         mem_mb=lambda wildcards: study.model(wildcards.model).resources.mem_mb,
-        runtime=120,
+        runtime=lambda wildcards, attempt: evaluation_minutes(study, wildcards.model, attempt),
     params:
         dtype=lambda wildcards: study.model(wildcards.model).dtype,
         allow_remote_code=lambda wildcards: study.model(wildcards.model).allow_remote_code,

@@ -11,7 +11,7 @@ import glob
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ class Expected:
 
     design: None where it is a file of cheap measures.
     may_leave_out: whether documents that the model cannot score may have been left out.
+    settings: what its identity says besides, of a file that came from elsewhere: of its own Snakemake knows it. Of a
+              mapping only the keys that are here.
     """
 
     path: Path | str
@@ -47,6 +49,7 @@ class Expected:
     manifest: Path | None = None
     documents: Path | None = None
     may_leave_out: bool = True
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_or_set_aside(path: Path | str) -> Evaluation:
@@ -73,8 +76,10 @@ def reason_against(expected: Expected) -> str | None:
     if not expected.may_leave_out and metadata["documents"].get("left_out"):
         return "documents that the model cannot score were left out of it, and unscorable is refuse"
     documents = _described(expected.documents)
-    return _foreign_model(metadata, expected.manifest, documents) or _foreign_documents(
-        metadata, expected.documents, documents
+    return (
+        _foreign_model(metadata, expected.manifest, documents)
+        or _foreign_documents(metadata, expected.documents, documents)
+        or _foreign_settings(metadata, expected.settings)
     )
 
 
@@ -150,3 +155,16 @@ def _foreign_documents(
     if documents and metadata["documents"].get("digest") != documents.get("digest"):
         return f"it was evaluated on other documents than those in {path}"
     return None
+
+
+def _foreign_settings(metadata: Mapping[str, Any], settings: Mapping[str, Any]) -> str | None:
+    other = [name for name, wanted in settings.items() if not _says(metadata["identity"].get(name), wanted)]
+    if not other:
+        return None
+    return f"it came from elsewhere and was computed with another {' and '.join(other)} than is configured"
+
+
+def _says(found: Any, wanted: Any) -> bool:
+    if not isinstance(wanted, Mapping):
+        return found == wanted
+    return isinstance(found, Mapping) and all(found.get(key) == value for key, value in wanted.items())

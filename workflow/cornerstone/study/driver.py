@@ -12,22 +12,26 @@ Imports nothing heavy unless a question is asked: planning a study takes no long
 from __future__ import annotations
 
 import os
-import re
 import sys
-from collections.abc import Mapping, Sequence
+from argparse import Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from typing import Any
+
+from snakemake.cli import get_argument_parser
 
 from cornerstone.documents.document import check_documents_file, read_task_files
 from cornerstone.documents.task_files import changed_files, digest_of_files, missing_files
 from cornerstone.documents.unscorable import read_unscorable
 from cornerstone.evaluations.evaluation import read_evaluation_metadata
+from cornerstone.evaluations.identity import ENGINE_VERSION
 from cornerstone.evaluations.rejected import Expected, set_aside_if_bad, set_aside_unless
 from cornerstone.models.manifest import read_manifest
 from cornerstone.models.means import read_means_digest
 from cornerstone.study.config import StudyConfig
-from cornerstone.study.job_states import is_locked
+from cornerstone.study.job_states import is_locked, recorded_outputs
 from cornerstone.study.places import check_models, check_places
 from cornerstone.study.resolve import resolve
 from cornerstone.study.targets import check_targets
@@ -35,7 +39,6 @@ from cornerstone.system.durable_files import durable_file
 from cornerstone.system.errors import CornerstoneError
 
 QUESTIONS = {"estimate", "overview", "precision", "watch", "stale"}
-DRY_RUN = re.compile(r"-[a-zA-Z]*n[a-zA-Z]*|--dry-?run")
 LOOKING_ONLY = {
     *("--lint", "--unlock", "--report", "--summary", "-S", "--detailed-summary", "-D"),
     *("--list-rules", "--list", "-l", "--dag", "--rulegraph", "--filegraph"),
@@ -79,8 +82,14 @@ def fix_order_of_sets() -> None:
     os.environ["PYTHONHASHSEED"] = "0"
 
 
+@lru_cache
+def _command_line(arguments: tuple[str, ...]) -> Namespace:
+    """As Snakemake reads it, but for the options of its plugins."""
+    return get_argument_parser().parse_known_args(arguments)[0]
+
+
 def is_dry_run(arguments: Sequence[str]) -> bool:
-    return any(map(DRY_RUN.fullmatch, arguments))
+    return _command_line(tuple(arguments)).dryrun
 
 
 def answer_question(study: StudyConfig, arguments: Sequence[str], files: Sequence[str] = ()) -> bool:
@@ -93,7 +102,8 @@ def answer_question(study: StudyConfig, arguments: Sequence[str], files: Sequenc
     Raises CornerstoneError where there is no answer, and where the rule would take another run's lock.
     """
     asked = QUESTIONS & set(arguments)
-    if len(asked) != 1 or "all" in arguments or is_dry_run(arguments):
+    # Beside other targets a question is a job as any other.
+    if len(asked) != 1 or asked != set(_command_line(tuple(arguments)).targets) or is_dry_run(arguments):
         return False
     try:
         answer(asked.pop(), study, files)
@@ -167,17 +177,31 @@ def set_aside_bad_results(study: StudyConfig, arguments: Sequence[str]) -> None:
             set_aside_unless(read_means_digest, study.means_path(model), dry_run=dry_run)
     for model, task in product(study.model_names, study.task_names):
         set_aside_unless(read_unscorable, study.unscorable_path(model, task), dry_run=dry_run)
+    recorded = recorded_outputs()
     named = [(one, study.removal) for one in study.evaluations]
     named += [(one, study.other_removal) for one in study.other_evaluations]
     for (model, task, design), removal in named:
         for path in {get(model, task, design, removal) for get in (study.work_path, study.evaluation_path)}:
-            set_aside_if_bad(_expected(study, path, model, task, design), dry_run=dry_run)
+            settings = {} if str(path) in recorded else _settings(study, model, removal)
+            set_aside_if_bad(_expected(study, path, model, task, design, settings), dry_run=dry_run)
     for model, task in product(study.model_names, study.task_names) if study.cheap_measures else ():
         path = study.measures_path(model, task)
-        set_aside_if_bad(_expected(study, path, model, task, None), dry_run=dry_run)
+        settings = {} if str(path) in recorded else {"dtype": study.model(model).dtype}
+        set_aside_if_bad(_expected(study, path, model, task, None, settings), dry_run=dry_run)
 
 
-def _expected(study: StudyConfig, path: Path, model: str, task: str, design: str | None) -> Expected:
+def _settings(study: StudyConfig, model: str, removal: str) -> dict[str, Any]:
+    """What the identity of an evaluation says of what is configured."""
+    try:
+        told = study.removal_identity(model, removal)
+    except CornerstoneError:  # the means are not there yet
+        told = {"name": removal}
+    return {"dtype": study.model(model).dtype, "engine_version": ENGINE_VERSION, "removal": told}
+
+
+def _expected(
+    study: StudyConfig, path: Path, model: str, task: str, design: str | None, settings: Mapping[str, Any]
+) -> Expected:
     return Expected(
         path=path,
         model=model,
@@ -186,6 +210,7 @@ def _expected(study: StudyConfig, path: Path, model: str, task: str, design: str
         manifest=study.manifest_path(model),
         documents=study.documents_path(task),
         may_leave_out=study.unscorable == "skip",
+        settings=settings,
     )
 
 
@@ -200,16 +225,15 @@ def is_evaluated(study: StudyConfig, model: str, task: str, design: str, removal
     return asked == (about.get("of") if limit is None else min(limit, about.get("of", 0)))
 
 
-def note_edited_tasks(study: StudyConfig, arguments: Sequence[str]) -> dict[str, str]:
-    """Of each task of which a file was edited since its documents were made, ever: what tells the edit from others.
+def note_edited_tasks(study: StudyConfig, arguments: Sequence[str]) -> dict[Path, str]:
+    """Of each document file of a task that was edited since it was made, ever: what tells the edit from others.
 
     A parameter of the rule that makes documents: Snakemake makes them anew where it is another than the last time. A
     note beside the documents keeps it, which a dry run and a driver that runs no jobs do not write.
     """
     edits = read_edits(study)
     is_looking = bool(set(arguments) & LOOKING_ONLY) or is_dry_run(arguments) or is_locked()
-    for task in study.task_names:
-        path = study.documents_path(task)
+    for task, path in _document_files(study):
         try:
             files = read_task_files(path) if path.exists() else {}
         except CornerstoneError:
@@ -219,22 +243,29 @@ def note_edited_tasks(study: StudyConfig, arguments: Sequence[str]) -> dict[str,
         if not (changed := changed_files(files)):
             continue
         _tell(f"{path} was made from {', '.join(changed)}, which was edited since: {task} is made again")
-        edits[task] = digest_of_files(files)
+        edits[path] = digest_of_files(files)
         if not is_looking:
-            with durable_file(_edits_path(study, task)) as unfinished:
-                unfinished.write_text(edits[task], encoding="utf-8")
+            with durable_file(_edits_path(path)) as unfinished:
+                unfinished.write_text(edits[path], encoding="utf-8")
     return edits
 
 
-def read_edits(study: StudyConfig) -> dict[str, str]:
+def read_edits(study: StudyConfig) -> dict[Path, str]:
     """What `note_edited_tasks` noted, for the jobs of its driver."""
-    paths = {task: _edits_path(study, task) for task in study.task_names}
-    return {task: path.read_text(encoding="utf-8") for task, path in paths.items() if path.is_file()}
+    paths = {path: _edits_path(path) for _, path in _document_files(study)}
+    return {path: edits.read_text(encoding="utf-8") for path, edits in paths.items() if edits.is_file()}
 
 
-def _edits_path(study: StudyConfig, task: str) -> Path:
-    path = study.documents_path(task)
-    return path.with_name(f"{path.name}.edits")
+def _document_files(study: StudyConfig) -> Iterator[tuple[str, Path]]:
+    """Each task's name and documents, and what means are made from."""
+    for task in study.task_names:
+        yield task, study.documents_path(task)
+    if study.uses_means:
+        yield "the calibration", study.calibration_path
+
+
+def _edits_path(documents: Path) -> Path:
+    return documents.with_name(f"{documents.name}.edits")
 
 
 def _tell(line: str) -> None:

@@ -30,6 +30,8 @@ PAUSES = 3
 """So many times the longest time between two lines so far is silence too: a block of work may take minutes."""
 DOUBT = 30.0
 """Seconds in which the files of a job that has just ended may be seen in another order than they were written."""
+METADATA = Path(".snakemake", "metadata")
+"""Where Snakemake notes, in the working directory, what its outputs were made of."""
 INCOMPLETE = Path(".snakemake", "incomplete")
 """Where Snakemake notes, in the working directory, the outputs of jobs that it has handed out."""
 LOCKS = Path(".snakemake", "locks")
@@ -93,14 +95,24 @@ def written(path: Path) -> float | None:
 
 def read_marks() -> Marks:
     """The notes of the Snakemake that works here, in the layout of Snakemake 9."""
-    handed_out = {}
-    for path in INCOMPLETE.rglob("*"):
+    return Marks(_noted(INCOMPLETE), is_locked())
+
+
+def recorded_outputs() -> set[str]:
+    """The outputs, by the path as the rules have it, of which Snakemake knows here what they were made of."""
+    return set(_noted(METADATA))
+
+
+def _noted(folder: Path) -> dict[str, float]:
+    """When each output was noted in a folder of Snakemake's, seconds since 1970."""
+    noted = {}
+    for path in folder.rglob("*"):
         # The name is the output's, in base 64, and one too long for a file is cut: folders begin with @.
-        name = "".join(part.removeprefix("@") for part in path.relative_to(INCOMPLETE).parts)
+        name = "".join(part.removeprefix("@") for part in path.relative_to(folder).parts)
         with suppress(OSError, ValueError, binascii.Error):
             if path.is_file():
-                handed_out[base64.urlsafe_b64decode(name).decode()] = path.stat().st_mtime
-    return Marks(handed_out, is_locked())
+                noted[base64.urlsafe_b64decode(name).decode()] = path.stat().st_mtime
+    return noted
 
 
 def is_locked() -> bool:

@@ -81,7 +81,11 @@ def _load_extensions(raw: Any) -> None:
 def _expanded(
     tasks: dict[str, dict[str, Any]], expand_group: ExpandGroup | None
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The tasks, with a group's tasks in the place of the group; a task that is named too keeps its settings."""
+    """The tasks, with a group's tasks in the place of the group; a task that is named too keeps its settings.
+
+    A task of two groups is there once. Raises CornerstoneError where these say different things of it.
+    """
+    first: dict[str, str] = {}
     for name, keys in tasks.items():
         if keys["group"] is None:
             yield name, keys
@@ -101,7 +105,15 @@ def _expanded(
                 raise CornerstoneError(
                     f"config: tasks.{name}: its task {member!r} has a name that no file can have: {NAME_PHRASE}"
                 )
-            if member not in tasks:
+            if member in tasks:
+                continue
+            other = first.setdefault(member, name)
+            if tasks[other] | {"group": None} != keys | {"group": None}:
+                raise CornerstoneError(
+                    f"config: {member} is a task of tasks.{other} and of tasks.{name}, which have other settings: give "
+                    "it an entry of its own"
+                )
+            if other == name:
                 yield member, keys
 
 
