@@ -2,6 +2,7 @@
 
 import base64
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -206,3 +207,17 @@ def test_evaluations_from_elsewhere_are_held_against_what_is_configured(here):
     told = driver._settings(STUDY, "mine", "zero")
     assert told == {"dtype": STUDY.model("mine").dtype, "engine_version": ENGINE_VERSION, "removal": None}
     assert driver._settings(STUDY, "mine", "mean")["removal"] == {"name": "mean"}  # there are no means yet
+
+
+def test_a_key_that_stands_twice_is_refused_with_its_lines(here):
+    Path("study.yaml").write_text(
+        "models: &all\n  mine: {hub: a/b}\ntasks:\n  piqa: {shots: 5}\n  boolq: {}\n  piqa: {shots: 0}\nmore: *all\n"
+    )
+    read = partial(driver.configured_study, FAR, [], ["study.yaml"], is_driver=True)
+    assert message_of(read) == "config: study.yaml: 'piqa' stands twice, in lines 4 and 6: leave one out"
+    Path("study.yaml").write_text("tasks: {piqa: {}, piqa: {shots: 5}}\n")
+    assert message_of(read) == "config: study.yaml: 'piqa' stands twice, in lines 1 and 1: leave one out"
+    Path("study.yaml").write_text(
+        "base: &base {shots: 5}\ntasks:\n  piqa: {<<: *base, shots: 0}\n  boolq: *base\n"
+    )
+    assert read() == STUDY

@@ -70,7 +70,7 @@ fix_order_of_sets()
 with refusing():
     check_library(Path(workflow.source_path("../cornerstone/__init__.py")))
     asked = asked_of_module() if IS_MODULE else sys.argv[1:]
-    study = configured_study(config, asked, is_driver=IS_DRIVER)
+    study = configured_study(config, asked, workflow.configfiles, is_driver=IS_DRIVER)
     if IS_DRIVER:
         if answer_question(study, asked, workflow.configfiles):
             sys.exit(0)

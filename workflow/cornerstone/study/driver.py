@@ -32,6 +32,7 @@ from cornerstone.models.manifest import read_manifest
 from cornerstone.models.means import read_means_digest
 from cornerstone.study.config import StudyConfig
 from cornerstone.study.job_states import is_locked, recorded_outputs
+from cornerstone.study.mistakes import repeated_keys
 from cornerstone.study.places import check_models, check_places
 from cornerstone.study.resolve import resolve
 from cornerstone.study.targets import check_targets
@@ -47,12 +48,18 @@ LOOKING_ONLY = {
 """Options with which Snakemake runs no job."""
 
 
-def configured_study(config: Mapping[str, Any], arguments: Sequence[str], *, is_driver: bool) -> StudyConfig:
+def configured_study(
+    config: Mapping[str, Any], arguments: Sequence[str], files: Sequence[str] = (), *, is_driver: bool
+) -> StudyConfig:
     """The study of a parsed configuration.
 
-    arguments: of the command line. The driver checks too that what they ask for, the places and the local models exist.
+    arguments: of the command line. files: of the configuration. The driver checks too that these say nothing twice, and
+    that what the arguments ask for, the places and the local models exist.
     Raises CornerstoneError for a mistake in the configuration or in a target.
     """
+    for file in files if is_driver else ():
+        for mistake in repeated_keys(Path(file).read_text(encoding="utf-8")):
+            raise CornerstoneError(f"config: {file}: {mistake}")
     study = resolve(config, expand_group)
     if is_driver:
         check_targets(study, arguments)

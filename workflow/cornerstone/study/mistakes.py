@@ -2,6 +2,7 @@
 
 unreadable_values(raw)     # before the schema is asked
 study_mistakes(filled)     # after it, with the defaults filled in
+repeated_keys(text)        # of a file
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+import yaml
 
 from cornerstone.figures import reserved_model_names
 from cornerstone.shapley.players import SUBLAYERS, Setting, blocks_together, mistake_in
@@ -54,6 +57,28 @@ def unreadable_values(raw: Any) -> Iterator[str]:
             waiting.extend((key, inner, depth + 1) for inner in value)
         elif mistake := _unreadable_value(_in_one_line(value) if key.endswith(OF_LINES) else value):
             yield f"{where} is {mistake}"
+
+
+def repeated_keys(text: str) -> Iterator[str]:
+    """Keys that stand twice in one place of a file: YAML takes the last one, and loses what the first one says."""
+    waiting, seen = deque([yaml.compose(text, yaml.SafeLoader)]), set()
+    while waiting:
+        node = waiting.popleft()
+        if node is None or id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting.extend(node.value)
+        elif isinstance(node, yaml.MappingNode):
+            lines: dict[str, int] = {}
+            for key, value in node.value:
+                waiting.append(value)
+                if not isinstance(key, yaml.ScalarNode):
+                    continue
+                line = key.start_mark.line + 1
+                if key.value in lines:
+                    yield f"{shown(key.value)} stands twice, in lines {lines[key.value]} and {line}: leave one out"
+                lines[key.value] = line
 
 
 def _in_one_line(value: Any) -> Any:
