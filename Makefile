@@ -34,6 +34,8 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m
 NEWER ?= python3.14 python3.13 python3.12
 CURRENT := .venv-current
+# Tests wait for the processes that they start: one more than the cores keeps these at work.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() or 1, 4) + 1)')
 
 .PHONY: demo demo-generation test test-slow test-families test-tasks test-environments test-study test-hub test-slurm test-slurm-smoke test-screens bench bench-few-shots bench-generation bench-streaming bench-scaling bench-own bench-values bench-accuracy bench-own-coverage bench-indices bench-products bench-coverage bench-real-shapes audit-current lint pages environment dev-environment current-environment
 
@@ -56,10 +58,10 @@ demo-generation: environment
 	@ls results/demo_generation/report.html
 
 test: dev-environment
-	@OMP_NUM_THREADS=1 $(RUN) pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+	@OMP_NUM_THREADS=1 $(RUN) pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-slow: dev-environment
-	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m slow -n 2 --dist loadfile --no-loadscope-reorder
+	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m slow -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-families: dev-environment
 	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m families -n 2 tests/engine/test_every_family.py tests/engine/test_pruned_checkpoint.py tests/engine/test_means_of_every_family.py tests/engine/test_generation_of_every_family.py
@@ -71,7 +73,7 @@ test-environments: dev-environment
 	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m slow tests/workflow/test_environments_alone.py tests/workflow/test_demo_in_environments.py
 
 test-study: dev-environment
-	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m "study and not slow" -n 2 --dist loadfile
+	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m "study and not slow" -n $(WORKERS) --dist loadfile
 
 test-screens: dev-environment
 	@OMP_NUM_THREADS=1 $(RUN) pytest -q -m screens tests/screens

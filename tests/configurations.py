@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.cli import get_argument_parser
 
 from cornerstone.study.config import StudyConfig
+from cornerstone.study.driver import CommandLine
 from cornerstone.study.resolve import resolve
 from cornerstone.system.errors import CornerstoneError
 
@@ -28,3 +30,9 @@ def message_of(call, *arguments) -> str:
         call(*arguments)
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+def typed(*words: str) -> CommandLine:
+    """A command line as common.smk has it."""
+    options = get_argument_parser().parse_known_args(words)[0]
+    return CommandLine(words, frozenset(options.targets), options.dryrun)

@@ -34,7 +34,7 @@ LIBRARIES = {
     "drawing": {"matplotlib", "numpy", "pandas", "seaborn"},
     "figures": {"matplotlib", "numpy", "pandas", "seaborn"},
     "report": {"jinja2", "pandas"},
-    "study": {"huggingface_hub", "jsonschema", "pandas", "rich", "snakemake", "yaml"},
+    "study": {"huggingface_hub", "jsonschema", "pandas", "rich", "yaml"},
 }
 """The packages, each importing only from those above it, and the libraries of others that each may import."""
 DEMO = "demo"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from configurations import a_study, message_of
+from configurations import a_study, message_of, typed
 from cornerstone.evaluations.identity import ENGINE_VERSION
 from cornerstone.study import driver
 from cornerstone.study.job_states import LOCKS, recorded_outputs
@@ -80,7 +80,7 @@ def test_a_group_needs_lm_eval_beside_snakemake(monkeypatch):
     ],
 )
 def test_a_dry_run_is_known_by_its_options(arguments, is_dry):
-    assert driver.is_dry_run(arguments) == is_dry
+    assert typed(*arguments).is_dry_run == is_dry
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def answered(monkeypatch):
 
 @pytest.mark.parametrize("question", sorted(driver.QUESTIONS))
 def test_a_question_is_answered_in_place_of_a_run(answered, question):
-    assert driver.answer_question(STUDY, [question, "--configfile", "mine.yaml"], ["mine.yaml"])
+    assert driver.answer_question(STUDY, typed(question, "--configfile", "mine.yaml"), ["mine.yaml"])
     assert answered == [(question, ["mine.yaml"])]
 
 
@@ -102,7 +102,7 @@ def test_a_question_is_answered_in_place_of_a_run(answered, question):
     [["all"], ["overview", "all"], ["overview", "estimate"], ["overview", "-n"], ["overview", "report"], []],
 )
 def test_what_is_no_single_question_is_left_to_snakemake(answered, arguments):
-    assert not driver.answer_question(STUDY, arguments)
+    assert not driver.answer_question(STUDY, typed(*arguments))
     assert answered == []
 
 
@@ -111,11 +111,11 @@ def test_a_question_that_lacks_packages_is_left_to_its_rule_unless_another_run_w
         raise ImportError("No module named 'lm_eval'")
 
     monkeypatch.setattr(driver, "answer", answer)
-    assert not driver.answer_question(STUDY, ["estimate"])
+    assert not driver.answer_question(STUDY, typed("estimate"))
     lock()
-    assert not driver.answer_question(STUDY, ["estimate", "--nolock"])
+    assert not driver.answer_question(STUDY, typed("estimate", "--nolock"))
     assert (
-        message_of(driver.answer_question, STUDY, ["estimate"])
+        message_of(driver.answer_question, STUDY, typed("estimate"))
         == "add --nolock: another Snakemake works in this folder (No module named 'lm_eval')"
     )
 
@@ -133,13 +133,13 @@ def test_the_precision_of_nothing_is_refused_in_one_line():
 
 
 def test_a_lock_is_explained_where_jobs_would_run(capsys):
-    driver.explain_lock(["all"])
+    driver.explain_lock(typed("all"))
     assert capsys.readouterr().err == ""
     lock()
     for arguments in (["all", "-n"], ["--unlock"], ["--summary"]):
-        driver.explain_lock(arguments)
+        driver.explain_lock(typed(*arguments))
     assert capsys.readouterr().err == ""
-    driver.explain_lock(["all"])
+    driver.explain_lock(typed("all"))
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("Cornerstone: another Snakemake works in this folder")
     assert "snakemake --unlock" in line
@@ -165,7 +165,7 @@ def rejected():
 
 
 def test_bad_results_are_set_aside_so_that_they_are_made_again(bad_results):
-    driver.set_aside_bad_results(STUDY, ["all"])
+    driver.set_aside_bad_results(STUDY, typed("all"))
     assert rejected() == ["mine.json.rejected", "piqa.parquet.rejected", "windows.parquet.rejected"]
     assert not any(path.exists() for path in bad_results)
 
@@ -174,21 +174,21 @@ def test_a_damaged_list_of_what_is_left_out_is_set_aside(here):
     path = here / "results" / "unscorable" / "mine" / "piqa.json"
     path.parent.mkdir(parents=True)
     path.write_text("{")
-    driver.set_aside_bad_results(STUDY, ["all"])
+    driver.set_aside_bad_results(STUDY, typed("all"))
     assert rejected() == ["piqa.json.rejected"]
 
 
 def test_a_dry_run_says_what_it_would_set_aside(bad_results, capsys):
-    driver.set_aside_bad_results(STUDY, ["all", "-n"])
+    driver.set_aside_bad_results(STUDY, typed("all", "-n"))
     said = capsys.readouterr().err
     assert all(f"would set aside results/{name}: " in said for name in BAD)
     assert rejected() == []
 
 
 def test_nothing_is_set_aside_by_one_that_only_looks_or_beside_another_run(bad_results, capsys):
-    driver.set_aside_bad_results(STUDY, ["--lint"])
+    driver.set_aside_bad_results(STUDY, typed("--lint"))
     lock()
-    driver.set_aside_bad_results(STUDY, ["all"])
+    driver.set_aside_bad_results(STUDY, typed("all"))
     assert rejected() == []
     assert capsys.readouterr().err == ""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from configurations import a_study
+from configurations import a_study, typed
 from cornerstone.documents.document import DocumentSet, digest_documents, read_documents, write_documents
 from cornerstone.documents.task_files import _digest
 from cornerstone.study import driver
@@ -15,7 +15,7 @@ from cornerstone.study.resolve import resolve
 from tiny_study import run
 
 REPOSITORY = Path(__file__).parents[2]
-ALL = ["all"]
+ALL = typed("all")
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_an_edit_of_the_calibration_is_noted_too(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize("arguments", [["all", "-n"], ["--summary"], ["all", "--dag"]])
 def test_a_driver_that_runs_no_jobs_plans_with_the_edit_and_writes_nothing(study, arguments):
     Path("rows.jsonl").write_text("other")
-    assert driver.note_edited_tasks(study, arguments)
+    assert driver.note_edited_tasks(study, typed(*arguments))
     assert driver.read_edits(study) == {}
 
 

@@ -25,6 +25,7 @@ from cornerstone.study.code import estimator_files, files_of_code, score_files
 from cornerstone.study.deployment import check_library, check_place_of_results
 from cornerstone.study.driver import (
     QUESTIONS,
+    CommandLine,
     answer_question,
     configured_study,
     explain_lock,
@@ -54,6 +55,12 @@ def refusing():
         sys.exit(f"Cornerstone: {error}")
 
 
+def typed_words(words):
+    """A command line as Snakemake reads it, but for the options of its plugins."""
+    options = get_argument_parser().parse_known_args(words)[0] if IS_DRIVER else None
+    return CommandLine(words, frozenset(options.targets), options.dryrun) if IS_DRIVER else CommandLine(words)
+
+
 def asked_of_module():
     """The command line where it asks a question of this module and nothing else: other targets are not this study's."""
     # `use rule` may leave some out, and a module has no `stale`.
@@ -61,7 +68,7 @@ def asked_of_module():
     questions = {workflow.modifier.modify_rulename(question): question for question in taken}
     if not IS_DRIVER or not questions.keys() & set(sys.argv):
         return []
-    targets = set(get_argument_parser().parse_args(sys.argv[1:]).targets)
+    targets = typed_words(sys.argv[1:]).targets
     is_question = len(targets) == 1 and targets <= questions.keys()
     return [questions.get(word, word) for word in sys.argv[1:]] if is_question else []
 
@@ -69,15 +76,16 @@ def asked_of_module():
 fix_order_of_sets()
 with refusing():
     check_library(Path(workflow.source_path("../cornerstone/__init__.py")))
-    asked = asked_of_module() if IS_MODULE else sys.argv[1:]
-    study = configured_study(config, asked, workflow.configfiles, is_driver=IS_DRIVER)
+    typed = typed_words(sys.argv[1:])
+    asked = typed_words(asked_of_module()) if IS_MODULE else typed
+    study = configured_study(config, asked.words, workflow.configfiles, is_driver=IS_DRIVER)
     if IS_DRIVER:
         if answer_question(study, asked, workflow.configfiles):
             sys.exit(0)
         if not IS_MODULE:
             explain_lock(asked)
-        set_aside_bad_results(study, sys.argv[1:])
-    edits = note_edited_tasks(study, sys.argv[1:]) if IS_DRIVER else read_edits(study)
+        set_aside_bad_results(study, typed)
+    edits = note_edited_tasks(study, typed) if IS_DRIVER else read_edits(study)
 
 
 def place_of(path):

@@ -1,10 +1,11 @@
 """What the driver, the process that `snakemake` starts, does before it plans jobs. Its jobs read the Snakefile too.
 
     study = configured_study(config, sys.argv[1:], is_driver=True)
-    if not answer_question(study, sys.argv[1:]):
-        explain_lock(sys.argv[1:])
-        set_aside_bad_results(study, sys.argv[1:])
-        edits = note_edited_tasks(study, sys.argv[1:])
+    line = CommandLine(sys.argv[1:], targets, is_dry_run)
+    if not answer_question(study, line):
+        explain_lock(line)
+        set_aside_bad_results(study, line)
+        edits = note_edited_tasks(study, line)
 
 Imports nothing heavy unless a question is asked: planning a study takes no longer than Snakemake does.
 """
@@ -13,14 +14,11 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
-
-from snakemake.cli import get_argument_parser
 
 from cornerstone.documents.document import check_documents_file, read_task_files
 from cornerstone.documents.task_files import changed_files, digest_of_files, missing_files
@@ -46,6 +44,16 @@ LOOKING_ONLY = {
     *("--cleanup-metadata", "--containerize", "--archive"),
 }
 """Options with which Snakemake runs no job."""
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """What was typed after `snakemake`: its words, and as Snakemake's own parser reads them, which environments of jobs
+    lack, its targets and whether nothing is to run."""
+
+    words: Sequence[str]
+    targets: frozenset[str] = frozenset()
+    is_dry_run: bool = False
 
 
 def configured_study(
@@ -89,17 +97,7 @@ def fix_order_of_sets() -> None:
     os.environ["PYTHONHASHSEED"] = "0"
 
 
-@lru_cache
-def _command_line(arguments: tuple[str, ...]) -> Namespace:
-    """As Snakemake reads it, but for the options of its plugins."""
-    return get_argument_parser().parse_known_args(arguments)[0]
-
-
-def is_dry_run(arguments: Sequence[str]) -> bool:
-    return _command_line(tuple(arguments)).dryrun
-
-
-def answer_question(study: StudyConfig, arguments: Sequence[str], files: Sequence[str] = ()) -> bool:
+def answer_question(study: StudyConfig, line: CommandLine, files: Sequence[str] = ()) -> bool:
     """Answer `snakemake estimate` or another one of QUESTIONS in this process; whether that is done.
 
     files: of the configuration.
@@ -108,14 +106,14 @@ def answer_question(study: StudyConfig, arguments: Sequence[str], files: Sequenc
     lacks packages, False: the rule of the question's name then answers in its own environment.
     Raises CornerstoneError where there is no answer, and where the rule would take another run's lock.
     """
-    asked = QUESTIONS & set(arguments)
     # Beside other targets a question is a job as any other.
-    if len(asked) != 1 or asked != set(_command_line(tuple(arguments)).targets) or is_dry_run(arguments):
+    if len(line.targets) != 1 or not line.targets <= QUESTIONS or line.is_dry_run:
         return False
+    (question,) = line.targets
     try:
-        answer(asked.pop(), study, files)
+        answer(question, study, files)
     except ImportError as error:
-        if is_locked() and "--nolock" not in arguments:
+        if is_locked() and "--nolock" not in line.words:
             raise CornerstoneError(
                 f"add --nolock: another Snakemake works in this folder ({error})"
             ) from error
@@ -154,9 +152,9 @@ def answer(question: str, study: StudyConfig, files: Sequence[str] = ()) -> None
         print_estimate(study)
 
 
-def explain_lock(arguments: Sequence[str]) -> None:
+def explain_lock(line: CommandLine) -> None:
     """Where another run holds Snakemake's lock on the directory, say on stderr in one line what to type."""
-    if set(arguments) & LOOKING_ONLY or is_dry_run(arguments) or not is_locked():
+    if set(line.words) & LOOKING_ONLY or line.is_dry_run or not is_locked():
         return
     print(
         "Cornerstone: another Snakemake works in this folder, or was killed here. If this one is refused, let the "
@@ -166,14 +164,14 @@ def explain_lock(arguments: Sequence[str]) -> None:
     )
 
 
-def set_aside_bad_results(study: StudyConfig, arguments: Sequence[str]) -> None:
+def set_aside_bad_results(study: StudyConfig, line: CommandLine) -> None:
     """Set aside damaged and foreign results, so that they are made again: Snakemake itself never opens an output.
 
     A dry run says what it would set aside. Moves nothing for a driver that runs no jobs, or beside another run.
     """
-    if set(arguments) & LOOKING_ONLY or is_locked():
+    if set(line.words) & LOOKING_ONLY or is_locked():
         return
-    dry_run = is_dry_run(arguments)
+    dry_run = line.is_dry_run
     for model in study.model_names:
         set_aside_unless(read_manifest, study.manifest_path(model), dry_run=dry_run)
     for task in study.task_names:
@@ -232,14 +230,14 @@ def is_evaluated(study: StudyConfig, model: str, task: str, design: str, removal
     return asked == (about.get("of") if limit is None else min(limit, about.get("of", 0)))
 
 
-def note_edited_tasks(study: StudyConfig, arguments: Sequence[str]) -> dict[Path, str]:
+def note_edited_tasks(study: StudyConfig, line: CommandLine) -> dict[Path, str]:
     """Of each document file of a task that was edited since it was made, ever: what tells the edit from others.
 
     A parameter of the rule that makes documents: Snakemake makes them anew where it is another than the last time. A
     note beside the documents keeps it, which a dry run and a driver that runs no jobs do not write.
     """
     edits = read_edits(study)
-    is_looking = bool(set(arguments) & LOOKING_ONLY) or is_dry_run(arguments) or is_locked()
+    is_looking = bool(set(line.words) & LOOKING_ONLY) or line.is_dry_run or is_locked()
     for task, path in _document_files(study):
         try:
             files = read_task_files(path) if path.exists() else {}
