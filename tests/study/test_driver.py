@@ -5,14 +5,17 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from configurations import a_study, message_of, typed
+from cornerstone.evaluations.evaluation import Evaluation
 from cornerstone.evaluations.identity import ENGINE_VERSION
 from cornerstone.study import driver
 from cornerstone.study.job_states import LOCKS, recorded_outputs
 from cornerstone.study.resolve import resolve
 from cornerstone.system.errors import CornerstoneError
+from written_evaluations import write_evaluation
 
 FAR = {"models": {"mine": {"hub": "a/b"}}, "tasks": {"piqa": {}}, "max_removed": 2}
 STUDY = resolve(FAR)
@@ -221,3 +224,29 @@ def test_a_key_that_stands_twice_is_refused_with_its_lines(here):
         "base: &base {shots: 5}\ntasks:\n  piqa: {<<: *base, shots: 0}\n  boolq: *base\n"
     )
     assert read() == STUDY
+    for text in (
+        "a: &a {x: 1}\nb: &b {y: 1}\nc:\n  <<: *a\n  <<: *b\n1: x\n'1': y\n",
+        '{\n\t"a": 1\n}\n',
+        "",
+    ):
+        Path("study.yaml").write_text(text)
+        assert read() == STUDY
+
+
+def test_an_evaluation_of_another_dtype_is_set_aside_unless_snakemake_knows_of_it(here):
+    path = STUDY.evaluation_path("mine", "piqa", "windows")
+    table = pd.DataFrame(
+        {"removed": ["0,1"], "document": [0], "choice": [0], "loglikelihood": [-1.0], "greedy": [True]}
+    )
+    identity = {"dtype": "float64", "engine_version": ENGINE_VERSION}
+    evaluation = Evaluation("mine", "piqa", "windows", ("Attn 0", "FFN 0"), table, {}, identity)
+    path.parent.mkdir(parents=True)
+    write_evaluation(evaluation, path)
+    record = Path(".snakemake", "metadata", base64.urlsafe_b64encode(str(path).encode()).decode())
+    record.parent.mkdir(parents=True)
+    record.write_text("{}")
+    driver.set_aside_bad_results(STUDY, typed("all"))
+    assert path.exists(), "it is made again because its parameters changed, and never lost"
+    record.unlink()
+    driver.set_aside_bad_results(STUDY, typed("all"))
+    assert not path.exists() and rejected() == ["windows.parquet.rejected"]

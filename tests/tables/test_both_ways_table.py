@@ -139,3 +139,6 @@ def test_what_other_claims_are_not_tested_on_decides_none_of_these():
     of_generation = table[table["score"] == "generated"]
     assert (of_generation["verdict"] == NOT_DECIDABLE).all()
     assert set(of_generation["finding"]) == {"It cannot be tested: not significantly better than guessing."}
+    some = replace(writes_nothing.generated, full=(np.arange(80) < 8).astype(float))
+    table = claim_rows(replace(writes_nothing, generated=some), ["Attn 0"], margin=0.05)
+    assert not table["finding"].str.startswith("It cannot be tested").any()

@@ -12,7 +12,7 @@ from cornerstone.shapley.coalition_tree import least_evaluations
 from cornerstone.shapley.coalitions import ablation, windows
 from cornerstone.shapley.document_pairs import document_pairs, pair_coalitions, work_of
 from cornerstone.shapley.games import with_own_pairs
-from cornerstone.shapley.kernel_regression import kernel_regression
+from cornerstone.shapley.kernel_regression import FEWEST_DOCUMENTS, kernel_regression
 from cornerstone.shapley.mixed_effects import mixed_effects
 from cornerstone.shapley.pair_variances import PairVariances, fewer_pairs, pair_variances, value_contrasts
 from cornerstone.shapley.players import players_of
@@ -234,3 +234,14 @@ def test_models_of_many_sublayers_have_more_pairs_than_an_integer_holds():
     )  # fmt: skip
     rows = mix_rows([one])
     assert all(2 <= row["cheapest_pairs"] <= 80 for row in rows)
+
+
+def test_ranks_that_are_far_apart_need_no_more_than_the_fewest_documents():
+    rng = np.random.default_rng(0)
+    per_document = np.array([[6.0], [4.0], [2.5], *[[0.1]] * (N - 3)]) + 0.5 * rng.standard_normal((N, 100))
+    one = study("product", documents=100)
+    contrasts = value_contrasts(per_document.mean(axis=1))
+    between = (contrasts @ per_document).var(axis=1)
+    drawing = replace(one.drawing, contrasts=contrasts, between=between, of_size=0 * one.drawing.of_size)
+    far = choices(replace(one, values=per_document, drawing=drawing), np.array([PAIRS]))
+    assert far.needed(RANKS) == FEWEST_DOCUMENTS

@@ -56,7 +56,7 @@ def refusing():
 
 
 def typed_words(words):
-    """A command line as Snakemake reads it, but for the options of its plugins."""
+    """A command line as Snakemake's parser reads it, without what profiles add."""
     options = get_argument_parser().parse_known_args(words)[0] if IS_DRIVER else None
     return CommandLine(words, frozenset(options.targets), options.dryrun) if IS_DRIVER else CommandLine(words)
 

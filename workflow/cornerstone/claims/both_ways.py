@@ -3,7 +3,8 @@
     claim_rows(both, ["Attn 0", "FFN 0"], margin=0.05)     # a row per claim and way
 
 They are judged on what single removals cost, as both ways have it, and on the study's cornerstones as they are. As for
-other claims, there have to be MIN_DOCUMENTS items, and the full model has to be better than guessing:
+other claims, there have to be MIN_DOCUMENTS items, and the full model has to be better than guessing: of generated
+answers, some are surely right:
 
     1  the first quarter of the blocks holds twice its part of the sublayers, or more, of the effects above zero
     2  without any one cornerstone the score is guessing; a generated answer cannot be guessed, so its chance is 0
@@ -53,7 +54,7 @@ def claim_rows(both: BothWays, cornerstones: Collection[str], margin: float) -> 
 
 
 def _rows_of(one: OneWay, is_cornerstone: np.ndarray, margin: float) -> Iterator[dict[str, object]]:
-    reason = reason_left_out(one, margin)
+    reason = reason_left_out(one, margin if one.score.is_accuracy else 0.0)
     findings = {
         "1": _early(one),
         "2": _without_cornerstones(one, is_cornerstone, margin),

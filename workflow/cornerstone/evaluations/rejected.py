@@ -30,6 +30,7 @@ from cornerstone.evaluations.measures import read_measures_metadata
 from cornerstone.evaluations.parquet import METADATA_KEY
 from cornerstone.system.durable_files import set_aside
 from cornerstone.system.errors import CornerstoneError
+from cornerstone.system.text import listed
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Expected:
 
     design: None where it is a file of cheap measures.
     may_leave_out: whether documents that the model cannot score may have been left out.
-    settings: what its identity says besides, of a file that came from elsewhere: of its own Snakemake knows it. Of a
+    settings: what its identity says besides, of a file of which Snakemake has no record: of others it knows it. Of a
               mapping only the keys that are here.
     """
 
@@ -161,7 +162,10 @@ def _foreign_settings(metadata: Mapping[str, Any], settings: Mapping[str, Any]) 
     other = [name for name, wanted in settings.items() if not _says(metadata["identity"].get(name), wanted)]
     if not other:
         return None
-    return f"it came from elsewhere and was computed with another {' and '.join(other)} than is configured"
+    return (
+        "Snakemake has no record of it here, and it was computed with what is not configured now: another "
+        f"{listed(other)}"
+    )
 
 
 def _says(found: Any, wanted: Any) -> bool:

@@ -192,10 +192,9 @@ def language_model(network: nn.Module, encoder: Encoder, name: str) -> LanguageM
     network.eval()
     network.config.return_dict = True
     for config in (network.config, text_config(network)):
+        # With what these add, blocks and the model give back something else.
         for extra in ("output_attentions", "output_hidden_states", "output_router_logits"):
-            setattr(
-                config, extra, False
-            )  # with what these add, blocks and the end of a model return another form
+            setattr(config, extra, False)
     dtype = str(first_parameter(network).dtype).removeprefix("torch.")
     with own_code(network, name):
         return LanguageModel(name, network, encoder, find_blocks(network), dtype)

@@ -222,9 +222,8 @@ class _Polynomial:
         """(folds, features, terms)."""
         sums = [self._equations(self.fold == one) for one in range(FOLDS)]
         gram, moments, square, count = (sum(parts) for parts in zip(*sums, strict=True))
-        unit = (
-            square / max(count, 1) or 1.0
-        )  # variances are in parts of it; it is 0 where no score ever changes
+        # Variances are in parts of it. It is 0 where no score ever changes.
+        unit = square / max(count, 1) or 1.0
         gram, moments = gram / unit, moments / unit
         prior, noise = self._variances(gram, moments, square / unit, count)
         found = [

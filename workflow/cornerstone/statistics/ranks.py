@@ -10,7 +10,7 @@ from cornerstone.statistics.resampling import resampled_means
 from cornerstone.statistics.significance import student_deviate
 
 FEW_DOCUMENTS = 60
-"""Resamples of fewer tell too little of what is rare: the bound is then at least Bonferroni's."""
+"""With fewer, the largest difference of resamples is too small: the bound is then at least Bonferroni's."""
 
 
 def spearman(one: np.ndarray, other: np.ndarray) -> float:

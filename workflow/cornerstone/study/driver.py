@@ -182,7 +182,7 @@ def set_aside_bad_results(study: StudyConfig, line: CommandLine) -> None:
             set_aside_unless(read_means_digest, study.means_path(model), dry_run=dry_run)
     for model, task in product(study.model_names, study.task_names):
         set_aside_unless(read_unscorable, study.unscorable_path(model, task), dry_run=dry_run)
-    recorded = recorded_outputs()
+    recorded = recorded_outputs() if Path(study.results, "evaluations").is_dir() else set()
     named = [(one, study.removal) for one in study.evaluations]
     named += [(one, study.other_removal) for one in study.other_evaluations]
     for (model, task, design), removal in named:

@@ -32,6 +32,8 @@ OF_PROMPTS = frozenset({"messages", "tools", "documents", "add_generation_prompt
 """What a chat template knows from what it is asked to write."""
 WITHOUT_GENERATION = ("exact", "pruning", "compare_removals", "cheap_measures")
 """Keys of what is there for tasks alone whose answers are given."""
+MERGED = "tag:yaml.org,2002:merge"
+"""The tag of a key that merges another mapping; several add up."""
 ILL_REVISION = re.compile(r"\.\.|//|[/.]$|\.lock$")
 """What git allows in no branch or tag; ".." would lead out of the cache."""
 
@@ -60,8 +62,14 @@ def unreadable_values(raw: Any) -> Iterator[str]:
 
 
 def repeated_keys(text: str) -> Iterator[str]:
-    """Keys that stand twice in one place of a file: YAML takes the last one, and loses what the first one says."""
-    waiting, seen = deque([yaml.compose(text, yaml.SafeLoader)]), set()
+    """Keys that stand twice in one place of a file: YAML takes the last one, and loses what the first one says.
+
+    Of a file that is no YAML, such as JSON with tabs, nothing: Snakemake has read it.
+    """
+    try:
+        waiting, seen = deque([yaml.compose(text, yaml.SafeLoader)]), set()
+    except yaml.YAMLError:
+        return
     while waiting:
         node = waiting.popleft()
         if node is None or id(node) in seen:
@@ -70,15 +78,15 @@ def repeated_keys(text: str) -> Iterator[str]:
         if isinstance(node, yaml.SequenceNode):
             waiting.extend(node.value)
         elif isinstance(node, yaml.MappingNode):
-            lines: dict[str, int] = {}
+            lines: dict[tuple[str, str], int] = {}
             for key, value in node.value:
                 waiting.append(value)
-                if not isinstance(key, yaml.ScalarNode):
+                if not isinstance(key, yaml.ScalarNode) or key.tag == MERGED:
                     continue
-                line = key.start_mark.line + 1
-                if key.value in lines:
-                    yield f"{shown(key.value)} stands twice, in lines {lines[key.value]} and {line}: leave one out"
-                lines[key.value] = line
+                line, named = key.start_mark.line + 1, (key.tag, key.value)
+                if named in lines:
+                    yield f"{shown(key.value)} stands twice, in lines {lines[named]} and {line}: leave one out"
+                lines[named] = line
 
 
 def _in_one_line(value: Any) -> Any:

@@ -27,6 +27,9 @@ from cornerstone.values.rows import sublayer_columns, write_table
 from cornerstone.values.score_matrix import Scores, rows_of
 from cornerstone.values.scored_task import ScoredTask, read_scores
 
+ROUNDED_SUM = 4e-12
+"""In parts of the largest score and for each value: what a sum of rounded values may miss."""
+
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
@@ -142,7 +145,8 @@ def _efficiency_gap(scores: Scores, estimate: Estimate) -> float:
     if none not in scores.coalitions:
         return np.nan
     full, bare = rows_of(scores, [(), none]).mean(axis=1)
-    return float(np.round(estimate.values.sum() - (full - bare), 12))
+    gap = estimate.values.sum() - (full - bare)
+    return float(rounded(gap, scores.matrix, ROUNDED_SUM * len(none)))
 
 
 def estimate_values(

@@ -108,7 +108,7 @@ class Choices:
             return documents_needed(widths, len(numbers.documents), goal, SCORES[numbers.metric])
         apart = np.abs(numbers.drawing.contrasts[self._rows(goal)] @ numbers.values.mean(axis=1))
         bound = difference_bound(numbers.values)
-        roughly = _told_apart(variances, apart, bound).clip(2, LARGE)
+        roughly = _told_apart(variances, apart, bound).clip(max(self._fewest, 2), LARGE)
         return np.ceil(_told_apart(variances, apart, student_deviate(bound, roughly - 1)))
 
     def _possible(self, documents: np.ndarray) -> np.ndarray:
