@@ -57,8 +57,8 @@ def refusing():
 
 def typed_words(words):
     """A command line as Snakemake's parser reads it, without what profiles add."""
-    options = get_argument_parser().parse_known_args(words)[0] if IS_DRIVER else None
-    return CommandLine(words, frozenset(options.targets), options.dryrun) if IS_DRIVER else CommandLine(words)
+    options = get_argument_parser().parse_known_args(words)[0]
+    return CommandLine(words, frozenset(options.targets), options.dryrun)
 
 
 def asked_of_module():
@@ -76,10 +76,11 @@ def asked_of_module():
 fix_order_of_sets()
 with refusing():
     check_library(Path(workflow.source_path("../cornerstone/__init__.py")))
-    typed = typed_words(sys.argv[1:])
-    asked = typed_words(asked_of_module()) if IS_MODULE else typed
-    study = configured_study(config, asked.words, workflow.configfiles, is_driver=IS_DRIVER)
+    asked = asked_of_module() if IS_MODULE else sys.argv[1:]
+    study = configured_study(config, asked, workflow.configfiles, is_driver=IS_DRIVER)
     if IS_DRIVER:
+        typed = typed_words(sys.argv[1:])
+        asked = typed_words(asked) if IS_MODULE else typed
         if answer_question(study, asked, workflow.configfiles):
             sys.exit(0)
         if not IS_MODULE:

@@ -55,14 +55,15 @@ def claim_rows(both: BothWays, cornerstones: Collection[str], margin: float) -> 
 
 def _rows_of(one: OneWay, is_cornerstone: np.ndarray, margin: float) -> Iterator[dict[str, object]]:
     reason = reason_left_out(one, margin if one.score.is_accuracy else 0.0)
-    findings = {
-        "1": _early(one),
-        "2": _without_cornerstones(one, is_cornerstone, margin),
-        "3": _without_others(one, ~is_cornerstone),
-    }
+    if reason is None:
+        findings = {
+            "1": _early(one),
+            "2": _without_cornerstones(one, is_cornerstone, margin),
+            "3": _without_others(one, ~is_cornerstone),
+        }
+    else:
+        findings = dict.fromkeys("123", (Finding(in_every(())), f"It cannot be tested: {reason}."))
     for claim, (finding, text) in findings.items():
-        if reason is not None:
-            finding, text = Finding(in_every(())), f"It cannot be tested: {reason}."
         row = {"claim": claim, "score": one.score.name, "verdict": finding.verdict, "finding": text}
         yield row | _numbers(finding)
 
@@ -130,7 +131,7 @@ def _without_others(one: OneWay, others: np.ndarray) -> tuple[Finding, str]:
     )
     of_all = (one.full - one.chance).mean()
     part = f", {percent(drop.mean() / of_all)} % of what there is above chance" if of_all > 0 else ""
-    which = f"one of the other {others.sum()}" if others.sum() > 1 else f"{one.labels[others.argmax()]}"
+    which = f"one of the other {others.sum()}" if others.sum() > 1 else one.labels[others.argmax()]
     text = f"Removing {which} costs {in_percent(case)} points on average{part}."
     return Finding(in_every([case]), (case,)), text
 

@@ -25,7 +25,7 @@ from cornerstone.evaluations.evaluation import (
     read_evaluation,
     read_evaluation_metadata,
 )
-from cornerstone.evaluations.identity import DIGESTS, template_identity
+from cornerstone.evaluations.identity import DIGESTS, agrees, template_identity
 from cornerstone.evaluations.measures import read_measures_metadata
 from cornerstone.evaluations.parquet import METADATA_KEY
 from cornerstone.system.durable_files import set_aside
@@ -171,4 +171,4 @@ def _foreign_settings(metadata: Mapping[str, Any], settings: Mapping[str, Any]) 
 def _says(found: Any, wanted: Any) -> bool:
     if not isinstance(wanted, Mapping):
         return found == wanted
-    return isinstance(found, Mapping) and all(found.get(key) == value for key, value in wanted.items())
+    return isinstance(found, Mapping) and agrees(found, wanted)

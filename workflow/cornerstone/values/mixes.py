@@ -118,9 +118,8 @@ class Choices:
 
 def _told_apart(variances: np.ndarray, apart: np.ndarray, bound: np.ndarray | float) -> np.ndarray:
     """How many documents a difference needs to be significant with POWER; infinite where there is none."""
-    known = np.broadcast_to(apart > 0, variances.shape)
-    errors = np.divide(bound + POWER, apart, out=np.full(variances.shape, np.inf), where=known)
-    return np.where(known, variances * np.where(known, errors, 0.0) ** 2, np.inf)
+    needed = variances * ((bound + POWER) / np.where(apart > 0, apart, 1.0)) ** 2
+    return np.where(apart > 0, needed, np.inf)
 
 
 def choices(numbers: DocumentNumbers, pairs: np.ndarray) -> Choices:
