@@ -140,6 +140,7 @@ def assert_resources_are_those_asked_for(jobs: dict[str, Job], evaluations: int)
 # Whatever breaks
 
 DOCUMENTS = 60
+SECONDS_PER_BLOCK = 0.15  # some 430 blocks: a minute, so that what breaks it comes before its end
 VALUES = "results/small/values/demo_llama/boolq.csv"
 EVALUATIONS = [
     f"results/small/evaluations/demo_llama/boolq/{design}.parquet" for design in ("ablation", "windows")
@@ -229,7 +230,7 @@ def finish(driver: subprocess.Popen, seconds: float = 900) -> str:
 
 
 def test_a_cancelled_evaluation_is_run_again_and_goes_on(clone, undisturbed):
-    journal, options = pace(clone, 0.05), study(clone)
+    journal, options = pace(clone, SECONDS_PER_BLOCK), study(clone)
     driver = start(clone, VALUES, *options)
     begun(journal)
     subprocess.run(["scancel", *running()], check=True)
@@ -253,7 +254,7 @@ def test_an_evaluation_that_hits_its_time_limit_goes_on_with_more_time(clone, un
 
 @pytest.mark.parametrize(("stroke", "breaks"), [(kill_slurmd, 0), (kill_node, 2)], ids=["slurmd", "node"])
 def test_a_daemon_or_a_whole_node_that_dies_and_comes_back_loses_nothing(clone, undisturbed, stroke, breaks):
-    journal, options = pace(clone, 0.05), study(clone)
+    journal, options = pace(clone, SECONDS_PER_BLOCK), study(clone)
     driver = start(clone, VALUES, *options)
     begun(journal)
     stroke()
@@ -291,7 +292,7 @@ def test_a_job_that_fails_at_its_start_is_tried_again(clone, undisturbed, tmp_pa
 
 
 def test_evaluations_killed_at_random_moments_go_on(clone, undisturbed):
-    journal, options = pace(clone, 0.05), study(clone)
+    journal, options = pace(clone, SECONDS_PER_BLOCK), study(clone)
     driver = start(clone, VALUES, *options)
     moments = random.Random(3)
     for kills in range(2):  # each job is tried three times
@@ -316,7 +317,7 @@ def test_shards_run_as_jobs_of_their_own_and_give_the_same_numbers(clone, undist
 
 @pytest.mark.parametrize("jobs_ended", [False, True], ids=["jobs run on", "jobs have ended"])
 def test_after_a_kill_of_the_driver_the_words_of_the_restart_lead_on(clone, undisturbed, jobs_ended):
-    journal, options = pace(clone, 0.05), study(clone)
+    journal, options = pace(clone, SECONDS_PER_BLOCK), study(clone)
     driver = start(clone, VALUES, *options)
     begun(journal)
     os.killpg(driver.pid, signal.SIGKILL)
@@ -334,7 +335,7 @@ def test_after_a_kill_of_the_driver_the_words_of_the_restart_lead_on(clone, undi
 
 
 def test_a_second_driver_is_refused_in_one_line(clone, undisturbed):
-    journal, options = pace(clone, 0.05), study(clone)
+    journal, options = pace(clone, SECONDS_PER_BLOCK), study(clone)
     first = start(clone, VALUES, *options)
     begun(journal)
     assert "another Snakemake works in this folder" in run(clone, VALUES, *options, succeeds=False)
@@ -350,7 +351,7 @@ def test_a_second_driver_is_refused_in_one_line(clone, undisturbed):
 
 
 def test_ctrl_c_ends_the_jobs_and_the_same_command_goes_on(clone, undisturbed):
-    journal, options = pace(clone, 0.05), study(clone)
+    journal, options = pace(clone, SECONDS_PER_BLOCK), study(clone)
     driver = start(clone, VALUES, *options)
     begun(journal)
     driver.send_signal(signal.SIGINT)
