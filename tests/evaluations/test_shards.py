@@ -13,7 +13,8 @@ from cornerstone.documents.document import Document, DocumentSet, Request, diges
 from cornerstone.evaluations.evaluation import read_evaluation
 from cornerstone.evaluations.job import run_evaluation_job
 from cornerstone.evaluations.parts import parts_folder
-from cornerstone.evaluations.plan import EvaluationJob, split_by_tokens
+from cornerstone.evaluations.plan import EvaluationJob
+from cornerstone.evaluations.shards import split_by_tokens
 from cornerstone.models.manifest import describe_folder, write_manifest
 from cornerstone.system.errors import CornerstoneError
 from fake_engine import FakeEngine, write_study

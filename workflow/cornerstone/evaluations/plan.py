@@ -1,23 +1,20 @@
 """The plan of an evaluate job: what is asked for, what of it is on the disk, and what is left to evaluate.
 
-    plan = plan_job(EvaluationJob(manifest, documents, output, "demo_llama", "boolq", "windows"), engine)
-    plan.grid, plan.model       # no model where nothing is missing
-
-Shards share one folder of parts, so how many there are decides no number and repeats no work.
+plan = plan_job(EvaluationJob(manifest, documents, output, "demo_llama", "boolq", "windows"), engine)
+plan.grid, plan.model       # no model where nothing is missing
 """
 
 from __future__ import annotations
 
-import heapq
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from cornerstone.documents.calibration import refuse_scored_calibration
-from cornerstone.documents.document import GENERATED, DocumentSet, digest_of_prompts, read_documents
+from cornerstone.documents.document import GENERATED, Document, DocumentSet, digest_of_prompts, read_documents
 from cornerstone.documents.prefixes import draw_ids, drawn_together
 from cornerstone.evaluations.grid import (
     ANSWERS,
@@ -35,6 +32,7 @@ from cornerstone.evaluations.identity import (
 )
 from cornerstone.evaluations.parts import Parts, parts_folder
 from cornerstone.evaluations.scorable import Find, left_out_of
+from cornerstone.evaluations.shards import of_shard
 from cornerstone.models.facts import labels_of_folder
 from cornerstone.models.manifest import check_unchanged, read_manifest
 from cornerstone.models.means import Means, read_means
@@ -164,6 +162,25 @@ class Plan:
     means: Means | None = None
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """The documents of a job.
+
+    documents: up to its limit. scorable: those of them that the model's tokenizer can score. encoded: this shard's of
+    these, by index. encoding: the tokenizer's settings.
+    """
+
+    documents: Sequence[Document]
+    scorable: Sequence[Document]
+    encoded: dict[int, Any]
+    encoding: Mapping[str, Any]
+
+    @property
+    def left_out(self) -> tuple[int, ...]:
+        """Indices of the documents that cannot be scored, ascending."""
+        return tuple(sorted({d.index for d in self.documents} - {d.index for d in self.scorable}))
+
+
 def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
     """Encode the documents, work out the identity, and read what is evaluated already.
 
@@ -174,54 +191,98 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
     check_unchanged(manifest)
     folder = Path(manifest["folder"])
     means = _means_of(job, manifest, task)
+    asked = _encode(job, engine, manifest, task)
+    identity = _identity(job, engine, manifest, task, asked, means)
+    parts, model = Parts(job.parts, identity, job.players != SUBLAYERS), None
+    sublayers = parts.known_sublayers()
+    if sublayers is None:  # nothing is done, and only the model tells for certain
+        say(_start_line(job, _expected_players(job, folder), len(asked.encoded), done=0))
+        model = _load(job, engine, folder)
+        sublayers = tuple(sublayer.label for sublayer in model.sublayers)
+    players = players_of(job.players, sublayers)
+    parts = replace(parts, identity=identity | {"sublayers": list(sublayers)})
+    together = drawn_together(asked.documents, job.documents_per_draw)
+    grid = _grid(job, task, players, asked, together)
+    parts.fill(grid)
+    parts.fill_from_others(grid)
+    if model is None:
+        say(_start_line(job, players, len(asked.encoded), count_pairs(grid)))
+        model = None if evaluated(grid).all() else _load(job, engine, folder)
+    units = together if job.documents_per_draw > 1 else ()
+    return Plan(
+        parts=parts,
+        task=task,
+        players=players,
+        encoded=asked.encoded,
+        prompts=_prompts(task, asked.encoded, in_chat=manifest.get("chat_template") is not None),
+        grid=grid,
+        model=model,
+        left_out=asked.left_out,
+        together=tuple(tuple(asked.documents[position].index for position in unit) for unit in units),
+        means=means,
+    )
+
+
+def _encode(job: EvaluationJob, engine: Engine, manifest: Mapping[str, Any], task: DocumentSet) -> _Asked:
+    encoder = engine.load_encoder(
+        Path(manifest["folder"]),
+        allow_remote_code=job.allow_remote_code,
+        chat_template=manifest.get("chat_template"),
+    )
     asked = task.documents[: _limit(job)]
-    template = manifest.get("chat_template")
-    encoder = engine.load_encoder(folder, allow_remote_code=job.allow_remote_code, chat_template=template)
     unscorable = engine.find_unscorable(encoder, asked)
     left_out = left_out_of(job.model, manifest, task, asked, unscorable, skip=job.skip_unscorable)
-    documents = [document for document in asked if document.index not in left_out]
-    encoded = _of_shard(job, engine.encode_documents(encoder, documents))
+    scorable = [document for document in asked if document.index not in left_out]
+    encoded = of_shard(job.shard, engine.encode_documents(encoder, scorable))
+    return _Asked(asked, scorable, {each.index: each for each in encoded}, encoder.settings)
+
+
+def _identity(
+    job: EvaluationJob,
+    engine: Engine,
+    manifest: Mapping[str, Any],
+    task: DocumentSet,
+    asked: _Asked,
+    means: Means | None,
+) -> dict[str, Any]:
+    """Of what is evaluated, all but the sublayers."""
     is_generated = task.output_type == GENERATED
-    identity = model_identity(
+    return model_identity(
         manifest,
-        encoding=encoder.settings,
+        encoding=asked.encoding,
         dtype=job.dtype,
         sublayers=None,
         engine_version=engine.version,
         task_version=task.version,
         output_type=task.output_type,
         removal=removal_identity(means and means.digest),
-        generation=generation_identity(folder) if is_generated else None,
+        generation=generation_identity(Path(manifest["folder"])) if is_generated else None,
     )
-    folder_of_parts = job.parts
-    are_sets = job.players != SUBLAYERS
-    sublayers, model = Parts(folder_of_parts, identity, are_sets).known_sublayers(), None
-    if sublayers is None:  # no part yet: nothing is done, and only the model itself tells for certain
-        say(_start_line(job, _expected_players(job, folder), len(encoded), done=0))
-        model = _load(job, engine, folder)
-        sublayers = tuple(sublayer.label for sublayer in model.sublayers)
-    players = players_of(job.players, sublayers)
-    parts = Parts(folder_of_parts, identity | {"sublayers": list(sublayers)}, are_sets)
+
+
+def _grid(
+    job: EvaluationJob, task: DocumentSet, players: Players, asked: _Asked, together: Sequence[Sequence[int]]
+) -> Grid:
+    """What the job's documents are evaluated on, nothing of it evaluated yet.
+
+    Raises CornerstoneError where all coalitions of the documents are more than a table may hold.
+    """
     if job.design == "exact":
-        check_exact_rows(len(players), sum(len(d.requests) for d in documents), players.noun)
-    keys = [DocumentKey(d.index, d.digest, d.n_choices) for d in encoded.values()]
-    together = drawn_together(asked, job.documents_per_draw)
-    ids = draw_ids(asked, together)
+        requests = sum(len(document.requests) for document in asked.scorable)
+        check_exact_rows(len(players), requests, players.noun)
+    keys = [DocumentKey(d.index, d.digest, d.n_choices) for d in asked.encoded.values()]
+    ids = draw_ids(asked.documents, together)
     coalitions = _coalitions(job, players, [(key.index, ids[key.index]) for key in keys])
-    grid = empty_grid(coalitions, keys, ANSWERS if is_generated else LOGLIKELIHOODS)
-    parts.fill(grid)
-    parts.fill_from_others(grid)
-    if model is None:
-        say(_start_line(job, players, len(encoded), count_pairs(grid)))
-        model = None if evaluated(grid).all() else _load(job, engine, folder)
-    prompts = {
-        encoded[d.index].digest: digest_of_prompts(d, in_chat=template is not None)
-        for d in task.documents
-        if d.index in encoded
+    return empty_grid(coalitions, keys, ANSWERS if task.output_type == GENERATED else LOGLIKELIHOODS)
+
+
+def _prompts(task: DocumentSet, encoded: Mapping[int, Any], *, in_chat: bool) -> dict[str, str]:
+    """Digest of each document's prompts, by the digest of the encoded document."""
+    return {
+        encoded[document.index].digest: digest_of_prompts(document, in_chat=in_chat)
+        for document in task.documents
+        if document.index in encoded
     }
-    units: Sequence[Sequence[int]] = together if job.documents_per_draw > 1 else ()
-    of_units = tuple(tuple(asked[position].index for position in unit) for unit in units)
-    return Plan(parts, task, players, encoded, prompts, grid, model, tuple(sorted(left_out)), of_units, means)
 
 
 def _coalitions(
@@ -287,34 +348,10 @@ def _expected_players(job: EvaluationJob, folder: Path) -> Players | None:
         return None
 
 
-def _of_shard(job: EvaluationJob, encoded: Sequence[Any]) -> dict[int, Any]:
-    """The encoded documents that are this job's, by index."""
-    positions: Sequence[int] = range(len(encoded))
-    if job.shard is not None:
-        number, shards = job.shard
-        positions = split_by_tokens([document.n_tokens for document in encoded], shards)[number - 1]
-    return {encoded[position].index: encoded[position] for position in positions}
-
-
 def _limit(job: EvaluationJob) -> int | None:
     if job.limit is not None and job.limit < 1:
         raise CornerstoneError(f"documents is {job.limit}: give a number from 1, or leave it out for all")
     return job.limit
-
-
-def split_by_tokens(tokens: Sequence[int], shards: int) -> list[list[int]]:
-    """Positions of the documents of each shard, ascending; tokens: how many each document has.
-
-    The longest documents are dealt first, each to the shard that has the fewest tokens so far, which is never
-    more than 4/3 of the best possible (Graham 1969). With fewer documents than shards some shards are empty.
-    """
-    loads = [(0, shard) for shard in range(shards)]
-    dealt: list[list[int]] = [[] for _ in range(shards)]
-    for position in sorted(range(len(tokens)), key=lambda position: (-tokens[position], position)):
-        load, shard = heapq.heappop(loads)
-        dealt[shard].append(position)
-        heapq.heappush(loads, (load + tokens[position], shard))
-    return [sorted(positions) for positions in dealt]
 
 
 def count_pairs(grid: Grid) -> int:
