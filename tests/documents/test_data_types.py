@@ -8,6 +8,7 @@ import datasets
 import pandas as pd
 import pytest
 
+from cornerstone.documents.local_rows import reckoned_with
 from cornerstone.documents.tasks import build_documents
 from task_rows import BLANKS, ENDINGS, LESSONS, PASSAGES, QUESTIONS, refusal, write_rows
 
@@ -197,3 +198,37 @@ def test_answers_of_digits_in_csv_are_the_choices_own_texts_or_indices(tmp_path,
     path = write_csv(tmp_path / "rows.csv", rows)
     built = build_documents("mine", include_path=tmp_path, data=path)
     assert [document.gold[0] for document in built.documents] == golds
+
+
+@pytest.mark.parametrize(
+    ("task", "rows"),
+    [
+        (
+            "assin_paraphrase",
+            [
+                {"premise": f"Chove {i}.", "hypothesis": f"Cae {i}.", "entailment_judgment": i % 3}
+                for i in range(6)
+            ],
+        ),
+        (
+            "kmmlu_accounting",
+            [
+                {"question": f"q{i}", "answer": 1 + i % 4, "A": "a", "B": "b", "C": "c", "D": "d"}
+                for i in range(6)
+            ],
+        ),
+        ("anli_r1", [{"premise": f"q{i}", "hypothesis": "h", "label": i % 3} for i in range(6)]),
+    ],
+)
+def test_numbers_that_a_template_reckons_with_are_numbers_in_a_csv_file_too(tmp_path, task, rows):
+    documents = build_documents(task, data=write_rows(tmp_path / "rows.jsonl", rows)).documents
+    assert len({document.gold for document in documents}) > 1
+    assert build_documents(task, data=write_csv(tmp_path / "rows.csv", rows)).documents == documents
+
+
+def test_digits_that_a_template_only_writes_or_compares_as_texts_stay_texts(tmp_path):
+    rules = {
+        "doc_to_text": "{{ code }} and {{ names[kind] }}{{ '!' + mark }}",
+        "doc_to_target": "{{ 0 if right == '007' else 1 }}",
+    }
+    assert reckoned_with(rules) == {"kind"}

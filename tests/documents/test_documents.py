@@ -116,7 +116,7 @@ def foreign(path):
 
 
 def of_another_format(path):
-    rewrite(path, pq.read_table(path), b'"format": 3', b'"format": 0')
+    rewrite(path, pq.read_table(path), b'"format": 4', b'"format": 0')
 
 
 def of_another_kind(path):

@@ -140,6 +140,67 @@ def test_what_a_metric_cannot_be_is_refused_before_any_answer_is_generated(tmp_p
         build_documents("parts", data=sums, include_path=tmp_path, generate=True)
 
 
+def test_a_metric_beyond_one_for_right_answers_alone_is_refused_before_any_is_generated(tmp_path, sums):
+    own_task(tmp_path)
+    text = (tmp_path / "parts.py").read_text()
+    (tmp_path / "parts.py").write_text(text.replace("float(said == right)", "100.0 * (said == right)"))
+    with pytest.raises(CornerstoneError, match=r"it gives 100.0 as exact; a number from 0 to 1 is needed"):
+        build_documents("parts", data=sums, include_path=tmp_path, generate=True)
+
+
+CODE = [
+    {"code": "5+7", "answer": "12", "steps": [1, "a"]},
+    {"code": "6+9", "answer": "15", "steps": [2]},
+    {"code": "sorted([2, 1])", "answer": "[1, 2]", "steps": []},
+    {"code": "8+8", "answer": "16", "steps": None},
+]
+
+
+def code_task(folder, metrics):
+    definition = {
+        "task": "out",
+        "dataset_path": "json",
+        "dataset_kwargs": {"data_files": {"test": str(folder / "rows.jsonl")}},
+        "test_split": "test",
+        "output_type": "generate_until",
+        "doc_to_text": "What does {{code}} give?",
+        "doc_to_target": "{{answer}}",
+    }
+    (folder / "out.yaml").write_text(yaml.safe_dump(definition) + metrics)
+    (folder / "own.py").write_text(
+        "def near(references, predictions):\n    return float(predictions[0].startswith(str(references[0])[0]))\n"
+    )
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in CODE))
+    return folder
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_answers_that_read_like_lists_are_scored_alike_whichever_row_a_sample_begins_with(tmp_path, seed):
+    folder = code_task(tmp_path, "metric_list: [{metric: exact_match, aggregation: mean}]")
+    documents = build_documents("out", include_path=folder, generate=True, sample=4, seed=seed)
+    path = tmp_path / "out.parquet"
+    write_documents(documents, path)
+    scorer = scorer_of("out", read_documents(path), folder)
+    given = [(document, CODE[document.index]["answer"]) for document in documents.documents]
+    assert scorer.score(given, "exact_match,none") == [1.0] * 4  # as lm-eval has it of the whole split
+
+
+def test_a_metric_that_is_a_function_has_its_own_name_beside_one_of_lm_evals(tmp_path):
+    folder = code_task(
+        tmp_path,
+        "metric_list:\n"
+        "  - {metric: exact_match, aggregation: mean}\n"
+        "  - {metric: !function own.near, aggregation: mean}\n"
+        "  - {metric: wer, aggregation: mean}\n",
+    )
+    documents = build_documents("out", include_path=folder, generate=True)
+    assert documents.metrics == ("exact_match,none", "near,none")
+    scorer = scorer_of("out", documents, folder)
+    asked = [(document, "1") for document in documents.documents]
+    assert scorer.score(asked, "near,none") == [1.0, 1.0, 0.0, 1.0]
+    assert scorer.score(asked, "exact_match,none") == [0.0] * 4
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -149,8 +210,14 @@ def test_what_a_metric_cannot_be_is_refused_before_any_answer_is_generated(tmp_p
         ({"repeats": 3}, "asks for 3 answers"),
         (
             {"metric_list": [{"metric": "bleu", "aggregation": "bleu"}]},
-            "it averages bleu in a way of its own",
+            "its only metrics are bleu",
         ),
+        ({"metric_list": [{"metric": "wer", "aggregation": "mean"}]}, "its only metrics are wer"),
+        (
+            {"metric_list": [{"metric": "exact_match", "aggregation": "median"}]},
+            "averages exact_match in a way of its",
+        ),
+        ({"filter_list": []}, "its filter_list is empty"),
         ({"unsafe_code": True}, "its metric runs the code that a model writes"),
         ({"generation_kwargs": ["until"]}, "its generation_kwargs are no mapping"),
     ],
@@ -163,7 +230,8 @@ def test_what_is_no_greedy_answer_scored_by_a_mean_is_refused(changes, reason):
 
 @pytest.mark.parametrize(("task", "said_so"), [("gsm8k", False), ("boolq", True)])
 def test_the_configuration_has_to_say_that_answers_are_generated(sums, task, said_so):
-    with pytest.raises(CornerstoneError, match=f"says generate: {str(said_so).lower()}: say generate: "):
+    line = "leave generate: true out of its entry" if said_so else "say generate: true in its entry"
+    with pytest.raises(CornerstoneError, match=line):
         build_documents(task, data=sums, generate=said_so)
 
 

@@ -6,11 +6,13 @@ Works is: finite log-likelihoods on a real model, and the same documents read ba
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -28,6 +30,7 @@ from cornerstone.engine.evaluate import evaluate
 from cornerstone.loading.encoding import encode_documents
 from cornerstone.loading.load import load_model
 from cornerstone.system.errors import CornerstoneError
+from task_rows import PASSAGES, refusal
 
 REPOSITORY = Path(__file__).parents[2]
 DEMO_MODEL = REPOSITORY / "resources" / "demo" / "models" / "demo_llama"
@@ -320,3 +323,28 @@ def test_the_command_tells_bad_data_in_one_line_and_leaves_no_documents(tmp_path
     )
     assert "Traceback" not in done.stderr
     assert not list((tmp_path / "results" / "documents").glob("*"))
+
+
+def test_a_null_within_a_list_is_refused_where_it_would_be_written_as_none(tmp_path):
+    row = {"question": "Which bone?", "subject": "anatomy", "choices": ["p", "q", "r", None], "answer": 1}
+    data = tmp_path / "rows.jsonl"
+    write_rows(data, [row])
+    assert "no field 'choices.3' (or null)" in refusal(build_documents, "mmlu_anatomy", data=data)
+
+
+def test_a_parquet_file_without_rows_has_no_documents(tmp_path):
+    data = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"passage": pa.array([], pa.string())}), data)
+    assert "rows.parquet has no documents: give one per line" in refusal(build_documents, "boolq", data=data)
+
+
+def test_a_full_temporary_folder_is_told_as_that(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    data = tmp_path / "rows.jsonl"
+    write_rows(data, PASSAGES)
+    monkeypatch.setattr("cornerstone.documents.local_rows.pa.OSFile", full)
+    message = refusal(build_documents, "boolq", data=data)
+    assert f"does not fit into the temporary folder {tempfile.gettempdir()}: make room there" in message
+    assert "TMPDIR" in message

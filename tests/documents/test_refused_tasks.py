@@ -16,7 +16,7 @@ REFUSED_TASKS = [
         "ai2_arc",
         "ai2_arc is a group of 2 tasks: configure it as `group: ai2_arc`, or name them (arc_challenge, arc_easy)",
     ),
-    ("gsm8k", "task gsm8k has answers to generate, and its entry in the configuration says generate: false"),
+    ("gsm8k", "task gsm8k has answers to generate: say generate: true in its entry"),
     ("truthfulqa_mc2", "it scores by its own process_results"),
     ("cola", "its only metrics are mcc"),
     ("tinyArc", "it averages acc_norm in a way of its own"),

@@ -205,3 +205,22 @@ def test_files_are_compared_without_lm_eval_datasets_or_pyarrow():
         [sys.executable, "-c", code], cwd=LIBRARY, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "set()"
+
+
+def test_the_studys_files_are_the_users_though_the_hub_has_a_home_around_them(own):
+    """HF_HOME=/workspace, and the study in /workspace/study."""
+    home = own.parent
+    program = (
+        "from cornerstone.documents.tasks import build_documents\n"
+        "from cornerstone.documents.task_files import is_installed\n"
+        "print(sorted(build_documents('mine', include_path='tasks').files))\n"
+        f"print(is_installed({str(home / 'datasets' / 'rows.arrow')!r}), is_installed('/dev/shm/rows.jsonl'))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "HF_HOME": str(home), "PYTHONPATH": str(LIBRARY)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [str(sorted(ALWAYS)), "True False"]

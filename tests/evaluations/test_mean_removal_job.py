@@ -100,6 +100,7 @@ def test_a_scored_calibration_document_is_refused_before_a_model_is_loaded(by_me
     with pytest.raises(CornerstoneError, match="calibration has document 3 of boolq, which is scored"):
         run(by_mean)
     assert fake.loads == 0
+    run(replace(by_mean, limit=3))  # document 3 is not scored then
 
 
 def test_the_means_step_leaves_out_what_cannot_be_scored_and_says_what_it_used(tmp_path, capsys):

@@ -27,6 +27,7 @@ rule find_unscorable:
         limits=lambda wildcards: {
             task: study.document_limit(wildcards.model, task) for task in study.task_names
         },
+        metrics={task: study.task(task).metric for task in study.task_names},
         allow_remote_code=lambda wildcards: study.model(wildcards.model).allow_remote_code,
     message:
         "Look which documents {wildcards.model} cannot score"

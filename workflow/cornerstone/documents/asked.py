@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from numbers import Integral
 from typing import Any
 
 from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs
 
 from cornerstone.documents.answers import check_digits, gold_indices
 from cornerstone.documents.document import CHOICES, GENERATED, TARGET, TEXT, Document, Generation, Request
-from cornerstone.documents.lm_task import Prompting, instances_of
+from cornerstone.documents.lm_task import Prompting, built_rows, instances_of
 from cornerstone.documents.loaded_task import LoadedTask
 from cornerstone.documents.supported_tasks import metrics_of
 from cornerstone.documents.task_fields import check_nulls, refusal, rules_of, trouble_of, trouble_of_choices
@@ -39,7 +40,7 @@ def documents_of(
     except CornerstoneError:
         raise
     except Exception as error:  # lm-eval's templates and the task's own functions
-        raise _first_failure(lm_task, set(rows), error) from error
+        raise _first_failure(lm_task, built_rows(lm_task, rows), error) from error
     asked = {row: instances[row][0].doc for row in rows if row in instances}
     notes = check_nulls(lm_task, asked.items(), rules_of(lm_task.config), lm_task.loaded.place)
     if lm_task.config.num_fewshot:
@@ -52,11 +53,11 @@ def documents_of(
     return documents, notes
 
 
-def _first_failure(lm_task: LoadedTask, rows: set[int], error: Exception) -> CornerstoneError:
-    """Which row lm-eval cannot make a request of, and why."""
+def _first_failure(lm_task: LoadedTask, rows: Iterable[int], error: Exception) -> CornerstoneError:
+    """Which of these rows lm-eval cannot make a request of, and why."""
     place, shots = lm_task.loaded.place, lm_task.config.num_fewshot
-    for index, row in enumerate(lm_task.task_docs):
-        if index in rows and (trouble := trouble_of(lm_task, row, rules_of(lm_task.config))):
+    for index in rows:
+        if trouble := trouble_of(lm_task, lm_task.task_docs[index], rules_of(lm_task.config)):
             return refusal(lm_task, place, index, trouble)
     for index, row in enumerate(lm_task.sampler.df if shots else []):
         if trouble := trouble_of(lm_task, row, rules_of(lm_task.fewshot_cfg)):
@@ -140,8 +141,8 @@ def _sizes(where: str, lm_task: LoadedTask, row: Any) -> dict[str, int]:
     for metric in metrics_of(lm_task.config.to_dict()):
         first, second = one.get(metric), other.get(metric)
         match first, second:
-            case ((-1.0, int(size)), (-2.0, int(again))) if size == again > 0:
-                sizes[metric] = size
+            case ((-1.0, Integral() as size), (-2.0, Integral() as again)) if size == again > 0:
+                sizes[metric] = int(size)
             case _:
                 raise CornerstoneError(
                     f"{where}: its process_results gives {shown(first)} as {metric} where the log-likelihood is −1; "

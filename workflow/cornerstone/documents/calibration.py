@@ -16,10 +16,15 @@ def content_digests(documents: Iterable[Document]) -> list[str]:
     return [digest for digest, _ in document_ids(documents).values()]
 
 
-def refuse_scored_calibration(calibration: Iterable[str], task: DocumentSet) -> None:
-    """Raise CornerstoneError where a document of the task is one of these, told by the digests of their contents."""
-    known = set(calibration)
-    for document, digest in zip(task.documents, content_digests(task.documents), strict=True):
+def refuse_scored_calibration(
+    calibration: Iterable[str], task: DocumentSet, limit: int | None = None
+) -> None:
+    """Raise CornerstoneError where a document of the task is one of these, told by the digests of their contents.
+
+    limit: how many of the task's documents are scored, the first; None for all.
+    """
+    known, scored = set(calibration), task.documents[:limit]
+    for document, digest in zip(scored, content_digests(scored), strict=True):
         if digest in known:
             raise CornerstoneError(
                 f"calibration has document {document.index} of {task.task}, which is scored: name another task, or a "

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import re
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -136,8 +137,10 @@ def _explanation(error: Exception, arguments: Mapping[str, Any]) -> str:
     name, text = arguments["path"], str(error)
     if isinstance(error, CornerstoneError):
         return text
-    if _is_full_disk(error):
-        return str(no_room(f"data set {name} does not fit"))
+    if is_full_disk(error):
+        return (
+            no_room_for(name) if not on_the_hub(arguments) else str(no_room(f"data set {name} does not fit"))
+        )
     if "scripts are no longer supported" in text:
         return (
             f"data set {name} is made by a script, which is never run: {_ask_for_parquet(name)}, {LOCAL_FILE}"
@@ -171,7 +174,16 @@ def _refusal(error: Exception, arguments: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _is_full_disk(error: BaseException) -> bool:
+def no_room_for(what: str) -> str:
+    """What a full disk is told as, where a copy is made for the time of a job."""
+    return (
+        f"a copy of {what} does not fit into the temporary folder {tempfile.gettempdir()}: make room there, or set "
+        "TMPDIR to a folder on another disk"
+    )
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Whether there was no room for something, whatever wraps the error that says so."""
     return any(
         (isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT))
         or "Not enough disk space" in str(cause)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from cornerstone.system.errors import CornerstoneError
 
 DOCUMENTS_VERSION = 2
 """Raised by a change that makes other prompts of the same task: every study's documents are then made again."""
-FORMAT = 3
+FORMAT = 4
 """Number of the file's layout; a change that older readers misread raises it."""
 CHOICES, TARGET, TEXT = "multiple_choice", "loglikelihood", "loglikelihood_rolling"
 GENERATED = "generate_until"
@@ -111,6 +111,8 @@ class DocumentSet:
     lm_eval_version, source: what built the prompts, and from which data; provenance only.
     available: documents of the scored split, before sample and limit; 0 where it is not known.
     files:   the user's own files that the documents were made from, each with its sha256 (hex); provenance only.
+    lists_targets: whether lm-eval takes the targets of answers that are generated for lists, as that of the split's
+             first row is one.
     """
 
     task: str
@@ -124,6 +126,7 @@ class DocumentSet:
     available: int = 0
     files: Mapping[str, str] = field(default_factory=dict, compare=False)
     output_type: str = CHOICES
+    lists_targets: bool = False
 
 
 def digest_documents(documents: Iterable[Document]) -> str:
@@ -151,6 +154,14 @@ def document_ids(documents: Iterable[Document]) -> dict[int, tuple[str, int]]:
         ids[document.index] = digest, seen[digest]
         seen[digest] += 1
     return ids
+
+
+def check_reported(task: str, reported: Sequence[str], metric: str) -> None:
+    """Raise CornerstoneError unless a task reports this metric. reported: what it reports, as lm-eval names it."""
+    if metric not in reported:
+        raise CornerstoneError(
+            f"task {task} reports {' and '.join(reported)}, not {metric}: give one of these"
+        )
 
 
 def check_same_items(generating: DocumentSet, given: DocumentSet, of_one_file: bool) -> None:
@@ -316,6 +327,7 @@ def _metadata(document_set: DocumentSet) -> dict[str, Any]:
         "source": document_set.source,
         "available": document_set.available,
         "files": dict(document_set.files),
+        "lists_targets": document_set.lists_targets,
     }
 
 

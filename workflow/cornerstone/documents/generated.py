@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-import datasets
 from lm_eval.api.instance import Instance
 
-from cornerstone.documents.document import Document, DocumentSet
+from cornerstone.documents.document import Document, DocumentSet, check_reported
 from cornerstone.documents.lm_task import make_lm_task
+from cornerstone.documents.local_rows import data_set_of
 from cornerstone.documents.seeded import same_random_state
 from cornerstone.documents.supported_tasks import scored_split
 from cornerstone.documents.task_data import TaskData
@@ -38,28 +39,40 @@ class Scorer:
             key: value for key, value in definition.items() if key != "process_docs"
         }  # they are processed
         rows = [json.loads(document.row) for document in document_set.documents]
-        splits = {scored_split(definition): datasets.Dataset.from_list(rows[:1])}
-        data = TaskData(splits, document_set.source, f"{document_set.task}: its documents", is_local=True)
+        place = f"{document_set.task}: its documents"
+        splits = {scored_split(definition): data_set_of(rows[:1], place)}
+        data = TaskData(splits, document_set.source, place, is_local=True)
         with same_random_state():
             self.lm_task = make_lm_task(definition["task"], definition, data, shots=0)
+        self.lm_task.multiple_target = int(document_set.lists_targets)  # not as the first of a sample has it
         self.rows = {document.index: row for document, row in zip(document_set.documents, rows, strict=True)}
 
     def check(self) -> None:
-        """Try every metric on empty answers to some documents, before any is generated. Raises as `score`."""
-        some = [(document, "") for document in self.documents.documents[:TRIED]]
+        """Try every metric on empty and on right answers to some documents, before any is generated. Raises as
+        `score`."""
+        some = self.documents.documents[:TRIED]
+        answers = [(document, answer) for document in some for answer in ("", *self._right(document))]
         for reported in self.documents.metrics:
-            self.score(some, reported)
+            self.score(answers, reported)
+
+    def _right(self, document: Document) -> list[str]:
+        """The targets of a document that are texts; none where the task's own code alone knows what is right."""
+        row = self.rows[document.index]
+        with suppress(Exception):  # a task that has its process_results may have no doc_to_target that works
+            target = self.lm_task.doc_to_target(row)
+            if self.lm_task.config.doc_to_choice is not None:
+                target = self.lm_task.doc_to_choice(row)[target]
+            return [
+                each for each in (target if isinstance(target, list) else [target]) if isinstance(each, str)
+            ]
+        return []
 
     def score(self, answers: Sequence[tuple[Document, str]], reported: str) -> list[float]:
         """What the metric makes of each answer. reported: as lm-eval reports it, "exact_match,strict-match".
 
         Raises CornerstoneError where the task has no such metric and filter, and for what is no number from 0 to 1.
         """
-        if reported not in self.documents.metrics:
-            raise CornerstoneError(
-                f"task {self.documents.task} reports {' and '.join(self.documents.metrics)}, not {reported}: give one "
-                "of these"
-            )
+        check_reported(self.documents.task, self.documents.metrics, reported)
         metric, _, name = reported.rpartition(",")
         different = list(dict.fromkeys((document.index, text) for document, text in answers))
         filtered = self._filtered(different, name)

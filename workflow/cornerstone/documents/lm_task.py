@@ -17,9 +17,10 @@ from lm_eval.api.utils import ends_with_whitespace
 from lm_eval.defaults import DEFAULT_OTHER_SEED
 
 from cornerstone.documents.answers import gold_indices
+from cornerstone.documents.data_set import is_full_disk, no_room_for
 from cornerstone.documents.document import CHOICES
 from cornerstone.documents.loaded_task import LoadedTask
-from cornerstone.documents.supported_tasks import metrics_of
+from cornerstone.documents.supported_tasks import metric_name, metrics_of
 from cornerstone.documents.task_data import TaskData, of_local_file
 from cornerstone.documents.task_fields import check_names, field_reason, refusal, rules_of, trouble_of
 from cornerstone.system.errors import CornerstoneError, one_line
@@ -68,7 +69,9 @@ def _measured(definition: Mapping[str, Any]) -> list[dict[str, Any]] | None:
         return None
     measured = metrics_of(definition)
     return [
-        {**entry, "hf_evaluate": False} for entry in definition["metric_list"] if entry["metric"] in measured
+        {**entry, "hf_evaluate": False}
+        for entry in definition["metric_list"]
+        if metric_name(entry["metric"]) in measured
     ]
 
 
@@ -85,6 +88,8 @@ def _explained(task: str, process: Callable[..., Any], loaded: TaskData) -> Call
                 raise CornerstoneError(
                     f"task {task}: its process_docs fails on {place} ({one_line(error)})"
                 ) from error
+            if is_full_disk(error):
+                raise CornerstoneError(f"task {task}: {no_room_for(place)}") from error
             row, reason = _first_failing_row(process, rows)
             raise CornerstoneError(
                 f"{place}, row {row}: {reason}; task {task} cannot read it, "
@@ -146,18 +151,23 @@ def _as_json(messages: Sequence[Mapping[str, str]], add_generation_prompt: bool)
 
 
 def instances_of(lm_task: LoadedTask, rows: Sequence[int], prompting: Prompting) -> dict[int, list[Any]]:
-    """lm-eval's requests by row.
-
-    Code may draw random numbers for one document after another, and lm-eval so draws examples: where there is any,
-    all documents up to the last row are built. Without, lm-eval itself picks the rows; it numbers them anew.
-    """
-    built = range(max(rows) + 1) if _draws(lm_task) else sorted(rows)
+    """lm-eval's requests by row. Where lm-eval itself picks the rows, it numbers them anew."""
+    built = built_rows(lm_task, rows)
     if len(built) == built[-1] + 1:
         lm_task.build_all_requests(limit=len(built), **prompting.arguments)
     else:
         lm_task.build_all_requests(samples=built, **prompting.arguments)
     grouped = groupby(lm_task.instances, key=lambda instance: instance.doc_id)
     return {built[number]: list(group) for number, group in grouped}
+
+
+def built_rows(lm_task: LoadedTask, rows: Sequence[int]) -> Sequence[int]:
+    """The rows that are built for these, ascending.
+
+    Code may draw random numbers for one document after another, and lm-eval so draws examples: where there is any,
+    all documents up to the last row are built.
+    """
+    return range(max(rows) + 1) if _draws(lm_task) else sorted(rows)
 
 
 def _draws(lm_task: LoadedTask) -> bool:

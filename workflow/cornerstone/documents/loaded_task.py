@@ -22,11 +22,16 @@ class LoadedTask(ConfigurableTask):
     """lm-eval's task on the rows of `loaded`.
 
     Raises CornerstoneError where its process_docs fails or returns what lm-eval can make no documents of.
+
+    is_made: whether lm-eval has tried the first row, and knows what its rules give.
     """
+
+    is_made = False
 
     def __init__(self, config: dict[str, Any], loaded: TaskData, shots: int) -> None:
         self.loaded, self.shots = loaded, shots
         super().__init__(config=config)
+        self.is_made = True
 
     def download(self, dataset_kwargs: dict[str, Any] | None = None, **_: Any) -> None:
         self.dataset = self.loaded.splits

@@ -12,14 +12,18 @@ import csv
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import datasets
 import pyarrow as pa
+import pyarrow.parquet as pq
+from jinja2 import TemplateSyntaxError, nodes
+from lm_eval.utils import env as template_environment
 
+from cornerstone.documents.data_set import is_full_disk, no_room_for
 from cornerstone.system.errors import CornerstoneError, one_line, shown
 
 SEPARATORS = ",;\t|"
@@ -35,7 +39,7 @@ def _whole(cell: str) -> int:
 
 
 STOCK_FIELDS: dict[str, dict[str, Cast]] = {
-    "aps/super_glue": {"label": _whole},
+    "aps/super_glue": {field: _whole for field in ("label", "span1_index", "span2_index")},
     "allenai/ai2_arc": {"choices": json.loads},
     "allenai/openbookqa": {"choices": json.loads},
     "allenai/winogrande": {},
@@ -56,6 +60,8 @@ def read_rows(path: Path, definition: Mapping[str, Any], folder: Path) -> datase
     except CornerstoneError:
         raise
     except Exception as error:  # datasets wraps what its readers raise, and each reader raises its own
+        if is_full_disk(error):
+            raise CornerstoneError(no_room_for(str(path))) from error
         while error.__cause__ is not None:
             error = error.__cause__
         raise _unreadable(path, one_line(error)) from error
@@ -69,6 +75,8 @@ def _unreadable(path: Path, reason: str) -> CornerstoneError:
 
 
 def _parquet_rows(path: Path, folder: Path) -> datasets.Dataset:
+    if pq.read_metadata(path).num_rows == 0:  # which datasets does not read
+        return datasets.Dataset.from_dict({})
     # The cache is for this file alone, so that no stale copy of a changed one is read.
     return datasets.load_dataset(
         "parquet", data_files=str(path.resolve()), split="train", cache_dir=str(folder / "data")
@@ -80,7 +88,20 @@ def _text_rows(path: Path, definition: Mapping[str, Any], folder: Path) -> datas
         columns = _typed(path, _csv_columns(path), definition)
     else:
         columns = _columns(_jsonl_rows(path) if path.suffix == ".jsonl" else _json_rows(path))
-    arrays = {field: _array(path, field, values) for field, values in columns.items()}
+    table = _table(path, columns)
+    kept = folder / "data.arrow"
+    with pa.OSFile(str(kept), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+        writer.write_table(table)
+    return datasets.Dataset.from_file(str(kept))
+
+
+def data_set_of(rows: Sequence[Mapping[str, Any]], place: str) -> datasets.Dataset:
+    """A data set of rows that JSON can hold, in memory. place: what an error calls it."""
+    return datasets.Dataset(_table(place, _columns(rows)))
+
+
+def _table(place: Path | str, columns: Mapping[str, list[Any]]) -> pa.Table:
+    arrays = {field: _array(place, field, values) for field, values in columns.items()}
     features = datasets.Features(
         {
             field: datasets.Json()
@@ -89,14 +110,10 @@ def _text_rows(path: Path, definition: Mapping[str, Any], folder: Path) -> datas
             for field, array in arrays.items()
         }
     )
-    table = pa.table(list(arrays.values()), schema=features.arrow_schema)
-    kept = folder / "data.arrow"
-    with pa.OSFile(str(kept), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
-        writer.write_table(table)
-    return datasets.Dataset.from_file(str(kept))
+    return pa.table(list(arrays.values()), schema=features.arrow_schema)
 
 
-def _array(path: Path, field: str, values: list[Any]) -> pa.Array:
+def _array(place: Path | str, field: str, values: list[Any]) -> pa.Array:
     """A column; as JSON, value by value, where a common type would change some values."""
     with suppress(pa.ArrowException, ValueError, TypeError, OverflowError):
         array = pa.array(values)
@@ -111,7 +128,7 @@ def _array(path: Path, field: str, values: list[Any]) -> pa.Array:
             is_kept = False
         if not is_kept:
             raise CornerstoneError(
-                f"{path}, row {number}: field {shown(field)} is {shown(value)}, which cannot be kept unchanged "
+                f"{place}, row {number}: field {shown(field)} is {shown(value)}, which cannot be kept unchanged "
                 "beside the other rows' values: give them one type"
             )
     return pa.ExtensionArray.from_storage(kind.pa_type, pa.array(texts, pa.string()))
@@ -161,7 +178,7 @@ def _object(path: Path, where: str, line: str) -> dict[str, Any]:
     return row
 
 
-def _columns(rows: Iterator[dict[str, Any]]) -> dict[str, list[Any]]:
+def _columns(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """By field; null where a row leaves a field out."""
     listed = list(rows)
     fields = dict.fromkeys(field for row in listed for field in row)
@@ -214,7 +231,8 @@ def _typed(path: Path, columns: dict[str, list[str]], definition: Mapping[str, A
     """The columns with the types of the task's data set.
 
     Where these are not known, a column is lists or mappings if each of its cells is one in JSON, and numbers if
-    the task takes them as they are for the answer and they are no choices' own texts.
+    the task takes them as they are for the answer and they are no choices' own texts, or if one of its templates
+    reckons with them.
     """
     stock = STOCK_FIELDS.get(definition.get("dataset_path") or "")
     return {field: _cast(path, field, columns, stock, definition) for field in columns}
@@ -247,8 +265,50 @@ def _guessed_cast(field: str, columns: Mapping[str, list[str]], definition: Mapp
     filled = [cell.strip() for cell in columns[field] if cell.strip()]
     if filled and all(map(_is_nested, filled)):
         return json.loads
-    is_number = field == definition.get("doc_to_target") and filled and all(map(INTEGER.fullmatch, filled))
-    return _whole if is_number and not _are_choices(field, columns, definition) else None
+    if not filled or not all(map(INTEGER.fullmatch, filled)):
+        return None
+    if field == definition.get("doc_to_target") and not _are_choices(field, columns, definition):
+        return _whole
+    return _whole if field in reckoned_with(definition) else None
+
+
+def reckoned_with(definition: Mapping[str, Any]) -> set[str]:
+    """The fields that templates use as numbers: {{answer - 1}}, {{names[label]}}, {{0 if judgment == 0 else 1}}."""
+    rules = [rule for key, rule in definition.items() if key.startswith("doc_to_")]
+    texts = [each for rule in rules for each in (rule if isinstance(rule, list) else [rule])]
+    trees = []
+    for text in texts:
+        with suppress(
+            TypeError, TemplateSyntaxError
+        ):  # of a function; lm-eval tells what is wrong with a template
+            trees.append(template_environment.parse(text))
+    return {name for tree in trees for name in _number_names(tree)}
+
+
+def _number_names(tree: nodes.Template) -> Iterator[str]:
+    """The names that stand where a template needs a number."""
+    for node in tree.find_all((nodes.BinExpr, nodes.Neg, nodes.Compare, nodes.Getitem, nodes.Slice)):
+        match node:
+            case nodes.Add(left=left, right=right) | nodes.Mul(left=left, right=right):
+                sides = [left, right] if any(map(_is_number, (left, right))) else []
+            case nodes.Sub() | nodes.Div() | nodes.FloorDiv() | nodes.Mod() | nodes.Pow():
+                sides = [node.left, node.right]
+            case nodes.Neg():
+                sides = [node.node]
+            case nodes.Compare():
+                compared = [node.expr, *(operand.expr for operand in node.ops)]
+                sides = compared if any(map(_is_number, compared)) else []
+            case nodes.Getitem(node=taken_from, arg=place):
+                sides = [] if isinstance(taken_from, nodes.Dict) else [place]
+            case nodes.Slice():
+                sides = [node.start, node.stop, node.step]
+            case _:
+                sides = []
+        yield from (side.name for side in sides if isinstance(side, nodes.Name))
+
+
+def _is_number(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Const) and isinstance(node.value, int | float)
 
 
 def _are_choices(field: str, columns: Mapping[str, list[str]], definition: Mapping[str, Any]) -> bool:

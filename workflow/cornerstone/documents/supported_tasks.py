@@ -25,7 +25,7 @@ METRICS = {
     GENERATED: {"exact_match": "mean"},
 }
 """By output type, the metrics that are supported, each with lm-eval's own way of averaging it over documents. Of
-answers that are generated, any that is averaged by `mean` besides."""
+answers that are generated, any of the task's own functions that is averaged by `mean` besides."""
 SUPPORTED = (
     "choose a task of multiple choice scored by acc or acc_norm, of a target scored by acc or perplexity, of whole "
     "texts scored by perplexity, or of answers generated greedily, scored by a metric that is a mean over documents"
@@ -55,9 +55,12 @@ def unsupported_reason(config: dict[str, Any]) -> str | None:
         return "it does not list its choices"
     if output_type != GENERATED and config.get("filter_list"):
         return "it filters the model's answers before it scores them"
+    if output_type == GENERATED and config.get("filter_list") == []:
+        return "its filter_list is empty, so that lm-eval scores nothing"
     if not metrics_of(config):
         named = reported_metrics(config)
-        if own := [name for name in named if name in METRICS[output_type] or output_type == GENERATED]:
+        listed = [each["metric"] for each in config.get("metric_list") or []]
+        if own := [metric_name(metric) for metric in listed if _is_measured(metric, config)]:
             return f"it averages {', '.join(own)} in a way of its own"
         return f"its only metrics are {', '.join(named)}" if named else "it names no metric"
     return None
@@ -87,7 +90,23 @@ def output_type_of(config: dict[str, Any]) -> str:
 
 def reported_metrics(config: dict[str, Any]) -> tuple[str, ...]:
     """The metrics that the task names, supported or not; of a function its module's and its own name."""
-    return tuple(str(metric["metric"]).rpartition("/")[2] for metric in config.get("metric_list") or [])
+    metrics = [each["metric"] for each in config.get("metric_list") or []]
+    return tuple(
+        f"{metric.__module__}.{metric.__name__}" if callable(metric) else metric.rpartition("/")[2]
+        for metric in metrics
+    )
+
+
+def metric_name(metric: Any) -> str:
+    """What lm-eval reports a metric as: a function by its own name. metric: a name, a function, or one's path and name,
+    as a definition has it whose code was not run ("/tasks/own/utils.near")."""
+    if callable(metric):
+        return metric.__name__
+    return metric.rpartition(".")[2] if _is_function(metric) else metric
+
+
+def _is_function(metric: Any) -> bool:
+    return callable(metric) or "/" in metric
 
 
 def metrics_of(config: dict[str, Any]) -> tuple[str, ...]:
@@ -99,9 +118,22 @@ def metrics_of(config: dict[str, Any]) -> tuple[str, ...]:
     if output_type_of(config) == GENERATED:
         usual = "mean" if config.get("process_results") is not None else None
         ways = {each["metric"]: each.get("aggregation", known.get(each["metric"], usual)) for each in listed}
-        return tuple(metric for metric, way in ways.items() if way == "mean")
+        return tuple(
+            metric_name(metric)
+            for metric, way in ways.items()
+            if way == "mean" and _is_measured(metric, config)
+        )
     own = {metric["metric"]: metric.get("aggregation", known.get(metric["metric"])) for metric in listed}
     return tuple(metric for metric, usual in known.items() if own.get(metric) == usual)
+
+
+def _is_measured(metric: Any, config: Mapping[str, Any]) -> bool:
+    """Whether a metric can be, were it averaged in the usual way. Of a name that it does not know lm-eval downloads
+    code."""
+    of_type = output_type_of(config)
+    if of_type != GENERATED:
+        return metric in METRICS[of_type]
+    return config.get("process_results") is not None or metric in METRICS[of_type] or _is_function(metric)
 
 
 def reported_of(config: dict[str, Any]) -> tuple[str, ...]:
@@ -117,8 +149,12 @@ def _lists_metrics(config: dict[str, Any]) -> bool:
     listed = config.get("metric_list")
     return listed is None or (
         isinstance(listed, list)
-        and all(isinstance(entry, Mapping) and isinstance(entry.get("metric"), str) for entry in listed)
+        and all(isinstance(entry, Mapping) and _is_metric(entry.get("metric")) for entry in listed)
     )
+
+
+def _is_metric(given: Any) -> bool:
+    return isinstance(given, str) or callable(given)
 
 
 def scored_split(config: dict[str, Any]) -> str:

@@ -55,11 +55,18 @@ def trouble_of(lm_task: LoadedTask, row: Mapping[str, Any], rules: Mapping[str, 
             value = _applied(lm_task, key, rule, row)
         except Exception as error:  # lm-eval's templates and the task's own functions
             return _reason(lm_task, error, rule, row)
-        if key == "doc_to_text" and not isinstance(value, str | int):
+        if key == "doc_to_text" and not isinstance(value, _prompt_types(lm_task)):
             return f"its doc_to_text gives {shown(value)}; give a text"
         if key == "doc_to_choice" and (trouble := trouble_of_choices(value)):
             return trouble
     return None
+
+
+def _prompt_types(lm_task: LoadedTask) -> tuple[type, ...]:
+    """What a doc_to_text may give: where choices are contexts, the number of one; of a first row nobody knows."""
+    if not lm_task.is_made:
+        return str, int
+    return (int,) if lm_task.multiple_input else (str,)
 
 
 def trouble_of_choices(choices: Any) -> str | None:
@@ -169,7 +176,7 @@ def check_nulls(
     told: dict[str, str] = {}
     for number, row in rows:
         for path in _nulls(row):
-            field = ".".join(path)
+            field = ".".join(map(str, path))
             if not any(_is_written(lm_task, key, rule, row, path) for key, rule in rules.items()):
                 continue
             if lm_task.loaded.is_local:
@@ -180,17 +187,17 @@ def check_nulls(
     return list(told.values())
 
 
-def _nulls(row: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """The names that lead to each null of a row."""
-    for name, value in row.items():
+def _nulls(row: Mapping[str, Any] | list[Any]) -> Iterator[tuple[str | int, ...]]:
+    """The names, and places in lists, that lead to each null of a row."""
+    for name, value in enumerate(row) if isinstance(row, list) else row.items():
         if value is None:
             yield (name,)
-        elif isinstance(value, Mapping):
+        elif isinstance(value, Mapping | list):
             yield from ((name, *path) for path in _nulls(value))
 
 
 def _is_written(
-    lm_task: LoadedTask, key: str, rule: Any, row: Mapping[str, Any], path: tuple[str, ...]
+    lm_task: LoadedTask, key: str, rule: Any, row: Mapping[str, Any], path: tuple[str | int, ...]
 ) -> bool:
     """Whether a rule writes "None" for a null: with an empty text in its place, it would write one less."""
     if isinstance(rule, str) and rule in lm_task.features:
@@ -201,6 +208,10 @@ def _is_written(
     return False
 
 
-def _emptied(row: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+def _emptied(row: Any, path: tuple[str | int, ...]) -> Any:
+    """A row, or what is in it, with an empty text in the place of what the path leads to."""
+    if not path:
+        return ""
     name, *more = path
-    return {**row, name: _emptied(row[name], tuple(more)) if more else ""}
+    inner = _emptied(row[name], tuple(more))
+    return [*row[:name], inner, *row[name + 1 :]] if isinstance(row, list) else {**row, name: inner}

@@ -35,6 +35,10 @@ UNWATCHED = {
 }
 """What Python tells of when it is done, and what files or data it may read so."""
 LONGEST_NAME = 255
+SHARED_MEMORY = "/dev/shm/"
+"""Where people keep files, though the rest of /dev is the system's."""
+OF_THE_HUB = ("hub", "datasets", "modules", "assets", "xet", "token", "stored_tokens")
+"""What the Hugging Face clients keep in HF_HOME, which may be a home for other things too."""
 
 
 class FileWatch:
@@ -132,9 +136,15 @@ def missing_files(recorded: Mapping[str, str]) -> list[str]:
 
 
 def is_installed(path: str) -> bool:
-    """Whether a file belongs to the system, to Python and its packages, or to Cornerstone."""
-    real = os.path.realpath(path)
-    return any(real.startswith(f"{folder}{os.sep}") for folder in _installed_folders())
+    """Whether a file belongs to the system, to Python and its packages, to the hub's cache, or to Cornerstone.
+
+    A folder that holds the working directory, such as a home that is HF_HOME too, does not make its files the hub's.
+    """
+    real, here = f"{os.path.realpath(path)}/", f"{os.path.realpath('.')}/"
+    if real.startswith(SHARED_MEMORY):
+        return False
+    folders = (f"{folder}/" for folder in _installed_folders())
+    return any(real.startswith(folder) and not here.startswith(folder) for folder in folders)
 
 
 @cache
@@ -147,7 +157,7 @@ def _installed_folders() -> tuple[str, ...]:
     from huggingface_hub import constants  # not where files are only compared
 
     hub = [
-        constants.HF_HOME,
+        *(os.path.join(constants.HF_HOME, name) for name in ("", *OF_THE_HUB)),
         constants.HF_HUB_CACHE,
         os.environ.get("HF_DATASETS_CACHE") or constants.HF_HOME,
     ]

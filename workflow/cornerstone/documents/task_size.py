@@ -81,9 +81,10 @@ def expected_size(
     if split is None or not split.num_examples:
         return TaskSize(None, None)
     documents = min(count for count in (split.num_examples, sample, limit) if count is not None)
-    texts = 1 + number_of_shots(definition, shots)
+    of_texts = output_type_of(definition) == TEXT  # in which lm-eval shows no examples
+    texts = 1 if of_texts else 1 + number_of_shots(definition, shots)
     characters = split.num_bytes / split.num_examples * texts if split.num_bytes else None
-    if output_type_of(definition) == TEXT:
+    if of_texts:
         return TaskSize(documents, characters, characters)
     if characters is not None:
         characters += len(system_instruction or "")

@@ -84,8 +84,10 @@ def build_documents(
     entry = _supported(task, include_path)
     if (output_type_of(entry.cfg) == GENERATED) != generate:
         raise CornerstoneError(
-            f"task {task} has {'no ' * generate}answers to generate, and its entry in the configuration says generate: "
-            f"{str(generate).lower()}: say generate: {str(not generate).lower()} there"
+            f"task {task} has no answers to generate: leave generate: true out of its entry in the configuration"
+            if generate
+            else f"task {task} has answers to generate: say generate: true in its entry of the configuration; a "
+            "calibration needs a task whose answers are given"
         )
 
     @cache  # told once, though the documents are built more than once
@@ -116,6 +118,7 @@ def build_documents(
         source=built.source,
         available=built.available,
         files=files,
+        lists_targets=built.lists_targets,
     )
     if generate:
         Scorer(load_definition(entry), document_set).check()
@@ -193,6 +196,7 @@ class _Built:
     available: int
     notes: list[str]
     runs_code: bool
+    lists_targets: bool
     rows: TaskData | None
 
 
@@ -248,6 +252,7 @@ def _build_once(build: _Build, rows: TaskData | None) -> _Built:
         available=available,
         notes=notes,
         runs_code=runs_code(definition),
+        lists_targets=bool(lm_task.multiple_target),
         rows=None if own else loaded,
     )
 

@@ -306,7 +306,7 @@ def _means_of(job: EvaluationJob, manifest: Mapping[str, Any], task: DocumentSet
             f"{job.means} has the means of another model or dtype than {job.model} in {job.dtype}: remove it, then "
             "type the same command again"
         )
-    refuse_scored_calibration(means.documents, task)
+    refuse_scored_calibration(means.documents, task, _limit(job))
     return means
 
 
