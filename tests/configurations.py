@@ -35,4 +35,4 @@ def message_of(call, *arguments) -> str:
 def typed(*words: str) -> CommandLine:
     """A command line as common.smk has it."""
     options = get_argument_parser().parse_known_args(words)[0]
-    return CommandLine(words, frozenset(options.targets), options.dryrun)
+    return CommandLine.of(options)

@@ -25,7 +25,7 @@ from cornerstone.documents.unscorable import Unscorable
 from cornerstone.evaluations.identity import ENGINE_VERSION
 from cornerstone.evaluations.job import run_evaluation_job
 from cornerstone.evaluations.plan import Engine, EvaluationJob
-from cornerstone.models.manifest import write_manifest
+from cornerstone.models.manifest import FORMAT, write_manifest
 from cornerstone.shapley.coalitions import ForEach
 from cornerstone.system.errors import CornerstoneError
 from model_folders import write_model
@@ -172,12 +172,15 @@ def documents(count):
 
 
 def write_study(
-    folder: Path, count: int = 12, *, weights: str = "w" * 64, task: str = "boolq"
+    folder: Path, count: int = 12, *, weights: str = "w" * 64, task: str = "boolq", model: Path | None = None
 ) -> EvaluationJob:
-    """A manifest and documents in `folder`, and the job that evaluates windows of up to two on them."""
+    """A manifest and documents in `folder`, and the job that evaluates windows of up to two on them.
+
+    model: the folder of the manifest's model; None: the same.
+    """
     digests = {"weights": weights, "config": "c" * 64, "tokenizer": "t" * 64}
-    note = {"format": 1, "kind": "manifest", "name": "tiny", "folder": str(folder), "files": [], **digests}
-    write_manifest(note, folder / "tiny.json")
+    note = {"format": FORMAT, "kind": "manifest", "name": "tiny", "folder": str(model or folder)}
+    write_manifest({**note, "files": [], **digests}, folder / "tiny.json")
     items = documents(count)
     whole = DocumentSet(task, "1.0", "validation", ("acc",), digest_documents(items), items)
     write_documents(whole, folder / f"{task}.parquet")
@@ -190,12 +193,11 @@ def write_study(
 def write_study_in_results() -> dict[str, EvaluationJob]:
     """Jobs of two designs of a study in the folder `results` of the working directory, none run yet.
 
-    Its manifest, its documents and the model (in the working directory) are there.
+    Its manifest, its documents and the model (in the folder `model`) are there.
     """
     here = Path.cwd()
-    job = write_study(here)
-    for path in write_model(here / "model", blocks=len(LABELS) // 2).iterdir():
-        path.rename(here / path.name)
+    job = write_study(here, model=here / "model")
+    write_model(here / "model", blocks=len(LABELS) // 2)
     at = {
         "manifest": Path("results/models/tiny.json"),
         "documents": Path("results/documents/boolq.parquet"),

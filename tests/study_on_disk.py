@@ -14,7 +14,7 @@ import synthetic
 from cornerstone.documents.document import DocumentSet, digest_documents, write_documents
 from cornerstone.evaluations.evaluation import Evaluation
 from cornerstone.figures import figures_of
-from cornerstone.models.manifest import write_manifest
+from cornerstone.models.manifest import FORMAT, write_manifest
 from cornerstone.report.build import build_report
 from cornerstone.report.contents import Contents
 from cornerstone.shapley.coalitions import ablation, windows
@@ -111,7 +111,7 @@ def write_model(folder, model):
     path = folder / f"{model}.json"
     files = [{"path": "model.safetensors", "size": 4_000_000, "sha256": "0" * 64}]
     digests = {"weights": "a1b2" * 16, "config": "c" * 64, "tokenizer": "d" * 64}
-    about = {"format": 1, "kind": "manifest", "name": model, "folder": f"models/{model}", **digests}
+    about = {"format": FORMAT, "kind": "manifest", "name": model, "folder": f"models/{model}", **digests}
     write_manifest({**about, "hub": None, "revision": None, "files": files}, path)
     return path
 

@@ -22,7 +22,7 @@ LIBRARIES = {
     "statistics": {"numpy"},
     "shapley": {"numpy", "scipy", "shapiq"},
     "documents": {"datasets", "huggingface_hub", "jinja2", "lm_eval", "numpy", "pyarrow"},
-    "models": {"filelock", "huggingface_hub", "numpy", "tqdm"},
+    "models": {"filelock", "huggingface_hub", "jinja2", "numpy", "tqdm"},
     "measures": set(),
     "loading": {"jinja2", "torch", "transformers"},
     "engine": {"numpy", "torch", "transformers"},

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from cornerstone.loading import devices as gpus
-from cornerstone.loading.devices import free_gpu
+from cornerstone.loading.devices import free_gpu, pick_device
+from cornerstone.system.errors import CornerstoneError
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 TAKE = """
@@ -69,3 +70,9 @@ def test_where_there_are_no_locks_it_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(fcntl, "flock", flock)
     assert free_gpu(4, tmp_path / "locks") == 0
     assert "jobs cannot tell which GPU is free" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("device", ["gpu", "", "meta", "cuda:", "cpu:1"])
+def test_a_device_of_no_known_name_is_refused_in_one_line(device):
+    with pytest.raises(CornerstoneError, match="is not known: choose auto, cpu, cuda"):
+        pick_device(device)

@@ -139,3 +139,18 @@ def test_a_template_that_begins_in_the_midst_of_a_line_is_written_as_it_is_alone
 def test_a_date_changes_no_template_that_asks_for_none(folder):
     put(folder, {"chat_template.jinja": SIMPLE})
     assert chosen_template(folder, name=True, date="2024-07-06") == SIMPLE
+
+
+OF_THE_DAY = (
+    "{% if not date_string is defined %}{% set date_string = strftime_now('%d %b %Y') %}{% endif %}"
+    "Today: {{ date_string }} {{ messages[-1]['content'] }}"
+)
+
+
+def test_a_template_that_is_given_its_date_needs_no_other(folder):
+    put(folder, {"chat_template.jinja": OF_THE_DAY})
+    given = chosen_template(folder, name=True, given={"date_string": "26 Jul 2024"})
+    assert given.endswith(OF_THE_DAY)
+    for other in ({}, {"tools": "none"}):
+        with pytest.raises(CornerstoneError, match="writes the date of the day into each prompt"):
+            chosen_template(folder, name=True, given=other)

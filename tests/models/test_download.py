@@ -74,13 +74,29 @@ def test_python_files_come_only_where_they_may_be_run(hub, client):
     assert list(Path(client.download(code=True)["folder"]).glob("*.py"))
 
 
-def test_chat_templates_come_only_where_one_is_asked_for(hub, client):
+def test_chat_templates_come_whether_one_is_asked_for_or_not_so_that_they_are_there_offline(hub, client):
     more = model_folder(hub) / "additional_chat_templates"
     more.mkdir()
     (more / "rag.jinja").write_text("{{ messages[0].content }}")
-    assert not list(Path(client.download()["folder"]).rglob("*.jinja"))
-    folder = Path(client.download(template="rag")["folder"])
+    client.download()
+    asked_offline = client.download(template="rag", environment={"HF_HUB_OFFLINE": "1"})
+    folder = Path(asked_offline["folder"])
     assert (folder / more.name / "rag.jinja").read_text() == "{{ messages[0].content }}"
+
+
+def test_a_model_without_a_tokenizer_is_refused_before_its_weights_come(hub, client):
+    for name in ("tokenizer.json", "tokenizer.model"):
+        (model_folder(hub) / name).unlink(missing_ok=True)
+    assert "has no tokenizer: it needs a tokenizer.json" in client.error()
+    assert not hub.asked("*.safetensors", "GET")
+
+
+def test_files_that_nobody_reads_may_be_gone_or_damaged_in_the_cache(client):
+    folder = Path(client.download()["folder"])
+    (folder / "pytorch_model.bin").symlink_to(f"../../blobs/{'ab' * 32}")
+    (folder.parents[1] / "blobs" / ("cd" * 20)).write_text("cut off")
+    (folder / "README.md").symlink_to(f"../../blobs/{'cd' * 20}")
+    assert client.download(environment={"HF_HUB_OFFLINE": "1"})["folder"] == str(folder)
 
 
 def test_a_model_without_the_chat_template_is_refused_before_its_weights_come(hub, client):

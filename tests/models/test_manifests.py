@@ -3,13 +3,20 @@
 import hashlib
 import json
 import os
+import shutil
 import struct
 from pathlib import Path
 
 import pytest
 
 from cornerstone.models import manifest as manifests
-from cornerstone.models.manifest import check_unchanged, describe_folder, read_manifest, write_manifest
+from cornerstone.models.manifest import (
+    check_unchanged,
+    describe_folder,
+    files_stamp,
+    read_manifest,
+    write_manifest,
+)
 from cornerstone.system.errors import CornerstoneError
 
 
@@ -157,6 +164,36 @@ def test_a_folder_that_changed_since_its_manifest_is_refused(folder):
     (folder / "tokenizer.json").unlink()
     with pytest.raises(CornerstoneError, match=r"tokenizer\.json is gone"):
         check_unchanged(manifest)
+
+
+def test_a_link_that_leads_to_another_model_of_the_same_size_is_refused(folder, tmp_path):
+    link, other = tmp_path / "current", tmp_path / "other"
+    shutil.copytree(folder, other)
+    weights = other / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + bytes([weights.read_bytes()[-1] ^ 1]))
+    for path in other.iterdir():
+        os.utime(path, ns=(1, 1))  # older than the manifest, so that Snakemake sees nothing
+    link.symlink_to(folder)
+    manifest, stamp = describe_folder("tiny", link), files_stamp(sorted(link.iterdir()))
+    check_unchanged(manifest)
+    link.unlink()
+    link.symlink_to(other)
+    assert files_stamp(sorted(link.iterdir())) != stamp
+    with pytest.raises(
+        CornerstoneError, match=r"model\.safetensors is another file than the manifest of tiny"
+    ):
+        check_unchanged(manifest)
+
+
+def test_a_folder_that_was_only_moved_or_touched_is_the_same_model(folder, tmp_path):
+    link, moved = tmp_path / "current", tmp_path / "moved"
+    link.symlink_to(folder)
+    manifest = describe_folder("tiny", link)
+    shutil.move(folder, moved)
+    link.unlink()
+    link.symlink_to(moved)
+    (moved / "model.safetensors").touch()
+    check_unchanged(manifest)
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"kind": "manifest", "format": 0}'])

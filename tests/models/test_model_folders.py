@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from configurations import message_of
-from cornerstone.models.facts import labels_of_folder, sublayer_labels
-from cornerstone.models.folder import check_model_folder, count_blocks
+from cornerstone.models.facts import facts_from_folder, labels_of_folder, sublayer_labels
+from cornerstone.models.folder import check_model_folder, check_tokenizer, count_blocks
 from families import as_model
 from hand_table import players_of
 from model_folders import write_model
@@ -86,6 +86,34 @@ def test_a_broken_model_folder_is_refused_saying_what_is_missing(tmp_path, damag
 )
 def test_blocks_are_counted_from_config_json(config_json, blocks):
     assert count_blocks(config_json) == blocks
+
+
+def test_blocks_that_config_json_leaves_to_the_family_are_told_by_the_names_of_weights(tmp_path):
+    network = tiny_network("llava")
+    network.save_pretrained(tmp_path)
+    labels, path = labels_of_folder(tmp_path), tmp_path / "config.json"
+    config = json.loads(path.read_text())
+    del config["text_config"]["num_hidden_layers"]
+    path.write_text(json.dumps(config))
+    assert labels_of_folder(tmp_path) == labels
+    assert facts_from_folder(tmp_path).labels == labels
+
+
+@pytest.mark.parametrize(
+    ("config", "is_enough"),
+    [
+        ({"tokenizer_class": "ByT5Tokenizer"}, True),
+        ({"auto_map": {"AutoTokenizer": ["tokenization_mine.Mine", None]}}, True),
+        ({"tokenizer_class": "LlamaTokenizer"}, False),
+        ({}, False),
+    ],
+)
+def test_a_tokenizer_may_need_no_file_of_its_own(tmp_path, config, is_enough):
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    if is_enough:
+        check_tokenizer(tmp_path, "it")
+    else:
+        assert "it has no tokenizer: it needs a tokenizer.json" in message_of(check_tokenizer, tmp_path, "it")
 
 
 FAMILIES = (

@@ -48,3 +48,24 @@ def test_of_routed_experts_a_token_is_multiplied_with_some(tmp_path):
     experts = 3 * config.hidden_size * config.intermediate_size
     router = config.hidden_size * config.num_local_experts
     assert found.active[labels[1]] == router + config.num_experts_per_tok * experts
+
+
+MIXTURES = (
+    *("dbrx", "granitemoe", "granitemoeshared", "jetmoe", "ernie4_5_moe", "aria_text", "hunyuan_v1_moe"),
+    *("bailing_hybrid", "kimi_linear", "gemma4_text", "deepseek_v3", "qwen3_moe", "gpt_oss"),
+)
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+def test_of_each_familys_experts_a_token_is_multiplied_with_two_of_four(name, tmp_path):
+    """Whatever the family calls their numbers, and whether they are stacked in one tensor or not."""
+    network = tiny_network(name)
+    network.save_pretrained(tmp_path)
+    labels = [sublayer.label for block in as_model(network, name).blocks for sublayer in block.sublayers]
+    found = weights_of_sublayers(tmp_path, labels)
+    mixtures = [label for label in labels if label.startswith("MoE")]
+    assert mixtures
+    for label in mixtures:
+        routed = 2 * (found.numbers[label] - found.active[label])
+        assert 0.5 * found.numbers[label] < routed <= found.numbers[label]
+        assert routed % 4 == 0  # four experts of one size

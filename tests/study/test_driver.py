@@ -189,7 +189,8 @@ def test_a_dry_run_says_what_it_would_set_aside(bad_results, capsys):
 
 
 def test_nothing_is_set_aside_by_one_that_only_looks_or_beside_another_run(bad_results, capsys):
-    driver.set_aside_bad_results(STUDY, typed("--lint"))
+    for looking in (["--lint"], ["--lt"], ["--list-changes", "params"], ["--dag=mermaid-js", "all"], ["-S"]):
+        driver.set_aside_bad_results(STUDY, typed(*looking))
     lock()
     driver.set_aside_bad_results(STUDY, typed("all"))
     assert rejected() == []
@@ -250,3 +251,8 @@ def test_an_evaluation_of_another_dtype_is_set_aside_unless_snakemake_knows_of_i
     record.unlink()
     driver.set_aside_bad_results(STUDY, typed("all"))
     assert not path.exists() and rejected() == ["windows.parquet.rejected"]
+
+
+def test_values_of_options_are_no_targets(here):
+    line = typed("--report", f"{STUDY.results}/figures.zip", "all")
+    assert line.targets == ("all",) and line.is_looking

@@ -12,7 +12,7 @@ import yaml
 
 from cornerstone.documents.task_size import TaskSize, expected_size
 from cornerstone.loading.load import load_model
-from cornerstone.models.facts import ModelFacts, facts_from_folder
+from cornerstone.models.facts import ModelFacts, facts_from_folder, facts_of
 from cornerstone.shapley.coalition_tree import least_evaluations
 from cornerstone.shapley.coalitions import ablation, windows
 from cornerstone.study.estimate import Answers, Tokens, _estimate, _tokens, estimate_need
@@ -79,13 +79,15 @@ def test_the_hub_tells_what_the_folder_tells_and_no_weights_are_fetched(tmp_path
     assert facts.missing_bytes == facts.disk_bytes == local.disk_bytes
 
 
-def test_a_model_whose_width_has_no_known_name_is_told_in_one_line(tmp_path):
+def test_what_config_json_leaves_to_the_family_is_told_by_the_embedding(tmp_path):
     folder = make_model(tmp_path, "EleutherAI/pythia-160m")
-    config = json.loads((folder / "config.json").read_text())
+    config, facts = json.loads((folder / "config.json").read_text()), facts_from_folder(folder)
     config["breadth"] = config.pop("hidden_size")
+    del config["vocab_size"]
     (folder / "config.json").write_text(json.dumps(config))
+    assert facts_from_folder(folder) == facts
     with pytest.raises(CornerstoneError, match="no width of the hidden states"):
-        facts_from_folder(folder)
+        facts_of(config, {"layers.0.attention.weight": (4, 4)}, 1, 0)
 
 
 def test_operations_are_the_least_work_of_both_designs_and_the_heads_logits():

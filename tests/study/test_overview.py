@@ -1,6 +1,8 @@
 """The overview: the share of the pairs that are on the disk and wanted now, from the files alone."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +32,17 @@ def share(dtype="float32", **keys):
     study = resolve({"models": models, "tasks": {"boolq": {}}, "max_removed": 2, **keys})
     print_overview(study)
     return share_done(study, "tiny", "boolq")
+
+
+def leave_out(jobs, indices):
+    """Note that the model can score none of the choices of these documents."""
+    manifest, task = read_manifest(jobs["windows"].manifest), read_documents(jobs["windows"].documents)
+    odd = tuple(Unscorable(index, choice, "it is odd") for index in indices for choice in (0, 1))
+    found = CheckedModel(
+        "tiny", manifest["config"], manifest["tokenizer"], {"boolq": CheckedTask(task.digest, 12, odd)}
+    )
+    path = jobs["windows"].manifest.parents[1] / "unscorable" / "tiny" / "boolq.json"
+    write_unscorable(found, path)
 
 
 def test_it_counts_what_is_written_and_what_is_in_parts(jobs, capsys):
@@ -68,12 +81,7 @@ def test_pairs_count_where_they_are_asked_for(jobs):
 
 
 def test_documents_that_are_left_out_are_not_waited_for(jobs):
-    manifest, task = read_manifest(jobs["windows"].manifest), read_documents(jobs["windows"].documents)
-    of_task = CheckedTask(task.digest, 12, (Unscorable(3, 0, "it is odd"), Unscorable(3, 1, "it is odd")))
-    path = jobs["windows"].manifest.parents[1] / "unscorable" / "tiny" / "boolq.json"
-    write_unscorable(
-        CheckedModel("tiny", manifest["config"], manifest["tokenizer"], {"boolq": of_task}), path
-    )
+    leave_out(jobs, [3])
     engine = FakeEngine(unscorable=(3,)).engine()
     run_evaluation_job(replace(jobs["ablation"], skip_unscorable=True), engine)
     assert share() == pytest.approx(SINGLES / (SINGLES + WINDOWS))
@@ -108,5 +116,35 @@ def test_it_may_look_while_a_job_makes_one_part_of_many(jobs, monkeypatch):
 
 def test_before_there_is_a_model_there_is_nothing_to_say(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    assert share() is None
+    assert "–" in capsys.readouterr().out
+
+
+def test_two_tasks_may_have_one_title(jobs, capsys):
+    for job in jobs.values():
+        run_evaluation_job(job, FakeEngine().engine())
+    share(tasks={"boolq": {"title": "T"}, "piqa": {"title": "T"}})
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("tiny")]
+    assert row.split() == ["tiny", "done", "–"]
+
+
+def test_a_model_that_can_score_no_document_has_no_share(jobs, capsys):
+    leave_out(jobs, range(12))
+    assert share() is None
+    assert "–" in capsys.readouterr().out
+
+
+def test_another_model_than_the_manifest_is_of_is_not_done(jobs):
+    for job in jobs.values():
+        run_evaluation_job(job, FakeEngine().engine())
+    Path("other").mkdir()
+    study = resolve({"models": {"tiny": {"folder": "other"}}, "tasks": {"boolq": {}}, "max_removed": 2})
+    assert share_done(study, "tiny", "boolq") is None
+
+
+def test_a_model_whose_folder_is_gone_is_nothing_to_fail_on(jobs, capsys):
+    for job in jobs.values():
+        run_evaluation_job(job, FakeEngine().engine())
+    shutil.rmtree("model")
     assert share() is None
     assert "–" in capsys.readouterr().out

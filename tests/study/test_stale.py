@@ -17,7 +17,7 @@ from huggingface_hub import constants
 
 from configurations import message_of
 from cornerstone.evaluations.job import run_evaluation_job
-from cornerstone.models.manifest import KEPT_DIGESTS, write_manifest
+from cornerstone.models.manifest import FORMAT, KEPT_DIGESTS, write_manifest
 from cornerstone.study import configured
 from cornerstone.study.job_states import LOCKS
 from cornerstone.study.resolve import resolve
@@ -86,8 +86,7 @@ def in_use():
 
 def test_what_a_study_uses_is_not_listed(stale):
     in_use()
-    said = stale()
-    assert removed_by(said) == set()
+    assert removed_by(said := stale()) == set()
     assert "Nothing is left over in results, nor of their models in the Hugging Face cache." in said
     assert "Looked at: study.yaml." in said
 
@@ -181,7 +180,7 @@ def test_what_lies_elsewhere_is_left_alone(stale):
 @pytest.fixture
 def job(here):
     """A job of the study's own whose manifest and documents lie in the results."""
-    written = write_study(here)
+    written = write_study(here, model=here / "model")
     for path, place in (
         (written.manifest, "models/tiny.json"),
         (written.documents, "documents/boolq.parquet"),
@@ -205,8 +204,7 @@ def test_parts_of_another_dtype_are_listed_and_those_of_the_study_are_not(job, s
     own = parts(job)
     assert removed_by(stale()) == set()
     run_evaluation_job(replace(job, dtype="bfloat16"), FakeEngine().engine())
-    said = stale()
-    assert removed_by(said) == {str(path) for path in parts(job) - own}
+    assert removed_by(said := stale()) == {str(path) for path in parts(job) - own}
     assert "made of another model, dtype, removal, or version of the task or the engine" in said
     assert removed_by(stale(models={"tiny": {"folder": "model", "dtype": "bfloat16"}})) == {
         str(path) for path in own
@@ -240,15 +238,16 @@ def test_every_file_in_config_counts_and_is_named(stale):
     configure("group.yml", models={"third": {"folder": "o"}}, tasks={"mmlu": {"group": "mmlu"}})
     Path("config/paper.yaml").write_text("hub: {llama: meta-llama/Meta-Llama-3-8B}\n")
     make("documents/mmlu_anatomy.parquet")
-    said = stale()
-    assert removed_by(said) == set()
+    assert removed_by(said := stale()) == set()
     assert "Looked at: config/group.yml, config/other.yaml, study.yaml. What a study uses" in said
 
 
 def test_each_folder_of_results_is_looked_into(stale):
     configure("other.yaml", results="elsewhere")
     make("../elsewhere/evaluations/old/boolq/windows.parquet", "evaluations/old/boolq/windows.parquet")
-    assert removed_by(stale()) == {"elsewhere/evaluations/old", "results/evaluations/old"}
+    make("generations/tiny/boolq/windows.parquet")  # of a task that generates nothing now
+    old = {"elsewhere/evaluations/old", "results/evaluations/old", "results/generations/tiny"}
+    assert removed_by(stale()) == old
 
 
 def test_a_folder_of_results_is_the_same_however_it_is_written(stale):
@@ -297,7 +296,7 @@ def cache(hub, name, files, refs=()):
 
 def note_manifest(model, hub, name):
     digests = {key: key[0] * 64 for key in ("weights", "config", "tokenizer")}
-    note = {"format": 1, "kind": "manifest", "name": model, "folder": "cached", "files": [], **digests}
+    note = {"format": FORMAT, "kind": "manifest", "name": model, "folder": "cached", "files": [], **digests}
     path = Path("results/models", f"{model}.json")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_manifest({**note, "hub": hub, "revision": COMMITS[name]}, path)

@@ -136,3 +136,13 @@ def test_targets_of_the_audit_need_exact_values():
         check_targets(study, [f"{study.results}/figures/audit_two.pdf"])
     with pytest.raises(CornerstoneError, match=r"unknown table 'audit\.md'"):
         check_targets(resolve(TWO), [f"{study.results}/tables/audit.md"])
+
+
+@pytest.mark.parametrize(("note", "said"), [("1-of-2", None), ("1-of-3", "its evaluation has 2 shards")])
+def test_what_a_shard_writes_can_be_asked_for(note, said):
+    study = resolve({"models": {"mine": {"hub": "a/b"}}, "tasks": {"piqa": {}}, "shards": {"mine": 2}})
+    targets = [f"results/evaluations/mine/piqa/windows.shards/{note}.json"]
+    if said is None:
+        check_targets(study, targets)
+    else:
+        assert said in message_of(check_targets, study, targets)

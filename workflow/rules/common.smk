@@ -16,6 +16,7 @@ from cornerstone.claims import CLAIMS
 from cornerstone.documents.document import DOCUMENTS_VERSION
 from cornerstone.figures import FIGURES
 from cornerstone.measures import MEASURES, MEASURES_VERSION
+from cornerstone.models.manifest import files_stamp
 from cornerstone.models.means import MEANS_VERSION
 from cornerstone.scores import SCORES
 from cornerstone.shapley.designs import DESIGNS
@@ -57,8 +58,7 @@ def refusing():
 
 def typed_words(words):
     """A command line as Snakemake's parser reads it, without what profiles add."""
-    options = get_argument_parser().parse_known_args(words)[0]
-    return CommandLine(words, frozenset(options.targets), options.dryrun)
+    return CommandLine.of(get_argument_parser().parse_known_args(words)[0])
 
 
 def asked_of_module():
@@ -69,18 +69,18 @@ def asked_of_module():
     if not IS_DRIVER or not questions.keys() & set(sys.argv):
         return []
     targets = typed_words(sys.argv[1:]).targets
-    is_question = len(targets) == 1 and targets <= questions.keys()
+    is_question = len(targets) == 1 and questions.keys() >= set(targets)
     return [questions.get(word, word) for word in sys.argv[1:]] if is_question else []
 
 
 fix_order_of_sets()
 with refusing():
     check_library(Path(workflow.source_path("../cornerstone/__init__.py")))
-    asked = asked_of_module() if IS_MODULE else sys.argv[1:]
-    study = configured_study(config, asked, workflow.configfiles, is_driver=IS_DRIVER)
+    typed = typed_words(sys.argv[1:]) if IS_DRIVER else CommandLine()
+    asked = typed_words(asked_of_module()) if IS_MODULE else typed
+    files = [] if IS_MODULE else workflow.configfiles  # a module's has sections of others
+    study = configured_study(config, asked.targets, files, is_driver=IS_DRIVER)
     if IS_DRIVER:
-        typed = typed_words(sys.argv[1:])
-        asked = typed_words(asked) if IS_MODULE else typed
         if answer_question(study, asked, workflow.configfiles):
             sys.exit(0)
         if not IS_MODULE:

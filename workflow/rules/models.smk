@@ -19,6 +19,8 @@ rule download_model:
         revision=lambda wildcards: study.model(wildcards.model).revision,
         allow_remote_code=lambda wildcards: study.model(wildcards.model).allow_remote_code,
         template=lambda wildcards: study.template_of(wildcards.model),
+        # A link that leads elsewhere now, or a folder with older files, is no newer input.
+        files=lambda wildcards: files_stamp(model_files(study.model(wildcards.model))),
     message:
         "Find the weights of {wildcards.model}, and note what they are made of (progress: {log})"
     script:

@@ -25,7 +25,7 @@ from cornerstone.evaluations.plan import Engine, load_model_of, say
 from cornerstone.evaluations.provenance import library_versions, peak_memory_bytes
 from cornerstone.evaluations.scorable import left_out_of
 from cornerstone.measures import MEASURES, MEASURES_VERSION
-from cornerstone.models.manifest import check_unchanged, read_manifest
+from cornerstone.models.manifest import KEPT_DIGESTS, check_unchanged, read_manifest
 from cornerstone.system.durable_files import digest_of
 from cornerstone.system.progress import progress
 
@@ -69,7 +69,7 @@ def run_measure_job(job: MeasureJob, engine: Engine) -> None:
     """
     started = time.monotonic()
     manifest = read_manifest(job.manifest)
-    check_unchanged(manifest)
+    check_unchanged(manifest, job.manifest.with_name(KEPT_DIGESTS))
     folder = Path(manifest["folder"])
     encoder = engine.load_encoder(
         folder, allow_remote_code=job.allow_remote_code, chat_template=manifest.get("chat_template")

@@ -10,6 +10,7 @@ each job its own GPU shows it one alone; then there is nothing to choose.
 from __future__ import annotations
 
 import fcntl
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ import torch
 
 from cornerstone.system.errors import CornerstoneError
 
+DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 PLACEMENTS = ("auto", "resident", "streamed")
 # `auto` leaves this part of the free memory to states and activations: with less, few documents run together.
 LEFT_FOR_STATES = 0.1
@@ -30,8 +32,10 @@ _held: dict[int, TextIO] = {}
 def pick_device(device: str) -> torch.device:
     """`auto` takes CUDA, else MPS, else the CPU; of several GPUs one that no other job has taken.
 
-    Raises CornerstoneError for a device that is not here.
+    Raises CornerstoneError for a device that is not known, or not here.
     """
+    if not DEVICE.fullmatch(device):
+        raise CornerstoneError(f"device {device!r} is not known: choose auto, cpu, cuda (or cuda:0 …) or mps")
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device != "auto" and not there.get(torch.device(device).type, True):
         raise CornerstoneError(

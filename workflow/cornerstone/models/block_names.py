@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cornerstone.models.folder import count_blocks
+from cornerstone.models.folder import count_blocks, told_blocks
 from cornerstone.models.kinds import (
     EXPERT_PARTS,
     FEED_FORWARD,
@@ -62,7 +62,7 @@ class BlockList:
 
 def find_block_list(config: Mapping[str, Any], names: Collection[str]) -> BlockList:
     """The list of a decoder's blocks. Raises CornerstoneError where no list of names has so many."""
-    n_blocks = count_blocks(config)
+    n_blocks = blocks_of(config, names)
     path = _decoder_of(_sublayers_by_list(names), n_blocks)
     if path is None:
         raise CornerstoneError(
@@ -70,6 +70,15 @@ def find_block_list(config: Mapping[str, Any], names: Collection[str]) -> BlockL
             "files must name the blocks that tensors are in, as transformers' save_pretrained writes them"
         )
     return BlockList(path, n_blocks)
+
+
+def blocks_of(config: Mapping[str, Any], names: Collection[str]) -> int:
+    """Decoder blocks, by config.json or else by the longest list in the names of tensors.
+
+    Raises CornerstoneError where neither tells.
+    """
+    longest = max((max(of_list) + 1 for of_list in _sublayers_by_list(names).values()), default=0)
+    return told_blocks(config) or longest or count_blocks(config)
 
 
 def sublayers_of_blocks(names: Collection[str], n_blocks: int) -> dict[int, list[Kind]]:

@@ -13,8 +13,12 @@ import datetime
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+from jinja2 import TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from cornerstone.models.weights import read_json_object
 from cornerstone.system.errors import CornerstoneError, known_names, shown
@@ -105,7 +109,8 @@ def chosen_template(
             f"{where} has no chat template {shown(asked)}, and apply_chat_template is {shown(name)}: give one of "
             f"{known_names(asked, templates)}"
         )
-    return _settings(given or {}) + _dated(templates[asked], date, where)
+    chosen = _settings(given or {}) + templates[asked]
+    return chosen if date is None and not _asks_for_today(chosen) else _dated(chosen, date, where)
 
 
 def _settings(given: Mapping[str, bool | float | str]) -> str:
@@ -117,6 +122,29 @@ def _settings(given: Mapping[str, bool | float | str]) -> str:
 def _literal(value: bool | float | str) -> str:
     """As Jinja writes it, which takes JSON's words and texts."""
     return json.dumps(value, ensure_ascii=False)
+
+
+def _asks_for_today(text: str) -> bool:
+    """Whether a template asks for the date of the day: one that is given a date of its own may not."""
+    if not TODAY.search(text):
+        return False
+    asked: list[str] = []
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    environment.globals |= {"strftime_now": lambda form: asked.append(form) or "", "raise_exception": _refuse}
+    system, user, assistant = ({"role": role, "content": "a"} for role in ("system", "user", "assistant"))
+    try:
+        template = environment.from_string(text)
+        for messages in ([user], [user, assistant, user]):
+            template.render(messages=messages, add_generation_prompt=True, bos_token="", eos_token="")
+    except TemplateError:  # what else it needs is for the tokenizer's library to say
+        return True
+    with suppress(TemplateError):  # some take no system message
+        template.render(messages=[system, user], add_generation_prompt=True, bos_token="", eos_token="")
+    return bool(asked)
+
+
+def _refuse(message: str) -> NoReturn:
+    raise TemplateError(message)
 
 
 def _dated(text: str, date: str | None, where: str) -> str:

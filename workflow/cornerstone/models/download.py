@@ -11,7 +11,6 @@ A file that is finished is never fetched again; whatever stops the download, no 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import threading
@@ -28,17 +27,18 @@ from filelock import FileLock, Timeout
 from huggingface_hub import constants
 from tqdm import tqdm
 
-from cornerstone.models.chat_template import is_template
+from cornerstone.models.chat_template import is_template, template_files
 from cornerstone.models.folder import (
     check_config,
     check_model_folder,
     check_own_code,
+    check_tokenizer,
     read_configs,
     read_model_config,
     refuse_adapter,
 )
-from cornerstone.models.manifest import TOKENIZER_PATTERNS, file_chunks, file_digests
-from cornerstone.models.weights import INDEX, is_twin, read_json_object, weight_names
+from cornerstone.models.manifest import TOKENIZER_PATTERNS, file_digests, git_sha1
+from cornerstone.models.weights import INDEX, is_twin, read_json_object, weight_files, weight_names
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.system.hub import (
     NOT_OURS,
@@ -55,6 +55,8 @@ from cornerstone.system.hub import (
 from cornerstone.system.progress import Advance, progress
 from cornerstone.system.stopping import stopped_in_order
 
+SMALL_FILES = ("config.json", "generation_config.json", INDEX, *TOKENIZER_PATTERNS)
+"""All that is needed besides weights, chat templates and a model's own code."""
 PARALLEL = 4
 """Files fetched at a time: one connection rarely fills a line."""
 
@@ -91,8 +93,6 @@ def download_model(
     names = [file.path for file in model.files]
     refuse_adapter(names, page_of(hub_id))
     small = _small_files(model, bool(allow_remote_code))
-    if read_template is not None:
-        small += [file for file in model.files if is_template(file.path)]
     with explained(hub_id, revision), stopped_in_order():
         _fetch(model, small)
         _verify(model, small, digests)
@@ -101,6 +101,7 @@ def download_model(
         check_own_code(read_configs(folder), names, page_of(hub_id), allow_remote_code)
         if read_template is not None:
             read_template(folder)
+        check_tokenizer(folder, page_of(hub_id))
         files = [*small, *_weights(model, folder)]
         _fetch(model, files)
         _verify(model, files, digests)
@@ -131,9 +132,9 @@ def _is_ours(file: HubFile) -> bool:
 
 
 def _small_files(model: HubModel, allow_remote_code: bool) -> list[HubFile]:
-    patterns = ["config.json", "generation_config.json", INDEX, *TOKENIZER_PATTERNS]
-    patterns += ["*.py"] * allow_remote_code
+    patterns = [*SMALL_FILES, *["*.py"] * allow_remote_code]
     found = [f for f in model.files if _is_ours(f) and any(fnmatch(f.path, pattern) for pattern in patterns)]
+    found += [file for file in model.files if is_template(file.path)]  # for a later run without network too
     if model.file("config.json") is None:
         raise CornerstoneError(
             f"{model.id} has no config.json, so it is not a model in Hugging Face format: see {page_of(model.id)}"
@@ -310,12 +311,6 @@ def _damaged(model: HubModel, files: Sequence[HubFile], digests: Path | None) ->
     ]
 
 
-def git_sha1(path: Path) -> str:
-    """git's digest (hex) of a file's content. Raises CornerstoneError where it cannot be read."""
-    content = b"".join(file_chunks(path))
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
-
-
 def _discard(model: HubModel, files: Sequence[HubFile]) -> None:
     """Remove files from the model's part of the cache: what the snapshot names and the content under its digest.
 
@@ -363,13 +358,18 @@ def _cached_snapshot(
     except CornerstoneError as error:
         raise CornerstoneError(f"{trouble}; the copy in the cache cannot be used: {error}") from error
     _verify_by_name(folder, digests)
-    print(f"{trouble}; the copy in the cache is used: commit {commit}", flush=True)
+    print(f"{hub_id}: the hub cannot be asked, so the copy in the cache is used: commit {commit}", flush=True)
     return Snapshot(folder, commit)
 
 
 def _verify_by_name(folder: Path, digests: Path | None) -> None:
-    """In the cache the name of a file's content is its digest: sha256 of large files, git's of small ones."""
-    named = {path: Path(os.readlink(path)).name for path in folder.iterdir() if path.is_symlink()}
+    """In the cache the name of a file's content is its digest: sha256 of large files, git's of small ones.
+
+    Files that nobody reads, such as a README or pickled weights, may be damaged or gone.
+    """
+    needed = {*weight_files(folder), *template_files(folder)}
+    needed |= {path for pattern in (*SMALL_FILES, "*.py") for path in folder.glob(pattern)}
+    named = {path: Path(os.readlink(path)).name for path in needed if path.is_symlink()}
     large = [path for path, name in named.items() if len(name) == 64]
     sums = file_digests("verifying the copy in the cache", large, digests)
     sums |= {path: git_sha1(path) for path, name in named.items() if len(name) == 40}

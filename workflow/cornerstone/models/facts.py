@@ -12,19 +12,20 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from cornerstone.models.block_names import find_block_list, is_of_sublayer, sublayers_of_blocks
-from cornerstone.models.folder import (
-    check_config,
-    count_blocks,
-    read_model_config,
-)
+from cornerstone.models.block_names import blocks_of, find_block_list, is_of_sublayer, sublayers_of_blocks
+from cornerstone.models.folder import check_config, read_model_config
 from cornerstone.models.kinds import KINDS, block_of
-from cornerstone.models.weights import IN_A_BLOCK, weight_files, weight_shapes
+from cornerstone.models.weights import EMBEDDINGS, IN_A_BLOCK, weight_files, weight_shapes
 from cornerstone.shapley.players import Players
 from cornerstone.system.errors import CornerstoneError
 
 WIDTH_KEYS = ("hidden_size", "n_embd", "d_model", "n_embed", "model_dim", "dim")
-EXPERT_COUNT_KEYS = ("num_local_experts", "num_experts", "n_routed_experts")
+EXPERT_COUNT_KEYS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
+USED_EXPERTS_KEYS = (
+    *("num_experts_per_tok", "num_experts_per_token", "experts_per_token", "top_k_experts"),
+    *("moe_k", "moe_topk", "moe_top_k"),
+)
+"""How many experts a token is sent to."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,14 @@ def facts_of(config: dict[str, Any], shapes: Mapping[str, Any], disk: int, missi
     """The facts of a model with these tensors. disk, missing: bytes of its files, and of those not on this disk yet."""
     decoder = config.get("text_config") or config
     numbers = sum(prod(shape) for shape in shapes.values())
+    embedding = _embedding_shape(shapes)
     return ModelFacts(
         labels=sublayer_labels(config, shapes),
-        width=_first_of(WIDTH_KEYS, decoder, "width of the hidden states"),
-        vocabulary=_first_of(("vocab_size",), decoder, "size of the vocabulary"),
+        width=_told(WIDTH_KEYS, decoder, embedding[1], "width of the hidden states"),
+        vocabulary=_told(("vocab_size",), decoder, embedding[0], "size of the vocabulary"),
         numbers=numbers,
         active_numbers=sum(
-            prod(shape) * _active_part(name, decoder)
+            prod(shape) * _active_part(name, shape, decoder)
             for name, shape in shapes.items()
             if len(shape) > 1 and IN_A_BLOCK.search(name)
         ),
@@ -106,9 +108,9 @@ def sublayer_labels(config: Mapping[str, Any], names: Collection[str]) -> tuple[
 
     Attention and FFN for a block in which no name is known, and several mixers of a block in the order of KINDS: the
     engine, which has the modules, tells for certain.
-    Raises CornerstoneError where config.json does not say how many blocks there are.
+    Raises CornerstoneError where neither config.json nor the names say how many blocks there are.
     """
-    n_blocks = count_blocks(config)
+    n_blocks = blocks_of(config, names)
     blocks, usual = sublayers_of_blocks(names, n_blocks), (KINDS["attn"], KINDS["ffn"])
     return tuple(
         f"{kind.label} {number}" for number in range(n_blocks) for kind in blocks.get(number) or usual
@@ -157,7 +159,7 @@ def weights_of_sublayers(folder: Path | str, labels: Sequence[str]) -> SublayerW
         for label in of_blocks.get(blocks.number_of(name), ()):
             if is_of_sublayer(blocks.part_of(name), label):
                 numbers[label] += prod(shape)
-                active[label] += prod(shape) * _active_part(name, decoder) * (len(shape) > 1)
+                active[label] += prod(shape) * _active_part(name, shape, decoder) * (len(shape) > 1)
     if without := [label for label in labels if not numbers[label]]:
         raise CornerstoneError(
             f"{folder}: no tensor is known to belong to {without[0]}, so its parameters cannot be counted"
@@ -168,16 +170,32 @@ def weights_of_sublayers(folder: Path | str, labels: Sequence[str]) -> SublayerW
     )
 
 
-def _first_of(keys: Sequence[str], decoder: Mapping[str, Any], meaning: str) -> int:
-    for key in keys:
-        if isinstance(decoder.get(key), int):
-            return decoder[key]
+def _first_of(keys: Sequence[str], decoder: Mapping[str, Any]) -> int | None:
+    """Of a list, an entry a block (Hunyuan's moe_topk), the first."""
+    given = (decoder.get(key) for key in keys)
+    firsts = (value[0] if isinstance(value, list) and value else value for value in given)
+    return next((value for value in firsts if isinstance(value, int)), None)
+
+
+def _told(keys: Sequence[str], decoder: Mapping[str, Any], by_embedding: int, meaning: str) -> int:
+    if told := _first_of(keys, decoder) or by_embedding:
+        return told
     raise CornerstoneError(f"config.json gives no {meaning}: it needs {keys[0]}")
 
 
-def _active_part(name: str, decoder: Mapping[str, Any]) -> float:
-    """How much of a tensor one token is multiplied with: of routed experts, those that it is sent to."""
-    experts = next((decoder[key] for key in EXPERT_COUNT_KEYS if decoder.get(key)), None)
-    if experts is None or ".experts" not in name:
-        return 1.0
-    return (decoder.get("num_experts_per_tok") or 1) / experts
+def _embedding_shape(shapes: Mapping[str, Any]) -> tuple[int, int]:
+    """(vocabulary, width) by the largest embedding outside the blocks; zeros where no name is known for one."""
+    outside = [tuple(shape) for name, shape in shapes.items() if EMBEDDINGS.search(name) and len(shape) == 2]
+    return max(outside, default=(0, 0))
+
+
+def _active_part(name: str, shape: Sequence[int], decoder: Mapping[str, Any]) -> float:
+    """How much of a tensor one token is multiplied with: of routed experts, those that it is sent to.
+
+    Experts are in tensors of that name, or stacked in one tensor of a matrix each. All of them where nothing says how
+    many a token is sent to.
+    """
+    said = {**(decoder.get("ffn_config") or {}), **decoder}  # DBRX has them apart
+    experts, used = _first_of(EXPERT_COUNT_KEYS, said), _first_of(USED_EXPERTS_KEYS, said)
+    is_routed = ".experts" in name or (len(shape) > 2 and shape[0] == experts)
+    return used / experts if is_routed and experts and used else 1.0

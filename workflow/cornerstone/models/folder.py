@@ -31,6 +31,8 @@ TOKENIZER_FILES = (
     ("tiktoken.model",),
 )
 """Each line is enough for a tokenizer; the usual one first."""
+OF_BYTES = ("ByT5Tokenizer", "CanineTokenizer", "PerceiverTokenizer")
+"""Tokenizers without a vocabulary: tokenizer_config.json names them, and no other file is needed."""
 ADAPTER = "adapter_config.json"
 """What peft writes beside the weights of an adapter."""
 CONFIGS = ("config.json", "tokenizer_config.json")
@@ -57,10 +59,18 @@ def check_model_folder(folder: Path | str, allow_remote_code: bool | None = None
     check_config(config, str(folder))
     check_folder_code(folder, allow_remote_code)
     check_weights(folder, config)
-    if not any(all((folder / name).is_file() for name in enough) for enough in TOKENIZER_FILES):
+    check_tokenizer(folder, f"model folder {folder}")
+
+
+def check_tokenizer(folder: Path, where: str) -> None:
+    """Raise CornerstoneError unless the folder has files that a tokenizer can be made of. where: for the error."""
+    if any(all((folder / name).is_file() for name in enough) for enough in TOKENIZER_FILES):
+        return
+    config = read_configs(folder).get("tokenizer_config.json", {})
+    is_own = "AutoTokenizer" in (config.get("auto_map") or {})  # its code knows its files
+    if not is_own and str(config.get("tokenizer_class", "")).removesuffix("Fast") not in OF_BYTES:
         raise CornerstoneError(
-            f"model folder {folder} has no tokenizer: put its tokenizer.json there "
-            "(transformers' tokenizer.save_pretrained writes it)"
+            f"{where} has no tokenizer: it needs a tokenizer.json (transformers' tokenizer.save_pretrained writes it)"
         )
 
 
@@ -144,13 +154,25 @@ def check_config(config_json: dict[str, Any], where: str) -> None:
             )
     if config_json.get("is_encoder_decoder"):
         raise CornerstoneError(f"{where} is an encoder-decoder model: give a decoder-only one")
-    count_blocks(config_json)
+    if not isinstance(config_json.get("text_config"), dict):  # which may leave to transformers what is usual
+        count_blocks(config_json)
 
 
 def count_blocks(config_json: Mapping[str, Any]) -> int:
-    """Decoder blocks, by a parsed config.json; a model with several parts has its decoder under `text_config`.
+    """Decoder blocks, by a parsed config.json. Raises CornerstoneError where their number is not said."""
+    if blocks := told_blocks(config_json):
+        return blocks
+    raise CornerstoneError(
+        f"config.json (model_type {config_json.get('model_type')!r}) gives no number of blocks: "
+        f"it needs {BLOCK_COUNT_KEYS[0]}, as decoder-only models have it"
+    )
 
-    Raises CornerstoneError where their number is not said.
+
+def told_blocks(config_json: Mapping[str, Any]) -> int | None:
+    """Decoder blocks that a parsed config.json tells of.
+
+    A model with several parts has its decoder under `text_config`, where what is usual for its family may be left out:
+    then None.
     """
     text_config = config_json.get("text_config")
     decoder = text_config if isinstance(text_config, dict) else config_json
@@ -161,7 +183,4 @@ def count_blocks(config_json: Mapping[str, Any]) -> int:
     for key in KINDS_OF_BLOCKS:
         if isinstance(of_blocks := decoder.get(key), list | str) and of_blocks:
             return len(of_blocks)
-    raise CornerstoneError(
-        f"config.json (model_type {config_json.get('model_type')!r}) gives no number of blocks: "
-        f"it needs {BLOCK_COUNT_KEYS[0]}, as decoder-only models have it"
-    )
+    return None

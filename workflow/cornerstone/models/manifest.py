@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from cornerstone.system.durable_files import digest_of, write_json
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.system.progress import progress
 
-FORMAT = 1
+FORMAT = 2
 TOKENIZER_PATTERNS = (
     "tokenizer*",
     "special_tokens_map.json",
@@ -48,7 +48,7 @@ def describe_folder(
     chat_template: str | None = None,
     chat_template_args: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The manifest of a model's folder: its files with sizes and sha256, and the three digests.
+    """The manifest of a model's folder: its files with places, sizes, times and sha256, and the three digests.
 
     weights, config and tokenizer are digests over the names and contents of the files of each kind; Python
     files count as config where `allow_remote_code` (see `check_own_code`).
@@ -67,7 +67,7 @@ def describe_folder(
     }
     paths = sorted({path for files in kinds.values() for path in files})
     digests = file_digests(f"{name}: reading the weights", paths, None if cache is None else Path(cache))
-    files = [{"path": p.name, "size": p.stat().st_size, "sha256": digests[p]} for p in paths]
+    files = [{"path": p.name, **_stamp(p), "sha256": digests[p]} for p in paths]
     whole = {kind: digest_of([[p.name, digests[p]] for p in sorted(files)]) for kind, files in kinds.items()}
     return {
         "format": FORMAT,
@@ -103,21 +103,44 @@ def read_manifest(path: Path | str) -> dict[str, Any]:
     return manifest
 
 
-def check_unchanged(manifest: Mapping[str, Any]) -> None:
-    """Raise CornerstoneError where a file of the model has another size than when the manifest was made.
+def check_unchanged(manifest: Mapping[str, Any], digests: Path | None = None) -> None:
+    """Raise CornerstoneError where a file of the model is another than when the manifest was made.
 
-    Cheap: it reads no weights. Snakemake sees changed times; this sees what it cannot, a folder that was
-    swapped between two steps.
+    Snakemake sees times that are newer than the manifest; this sees what it cannot, a folder that was swapped between
+    two steps, or for an older one. A file is read only where its place, size or time is another.
+    digests: a JSON file that remembers the sha256 of large files.
     """
+    folder, touched = Path(manifest["folder"]), {}
     for file in manifest["files"]:
-        path = Path(manifest["folder"]) / file["path"]
+        path = folder / file["path"]
         size = path.stat().st_size if path.is_file() else None
         if size != file["size"]:
             found = "is gone" if size is None else f"has {size} bytes"
-            raise CornerstoneError(
-                f"{path} {found}, the manifest of {manifest['name']} says {file['size']}: "
-                "put the model back, or remove its manifest to describe it anew"
+            raise _another(manifest, path, f"{found}, the manifest of {manifest['name']} says {file['size']}")
+        if not _stamp(path).items() <= file.items():
+            touched[path] = file["sha256"]
+    title = f"{manifest['name']}: reading what was moved or touched since it was described"
+    found = file_digests(title, list(touched), digests) if touched else {}
+    for path, digest in found.items():
+        if digest != touched[path]:
+            raise _another(
+                manifest, path, f"is another file than the manifest of {manifest['name']} describes"
             )
+
+
+def _another(manifest: Mapping[str, Any], path: Path, how: str) -> CornerstoneError:
+    return CornerstoneError(
+        f"{path} {how}: put the model back, or remove its manifest ({manifest['name']}.json) to describe it anew"
+    )
+
+
+def files_stamp(paths: Iterable[Path | str]) -> str:
+    """A digest (hex) of the places, sizes and times of files, which reads none of them."""
+    return digest_of([_stamp(Path(path)) for path in paths])
+
+
+def _stamp(path: Path) -> dict[str, Any]:
+    return {"place": str(path.resolve()), **_key(path)}
 
 
 def _tokenizer_files(folder: Path) -> list[Path]:
@@ -137,6 +160,12 @@ def file_digests(title: str, paths: Sequence[Path], cache: Path | None = None) -
     if cache is not None and not large.items() <= known.items():
         write_json(_read_cache(cache) | large, cache)  # another job may have written meanwhile
     return digests
+
+
+def git_sha1(path: Path) -> str:
+    """git's digest (hex) of a file's content. Raises CornerstoneError where it cannot be read."""
+    content = b"".join(file_chunks(path))
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def files_with_digests(cache: Path) -> set[str]:

@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cornerstone.models.folder import BLOCK_COUNT_KEYS, KINDS_OF_BLOCKS, count_blocks
+from cornerstone.models.folder import BLOCK_COUNT_KEYS, KINDS_OF_BLOCKS, count_blocks, told_blocks
 
 BLOCK_NUMBERS = (
     "mlp_only_layers",
@@ -65,7 +65,9 @@ def pruned_config(
     """
     new = copy.deepcopy(dict(config))
     decoder = decoder_part(new)
-    n_blocks = count_blocks(config)
+    n_blocks = told_blocks(config)
+    if n_blocks is None:  # left to the family
+        n_blocks = decoder[BLOCK_COUNT_KEYS[0]] = count_blocks(derived)
     for key in BLOCK_COUNT_KEYS:
         if decoder.get(key) == n_blocks:
             decoder[key] = len(kept)

@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cornerstone.models.block_names import BlockList, find_block_list, is_of_sublayer
+from cornerstone.models.block_names import BlockList, blocks_of, find_block_list, is_of_sublayer
 from cornerstone.models.chat_template import MORE_TEMPLATES
-from cornerstone.models.folder import count_blocks, read_model_config
+from cornerstone.models.folder import read_model_config
 from cornerstone.models.kinds import block_of
 from cornerstone.models.pruned_config import pruned_config
 from cornerstone.models.pruned_weights import rewrite_weights
@@ -83,14 +83,14 @@ def write_without_blocks(
     its blocks that hold something for each of them.
     """
     config = read_model_config(folder)
-    n_blocks = count_blocks(config)
+    names = _tensor_names(folder)
+    n_blocks = blocks_of(config, names)
     check_number(len(dropped), n_blocks, "blocks")
     if width := derived.get(BY_WIDTH):
         raise CornerstoneError(
             f"{folder} has inputs for each block beside its blocks ({BY_WIDTH} is {width} in its config), which cannot "
             "be left out with them: give a model of another family, or zero sublayers in place of blocks"
         )
-    names = _tensor_names(folder)
     blocks = find_block_list(config, names)
     kept = [block for block in range(n_blocks) if block not in dropped]
     new_names = _names_without(blocks, names, kept)

@@ -112,6 +112,8 @@ def weight_files(folder: Path) -> list[Path]:
     Raises CornerstoneError where there are none, no index tells which they are, or one of them is missing.
     """
     remedy = f"put the model's own {SINGLE}, or all its shards and their index, there"
+    if not folder.is_dir():
+        raise CornerstoneError(f"model folder {folder} does not exist: {remedy}")
     there = [path.name for path in folder.iterdir() if path.is_file()]
     index = read_json_object(folder / INDEX) if INDEX in there and SINGLE not in there else None
     return [folder / name for name in weight_names(there, index, f"model folder {folder}", remedy)]

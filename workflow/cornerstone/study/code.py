@@ -61,7 +61,7 @@ def estimator_files(estimator: str) -> list[Path]:
 @cache
 def _imported(file: Path) -> tuple[Path, ...]:
     """The library's modules that a file imports, in its functions too, with the packages that they are in."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
+    tree = ast.parse(file.read_bytes())
     return tuple(dict.fromkeys(path for name in _names(tree) for path in _files_of(name)))
 
 

@@ -5,6 +5,7 @@ configured_studies(["study.yaml"], expand_group)    # {"config/demo.yaml": Study
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,11 +19,11 @@ from cornerstone.system.errors import CornerstoneError, joined_lines
 
 FOLDERS = (Path("config"), Path(__file__).parents[3] / "config")
 """In the working directory, and beside the workflow."""
-ENDINGS = (".yaml", ".yml")
+ENDINGS = (".yaml", ".yml", ".json")
 
 
 def configured_studies(files: Iterable[str], expand_group: ExpandGroup) -> dict[str, StudyConfig]:
-    """The study of each file by its path, those in FOLDERS first; a file without models and tasks is none.
+    """The study of each file by its path, those in FOLDERS first; a file without models is none.
 
     expand_group: as for `resolve`. Raises CornerstoneError where a file cannot be read, or its study has a mistake.
     """
@@ -30,7 +31,7 @@ def configured_studies(files: Iterable[str], expand_group: ExpandGroup) -> dict[
     for path in _files(files):
         try:
             content = _read(path)
-            if isinstance(content, dict) and {"models", "tasks"} <= content.keys():
+            if isinstance(content, dict) and "models" in content:
                 studies[os.path.relpath(path)] = resolve(content, expand_group)
         except CornerstoneError as error:
             raise CornerstoneError(
@@ -52,6 +53,7 @@ def _files(named: Iterable[str]) -> Iterator[Path]:
 
 def _read(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8-sig")
+        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)  # which takes no tabs
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise CornerstoneError(joined_lines(str(error))) from error

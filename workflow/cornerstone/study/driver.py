@@ -1,7 +1,7 @@
 """What the driver, the process that `snakemake` starts, does before it plans jobs. Its jobs read the Snakefile too.
 
-    study = configured_study(config, sys.argv[1:], is_driver=True)
-    line = CommandLine(sys.argv[1:], targets, is_dry_run)
+    line = CommandLine.of(options)      # as Snakemake's parser reads them
+    study = configured_study(config, line.targets, is_driver=True)
     if not answer_question(study, line):
         explain_lock(line)
         set_aside_bad_results(study, line)
@@ -38,41 +38,52 @@ from cornerstone.system.durable_files import durable_file
 from cornerstone.system.errors import CornerstoneError
 
 QUESTIONS = {"estimate", "overview", "precision", "watch", "stale"}
-LOOKING_ONLY = {
-    *("--lint", "--unlock", "--report", "--summary", "-S", "--detailed-summary", "-D"),
-    *("--list-rules", "--list", "-l", "--dag", "--rulegraph", "--filegraph"),
-    *("--cleanup-metadata", "--containerize", "--archive"),
-}
-"""Options with which Snakemake runs no job."""
+LOOKING_ONLY = (
+    *("lint", "unlock", "report", "summary", "detailed_summary", "containerize", "archive", "export_cwl"),
+    *("list_rules", "list_target_rules", "list_changes", "list_input_changes", "list_params_changes"),
+    *("list_untracked", "list_conda_envs", "dag", "d3dag", "rulegraph", "filegraph", "print_compilation"),
+    *("cleanup_metadata", "cleanup_shadow", "delete_all_output", "delete_temp_output", "conda_cleanup_envs"),
+)
+"""What Snakemake's parser calls the options with which it runs no job."""
 
 
 @dataclass(frozen=True)
 class CommandLine:
-    """What was typed after `snakemake`: its words, and as Snakemake's own parser reads them, which environments of jobs
-    lack, its targets and whether nothing is to run."""
+    """What was typed after `snakemake`, as Snakemake's own parser reads it, which environments of jobs lack.
 
-    words: Sequence[str]
-    targets: frozenset[str] = frozenset()
+    targets: what is asked for. is_dry_run: whether jobs are shown and not run. is_looking: whether another option (of
+    LOOKING_ONLY) asks for something else than jobs. has_no_lock: whether Snakemake is not to mind its lock.
+    """
+
+    targets: tuple[str, ...] = ()
     is_dry_run: bool = False
+    is_looking: bool = False
+    has_no_lock: bool = False
+
+    @classmethod
+    def of(cls, options: Any) -> CommandLine:
+        """options: what Snakemake's parser makes of the words."""
+        is_looking = any(getattr(options, name, None) not in (None, False) for name in LOOKING_ONLY)
+        return cls(tuple(options.targets), options.dryrun, is_looking, options.nolock)
 
 
 def configured_study(
-    config: Mapping[str, Any], arguments: Sequence[str], files: Sequence[str] = (), *, is_driver: bool
+    config: Mapping[str, Any], targets: Sequence[str], files: Sequence[str] = (), *, is_driver: bool
 ) -> StudyConfig:
     """The study of a parsed configuration.
 
-    arguments: of the command line. files: of the configuration. The driver checks too that these say nothing twice, and
-    that what the arguments ask for, the places and the local models exist.
+    targets: of the command line. files: of the configuration. The driver checks too that these say nothing twice, and
+    that the targets, the places and the local models exist.
     Raises CornerstoneError for a mistake in the configuration or in a target.
     """
-    for file in files if is_driver else ():
+    for file in filter(os.path.isfile, files if is_driver else ()):  # a `workdir:` may have left it elsewhere
         for mistake in repeated_keys(Path(file).read_text(encoding="utf-8")):
             raise CornerstoneError(f"config: {file}: {mistake}")
     study = resolve(config, expand_group)
     if is_driver:
-        check_targets(study, arguments)
+        check_targets(study, targets)
         check_places(study)
-        if "train_demo_models" not in arguments:  # which makes the models
+        if "train_demo_models" not in targets:  # which makes the models
             check_models(study)
     return study
 
@@ -107,13 +118,13 @@ def answer_question(study: StudyConfig, line: CommandLine, files: Sequence[str] 
     Raises CornerstoneError where there is no answer, and where the rule would take another run's lock.
     """
     # Beside other targets a question is a job as any other.
-    if len(line.targets) != 1 or not line.targets <= QUESTIONS or line.is_dry_run:
+    if len(line.targets) != 1 or not QUESTIONS.issuperset(line.targets) or line.is_dry_run:
         return False
     (question,) = line.targets
     try:
         answer(question, study, files)
     except ImportError as error:
-        if is_locked() and "--nolock" not in line.words:
+        if is_locked() and not line.has_no_lock:
             raise CornerstoneError(
                 f"add --nolock: another Snakemake works in this folder ({error})"
             ) from error
@@ -154,7 +165,7 @@ def answer(question: str, study: StudyConfig, files: Sequence[str] = ()) -> None
 
 def explain_lock(line: CommandLine) -> None:
     """Where another run holds Snakemake's lock on the directory, say on stderr in one line what to type."""
-    if set(line.words) & LOOKING_ONLY or line.is_dry_run or not is_locked():
+    if line.is_looking or line.is_dry_run or not is_locked():
         return
     print(
         "Cornerstone: another Snakemake works in this folder, or was killed here. If this one is refused, let the "
@@ -169,7 +180,7 @@ def set_aside_bad_results(study: StudyConfig, line: CommandLine) -> None:
 
     A dry run says what it would set aside. Moves nothing for a driver that runs no jobs, or beside another run.
     """
-    if set(line.words) & LOOKING_ONLY or is_locked():
+    if line.is_looking or is_locked():
         return
     dry_run = line.is_dry_run
     for model in study.model_names:
@@ -237,7 +248,7 @@ def note_edited_tasks(study: StudyConfig, line: CommandLine) -> dict[Path, str]:
     note beside the documents keeps it, which a dry run and a driver that runs no jobs do not write.
     """
     edits = read_edits(study)
-    is_looking = bool(set(line.words) & LOOKING_ONLY) or line.is_dry_run or is_locked()
+    is_looking = line.is_looking or line.is_dry_run or is_locked()
     for task, path in _document_files(study):
         try:
             files = read_task_files(path) if path.exists() else {}

@@ -328,7 +328,13 @@ def _aligned(table: pd.DataFrame) -> str:
 
 
 def _notes(study: StudyConfig, estimates: Mapping[str, Estimate]) -> list[str]:
-    missing = sum(estimate.facts.missing_bytes for estimate in estimates.values())
+    # Two models may be one repository, in two dtypes.
+    from_hub = {
+        (model.hub, model.revision): estimates[model.name].facts.missing_bytes
+        for model in study.models
+        if model.name in estimates
+    }
+    missing = sum(from_hub.values())
     hours = sum(estimate.need.hours(study.gpu_tflops) for estimate in estimates.values()) + sum(
         answers.hours(estimate.facts, study.gpu_tflops)
         for estimate in estimates.values()

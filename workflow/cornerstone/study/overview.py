@@ -37,11 +37,9 @@ NOT_BEGUN = "–"
 def print_overview(study: StudyConfig) -> None:
     """Print a row a model, a column a task, with the share of its pairs that are evaluated."""
     table = pd.DataFrame(
-        {
-            study.task(task).title: [_cell(study, model, task) for model in study.model_names]
-            for task in study.task_names
-        },
+        [[_cell(study, model, task) for task in study.task_names] for model in study.model_names],
         index=[study.model(model).title for model in study.model_names],
+        columns=[study.task(task).title for task in study.task_names],  # two may have one title
     )
     print(table.to_string(), flush=True)
 
@@ -72,15 +70,19 @@ class Pairs:
 
 
 def share_done(study: StudyConfig, model: str, task: str) -> float | None:
-    """Share, in parts of 1, of the pairs of all the model's designs on a task that are on the disk; None as below."""
-    pairs = pairs_by_design(study, model, task)
-    return pairs and sum(each.done for each in pairs.values()) / sum(each.wanted for each in pairs.values())
+    """Share, in parts of 1, of the pairs of all the model's designs on a task that are on the disk.
+
+    None as below, and where the model can score no document.
+    """
+    pairs = pairs_by_design(study, model, task) or {}
+    wanted = sum(each.wanted for each in pairs.values())
+    return sum(each.done for each in pairs.values()) / wanted if wanted else None
 
 
 def pairs_by_design(study: StudyConfig, model: str, task: str) -> dict[str, Pairs] | None:
     """The pairs of each of the model's designs on a task, by the name of the evaluation's file.
 
-    None before the model and the documents are there, and where a design is impossible for the model.
+    None before the model that is configured and the documents are there, and where a design is impossible for it.
     """
     try:
         manifest = configured_manifest(study, model)
@@ -109,7 +111,7 @@ def pairs_by_design(study: StudyConfig, model: str, task: str) -> dict[str, Pair
         counts = asked.counts if isinstance(asked, ForEach) else [len(asked)] * len(documents)
         wanted = sum(counts)
         rows = sum(count * len(one.requests) for count, one in zip(counts, documents, strict=True))
-        if _is_whole(output, is_ours, document_set.digest, rows, players):
+        if _rows(output, is_ours, document_set.digest, players) == rows:
             done = wanted
         else:
             done = saved_pairs(parts, is_ours, asked, prompts)
@@ -177,17 +179,31 @@ def _scorable(study: StudyConfig, model: str, task: str, documents: tuple[Docume
     return [document for document in asked if document.index not in left_out]
 
 
-def _is_whole(
-    output: Path, is_ours: Callable[[Mapping[str, Any]], bool], documents: str, rows: int, players: Players
-) -> bool:
-    """Whether the evaluation is written, of this model, players and documents, with as many rows as are wanted now."""
+def _rows(
+    output: Path, is_ours: Callable[[Mapping[str, Any]], bool], documents: str, players: Players
+) -> int | None:
+    """Of an evaluation that is written; None where it is not, or of another model, players or documents."""
     try:
         metadata = read_evaluation_metadata(output)
     except (FileNotFoundError, ValueError):
-        return False
-    return (
-        metadata["rows"] == rows
-        and metadata["documents"]["digest"] == documents
+        return None
+    is_wanted = (
+        metadata["documents"]["digest"] == documents
         and is_ours(metadata["identity"])
         and players_in(metadata).sets == players.sets
     )
+    return metadata["rows"] if is_wanted else None
+
+
+def is_of_study(study: StudyConfig, model: str, task: str, design: str) -> bool:
+    """Whether the evaluation that is written is of the model, players, documents, dtype and removal that are configured
+    now; it may be of fewer documents."""
+    try:
+        manifest = configured_manifest(study, model)
+        document_set = read_documents(study.documents_path(task))
+        players = players_of(study.players, labels_of_folder(manifest["folder"]))
+    except CornerstoneError:
+        return False
+    known = _known_identity(study, model, manifest, document_set, study.removal)
+    output = study.work_path(model, task, design)
+    return _rows(output, partial(_is_of, known), document_set.digest, players) is not None

@@ -94,9 +94,16 @@ def check_models(study: StudyConfig) -> None:
 def configured_manifest(study: StudyConfig, model: str) -> dict[str, Any]:
     """A model's manifest, with the chat template that is configured now, whatever it was made with.
 
-    Raises CornerstoneError where there is no manifest, or no such template.
+    Raises CornerstoneError where there is no manifest of the model that is configured now, or no such template.
     """
     manifest, template = read_manifest(study.manifest_path(model)), study.template_of(model)
+    hub, folder = study.model(model).hub, study.model(model).folder
+    if manifest.get("hub") != hub or (
+        folder and os.path.realpath(manifest["folder"]) != os.path.realpath(folder)
+    ):
+        raise CornerstoneError(
+            f"{study.manifest_path(model)} is not of {hub or folder}, which is configured now"
+        )
     return manifest | {"chat_template": template and chosen_template(manifest["folder"], **template)}
 
 

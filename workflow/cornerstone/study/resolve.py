@@ -105,7 +105,7 @@ def _expanded(
                 raise CornerstoneError(
                     f"config: tasks.{name}: its task {member!r} has a name that no file can have: {NAME_PHRASE}"
                 )
-            if member in tasks:
+            if member in tasks and tasks[member]["group"] is None:
                 continue
             other = first.setdefault(member, name)
             if tasks[other] | {"group": None} != keys | {"group": None}:

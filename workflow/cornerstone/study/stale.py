@@ -95,7 +95,8 @@ def _print_models(models: UnusedModels) -> None:
 def unused_results(studies: Sequence[StudyConfig]) -> list[Unused]:
     """What none of these studies uses, all of which have one folder of results."""
     return [
-        *_evaluations(studies),
+        *_evaluations(studies, "evaluations"),
+        *_evaluations(studies, "generations"),
         *_parts(studies),
         *_measures(studies),
         *_documents(studies),
@@ -105,15 +106,22 @@ def unused_results(studies: Sequence[StudyConfig]) -> list[Unused]:
     ]
 
 
-def _evaluations(studies: Sequence[StudyConfig]) -> Iterator[Unused]:
-    """Evaluations of a model, a task or a design that is configured no more, with their parts; and those set aside."""
+def _evaluations(studies: Sequence[StudyConfig], folder: str) -> Iterator[Unused]:
+    """Evaluations of a model, a task or a design that is configured no more, with their parts; and those set aside.
+
+    folder: "evaluations", or "generations" for the answers that some are made of.
+    """
     used = {one for study in studies for one in study.evaluations}
     for study in studies:
         used |= {(*of, f"{design}.{study.other_removal}") for *of, design in study.other_evaluations}
+    if folder == "generations":
+        generating = {task.name for study in studies for task in study.tasks if task.generate}
+        used = {(model, task, design) for model, task, design in used if task in generating}
     models = {model for model, _, _ in used}
-    for model in filter(Path.is_dir, _entries(Path(studies[0].results, "evaluations"))):
+    for model in filter(Path.is_dir, _entries(Path(studies[0].results, folder))):
         if model.name not in models:
-            yield Unused((model,), f"no study has the model {model.name}")
+            noun = "model" if folder == "evaluations" else "model that generates answers"
+            yield Unused((model,), f"no study has the {noun} {model.name}")
             continue
         for task in filter(Path.is_dir, _entries(model)):
             designs = {design for *of, design in used if of == [model.name, task.name]}

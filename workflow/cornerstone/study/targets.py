@@ -1,6 +1,6 @@
 """Check that the study has the targets on the command line, such as results/figures/pie_llama3_8b.pdf.
 
-check_targets(study, sys.argv[1:])
+check_targets(study, ["results/figures/pie_llama3_8b.pdf"])
 """
 
 from __future__ import annotations
@@ -127,6 +127,11 @@ def _check_removals_csv(study: StudyConfig, path: str) -> None:
 
 
 def _check_evaluation(study: StudyConfig, path: str) -> None:
+    if note := re.fullmatch(r"([^/]+/[^/]+/[^/]+)\.shards/\d+-of-(\d+)\.json", path):  # of `evaluate_shard`
+        shards = study.shards_of(path.partition("/")[0])
+        if int(note[2]) != shards:
+            raise CornerstoneError(f"its evaluation has {shards} shards")
+        path = f"{note[1]}.parquet"
     model, task, design = _split_result(path, "{model}/{task}/{design}.parquet", ".parquet", parts=3)
     study.model(model)
     study.task(task)

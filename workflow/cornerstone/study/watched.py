@@ -81,7 +81,8 @@ class Seen:
 
     @property
     def is_over(self) -> bool:
-        return all(job.state is State.DONE for job in self.jobs)
+        """A Snakemake that works may make anew what is there."""
+        return not self.is_locked and all(job.state is State.DONE for job in self.jobs)
 
 
 class Watcher:
@@ -164,6 +165,7 @@ def _signature(study: StudyConfig, model: str, task: str) -> object:
         study.documents_path(task),
         study.unscorable_path(model, task),
         study.means_path(model),
+        study.orders_path(model, task),
         *outputs,
     ]
     folders = [parts_folder(study.work_path(model, task, design)) for design in study.designs_of(model)]

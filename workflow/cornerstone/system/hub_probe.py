@@ -8,6 +8,7 @@ goes to its cache at once.
 
 from __future__ import annotations
 
+import http.client
 import os
 import ssl
 import time
@@ -38,5 +39,5 @@ def _answers(address: str, wait: float) -> bool:
         return True
     except urllib.error.URLError as error:  # certificates are for the hub's own library to judge
         return isinstance(error.reason, ssl.SSLError)
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):  # the last: no address, or another protocol
         return False

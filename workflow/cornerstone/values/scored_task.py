@@ -6,7 +6,7 @@ evaluation + documents -> ChoiceTable: log-likelihoods (coalitions × documents 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.documents.document import CHOICES, Document, read_documents
+from cornerstone.evaluations.evaluation import Evaluation
 from cornerstone.evaluations.rejected import read_or_set_aside
 from cornerstone.scores import SCORES, yardstick
 from cornerstone.scores.choices import ChoiceTable
@@ -101,12 +102,15 @@ def by_model_and_task(
     return [(files, of_tasks[folder.name]) for folder, files in designs.items()]
 
 
-def read_choices(evaluations: Sequence[Path], documents: Path) -> EvaluatedTask:
+def read_choices(
+    evaluations: Sequence[Path], documents: Path, read_one: Callable[[Path], Evaluation] = read_or_set_aside
+) -> EvaluatedTask:
     """Read the evaluations of one model and task (one file per design) with its documents file.
 
-    Raises CornerstoneError for files that do not belong together or lack rows.
+    read_one: of one file; `read_evaluation` where a bad one is to stay in its place. Raises CornerstoneError for files
+    that do not belong together or lack rows, and as it does.
     """
-    read = [read_or_set_aside(path) for path in evaluations]
+    read = [read_one(path) for path in evaluations]
     document_set = read_documents(documents)
     of = {(each.model, each.task, each.players or each.sublayers) for each in read}
     if len(of) != 1:
