@@ -202,7 +202,7 @@ def test_a_tokenizer_that_cannot_be_read_is_named(folder, name, content, expecte
 
 def test_a_tokenizer_that_is_missing_is_named(folder):
     (folder / "tokenizer.json").unlink()
-    assert "put its tokenizer.json there" in refusal(check_model_folder, folder)
+    assert "has no tokenizer: it needs a tokenizer.json" in refusal(check_model_folder, folder)
 
 
 ASKED = [Document(7, (Request("", " yes"), Request("", " no")), (0,), (3, 2))]
@@ -260,7 +260,7 @@ DATA = [
     (lambda path: written(path, PIQA.rename_columns(["a\nb", "sol1", "sol2", "label"])), "no field 'goal'"),
     (lambda path: written(path, pa.table({"a": [1.5]})), "row 1: no field 'goal'"),
     (lambda path: written(path, pa.table({})), ""),
-    (lambda path: written(path, PIQA.slice(1)), "cannot read"),
+    (lambda path: written(path, PIQA.slice(1)), "has no documents"),
     (lambda path: cut(path, PIQA, 0), ""),
     (lambda path: cut(path, PIQA, 0.5), "cannot read"),
     (lambda path: cut(path, PIQA, 0.99), "cannot read"),

@@ -154,8 +154,9 @@ def check_config(config_json: dict[str, Any], where: str) -> None:
             )
     if config_json.get("is_encoder_decoder"):
         raise CornerstoneError(f"{where} is an encoder-decoder model: give a decoder-only one")
-    if not isinstance(config_json.get("text_config"), dict):  # which may leave to transformers what is usual
-        count_blocks(config_json)
+    decoder = config_json.get("text_config")
+    if not isinstance(decoder, dict) or not decoder.keys().isdisjoint(BLOCK_COUNT_KEYS):
+        count_blocks(config_json)  # of its text_config a model may leave to transformers what is usual
 
 
 def count_blocks(config_json: Mapping[str, Any]) -> int:

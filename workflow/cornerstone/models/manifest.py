@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -135,8 +136,13 @@ def _another(manifest: Mapping[str, Any], path: Path, how: str) -> CornerstoneEr
 
 
 def files_stamp(paths: Iterable[Path | str]) -> str:
-    """A digest (hex) of the places, sizes and times of files, which reads none of them."""
-    return digest_of([_stamp(Path(path)) for path in paths])
+    """A digest (hex) of the places, sizes and times of files, which reads none of them.
+
+    Places are relative to the working directory: a study that is copied with its models has the same.
+    """
+    return digest_of(
+        [[os.path.relpath(os.path.realpath(path)), *_key(Path(path)).values()] for path in paths]
+    )
 
 
 def _stamp(path: Path) -> dict[str, Any]:
