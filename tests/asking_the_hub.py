@@ -28,7 +28,7 @@ def client(hub_url: str, home: Path, code: str, token: str | None = None, **envi
         env=client_environment(hub_url, home, token, **environment),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert finished.returncode == 0, finished.stderr
     return finished.stdout

@@ -72,7 +72,7 @@ class Client:
 
     def download(self, *arguments, **keywords) -> dict:
         """What came of it: {"folder", "commit"} or {"error"}; `said` has all that was printed."""
-        output, errors = self.start(*arguments, **keywords).communicate(timeout=120)
+        output, errors = self.start(*arguments, **keywords).communicate(timeout=600)
         lines = output.splitlines()
         assert lines, errors
         return {**json.loads(lines[-1]), "said": output + errors}

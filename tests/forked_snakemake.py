@@ -22,7 +22,7 @@ from pathlib import Path
 
 
 def forked_snakemake(
-    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], timeout: float = 300
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], timeout: float = 1200
 ) -> tuple[int, str]:
     """Its exit code and what it says, both streams together. Raises subprocess.TimeoutExpired."""
     forking = _forking()

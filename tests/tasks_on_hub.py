@@ -45,7 +45,7 @@ def client(program, *arguments, url, home, token=None, preamble=(), **more):
         env=client_environment(url, home, token, PYTHONPATH=paths, **more),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1200,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith(("[", "{"))], done

@@ -33,7 +33,7 @@ STUDY = {
 
 
 def run(
-    folder: Path, *arguments: str, succeeds: bool = True, timeout: float = 300, **environment: str
+    folder: Path, *arguments: str, succeeds: bool = True, timeout: float = 1200, **environment: str
 ) -> str:
     """What `snakemake ARGUMENTS` in `folder` says, both streams together; checks how it ends."""
     own_path = "PYTHONPATH" in environment

@@ -20,7 +20,7 @@ def executed(results: Path, monkeypatch) -> list[dict]:
     monkeypatch.setenv("CORNERSTONE_RESULTS", str(results))
     tour = nbformat.read(TOUR, as_version=4)
     folder = {"metadata": {"path": str(TOUR.parent)}}
-    NotebookClient(tour, timeout=300, kernel_name="python3", resources=folder).execute()
+    NotebookClient(tour, timeout=1200, kernel_name="python3", resources=folder).execute()
     return [output.get("data", {}) for cell in tour.cells for output in cell.get("outputs", [])]
 
 

@@ -312,7 +312,7 @@ def test_the_command_tells_bad_data_in_one_line_and_leaves_no_documents(tmp_path
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1200,
     )
     assert done.returncode == 1
     told = sorted(line for line in done.stderr.splitlines() if line.startswith("Cornerstone: "))

@@ -199,7 +199,7 @@ def test_the_rule_follows_the_configuration_and_edits_of_ones_own_tasks(hub, hom
             env=client_environment(hub.url, home),
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=1200,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr

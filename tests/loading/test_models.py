@@ -45,7 +45,7 @@ def load(folder: Path, allowed: str) -> str:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     return finished.stdout.strip() or finished.stderr
 

@@ -139,7 +139,7 @@ def test_a_whole_command_takes_null_and_nested_values(clone):
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1200,
     )
     assert finished.returncode == 0, finished.stderr
     assert (clone / "results/lifted/models/mine.json").is_file()

@@ -63,7 +63,7 @@ def test_the_hub_tells_what_the_folder_tells_and_no_weights_are_fetched(tmp_path
             env=client_environment(hub.url, tmp_path / "home", PYTHONPATH=str(ROOT / "workflow")),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
             check=True,
         )
         weights = hub.asked("*.safetensors", "GET")

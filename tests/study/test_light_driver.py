@@ -41,7 +41,7 @@ def run(tmp_path):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=120,
+            timeout=600,
         )
         assert finished.returncode == 0, finished.stdout
         return finished.stdout

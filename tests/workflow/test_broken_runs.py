@@ -60,7 +60,7 @@ def start(folder: Path, *options: str) -> subprocess.Popen:
 
 
 def finish(driver: subprocess.Popen, succeeds: bool = True) -> str:
-    said, _ = driver.communicate(timeout=600)
+    said, _ = driver.communicate(timeout=1200)
     assert (driver.returncode == 0) == succeeds, said[-5000:]
     return said
 

@@ -82,7 +82,7 @@ def run(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=500,
+        timeout=1500,
     )
     assert (finished.returncode == 0) == succeeds, finished.stdout
     return finished.stdout

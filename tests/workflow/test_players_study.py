@@ -51,7 +51,7 @@ def page(study: Path) -> str:
 
 def test_a_study_of_blocks_evaluates_only_what_no_window_of_sublayers_was(study):
     configure(study, **BLOCKS)
-    make(study, "all", timeout=600)
+    make(study, "all", timeout=1200)
     folder = study / "results/evaluations/tiny/boolq"
     found = [read_evaluation(folder / f"{name}.parquet") for name in ("ablation", "windows", "kernel_pairs")]
     assert {tuple(one.players) for one in found} == {("Block 0", "Block 1", "Block 2")}

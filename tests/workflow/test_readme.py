@@ -78,7 +78,7 @@ def snakemake(command: str, folder: Path, **environment: str) -> str:
     program, *arguments = shlex.split(command)
     assert program == "snakemake"
     environment = {**os.environ, **environment, "OMP_NUM_THREADS": "1"}
-    code, said = forked_snakemake(arguments, folder, environment, timeout=400)
+    code, said = forked_snakemake(arguments, folder, environment, timeout=1200)
     assert code == 0, f"{command}\n{said}"
     return said
 
@@ -95,7 +95,7 @@ def shell(command: str, folder: Path, **environment: str) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=400,
+        timeout=1200,
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}"
     return done.stdout
