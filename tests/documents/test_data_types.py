@@ -228,7 +228,20 @@ def test_numbers_that_a_template_reckons_with_are_numbers_in_a_csv_file_too(tmp_
 
 def test_digits_that_a_template_only_writes_or_compares_as_texts_stay_texts(tmp_path):
     rules = {
-        "doc_to_text": "{{ code }} and {{ names[kind] }}{{ '!' + mark }}",
+        "doc_to_text": "{{ code }} and {{ names[kind] }}{{ '!' + mark }} {{ 'agent %s' % agent }} {{ said[key] }}",
         "doc_to_target": "{{ 0 if right == '007' else 1 }}",
     }
-    assert reckoned_with(rules) == {"kind"}
+    assert reckoned_with(rules, lists={"names"}) == {"kind"}
+
+
+def test_digits_that_no_number_is_written_as_stay_texts(tmp_path):
+    """Though a template compares them with a number."""
+    rows = [{"code": f"00{n}", "answer": n % 2} for n in range(4)]
+    (tmp_path / "mine.yaml").write_text(
+        "task: mine\ndataset_path: json\ntest_split: test\noutput_type: multiple_choice\n"
+        "doc_to_text: 'Agent {{code}}{% if code != 0 %}!{% endif %}'\n"
+        "doc_to_choice: ['no', 'yes']\ndoc_to_target: answer\n"
+    )
+    data = write_csv(tmp_path / "rows.csv", rows)
+    documents = build_documents("mine", include_path=tmp_path, data=data).documents
+    assert [document.requests[0].context for document in documents] == [f"Agent 00{n}!" for n in range(4)]

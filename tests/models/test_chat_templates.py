@@ -151,6 +151,15 @@ def test_a_template_that_is_given_its_date_needs_no_other(folder):
     put(folder, {"chat_template.jinja": OF_THE_DAY})
     given = chosen_template(folder, name=True, given={"date_string": "26 Jul 2024"})
     assert given.endswith(OF_THE_DAY)
+    needs_more = "{% if tools is not none %}{{ tools | tojson }}{% endif %}"
+    needs_more += "{% for message in messages %}{% break %}{% endfor %}"
+    put(folder, {"chat_template.jinja": needs_more + OF_THE_DAY})
+    assert chosen_template(folder, name=True, given={"date_string": "26 Jul 2024"})
+    for odd in ("{{ 2000 // (strftime_now(format='%Y') | int) }}", "{{ messages[9].content }}"):
+        put(folder, {"chat_template.jinja": odd + OF_THE_DAY})
+        with pytest.raises(CornerstoneError, match="writes the date of the day into each prompt"):
+            chosen_template(folder, name=True, given={"date_string": "26 Jul 2024"})
+    put(folder, {"chat_template.jinja": OF_THE_DAY})
     for other in ({}, {"tools": "none"}):
         with pytest.raises(CornerstoneError, match="writes the date of the day into each prompt"):
             chosen_template(folder, name=True, given=other)

@@ -28,6 +28,11 @@ def safetensors(numbers=4, name="w"):
 
 
 @pytest.fixture
+def digests(tmp_path):
+    return tmp_path / "digests.json"
+
+
+@pytest.fixture
 def folder(tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()
@@ -158,15 +163,15 @@ def test_a_broken_cache_of_digests_is_an_empty_one(folder, tmp_path, content):
     assert describe_folder("tiny", folder, tmp_path / "digests.json") == describe_folder("tiny", folder)
 
 
-def test_a_folder_that_changed_since_its_manifest_is_refused(folder):
+def test_a_folder_that_changed_since_its_manifest_is_refused(folder, digests):
     manifest = describe_folder("tiny", folder)
-    check_unchanged(manifest)
+    check_unchanged(manifest, digests)
     (folder / "tokenizer.json").unlink()
     with pytest.raises(CornerstoneError, match=r"tokenizer\.json is gone"):
-        check_unchanged(manifest)
+        check_unchanged(manifest, digests)
 
 
-def test_a_link_that_leads_to_another_model_of_the_same_size_is_refused(folder, tmp_path):
+def test_a_link_that_leads_to_another_model_of_the_same_size_is_refused(folder, tmp_path, digests):
     link, other = tmp_path / "current", tmp_path / "other"
     shutil.copytree(folder, other)
     weights = other / "model.safetensors"
@@ -175,17 +180,17 @@ def test_a_link_that_leads_to_another_model_of_the_same_size_is_refused(folder, 
         os.utime(path, ns=(1, 1))  # older than the manifest, so that Snakemake sees nothing
     link.symlink_to(folder)
     manifest, stamp = describe_folder("tiny", link), files_stamp(sorted(link.iterdir()))
-    check_unchanged(manifest)
+    check_unchanged(manifest, digests)
     link.unlink()
     link.symlink_to(other)
     assert files_stamp(sorted(link.iterdir())) != stamp
     with pytest.raises(
         CornerstoneError, match=r"model\.safetensors is another file than the manifest of tiny"
     ):
-        check_unchanged(manifest)
+        check_unchanged(manifest, digests)
 
 
-def test_a_folder_that_was_only_moved_or_touched_is_the_same_model(folder, tmp_path):
+def test_a_folder_that_was_only_moved_or_touched_is_the_same_model(folder, tmp_path, digests):
     link, moved = tmp_path / "current", tmp_path / "moved"
     link.symlink_to(folder)
     manifest = describe_folder("tiny", link)
@@ -193,7 +198,7 @@ def test_a_folder_that_was_only_moved_or_touched_is_the_same_model(folder, tmp_p
     link.unlink()
     link.symlink_to(moved)
     (moved / "model.safetensors").touch()
-    check_unchanged(manifest)
+    check_unchanged(manifest, digests)
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"kind": "manifest", "format": 0}'])

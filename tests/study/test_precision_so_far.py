@@ -1,6 +1,7 @@
 """The precision so far is of what is configured now; what is not is named, and stays where it is."""
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,18 +38,27 @@ def test_what_is_finished_is_measured(jobs, capsys):
 
 
 @pytest.mark.parametrize(
-    "keys",
+    ("keys", "reason"),
     [
-        {"dtype": "bfloat16"},
-        {"folder": "other"},
-        {"players": "blocks"},
-        {"removal": "mean", "calibration": {"task": "piqa"}},
+        ({"dtype": "bfloat16"}, "it was evaluated with other settings than those now"),
+        ({"folder": "other"}, "results/models/tiny.json is not of other, which is configured now"),
+        ({"players": "blocks"}, "it was evaluated with other settings than those now"),
+        (
+            {"removal": "mean", "calibration": {"task": "piqa"}},
+            "it was evaluated with other settings than those now",
+        ),
     ],
 )
-def test_what_was_evaluated_with_other_settings_is_named_and_not_shown(jobs, keys, capsys):
+def test_what_was_evaluated_with_other_settings_is_named_and_not_shown(jobs, keys, reason, capsys):
     with pytest.raises(CornerstoneError, match="no model has all evaluations of a task yet"):
         print_precision(configured(**keys))
-    assert "Left out: tiny on boolq, which was evaluated with other settings" in capsys.readouterr().out
+    assert f"Left out: tiny on boolq: {reason}" in capsys.readouterr().out
+
+
+def test_the_model_itself_need_not_be_there_any_more(jobs):
+    shutil.rmtree("model")
+    (numbers,), left_out = measured_so_far(configured())
+    assert numbers.model == "tiny" and not left_out
 
 
 def test_a_damaged_or_partial_evaluation_stays_where_it_is(jobs):
@@ -57,7 +67,7 @@ def test_a_damaged_or_partial_evaluation_stays_where_it_is(jobs):
     path = jobs["windows"].output
     os.truncate(path, path.stat().st_size // 2)
     measured, (line,) = measured_so_far(configured())
-    assert not measured
+    assert not measured and line.startswith(f"tiny on boolq: {path}: ")
     assert path.is_file() and not list(Path("results").rglob("*.rejected*"))
 
 

@@ -138,7 +138,15 @@ def test_targets_of_the_audit_need_exact_values():
         check_targets(resolve(TWO), [f"{study.results}/tables/audit.md"])
 
 
-@pytest.mark.parametrize(("note", "said"), [("1-of-2", None), ("1-of-3", "its evaluation has 2 shards")])
+@pytest.mark.parametrize(
+    ("note", "said"),
+    [
+        ("2-of-2", None),
+        ("1-of-3", "its evaluation is of 2 shards"),
+        ("0-of-2", "is of 2 shards"),
+        ("3-of-2", "of 2"),
+    ],
+)
 def test_what_a_shard_writes_can_be_asked_for(note, said):
     study = resolve({"models": {"mine": {"hub": "a/b"}}, "tasks": {"piqa": {}}, "shards": {"mine": 2}})
     targets = [f"results/evaluations/mine/piqa/windows.shards/{note}.json"]

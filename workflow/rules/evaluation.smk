@@ -22,12 +22,13 @@ rule find_unscorable:
     resources:
         mem_mb=8000,
         runtime=60,
-        score=study.score,  # not a param: it changes no result, a wrong one is refused
+        # No params: they change no result, wrong ones are refused.
+        score=study.score,
+        metrics="; ".join(f"{task.name}: {task.metric}" for task in study.tasks if task.metric),
     params:
         limits=lambda wildcards: {
             task: study.document_limit(wildcards.model, task) for task in study.task_names
         },
-        metrics={task: study.task(task).metric for task in study.task_names},
         allow_remote_code=lambda wildcards: study.model(wildcards.model).allow_remote_code,
     message:
         "Look which documents {wildcards.model} cannot score"

@@ -16,9 +16,10 @@ def main(snakemake):
 
     score = snakemake.resources.score
     told = [check_documents_file(path) for path in snakemake.input.documents]
-    for of, metric in zip(told, snakemake.params.metrics.values(), strict=True):
-        if metric is not None:
-            check_reported(of["task"], of["metrics"], metric)
+    metrics = dict(each.split(": ") for each in snakemake.resources.metrics.split("; ") if each)
+    for of in told:
+        if of["task"] in metrics:
+            check_reported(of["task"], of["metrics"], metrics[of["task"]])
     if score in SCORES:  # one of the user's own is tried when it is used
         study_score(
             score, [SCORES[score].metric(of["metrics"], of["output_type"], of["task"]) for of in told]

@@ -12,7 +12,7 @@ import csv
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -269,11 +269,24 @@ def _guessed_cast(field: str, columns: Mapping[str, list[str]], definition: Mapp
         return None
     if field == definition.get("doc_to_target") and not _are_choices(field, columns, definition):
         return _whole
-    return _whole if field in reckoned_with(definition) else None
+    are_plain = all(cell == str(int(cell)) for cell in filled)  # 007 is a name
+    return _whole if are_plain and field in reckoned_with(definition, _lists(columns)) else None
 
 
-def reckoned_with(definition: Mapping[str, Any]) -> set[str]:
-    """The fields that templates use as numbers: {{answer - 1}}, {{names[label]}}, {{0 if judgment == 0 else 1}}."""
+def _lists(columns: Mapping[str, list[str]]) -> set[str]:
+    """The columns whose cells are lists."""
+    return {
+        name
+        for name, cells in columns.items()
+        if all(cell.strip().startswith("[") and _is_nested(cell.strip()) for cell in cells)
+    }
+
+
+def reckoned_with(definition: Mapping[str, Any], lists: Collection[str] = ()) -> set[str]:
+    """The fields that templates use as numbers: {{answer - 1}}, {{["no", "yes"][label]}}, {{0 if judgment == 0 else 1}}.
+
+    lists: the fields that are lists, of which a number takes an entry.
+    """
     rules = [rule for key, rule in definition.items() if key.startswith("doc_to_")]
     texts = [each for rule in rules for each in (rule if isinstance(rule, list) else [rule])]
     trees = []
@@ -282,15 +295,17 @@ def reckoned_with(definition: Mapping[str, Any]) -> set[str]:
             TypeError, TemplateSyntaxError
         ):  # of a function; lm-eval tells what is wrong with a template
             trees.append(template_environment.parse(text))
-    return {name for tree in trees for name in _number_names(tree)}
+    return {name for tree in trees for name in _number_names(tree, lists)}
 
 
-def _number_names(tree: nodes.Template) -> Iterator[str]:
+def _number_names(tree: nodes.Template, lists: Collection[str]) -> Iterator[str]:
     """The names that stand where a template needs a number."""
     for node in tree.find_all((nodes.BinExpr, nodes.Neg, nodes.Compare, nodes.Getitem, nodes.Slice)):
         match node:
             case nodes.Add(left=left, right=right) | nodes.Mul(left=left, right=right):
                 sides = [left, right] if any(map(_is_number, (left, right))) else []
+            case nodes.Mod(left=nodes.Const(value=str())):  # a text with places to fill
+                sides = []
             case nodes.Sub() | nodes.Div() | nodes.FloorDiv() | nodes.Mod() | nodes.Pow():
                 sides = [node.left, node.right]
             case nodes.Neg():
@@ -298,8 +313,10 @@ def _number_names(tree: nodes.Template) -> Iterator[str]:
             case nodes.Compare():
                 compared = [node.expr, *(operand.expr for operand in node.ops)]
                 sides = compared if any(map(_is_number, compared)) else []
-            case nodes.Getitem(node=taken_from, arg=place):
-                sides = [] if isinstance(taken_from, nodes.Dict) else [place]
+            case nodes.Getitem(node=nodes.List(), arg=place):
+                sides = [place]
+            case nodes.Getitem(node=nodes.Name(name=name), arg=place) if name in lists:
+                sides = [place]
             case nodes.Slice():
                 sides = [node.start, node.stop, node.step]
             case _:

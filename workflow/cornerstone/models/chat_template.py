@@ -17,7 +17,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from cornerstone.models.weights import read_json_object
@@ -129,22 +128,40 @@ def _asks_for_today(text: str) -> bool:
     if not TODAY.search(text):
         return False
     asked: list[str] = []
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-    environment.globals |= {"strftime_now": lambda form: asked.append(form) or "", "raise_exception": _refuse}
+
+    def strftime_now(format: str) -> str:
+        asked.append(format)
+        return datetime.datetime.now().strftime(format)
+
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+    )
+    environment.globals |= {"strftime_now": strftime_now, "raise_exception": _refuse}
+    given = {
+        "add_generation_prompt": True,
+        "tools": None,
+        "documents": None,
+        "bos_token": "",
+        "eos_token": "",
+    }
     system, user, assistant = ({"role": role, "content": "a"} for role in ("system", "user", "assistant"))
     try:
         template = environment.from_string(text)
         for messages in ([user], [user, assistant, user]):
-            template.render(messages=messages, add_generation_prompt=True, bos_token="", eos_token="")
-    except TemplateError:  # what else it needs is for the tokenizer's library to say
+            template.render(messages=messages, **given)
+        with suppress(_Refused):  # some take no system message
+            template.render(messages=[system, user], **given)
+    except Exception:  # what else a template needs is for the tokenizer's library to say
         return True
-    with suppress(TemplateError):  # some take no system message
-        template.render(messages=[system, user], add_generation_prompt=True, bos_token="", eos_token="")
     return bool(asked)
 
 
+class _Refused(Exception):
+    """What a template raises itself."""
+
+
 def _refuse(message: str) -> NoReturn:
-    raise TemplateError(message)
+    raise _Refused(message)
 
 
 def _dated(text: str, date: str | None, where: str) -> str:

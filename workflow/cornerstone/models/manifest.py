@@ -20,7 +20,7 @@ from cornerstone.system.durable_files import digest_of, write_json
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.system.progress import progress
 
-FORMAT = 2
+FORMAT = 1
 TOKENIZER_PATTERNS = (
     "tokenizer*",
     "special_tokens_map.json",
@@ -49,7 +49,7 @@ def describe_folder(
     chat_template: str | None = None,
     chat_template_args: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The manifest of a model's folder: its files with places, sizes, times and sha256, and the three digests.
+    """The manifest of a model's folder: its files with sizes and sha256, and the three digests.
 
     weights, config and tokenizer are digests over the names and contents of the files of each kind; Python
     files count as config where `allow_remote_code` (see `check_own_code`).
@@ -68,7 +68,7 @@ def describe_folder(
     }
     paths = sorted({path for files in kinds.values() for path in files})
     digests = file_digests(f"{name}: reading the weights", paths, None if cache is None else Path(cache))
-    files = [{"path": p.name, **_stamp(p), "sha256": digests[p]} for p in paths]
+    files = [{"path": p.name, "size": p.stat().st_size, "sha256": digests[p]} for p in paths]
     whole = {kind: digest_of([[p.name, digests[p]] for p in sorted(files)]) for kind, files in kinds.items()}
     return {
         "format": FORMAT,
@@ -104,26 +104,24 @@ def read_manifest(path: Path | str) -> dict[str, Any]:
     return manifest
 
 
-def check_unchanged(manifest: Mapping[str, Any], digests: Path | None = None) -> None:
+def check_unchanged(manifest: Mapping[str, Any], digests: Path) -> None:
     """Raise CornerstoneError where a file of the model is another than when the manifest was made.
 
     Snakemake sees times that are newer than the manifest; this sees what it cannot, a folder that was swapped between
-    two steps, or for an older one. A file is read only where its place, size or time is another.
-    digests: a JSON file that remembers the sha256 of large files.
+    two steps, or for an older one.
+    digests: a JSON file that remembers the sha256 of large files: they are read only where place, size or time differ.
     """
-    folder, touched = Path(manifest["folder"]), {}
-    for file in manifest["files"]:
-        path = folder / file["path"]
+    paths = {Path(manifest["folder"]) / file["path"]: file for file in manifest["files"]}
+    for path, file in paths.items():
         size = path.stat().st_size if path.is_file() else None
         if size != file["size"]:
             found = "is gone" if size is None else f"has {size} bytes"
             raise _another(manifest, path, f"{found}, the manifest of {manifest['name']} says {file['size']}")
-        if not _stamp(path).items() <= file.items():
-            touched[path] = file["sha256"]
-    title = f"{manifest['name']}: reading what was moved or touched since it was described"
-    found = file_digests(title, list(touched), digests) if touched else {}
-    for path, digest in found.items():
-        if digest != touched[path]:
+    found = file_digests(
+        f"{manifest['name']}: reading weights that were moved or touched", list(paths), digests
+    )
+    for path, file in paths.items():
+        if found[path] != file["sha256"]:
             raise _another(
                 manifest, path, f"is another file than the manifest of {manifest['name']} describes"
             )
@@ -138,15 +136,14 @@ def _another(manifest: Mapping[str, Any], path: Path, how: str) -> CornerstoneEr
 def files_stamp(paths: Iterable[Path | str]) -> str:
     """A digest (hex) of the places, sizes and times of files, which reads none of them.
 
-    Places are relative to the working directory: a study that is copied with its models has the same.
+    Places in the working directory are relative to it: a study that is copied with its models has the same.
     """
-    return digest_of(
-        [[os.path.relpath(os.path.realpath(path)), *_key(Path(path)).values()] for path in paths]
-    )
+    return digest_of([[_place(path), *_key(Path(path)).values()] for path in paths])
 
 
-def _stamp(path: Path) -> dict[str, Any]:
-    return {"place": str(path.resolve()), **_key(path)}
+def _place(path: Path | str) -> str:
+    place, here = os.path.realpath(path), os.path.realpath(".") + os.sep
+    return place.removeprefix(here)
 
 
 def _tokenizer_files(folder: Path) -> list[Path]:

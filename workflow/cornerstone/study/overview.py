@@ -197,13 +197,16 @@ def _rows(
 
 def is_of_study(study: StudyConfig, model: str, task: str, design: str) -> bool:
     """Whether the evaluation that is written is of the model, players, documents, dtype and removal that are configured
-    now; it may be of fewer documents."""
-    try:
-        manifest = configured_manifest(study, model)
-        document_set = read_documents(study.documents_path(task))
-        players = players_of(study.players, labels_of_folder(manifest["folder"]))
-    except CornerstoneError:
-        return False
-    known = _known_identity(study, model, manifest, document_set, study.removal)
+    now; it may be of fewer documents. The model itself need not be there any more.
+
+    Raises CornerstoneError where a file cannot be read, or is of another model than is configured.
+    """
     output = study.work_path(model, task, design)
+    try:
+        metadata = read_evaluation_metadata(output)
+    except ValueError as error:
+        raise CornerstoneError(f"{output}: {error}") from error
+    document_set = read_documents(study.documents_path(task))
+    known = _known_identity(study, model, configured_manifest(study, model), document_set, study.removal)
+    players = players_of(study.players, metadata["identity"]["sublayers"])
     return _rows(output, partial(_is_of, known), document_set.digest, players) is not None

@@ -48,13 +48,11 @@ def measured_so_far(study: StudyConfig) -> tuple[list[DocumentNumbers], list[str
         files = [study.evaluation_path(model, task, design) for design in designs]
         if not all(file.is_file() for file in files):
             continue
-        if not all(is_of_study(study, model, task, design) for design in designs):
-            left_out.append(
-                f"{model} on {task}, which was evaluated with other settings than are configured now"
-            )
-            continue
         try:
-            measured.append(_numbers(study, files, task))
+            if all(is_of_study(study, model, task, design) for design in designs):
+                measured.append(_numbers(study, files, task))
+            else:
+                left_out.append(f"{model} on {task}: it was evaluated with other settings than those now")
         except CornerstoneError as error:
             left_out.append(f"{model} on {task}: {error}")
     return measured, left_out

@@ -19,6 +19,7 @@ from cornerstone.shapley.estimators import choosable
 from cornerstone.shapley.players import BLOCKS, SUBLAYERS, noun_of, players_of
 from cornerstone.study.config import StudyConfig
 from cornerstone.system.errors import CornerstoneError, known_names
+from cornerstone.system.text import counted
 from cornerstone.values.least_important import check_prunable, prunable_parts, ranking_of
 
 
@@ -127,10 +128,10 @@ def _check_removals_csv(study: StudyConfig, path: str) -> None:
 
 
 def _check_evaluation(study: StudyConfig, path: str) -> None:
-    if note := re.fullmatch(r"([^/]+/[^/]+/[^/]+)\.shards/\d+-of-(\d+)\.json", path):  # of `evaluate_shard`
+    if note := re.fullmatch(r"([^/]+/[^/]+/[^/]+)\.shards/(\d+)-of-(\d+)\.json", path):  # of `evaluate_shard`
         shards = study.shards_of(path.partition("/")[0])
-        if int(note[2]) != shards:
-            raise CornerstoneError(f"its evaluation has {shards} shards")
+        if int(note[3]) != shards or not 1 <= int(note[2]) <= shards or shards == 1:
+            raise CornerstoneError(f"its evaluation is of {counted(shards, 'shard')}")
         path = f"{note[1]}.parquet"
     model, task, design = _split_result(path, "{model}/{task}/{design}.parquet", ".parquet", parts=3)
     study.model(model)

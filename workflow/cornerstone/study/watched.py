@@ -73,16 +73,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Seen:
-    """All of it at one moment. is_locked: whether a Snakemake works in the working directory, or was killed there."""
+    """All of it at one moment.
+
+    is_locked: whether a Snakemake works in the working directory, or was killed there. is_over: whether all is there,
+    and no job was handed out that makes some of it anew.
+    """
 
     rows: tuple[Row, ...]
     jobs: tuple[SeenJob, ...]
     is_locked: bool
-
-    @property
-    def is_over(self) -> bool:
-        """A Snakemake that works may make anew what is there."""
-        return not self.is_locked and all(job.state is State.DONE for job in self.jobs)
+    is_over: bool
 
 
 class Watcher:
@@ -119,7 +119,9 @@ class Watcher:
             )
             for model, task in of_all
         ]
-        return Seen(tuple(rows), tuple(jobs), marks.is_locked)
+        is_remade = any(str(path) in marks.handed_out for job in self.jobs for path in job.outputs)
+        is_over = not is_remade and all(job.state is State.DONE for job in jobs)
+        return Seen(tuple(rows), tuple(jobs), marks.is_locked, is_over)
 
     def _pairs(self, model: str, task: str) -> dict[str, Pairs] | None:
         signature = _signature(self.study, model, task)
