@@ -283,7 +283,7 @@ def _lists(columns: Mapping[str, list[str]]) -> set[str]:
 
 
 def reckoned_with(definition: Mapping[str, Any], lists: Collection[str] = ()) -> set[str]:
-    """The fields that templates use as numbers: {{answer - 1}}, {{["no", "yes"][label]}}, {{0 if judgment == 0 else 1}}.
+    """The fields that templates use as numbers: {{answer - 1}}, {{["no", "yes"][label]}}, {{0 if said == 0 else 1}}.
 
     lists: the fields that are lists, of which a number takes an entry.
     """
