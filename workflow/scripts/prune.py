@@ -8,7 +8,7 @@ from cornerstone.system.logged import run_logged
 def main(snakemake):
     from cornerstone.engine.pruned_checkpoint import Original, prune_blocks, zero_sublayers
     from cornerstone.evaluations.evaluation import players_in, read_evaluation_metadata
-    from cornerstone.models.manifest import KEPT_DIGESTS, check_unchanged, read_manifest
+    from cornerstone.models.manifest import read_unchanged
     from cornerstone.models.pruned_folder import new_folder
     from cornerstone.models.pruned_weights import size_of
     from cornerstone.report.model_card import PrunedCheckpoint, lists, model_card
@@ -26,8 +26,7 @@ def main(snakemake):
 
     asked, given = snakemake.wildcards, snakemake.params
     check_prunable(given.players, of_blocks=given.of_blocks)
-    manifest = read_manifest(snakemake.input.manifest)
-    check_unchanged(manifest, Path(snakemake.input.manifest).with_name(KEPT_DIGESTS))
+    manifest = read_unchanged(snakemake.input.manifest)
     target, original = Path(snakemake.output.folder), Path(manifest["folder"])
     ranking = ranking_of(asked.ranking)
     rows = ranked_rows(ranking, [Path(path) for path in snakemake.input.rows])

@@ -138,9 +138,7 @@ def _explanation(error: Exception, arguments: Mapping[str, Any]) -> str:
     if isinstance(error, CornerstoneError):
         return text
     if is_full_disk(error):
-        return (
-            no_room_for(name) if not on_the_hub(arguments) else str(no_room(f"data set {name} does not fit"))
-        )
+        return str(no_room(f"data set {name} does not fit")) if on_the_hub(arguments) else no_room_for(name)
     if "scripts are no longer supported" in text:
         return (
             f"data set {name} is made by a script, which is never run: {_ask_for_parquet(name)}, {LOCAL_FILE}"

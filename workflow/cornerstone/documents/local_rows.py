@@ -234,19 +234,13 @@ def _typed(path: Path, columns: dict[str, list[str]], definition: Mapping[str, A
     the task takes them as they are for the answer and they are no choices' own texts, or if one of its templates
     reckons with them.
     """
-    stock = STOCK_FIELDS.get(definition.get("dataset_path") or "")
-    return {field: _cast(path, field, columns, stock, definition) for field in columns}
+    casts = STOCK_FIELDS.get(definition.get("dataset_path") or "")
+    if casts is None:
+        casts = _guessed_casts(columns, definition)
+    return {field: _cast(path, field, cells, casts.get(field)) for field, cells in columns.items()}
 
 
-def _cast(
-    path: Path,
-    field: str,
-    columns: Mapping[str, list[str]],
-    stock: Mapping[str, Cast] | None,
-    definition: Mapping[str, Any],
-) -> list[Any]:
-    cast = stock.get(field) if stock is not None else _guessed_cast(field, columns, definition)
-    cells = columns[field]
+def _cast(path: Path, field: str, cells: Sequence[str], cast: Cast | None) -> list[Any]:
     if cast is None:
         return list(cells)
     values = []
@@ -261,25 +255,20 @@ def _cast(
     return values
 
 
-def _guessed_cast(field: str, columns: Mapping[str, list[str]], definition: Mapping[str, Any]) -> Cast | None:
-    filled = [cell.strip() for cell in columns[field] if cell.strip()]
-    if filled and all(map(_is_nested, filled)):
-        return json.loads
-    if not filled or not all(map(INTEGER.fullmatch, filled)):
-        return None
-    if field == definition.get("doc_to_target") and not _are_choices(field, columns, definition):
-        return _whole
-    are_plain = all(cell == str(int(cell)) for cell in filled)  # 007 is a name
-    return _whole if are_plain and field in reckoned_with(definition, _lists(columns)) else None
-
-
-def _lists(columns: Mapping[str, list[str]]) -> set[str]:
-    """The columns whose cells are lists."""
-    return {
-        name
-        for name, cells in columns.items()
-        if all(cell.strip().startswith("[") and _is_nested(cell.strip()) for cell in cells)
-    }
+def _guessed_casts(columns: Mapping[str, list[str]], definition: Mapping[str, Any]) -> dict[str, Cast]:
+    filled = {field: [cell.strip() for cell in cells if cell.strip()] for field, cells in columns.items()}
+    nested = {field for field, cells in filled.items() if cells and all(map(_is_nested, cells))}
+    lists = {field for field in nested if all(cell.startswith("[") for cell in filled[field])}
+    numbers = reckoned_with(definition, lists)
+    casts: dict[str, Cast] = dict.fromkeys(nested, json.loads)
+    for field, cells in filled.items():
+        if not cells or not all(map(INTEGER.fullmatch, cells)):
+            continue
+        is_plain = all(cell == str(int(cell)) for cell in cells)  # 007 is a name
+        is_answer = field == definition.get("doc_to_target") and not _are_choices(field, columns, definition)
+        if is_answer or (is_plain and field in numbers):
+            casts[field] = _whole
+    return casts
 
 
 def reckoned_with(definition: Mapping[str, Any], lists: Collection[str] = ()) -> set[str]:
@@ -291,9 +280,8 @@ def reckoned_with(definition: Mapping[str, Any], lists: Collection[str] = ()) ->
     texts = [each for rule in rules for each in (rule if isinstance(rule, list) else [rule])]
     trees = []
     for text in texts:
-        with suppress(
-            TypeError, TemplateSyntaxError
-        ):  # of a function; lm-eval tells what is wrong with a template
+        # A function is no template, and what is wrong with one lm-eval tells.
+        with suppress(TypeError, TemplateSyntaxError):
             trees.append(template_environment.parse(text))
     return {name for tree in trees for name in _number_names(tree, lists)}
 

@@ -59,8 +59,7 @@ def unsupported_reason(config: dict[str, Any]) -> str | None:
         return "its filter_list is empty, so that lm-eval scores nothing"
     if not metrics_of(config):
         named = reported_metrics(config)
-        listed = [each["metric"] for each in config.get("metric_list") or []]
-        if own := [metric_name(metric) for metric in listed if _is_measured(metric, config)]:
+        if own := [metric_name(metric) for metric in _listed_metrics(config) if _is_measured(metric, config)]:
             return f"it averages {', '.join(own)} in a way of its own"
         return f"its only metrics are {', '.join(named)}" if named else "it names no metric"
     return None
@@ -90,11 +89,15 @@ def output_type_of(config: dict[str, Any]) -> str:
 
 def reported_metrics(config: dict[str, Any]) -> tuple[str, ...]:
     """The metrics that the task names, supported or not; of a function its module's and its own name."""
-    metrics = [each["metric"] for each in config.get("metric_list") or []]
     return tuple(
         f"{metric.__module__}.{metric.__name__}" if callable(metric) else metric.rpartition("/")[2]
-        for metric in metrics
+        for metric in _listed_metrics(config)
     )
+
+
+def _listed_metrics(config: Mapping[str, Any]) -> list[Any]:
+    """As the definition has them: names, functions or their paths."""
+    return [each["metric"] for each in config.get("metric_list") or []]
 
 
 def metric_name(metric: Any) -> str:

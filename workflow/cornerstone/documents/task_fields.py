@@ -55,8 +55,8 @@ def trouble_of(lm_task: LoadedTask, row: Mapping[str, Any], rules: Mapping[str, 
             value = _applied(lm_task, key, rule, row)
         except Exception as error:  # lm-eval's templates and the task's own functions
             return _reason(lm_task, error, rule, row)
-        if key == "doc_to_text" and not isinstance(value, _prompt_types(lm_task)):
-            wanted = "a text" if str in _prompt_types(lm_task) else "the number of a choice"
+        if key == "doc_to_text" and not isinstance(value, types := _prompt_types(lm_task)):
+            wanted = "a text" if str in types else "the number of a choice"
             return f"its doc_to_text gives {shown(value)}; give {wanted}"
         if key == "doc_to_choice" and (trouble := trouble_of_choices(value)):
             return trouble

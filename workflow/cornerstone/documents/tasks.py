@@ -82,11 +82,14 @@ def build_documents(
                 f"task {task}: a {what} of {number} documents leaves none; give 1 or more, or null"
             )
     entry = _supported(task, include_path)
-    if (output_type_of(entry.cfg) == GENERATED) != generate:
+    generates = output_type_of(entry.cfg) == GENERATED
+    if generate and not generates:
         raise CornerstoneError(
             f"task {task} has no answers to generate: leave generate: true out of its entry in the configuration"
-            if generate
-            else f"task {task} has answers to generate: say generate: true in its entry of the configuration; a "
+        )
+    if generates and not generate:
+        raise CornerstoneError(
+            f"task {task} has answers to generate: say generate: true in its entry of the configuration; a "
             "calibration needs a task whose answers are given"
         )
 

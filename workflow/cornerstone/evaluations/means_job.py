@@ -16,7 +16,7 @@ from cornerstone.documents.document import read_documents
 from cornerstone.evaluations.identity import DIGESTS
 from cornerstone.evaluations.plan import load_model_of, say
 from cornerstone.evaluations.scorable import Find
-from cornerstone.models.manifest import KEPT_DIGESTS, check_unchanged, read_manifest
+from cornerstone.models.manifest import read_unchanged
 from cornerstone.models.means import MEANS_VERSION, Means, write_means
 from cornerstone.system.durable_files import digest_of
 from cornerstone.system.errors import CornerstoneError
@@ -55,8 +55,7 @@ def run_means_job(job: MeansJob, engine: Calibration) -> None:
     Raises CornerstoneError where none is left, and as `mean_contributions`.
     """
     started = time.monotonic()
-    manifest, task = read_manifest(job.manifest), read_documents(job.documents)
-    check_unchanged(manifest, job.manifest.with_name(KEPT_DIGESTS))
+    manifest, task = read_unchanged(job.manifest), read_documents(job.documents)
     folder = Path(manifest["folder"])
     encoder = engine.load_encoder(
         folder, allow_remote_code=job.allow_remote_code, chat_template=manifest.get("chat_template")

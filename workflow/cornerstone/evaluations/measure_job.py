@@ -25,7 +25,7 @@ from cornerstone.evaluations.plan import Engine, load_model_of, say
 from cornerstone.evaluations.provenance import library_versions, peak_memory_bytes
 from cornerstone.evaluations.scorable import left_out_of
 from cornerstone.measures import MEASURES, MEASURES_VERSION
-from cornerstone.models.manifest import KEPT_DIGESTS, check_unchanged, read_manifest
+from cornerstone.models.manifest import read_unchanged
 from cornerstone.system.durable_files import digest_of
 from cornerstone.system.progress import progress
 
@@ -68,8 +68,7 @@ def run_measure_job(job: MeasureJob, engine: Engine) -> None:
     Raises CornerstoneError as evaluating does: for mistakes of the user, and for numbers that are not finite.
     """
     started = time.monotonic()
-    manifest = read_manifest(job.manifest)
-    check_unchanged(manifest, job.manifest.with_name(KEPT_DIGESTS))
+    manifest = read_unchanged(job.manifest)
     folder = Path(manifest["folder"])
     encoder = engine.load_encoder(
         folder, allow_remote_code=job.allow_remote_code, chat_template=manifest.get("chat_template")

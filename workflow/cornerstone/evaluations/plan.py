@@ -34,7 +34,7 @@ from cornerstone.evaluations.parts import Parts, parts_folder
 from cornerstone.evaluations.scorable import Find, left_out_of
 from cornerstone.evaluations.shards import of_shard
 from cornerstone.models.facts import labels_of_folder
-from cornerstone.models.manifest import KEPT_DIGESTS, check_unchanged, read_manifest
+from cornerstone.models.manifest import read_unchanged
 from cornerstone.models.means import Means, read_means
 from cornerstone.shapley.coalitions import ForEach, Removed
 from cornerstone.shapley.designs import (
@@ -187,8 +187,7 @@ def plan_job(job: EvaluationJob, engine: Engine) -> Plan:
     The model is loaded only where something is missing, or where no part tells its sublayers yet. Says first
     what the job is about.
     """
-    manifest, task = read_manifest(job.manifest), read_documents(job.documents)
-    check_unchanged(manifest, job.manifest.with_name(KEPT_DIGESTS))
+    manifest, task = read_unchanged(job.manifest), read_documents(job.documents)
     folder = Path(manifest["folder"])
     means = _means_of(job, manifest, task)
     asked = _encode(job, engine, manifest, task)

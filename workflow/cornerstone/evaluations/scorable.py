@@ -23,7 +23,7 @@ from cornerstone.documents.unscorable import (
     refuse_unscorable,
     write_unscorable,
 )
-from cornerstone.models.manifest import KEPT_DIGESTS, check_unchanged, read_manifest
+from cornerstone.models.manifest import read_unchanged
 
 Find = Callable[[Any, Sequence[Document]], list[Unscorable]]
 """From an encoder and documents to what cannot be scored: `loading.encoding.find_unscorable`."""
@@ -52,8 +52,7 @@ def find_unscorable_documents(
     all, by the task's name. Raises CornerstoneError where the model cannot be loaded or has sublayers that are not
     known, both told without its weights, where it has no readable tokenizer, or was changed.
     """
-    described = read_manifest(manifest)
-    check_unchanged(described, manifest.with_name(KEPT_DIGESTS))
+    described = read_unchanged(manifest)
     folder = Path(described["folder"])
     template = described.get("chat_template")
     encoder = loading.check_loading(

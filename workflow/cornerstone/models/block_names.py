@@ -77,8 +77,11 @@ def blocks_of(config: Mapping[str, Any], names: Collection[str]) -> int:
 
     Raises CornerstoneError where neither tells.
     """
-    longest = max((max(of_list) + 1 for of_list in _sublayers_by_list(names).values()), default=0)
-    return told_blocks(config) or longest or count_blocks(config)
+    return told_blocks(config) or _longest_list(names) or count_blocks(config)
+
+
+def _longest_list(names: Collection[str]) -> int:
+    return max((max(of_list) + 1 for of_list in _sublayers_by_list(names).values()), default=0)
 
 
 def sublayers_of_blocks(names: Collection[str], n_blocks: int) -> dict[int, list[Kind]]:

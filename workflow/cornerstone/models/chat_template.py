@@ -108,8 +108,7 @@ def chosen_template(
             f"{where} has no chat template {shown(asked)}, and apply_chat_template is {shown(name)}: give one of "
             f"{known_names(asked, templates)}"
         )
-    chosen = _settings(given or {}) + templates[asked]
-    return chosen if date is None and not _asks_for_today(chosen) else _dated(chosen, date, where)
+    return _dated(_settings(given or {}) + templates[asked], date, where)
 
 
 def _settings(given: Mapping[str, bool | float | str]) -> str:
@@ -165,8 +164,10 @@ def _refuse(message: str) -> NoReturn:
 
 
 def _dated(text: str, date: str | None, where: str) -> str:
-    """A template with this date in the place of that of the day."""
-    if date is None and TODAY.search(text):
+    """A template with this date in the place of that of the day, if it asks for that."""
+    if date is None and not _asks_for_today(text):
+        return text
+    if date is None:
         raise CornerstoneError(
             f"{where} has a chat template that writes the date of the day into each prompt, so that every day has "
             f"others: fix one in the configuration, as in chat_template_date: {datetime.date.today()}"

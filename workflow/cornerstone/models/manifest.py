@@ -127,6 +127,13 @@ def check_unchanged(manifest: Mapping[str, Any], digests: Path) -> None:
             )
 
 
+def read_unchanged(path: Path | str) -> dict[str, Any]:
+    """`read_manifest`, of a model whose files are those that it describes. Raises as `check_unchanged` too."""
+    manifest = read_manifest(path)
+    check_unchanged(manifest, Path(path).with_name(KEPT_DIGESTS))
+    return manifest
+
+
 def _another(manifest: Mapping[str, Any], path: Path, how: str) -> CornerstoneError:
     return CornerstoneError(
         f"{path} {how}: put the model back, or remove its manifest ({manifest['name']}.json) to describe it anew"

@@ -8,7 +8,7 @@ Llama3 8B     done    41 %      –       share of the (coalition × document) p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -111,7 +111,7 @@ def pairs_by_design(study: StudyConfig, model: str, task: str) -> dict[str, Pair
         counts = asked.counts if isinstance(asked, ForEach) else [len(asked)] * len(documents)
         wanted = sum(counts)
         rows = sum(count * len(one.requests) for count, one in zip(counts, documents, strict=True))
-        if _rows(output, is_ours, document_set.digest, players) == rows:
+        if _is_whole(output, is_ours, document_set.digest, rows, players):
             done = wanted
         else:
             done = saved_pairs(parts, is_ours, asked, prompts)
@@ -179,34 +179,46 @@ def _scorable(study: StudyConfig, model: str, task: str, documents: tuple[Docume
     return [document for document in asked if document.index not in left_out]
 
 
-def _rows(
-    output: Path, is_ours: Callable[[Mapping[str, Any]], bool], documents: str, players: Players
-) -> int | None:
-    """Of an evaluation that is written; None where it is not, or of another model, players or documents."""
+def _is_whole(
+    output: Path, is_ours: Callable[[Mapping[str, Any]], bool], documents: str, rows: int, players: Players
+) -> bool:
+    """Whether the evaluation is written, of this model, players and documents, with as many rows as are wanted now."""
     try:
         metadata = read_evaluation_metadata(output)
     except (FileNotFoundError, ValueError):
-        return None
-    is_wanted = (
+        return False
+    return metadata["rows"] == rows and _is_current(metadata, is_ours, documents, players)
+
+
+def _is_current(
+    metadata: Mapping[str, Any],
+    is_ours: Callable[[Mapping[str, Any]], bool],
+    documents: str,
+    players: Players,
+) -> bool:
+    """Whether the metadata of an evaluation are of this model, players and documents, by their digest."""
+    return (
         metadata["documents"]["digest"] == documents
         and is_ours(metadata["identity"])
         and players_in(metadata).sets == players.sets
     )
-    return metadata["rows"] if is_wanted else None
 
 
-def is_of_study(study: StudyConfig, model: str, task: str, design: str) -> bool:
-    """Whether the evaluation that is written is of the model, players, documents, dtype and removal that are configured
-    now; it may be of fewer documents. The model itself need not be there any more.
+def is_of_study(study: StudyConfig, model: str, task: str, designs: Iterable[str]) -> bool:
+    """Whether the evaluations of these designs are of the model, players, documents, dtype and removal that are
+    configured now; they may be of fewer documents. The model itself need not be there any more.
 
     Raises CornerstoneError where a file cannot be read, or is of another model than is configured.
     """
-    output = study.work_path(model, task, design)
-    try:
-        metadata = read_evaluation_metadata(output)
-    except ValueError as error:
-        raise CornerstoneError(f"{output}: {error}") from error
     document_set = read_documents(study.documents_path(task))
     known = _known_identity(study, model, configured_manifest(study, model), document_set, study.removal)
-    players = players_of(study.players, metadata["identity"]["sublayers"])
-    return _rows(output, partial(_is_of, known), document_set.digest, players) is not None
+    for design in designs:
+        output = study.work_path(model, task, design)
+        try:
+            metadata = read_evaluation_metadata(output)
+        except ValueError as error:
+            raise CornerstoneError(f"{output}: {error}") from error
+        players = players_of(study.players, metadata["identity"]["sublayers"])
+        if not _is_current(metadata, partial(_is_of, known), document_set.digest, players):
+            return False
+    return True

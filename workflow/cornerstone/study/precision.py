@@ -49,7 +49,7 @@ def measured_so_far(study: StudyConfig) -> tuple[list[DocumentNumbers], list[str
         if not all(file.is_file() for file in files):
             continue
         try:
-            if all(is_of_study(study, model, task, design) for design in designs):
+            if is_of_study(study, model, task, designs):
                 measured.append(_numbers(study, files, task))
             else:
                 left_out.append(f"{model} on {task}: it was evaluated with other settings than those now")
