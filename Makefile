@@ -17,6 +17,7 @@
 # make bench-scaling      how the cost grows with blocks, coalitions and documents
 # make bench-own          the rate of per-document coalitions against a design that all share
 # make bench-values       how near values from per-document coalitions come to exact ones
+# make bench-corrected    how near what corrected values tell of estimates comes to what exact ones tell
 # make bench-accuracy     the cost of unbiased values: seconds against lm-eval's loop with shapiq's best approximator
 # make audit-current      the audit of what the current shapiq offers, in an environment with a newer Python
 # make bench-own-coverage how often the intervals of such values cover the Shapley value, where it is known
@@ -37,7 +38,7 @@ CURRENT := .venv-current
 # Tests wait for the processes that they start: one more than the cores keeps these at work.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() or 1, 4) + 1)')
 
-.PHONY: demo demo-generation test test-slow test-families test-tasks test-environments test-study test-hub test-slurm test-slurm-smoke test-screens bench bench-few-shots bench-generation bench-streaming bench-scaling bench-own bench-values bench-accuracy bench-own-coverage bench-indices bench-products bench-coverage bench-real-shapes audit-current lint pages environment dev-environment current-environment
+.PHONY: demo demo-generation test test-slow test-families test-tasks test-environments test-study test-hub test-slurm test-slurm-smoke test-screens bench bench-few-shots bench-generation bench-streaming bench-scaling bench-own bench-values bench-corrected bench-accuracy bench-own-coverage bench-indices bench-products bench-coverage bench-real-shapes audit-current lint pages environment dev-environment current-environment
 
 demo: environment
 	@$(RUN) snakemake all --configfile config/demo.yaml
@@ -107,6 +108,9 @@ bench-own: dev-environment
 
 bench-values: dev-environment
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/own_values.py
+
+bench-corrected: dev-environment
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python benchmarks/corrected_values.py
 
 bench-accuracy: dev-environment
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python -W ignore benchmarks/accuracy.py

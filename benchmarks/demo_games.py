@@ -50,14 +50,14 @@ class Documents:
         return np.random.default_rng(seed).integers(self.count, size=DRAWN)
 
 
-def evaluate_everything(cores: int, models: Sequence[str] = MODELS) -> None:
-    """All coalitions on all documents of the demo."""
+def evaluate_everything(cores: int, models: Sequence[str] = MODELS, documents: int = DRAWN) -> None:
+    """All coalitions on all documents of the demo, or on so many of each task."""
     targets = [
         f"results/audit/evaluations/{model}/{task.stem}/exact.parquet" for model in models for task in TASKS
     ]
     command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile", "config/audit.yaml"]
     subprocess.run(
-        [*command, "--quiet", "all", "--config", f"documents={DRAWN}", "--", *targets],
+        [*command, "--quiet", "all", "--config", f"documents={documents}", "--", *targets],
         cwd=REPOSITORY,
         check=True,
     )

@@ -3,13 +3,16 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import spearmanr
 
+import corrected_values
 import demo_games
 import own_values
 import synthetic
 from cornerstone.shapley.coalition_tree import least_evaluations
 from cornerstone.shapley.coalitions import ablation, exact, windows
 from cornerstone.shapley.estimators.exact import exact_estimator
+from cornerstone.shapley.games import place_of
 from cornerstone.values.estimates import document_values
 from cornerstone.values.scored_task import read_scores
 from study_on_disk import write_design, write_task
@@ -58,3 +61,18 @@ def test_a_row_of_each_estimator_with_its_work_and_errors_against_exact_values(a
     unbiased = pd.concat([of["mixed_effects"], of["kernel_regression"]])
     assert np.allclose(unbiased["work"], of_windows, rtol=0.15)
     assert unbiased["error %"].max() < of["windows"]["error %"].min()
+
+
+def test_what_the_corrected_table_tells_stands_beside_what_is_true(audited):
+    rows = pd.DataFrame(
+        [row for game in demo_games.demo_games() for row in corrected_values.told_and_true(game, 2)]
+    )
+    game = demo_games.demo_games()[0]
+    effects = game.table[0].mean() - np.array([game.table[place_of((i,))].mean() for i in range(SUBLAYERS)])
+    alone = rows[(rows["estimator"] == "leave one out") & (rows["game"] == game.name)]
+    wanted = spearmanr(effects, game.exact.mean(axis=1)).statistic
+    assert alone["true_spearman"].to_numpy() == pytest.approx(np.full(4, wanted))
+    assert (rows["error"] - rows["true_error"]).abs().max() < 0.1
+    shown = corrected_values.summary(rows)
+    assert shown["told"].tolist() == ["spearman", "error", "spearman, raw"] * 4
+    assert shown["held %"].dropna().between(0, 100).all()

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from cornerstone.shapley.estimators import ESTIMATORS, YARDSTICK, Settings
-from cornerstone.statistics.ranks import spearman
+from cornerstone.statistics.ranks import mean_ranks, spearman
 from cornerstone.statistics.resampling import interval, task_seed
 from cornerstone.values.estimates import estimated
 from cornerstone.values.rows import of_task, sublayer_columns
@@ -83,12 +83,11 @@ def held(rows: pd.DataFrame) -> Held:
 def judged_table(rows: pd.DataFrame) -> pd.DataFrame:
     """A row per model, task and estimator: spearman and error, each with its …_low and …_high, bias, noise, documents.
 
-    rows: of `corrected_rows`.
-    spearman: rank correlation with the Shapley values of these documents. error: root mean square of the distances
-    from them; bias: mean distance, known for sure, as the sum of the Shapley values is; both in parts of the largest of
-    them. The others are without the yardstick's own errors, whose
-    root mean square is noise: the correlation by Spearman's correction for attenuation (1904, Am. J. Psychol. 15), the
-    error by subtraction. Intervals are of 95 % and of these errors.
+    rows: of `corrected_rows`. spearman: rank correlation with the Shapley values of these documents. error: root mean
+    square of the distances from them; bias: mean distance, known for sure, as the sum of the Shapley values is; both in
+    parts of the largest of them. Spearman and error are without the yardstick's own errors, whose root mean square is
+    noise: the former by Spearman's correction for attenuation (1904, Am. J. Psychol. 15), the latter by subtraction.
+    Intervals are of 95 % and of these errors. `benchmarks/corrected_values.py` measures how good both are.
     """
     judged = []
     for _, of_one in rows.groupby(["model", "task", "estimator"], sort=False):
@@ -112,18 +111,37 @@ def rank_correlation(one: Held) -> tuple[float, np.ndarray]:
     estimate, values, noise = one.estimate, one.corrected, one.noise
     if min(np.ptp(estimate), np.ptp(values)) == 0:
         return np.nan, np.full(len(noise), np.nan)
-    reliability = _reliability(np.mean([spearman(values, values + each) for each in noise]))
+    reliability = _reliability(_kept(one))
     draws = np.array([spearman(estimate, values + each) for each in noise]) / reliability
     without = spearman(estimate, values) / reliability
     return float(np.clip(without, -1, 1)), np.clip(without + draws - draws.mean(), -1, 1)
 
 
-def _reliability(again: float) -> float:
-    """The correlation of noisy values with the true ones, from that of two equally noisy copies.
+def _kept(one: Held) -> float:
+    """What another such noise leaves of the corrected values' ranks: the mean slope of the new ones on them.
+
+    Of sublayers that the estimate gives the same value, only the mean rank matters. Where noise changes none of these
+    means, it takes nothing from the correlation.
+    """
+    ranks = _ranks_by_estimate(one.corrected, one.estimate)
+    again = np.array([_ranks_by_estimate(one.corrected + each, one.estimate) for each in one.noise])
+    square = ranks @ ranks
+    return float(np.mean(again @ ranks) / square) if square else 1.0
+
+
+def _ranks_by_estimate(values: np.ndarray, estimate: np.ndarray) -> np.ndarray:
+    """Ranks less their mean, averaged over sublayers of equal estimate."""
+    _, group = np.unique(estimate, return_inverse=True)
+    means = np.bincount(group, mean_ranks(values)) / np.bincount(group)
+    return means[group] - (len(values) + 1) / 2
+
+
+def _reliability(kept: float) -> float:
+    """The correlation of noisy ranks with the true ones, from what another such noise leaves.
 
     With k the noise's variance over the true values' the two are 1 / √(1 + k) and √((1 + k) / (1 + 2k)).
     """
-    square = np.clip(again, 0.0, 1.0) ** 2
+    square = np.clip(kept, 0.0, 1.0) ** 2
     noise = (1 - square) / max(2 * square - 1, LEAST_RELIABLE)
     return float(1 / np.sqrt(1 + noise))
 
