@@ -68,7 +68,7 @@ def test_sublayers_that_do_nothing_share_a_rank():
         assert of_one["value"].iloc[0] > 0.6 and (of_one["value"].iloc[1:] == 0).all()
 
 
-def test_noise_that_leaves_what_the_estimate_tells_apart_is_not_corrected_for():
+def test_ranks_that_the_estimate_does_not_tell_apart_are_not_corrected_for():
     """Two sublayers matter by far the most, and the estimate tells only these from the rest: the rest's order, which
     is all noise, does not matter."""
     rows = pd.DataFrame(
@@ -78,20 +78,6 @@ def test_noise_that_leaves_what_the_estimate_tells_apart_is_not_corrected_for():
     estimate, draws = rank_correlation(held(rows))
     assert estimate == pytest.approx(spearman(rows["value"].to_numpy(), rows["corrected"].to_numpy()))
     assert np.ptp(draws) < 1e-9
-
-
-def test_noise_in_the_ranks_is_corrected_for():
-    """An estimate that is right: the noisy values correlate less with it than the true ones, and this is undone."""
-    rng, told, raw = np.random.default_rng(0), [], []
-    for _ in range(40):
-        true = rng.standard_normal(12)
-        rows = pd.DataFrame(
-            {"task": "boolq", "label": list("abcdefghijkl"), "value": true, "corrected_sd": 0.3}
-        )
-        rows["corrected"] = true + 0.3 * rng.standard_normal(12)
-        told.append(rank_correlation(held(rows))[0])
-        raw.append(spearman(true, rows["corrected"].to_numpy()))
-    assert np.mean(raw) < 0.95 < 0.975 < np.mean(told)
 
 
 def test_the_errors_of_the_yardstick_are_drawn_as_large_as_they_are():

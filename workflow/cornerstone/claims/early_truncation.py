@@ -90,7 +90,7 @@ def _largest_move(one: Held) -> tuple[float, str, str, str]:
     """
     ours, theirs = mean_ranks(-one.estimate), mean_ranks(-one.corrected)
     place = int(np.abs(ours - theirs).argmax())
-    low, high = interval(np.array([mean_ranks(-(one.corrected + noise))[place] for noise in one.noise]))
+    low, high = interval(np.array([mean_ranks(-values)[place] for values in one.drawn]))
     return (
         abs(ours[place] - theirs[place]),
         one.labels[place],

@@ -12,20 +12,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from cornerstone.shapley.estimators import ESTIMATORS, YARDSTICK, Settings
-from cornerstone.statistics.ranks import mean_ranks, spearman
+from cornerstone.statistics.ranks import spearman
 from cornerstone.statistics.resampling import interval, task_seed
+from cornerstone.statistics.true_values import true_value_draws
 from cornerstone.values.estimates import estimated
 from cornerstone.values.rows import of_task, sublayer_columns
 from cornerstone.values.scored_task import ScoredTask
 
 DRAWS = 400
-LEAST_RELIABLE = 0.1
-"""Where the noise is beyond it, no correction makes up for it."""
 
 
 def corrected_rows(
@@ -54,7 +54,8 @@ def corrected_rows(
 class Held:
     """The values of one estimator and the corrected ones, of a model on a task; arrays of shape (sublayers,).
 
-    noise: draws of the corrected values' errors, (DRAWS, sublayers); those of two tasks are independent.
+    noise: draws of the corrected values' errors, (DRAWS, sublayers). seed: of the task; draws of two tasks are
+    independent.
     """
 
     labels: tuple[str, ...]
@@ -62,6 +63,12 @@ class Held:
     corrected: np.ndarray
     sd: np.ndarray
     noise: np.ndarray
+    seed: tuple[int, ...]
+
+    @cached_property
+    def drawn(self) -> np.ndarray:
+        """Draws of the Shapley values, (DRAWS, sublayers): see `true_value_draws`."""
+        return true_value_draws(self.estimate, self.corrected, self.sd, DRAWS, self.seed)
 
     @property
     def largest(self) -> float:
@@ -72,12 +79,12 @@ class Held:
 
 def held(rows: pd.DataFrame) -> Held:
     """What `corrected_rows` says of one estimator on one model and task."""
-    task, sd = rows["task"].iloc[0], rows["corrected_sd"].to_numpy()
-    noise = np.random.default_rng(task_seed(task)).standard_normal((DRAWS, len(rows))) * sd
+    seed, sd = task_seed(rows["task"].iloc[0]), rows["corrected_sd"].to_numpy()
+    noise = np.random.default_rng(seed).standard_normal((DRAWS, len(rows))) * sd
     noise -= noise.mean(axis=1, keepdims=True)  # v(all) − v(none) is known, and sd says what is left
     noise *= np.sqrt(len(rows) / max(len(rows) - 1, 1))
     values, corrected = rows["value"].to_numpy(), rows["corrected"].to_numpy()
-    return Held(tuple(rows["label"]), values, corrected, sd, noise)
+    return Held(tuple(rows["label"]), values, corrected, sd, noise, seed)
 
 
 def judged_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -86,7 +93,7 @@ def judged_table(rows: pd.DataFrame) -> pd.DataFrame:
     rows: of `corrected_rows`. spearman: rank correlation with the Shapley values of these documents. error: root mean
     square of the distances from them; bias: mean distance, known for sure, as the sum of the Shapley values is; both in
     parts of the largest of them. Spearman and error are without the yardstick's own errors, whose root mean square is
-    noise: the former by Spearman's correction for attenuation (1904, Am. J. Psychol. 15), the latter by subtraction.
+    noise: the former is the mean over draws of the Shapley values (`true_value_draws`), the latter by subtraction.
     Intervals are of 95 % and of these errors. `benchmarks/corrected_values.py` measures how good both are.
     """
     judged = []
@@ -108,42 +115,10 @@ def _with_interval(name: str, estimate: float, draws: np.ndarray) -> dict[str, f
 
 def rank_correlation(one: Held) -> tuple[float, np.ndarray]:
     """With the Shapley values themselves, and draws for its interval; NaN where all values of one side are equal."""
-    estimate, values, noise = one.estimate, one.corrected, one.noise
-    if min(np.ptp(estimate), np.ptp(values)) == 0:
-        return np.nan, np.full(len(noise), np.nan)
-    reliability = _reliability(_kept(one))
-    draws = np.array([spearman(estimate, values + each) for each in noise]) / reliability
-    without = spearman(estimate, values) / reliability
-    return float(np.clip(without, -1, 1)), np.clip(without + draws - draws.mean(), -1, 1)
-
-
-def _kept(one: Held) -> float:
-    """What another such noise leaves of the corrected values' ranks: the mean slope of the new ones on them.
-
-    Of sublayers that the estimate gives the same value, only the mean rank matters. Where noise changes none of these
-    means, it takes nothing from the correlation.
-    """
-    ranks = _ranks_by_estimate(one.corrected, one.estimate)
-    again = np.array([_ranks_by_estimate(one.corrected + each, one.estimate) for each in one.noise])
-    square = ranks @ ranks
-    return float(np.mean(again @ ranks) / square) if square else 1.0
-
-
-def _ranks_by_estimate(values: np.ndarray, estimate: np.ndarray) -> np.ndarray:
-    """Ranks less their mean, averaged over sublayers of equal estimate."""
-    _, group = np.unique(estimate, return_inverse=True)
-    means = np.bincount(group, mean_ranks(values)) / np.bincount(group)
-    return means[group] - (len(values) + 1) / 2
-
-
-def _reliability(kept: float) -> float:
-    """The correlation of noisy ranks with the true ones, from what another such noise leaves.
-
-    With k the noise's variance over the true values' the two are 1 / √(1 + k) and √((1 + k) / (1 + 2k)).
-    """
-    square = np.clip(kept, 0.0, 1.0) ** 2
-    noise = (1 - square) / max(2 * square - 1, LEAST_RELIABLE)
-    return float(1 / np.sqrt(1 + noise))
+    if min(np.ptp(one.estimate), np.ptp(one.corrected)) == 0:
+        return np.nan, np.full(DRAWS, np.nan)
+    draws = np.array([spearman(one.estimate, values) for values in one.drawn])
+    return float(draws.mean()), draws
 
 
 def _error(one: Held) -> tuple[float, np.ndarray]:
