@@ -109,6 +109,18 @@ def test_the_atlas_is_tidy_for_few_and_many_models_tasks_and_blocks(drawn, model
         }
 
 
+def test_a_shallow_model_stands_beside_a_very_deep_one(drawn):
+    """Its rows are as low as the other's, so that only the first of its blocks has room for a number."""
+    figure, boxes = drawn(lambda: make_atlas(values([("m", 252), ("n", 8)], 2), PLAIN, 3))
+    assert_tidy(figure, boxes)
+
+
+def test_sets_that_are_called_like_blocks_have_a_cell_each():
+    rows = three(label=["Block 1", "Group 1", "Attn 1", "early"], kind="named set")
+    (stack,) = stacks_of(rows.iloc[:3], Titles(player="named set"), 3)
+    assert stack.rows == ("Block 1", "Group 1", "Attn 1")
+
+
 def test_colours_stripes_and_frames_are_of_the_cells(drawn):
     figure, boxes = drawn(lambda: make_atlas(three(), PLAIN, 2))
     (axes,) = figure.axes

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from cornerstone.figures.concentration import MOST_NAMED, make_concentration
+from cornerstone.values.titles import Titles
 from drawings import LONG, PLAIN, assert_tidy
 
 
@@ -74,3 +75,9 @@ def test_many_tasks_are_drawn_alike_with_their_mean():
 @pytest.mark.parametrize("n_sublayers", [4, 160])
 def test_no_words_meet_or_are_cut_off(drawn, tasks, n_sublayers):
     assert_tidy(*drawn(lambda: make_concentration(value_rows(tasks, n_sublayers), LONG)))
+
+
+def test_tasks_of_one_title_have_a_line_each():
+    titles = Titles(tasks={"boolq": "ARC", "piqa": "ARC"})
+    figure = make_concentration(value_rows(["boolq", "piqa"]), titles)
+    assert len(lines_of(figure)) == 2

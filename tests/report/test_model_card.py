@@ -18,7 +18,7 @@ LABELS = ("Attn 0", "FFN 0", "Attn 1", "MoE 1", "Attn 2", "FFN 2")
 VALUES = (0.31, 0.22, 0.004, 0.001, 0.05, -0.01)
 
 
-def pruned(count, of_blocks, cost=(), labels=LABELS, hub=None, setting="sublayers"):
+def pruned(count, of_blocks, cost=(), labels=LABELS, hub=None, setting="sublayers", removal="zero"):
     players = players_of(setting, labels)
     rows = pd.DataFrame(
         [
@@ -41,6 +41,7 @@ def pruned(count, of_blocks, cost=(), labels=LABELS, hub=None, setting="sublayer
         chosen=least_important(rows, ranking_of("values"), count, parts),
         ranking=ranking_of("values"),
         rows=rows,
+        removal=removal,
         cost=pd.DataFrame(list(cost), columns=MEASURED),
         before=Size(3_000_000, 12_000_000),
         after=Size(2_000_000, 8_000_000) if of_blocks else Size(3_000_000, 12_000_000),
@@ -111,6 +112,18 @@ def test_what_the_study_has_measured_is_the_cost():
     card = model_card(pruned(1, of_blocks=True, cost=[("boolq", "acc", 0.81, 0.78, 0.03, 0.01, 0.05)]))
     assert "| BoolQ | 81.0 | 78.0 | 3.0 (1.0 – 5.0) |" in card
     assert "Not measured" not in card
+
+
+def test_what_a_removal_by_mean_costs_is_not_told_of_a_model_without_the_mean():
+    cost = [("boolq", "acc", 0.81, 0.78, 0.03, 0.01, 0.05)]
+    card = model_card(pruned(1, of_blocks=True, cost=cost, removal="mean"))
+    assert (
+        "Not measured: the study removes sublayers by mean, and this model has nothing in their place."
+        in card
+    )
+    assert (
+        "These numbers are of removal by mean." in card and "Before" not in card.split("## What it costs")[1]
+    )
 
 
 @pytest.mark.parametrize("of_blocks", [True, False])

@@ -193,6 +193,7 @@ MISTAKES = [
         "tasks.free.same_items_as is 'sums', and a sample draws other items for each task: give documents",
     ),
     (both_ways("sums", sample=9), "and a sample draws other items for each task: give documents"),
+    (a_study(tasks={"mean": {"task": "piqa"}}), "tasks.mean: in tables this name is the mean over tasks"),
     (a_study(exact=["other"]), "exact: other is not a model of this study: it has mine"),
     (
         a_study(tasks={"mmlu": {"group": "mmlu"}}),

@@ -9,6 +9,7 @@ import pytest
 from of_six_tasks import a_study, drops_text
 
 import synthetic
+from cornerstone.shapley.coalitions import parse_removed
 from cornerstone.statistics.resampling import interval
 from cornerstone.tables.cornerstones import cornerstones_table
 from cornerstone.tables.drops import drops_by_task_table, drops_table
@@ -147,6 +148,21 @@ def test_joint_removals_leave_runs_with_a_cornerstone_out():
     assert row["single"] == pytest.approx(of["single"].mean())
     assert row["low"] < row["excess"] == pytest.approx(of["excess"].mean())
     assert (row["more"], row["less"]) == (3, 0)
+
+
+def test_long_runs_are_found_as_they_are_written():
+    """Of more than 16 sublayers a coalition is a number in hexadecimal digits."""
+    results = synthetic.results(
+        a_study([0.9, *[0.02] * 19], ("piqa",), together=0.2, n_documents=300, max_removed=18),
+        top_k=1,
+        max_removed=18,
+    )
+    table = joint_table(results).set_index("size")
+    low = results.joint.assign(size=[len(parse_removed(text)) for text in results.joint["removed"]])
+    low = low[~low["removed"].map(lambda text: 0 in parse_removed(text))]
+    wanted = (low["low"] > 0).groupby(low["size"]).sum()
+    assert table.loc[[2, 17, 18], "more"].tolist() == wanted.loc[[2, 17, 18]].tolist()
+    assert table.loc[18, "more"] > 0
 
 
 def test_the_largest_model_on_the_largest_task_takes_seconds():

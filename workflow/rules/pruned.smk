@@ -38,6 +38,7 @@ rule prune:
     params:
         players=PLAYERS,
         of_blocks=True,
+        removal=study.removal,
         dtype=lambda wildcards: study.model(wildcards.model).dtype,
         allow_remote_code=lambda wildcards: study.model(wildcards.model).allow_remote_code,
         titles=TITLES,

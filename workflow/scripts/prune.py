@@ -47,6 +47,7 @@ def main(snakemake):
             chosen=chosen,
             ranking=ranking,
             rows=rows,
+            removal=given.removal,
             cost=measured(players.removed_from(chosen.removed), ablation, joint),
             before=size_of(original),
             after=size_of(folder),

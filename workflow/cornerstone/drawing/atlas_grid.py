@@ -120,7 +120,7 @@ def heading_of(column: Sequence[Kind]) -> str:
 
 def _stack(rows: pd.DataFrame, titles: Titles, tasks: list[str], named: list[str], top_k: int) -> Stack:
     names = rows["label"].map(block_told_by)
-    if is_by_block := names.notna().all():
+    if is_by_block := _are_apart(rows.assign(block=names)):
         columns = _columns(rows["kind"], names)
         order = sorted(names.unique())
     else:
@@ -144,6 +144,11 @@ def _stack(rows: pd.DataFrame, titles: Titles, tasks: list[str], named: list[str
         cells=cells,
         named=tuple(named),
     )
+
+
+def _are_apart(rows: pd.DataFrame) -> bool:
+    """Whether each player has a block, and is the only one of its kind there: sets may have any names."""
+    return bool(rows["block"].notna().all() and not rows.duplicated(["task", "block", "kind"]).any())
 
 
 def _columns(kinds: pd.Series, blocks: pd.Series) -> tuple[tuple[Kind, ...], ...]:

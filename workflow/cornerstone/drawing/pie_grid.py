@@ -80,7 +80,9 @@ def top_and_null_share(rows: pd.DataFrame, top_k: int) -> str:
         return ""
     top = rows[rows["rank"] <= top_k]
     hold = "hold" if top_k > 1 else "holds"
-    return f"top {top_k} {hold} {100 * top['share'].sum():.0f} %; null share {100 * top['null_share'].sum():.0f} %"
+    told = f"top {top_k} {hold} {100 * top['share'].sum():.0f} %"
+    null = top["null_share"].sum(skipna=False)  # not known of a single document
+    return told if np.isnan(null) else f"{told}; null share {100 * null:.0f} %"
 
 
 def cells_of(values: pd.DataFrame, titles: Titles, top_k: int, captioned: int) -> list[Cell]:

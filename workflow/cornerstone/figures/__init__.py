@@ -160,10 +160,10 @@ class Figure:
 
     def captioned(self, context: Context) -> tuple[str, str]:
         """Title and caption; of a drawing from data, about the study's players."""
-        title, caption = self.title.format(model=context.model), self.caption(context)
-        if context.player == SUBLAYER or not self.reads:
-            return title, caption
-        return in_words(title, context.player), in_words(caption, context.player)
+        title, caption = self.title, self.caption(context)
+        if context.player != SUBLAYER and self.reads:
+            title, caption = in_words(title, context.player), in_words(caption, context.player)
+        return title.format(model=context.model), caption
 
 
 FIGURES: Registry[Figure] = Registry("figure", "cornerstone.figures")

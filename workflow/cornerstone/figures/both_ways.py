@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 # Inches.
 LEFT, RIGHT, TOP, LEGEND = 0.62, 0.1, 0.06, 0.3
-HEAD = 0.36  # a row's title, and what stands above each of its panels
+HEAD = 0.36  # a row's title in one line, and what stands above each of its panels
+LINE = 0.14  # of a title
 FOOT = 0.48  # the numbers and the name of x
 PANEL_HEIGHT = 1.5
 GAP_X = 0.18
@@ -55,20 +56,24 @@ def make_both_ways(table: pd.DataFrame, titles: Titles) -> MplFigure:
     pairs = [rows for _, rows in table.groupby(["model", "given", "generating"], sort=False)]
     columns = max(rows["score"].nunique() - 1 for rows in pairs)
     width = min(WIDEST, (style.WIDTH - LEFT - RIGHT - (columns - 1) * GAP_X) / columns)
-    row_height = HEAD + PANEL_HEIGHT + FOOT
     figure_width = LEFT + RIGHT + columns * width + (columns - 1) * GAP_X
-    height = TOP + LEGEND + len(pairs) * row_height
-    figure = style.new_figure(figure_width, height)
-    for number, rows in enumerate(pairs):
-        top = height - TOP - number * row_height
-        title = f"{titles.model(rows['model'].iloc[0])}: {titles.task(rows['given'].iloc[0])}"
-        title = style.wrapped(title, figure_width - 0.2, style.FONT, "bold").split("\n")[0]
-        figure.text(0.1 / figure_width, top / height, title, weight="bold", va="top")
-        bottom = (top - HEAD - PANEL_HEIGHT) / height
-        _draw_row(figure, rows, (LEFT, width, figure_width), bottom, PANEL_HEIGHT / height)
+    heads = [_head(rows, titles, figure_width - 0.2) for rows in pairs]
+    above = [HEAD + LINE * head.count("\n") for head in heads]
+    height = TOP + LEGEND + sum(above) + len(pairs) * (PANEL_HEIGHT + FOOT)
+    figure, top = style.new_figure(figure_width, height), height - TOP
+    for rows, head, head_height in zip(pairs, heads, above, strict=True):
+        figure.text(0.1 / figure_width, top / height, head, weight="bold", va="top")
+        bottom = top - head_height - PANEL_HEIGHT
+        _draw_row(figure, rows, (LEFT, width, figure_width), bottom / height, PANEL_HEIGHT / height)
+        top = bottom - FOOT
     seaborn.despine(figure)
     figure.legend(handles=_handles(table), loc="lower center", ncols=4, frameon=False)
     return figure
+
+
+def _head(rows: pd.DataFrame, titles: Titles, width: float) -> str:
+    title = f"{titles.model(rows['model'].iloc[0])}: {titles.task(rows['given'].iloc[0])}"
+    return style.wrapped(title, width, style.FONT, "bold")
 
 
 def _draw_row(

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 # Inches.
 LEFT, RIGHT, TOP, BOTTOM = 1.35, 0.1, 0.05, 0.75
 ROW = 0.24  # a task
-HEAD = 0.32  # a model's title, above its panels
+HEAD = 0.32  # a model's title in one line, above its panels
+LINE = 0.14  # of a title or a task's name
 BETWEEN = 0.12
 GAP_X = 0.2
 MARKERS = "osD^v<>"
@@ -38,21 +39,27 @@ def make_cheap_measures(table: pd.DataFrame, titles: Titles) -> MplFigure:
 
     rows = table[table["part"] == titles.player]
     models, tasks = list(rows["model"].unique()), list(rows["task"].unique())
-    panel = ROW * len(tasks)
-    height = TOP + BOTTOM + len(models) * (HEAD + panel) + (len(models) - 1) * BETWEEN
+    names = _names(tasks, titles)
+    panel = len(tasks) * max(ROW, LINE * max(name.count("\n") + 1 for name in names))
+    heads = {
+        model: style.wrapped(titles.model(model), style.WIDTH - LEFT - RIGHT, style.FONT, "bold")
+        for model in models
+    }
+    head_of = {model: HEAD + LINE * title.count("\n") for model, title in heads.items()}
+    height = TOP + BOTTOM + sum(head_of.values()) + len(models) * panel + (len(models) - 1) * BETWEEN
     figure = style.new_figure(style.WIDTH, height)
     width = (style.WIDTH - LEFT - RIGHT - GAP_X) / 2
     top, lowest = height - TOP, min(-0.25, rows["spearman_low"].min() - 0.05)
     for model in models:
-        bottom = top - HEAD - panel
-        figure.text(LEFT / style.WIDTH, (top - 0.1) / height, titles.model(model), weight="bold", va="top")
+        bottom = top - head_of[model] - panel
+        figure.text(LEFT / style.WIDTH, (top - 0.1) / height, heads[model], weight="bold", va="top")
         for column, against in enumerate(AGAINST):
             left = LEFT + column * (width + GAP_X)
             place = (left / style.WIDTH, bottom / height, width / style.WIDTH, panel / height)
             axes = figure.add_axes(place)
             _draw_panel(axes, rows[(rows["model"] == model) & (rows["against"] == against)], tasks)
             axes.set_xlim(lowest, 1.04)
-            axes.set_yticks(range(len(tasks)), _names(tasks, titles) if column == 0 else [])
+            axes.set_yticks(range(len(tasks)), names if column == 0 else [])
             if model == models[-1]:
                 axes.set_xlabel(f"rank correlation with the {AGAINST[against]}")
             else:

@@ -56,9 +56,9 @@ def make_concentration(values: pd.DataFrame, titles: Titles) -> MplFigure:
     ranks = np.arange(1, n_sublayers + 1)
     name = "null share" + (" (range over tasks)" if len(null) > 1 else "")
     band = axes.fill_between(ranks, *_range(null), label=name, **NULL)
-    for shares, look in entries.values():
+    for _, shares, look in entries:
         axes.plot(ranks, 100 * shares, **look)
-    handles = [band, *(_handle(name, look) for name, (_, look) in entries.items())]
+    handles = [band, *(_handle(name, look) for name, _, look in entries)]
     place = {"loc": "lower center", "bbox_to_anchor": (0.5, below / (HEIGHT + legend)), "ncols": columns}
     figure.legend(handles=handles, frameon=False, **place)
     return figure
@@ -83,21 +83,22 @@ def _range(null: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return 100 * null.min(axis=0), 100 * null.max(axis=0)
 
 
-def _entries(held: dict[str, np.ndarray], titles: Titles) -> dict[str, tuple[np.ndarray, dict]]:
-    """By the legend's words the line and its look: of each task, or of all tasks alike and their mean."""
+def _entries(held: dict[str, np.ndarray], titles: Titles) -> list[tuple[str, np.ndarray, dict]]:
+    """The legend's words, the line and its look: of each task, or of all tasks alike and their mean."""
     import seaborn
 
     if len(held) > MOST_NAMED:
         thin = {"color": "#8C8C8C", "linewidth": 0.5, "alpha": 0.7}
         of_all = np.array([*held.values()]).T  # one call draws a line per column
-        mean = (of_all.mean(axis=1), {"color": "black", "linewidth": 1.5})
-        return {f"each of {len(held)} tasks": (of_all, thin), "mean over tasks": mean}
+        mean = of_all.mean(axis=1), {"color": "black", "linewidth": 1.5}
+        return [(f"each of {len(held)} tasks", of_all, thin), ("mean over tasks", *mean)]
     colours = seaborn.color_palette("colorblind", max(1, len(held)))
-    entries = {}
+    entries = []
     for n, (task, shares) in enumerate(held.items()):
         every = max(1, len(shares) // 12)
         look = {"color": colours[n], "linestyle": LINES[n % len(LINES)], "marker": MARKERS[n]}
-        entries[titles.task(task)] = shares, look | {"markersize": 3, "linewidth": 1, "markevery": every}
+        look |= {"markersize": 3, "linewidth": 1, "markevery": every}
+        entries.append((titles.task(task), shares, look))
     return entries
 
 

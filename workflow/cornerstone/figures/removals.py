@@ -24,6 +24,8 @@ NAMED = 3  # of a panel's sublayers of a positive value by zero, those of the la
 NAME_FONT = 6.5
 ZERO = {"color": style.GREY, "linewidth": 0.5, "zorder": 1}
 KEPT = {"color": "black", "linewidth": 0.7, "zorder": 1}
+BESIDE = 0.03
+"""Between a point and its name, of a panel's width."""
 HALF = KEPT | {"linestyle": ":"}
 
 
@@ -66,30 +68,32 @@ def _draw_points(axes: Axes, rows: pd.DataFrame, factor: int) -> None:
 
 
 def _name_largest(axes: Axes, rows: pd.DataFrame, factor: int) -> None:
-    """The labels of the largest by zero, left of their points and apart from each other."""
+    """The labels of the largest by zero, apart from each other: left of their points, or right for want of room."""
     named = rows[rows["value_zero_low"] > 0].nlargest(NAMED, "value_zero")
     named = named.sort_values("value_mean", ascending=False)
     if named.empty:
         return
     points = factor * named[["value_zero", "value_mean"]].to_numpy()
     places = (axes.transData + axes.transAxes.inverted()).transform(points)
-    _, height = axes.get_window_extent().size
+    width, height = axes.get_window_extent().size
     gap = 1.3 * NAME_FONT / style.POINTS * axes.figure.dpi / height
     heights = spread(places[:, 1] + gap, gap, gap / 2, 1 - gap / 2)
     line = {"arrowstyle": "-", "color": style.GREY, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 2}
     for label, point, (across, _), at in zip(named["label"], points, places, heights, strict=True):
-        beside = {"transform": axes.transAxes, "fontsize": NAME_FONT, "ha": "right", "va": "center"}
-        axes.text(across - 0.03, at, label, zorder=4, **beside)
-        start = {"xytext": (across - 0.03, at), "textcoords": axes.transAxes}
+        is_left = style.text_width(label, NAME_FONT) * axes.figure.dpi / width < across - BESIDE
+        x, side = (across - BESIDE, "right") if is_left else (across + BESIDE, "left")
+        beside = {"transform": axes.transAxes, "fontsize": NAME_FONT, "ha": side, "va": "center"}
+        axes.text(x, at, label, zorder=4, **beside)
+        start = {"xytext": (x, at), "textcoords": axes.transAxes}
         axes.annotate("", xy=tuple(point), arrowprops=line, **start)
 
 
 def _caption(context: Context) -> str:
     return (
         "Each sublayer's value where removing it takes all that it adds (by zero, along x) and where its mean over the "
-        "calibration documents stays (by mean, along y), with 95 % intervals. Markers tell its kind (circles: "
-        "attention, squares: FFN or MoE). On the line its mean saves nothing: what it contributes is computed from the "
-        "input. Near zero along y its mean saves all: what it contributes is constant. "
+        "calibration documents stays (by mean, along y), with 95 % intervals. Markers tell its "
+        f"kind{context.looks}. On the line its mean saves nothing: what it contributes is computed from the input. "
+        "Near zero along y its mean saves all: what it contributes is constant. "
         f"{context.values_from}{context.measured}."
     )
 

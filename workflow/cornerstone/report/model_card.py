@@ -21,6 +21,7 @@ from cornerstone.scores.unit import NO_UNIT
 from cornerstone.system.text import counted, data_size
 from cornerstone.tables.text import markdown
 from cornerstone.values.least_important import Chosen, Ranking, importances
+from cornerstone.values.removals import BY_ZERO
 from cornerstone.values.titles import Titles
 
 FORMAT = 1
@@ -32,6 +33,8 @@ class PrunedCheckpoint:
 
     manifest:      of the original: its name, its id and commit on the hub.
     rows:          of the ranking's CSV file of every task.
+    removal:       of the study: "zero" or "mean". This model has nothing where a sublayer was, so that only numbers of
+                   removal by zero are its own.
     cost:          `least_important.measured` of what was removed.
     before, after: the sizes of the weights.
     folder:        where it is written to.
@@ -42,6 +45,7 @@ class PrunedCheckpoint:
     chosen: Chosen
     ranking: Ranking
     rows: pd.DataFrame
+    removal: str
     cost: pd.DataFrame
     before: Size
     after: Size
@@ -154,6 +158,8 @@ def _removed(pruned: PrunedCheckpoint) -> list[str]:
             else ", summed over the sublayers of a block"
         )
     note = f"{how}. In brackets: 95 % intervals over documents."
+    if pruned.removal != BY_ZERO and not ranking.is_measure:
+        note += f" These numbers are of removal by {pruned.removal}."
     return ["## What was removed\n", note + "\n", markdown(pd.DataFrame(_removed_rows(pruned, tasks)))]
 
 
@@ -179,6 +185,15 @@ def _removed_rows(pruned: PrunedCheckpoint, tasks: list[str]) -> list[dict[str, 
     return rows
 
 
+def _not_measured(pruned: PrunedCheckpoint) -> str:
+    """Why the study does not know what this costs; nothing where it does."""
+    if pruned.removal != BY_ZERO:
+        return f"the study removes sublayers by {pruned.removal}, and this model has nothing in their place"
+    if pruned.cost.empty:
+        return "the study has not evaluated the model without exactly these sublayers"
+    return ""
+
+
 def _cost(pruned: PrunedCheckpoint) -> list[str]:
     head = "## What it costs\n"
     tasks = ",".join(pruned.lm_eval_tasks.values())
@@ -187,13 +202,9 @@ def _cost(pruned: PrunedCheckpoint) -> list[str]:
         model_args = f"'{json.dumps({'pretrained': str(pruned.folder), 'chat_template_args': of_template})}'"
     command = f"lm_eval --model hf --model_args {model_args} --tasks {tasks}"
     command += " --apply_chat_template" * ("chat_template" in pruned.manifest)
-    if pruned.cost.empty:
-        return [
-            head,
-            "Not measured: the study has not evaluated the model without exactly these sublayers. This measures it, on "
-            "all documents of lm-eval's tasks:\n",
-            f"```bash\n{command}\n```\n",
-        ]
+    if why := _not_measured(pruned):
+        how = "This measures it, on all documents of lm-eval's tasks:"
+        return [head, f"Not measured: {why}. {how}\n", f"```bash\n{command}\n```\n"]
     rows = []
     for row in pruned.cost.itertuples():
         unit = SCORES[row.score].unit

@@ -119,7 +119,10 @@ class StudyConfig:
             "models": {model.name: model.title for model in self.models},
             "tasks": {task.name: task.title for task in self.tasks},
         }
-        return titles if self.players == SUBLAYERS else titles | {"player": noun_of(self.players)}
+        if self.players == SUBLAYERS:
+            return titles
+        sets = {"sets": [*self.players]} if isinstance(self.players, Mapping) else {}
+        return titles | {"player": noun_of(self.players)} | sets
 
     @property
     def table_files(self) -> tuple[str, ...]:

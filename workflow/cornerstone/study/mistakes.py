@@ -21,6 +21,7 @@ from cornerstone.shapley.players import SUBLAYERS, Setting, blocks_together, mis
 from cornerstone.study.places import place_mistakes
 from cornerstone.study.schema import PATTERN_PHRASES, own_or_studys
 from cornerstone.system.errors import UNWRITABLE, known_names, shortened, shown
+from cornerstone.values.titles import MEAN
 
 MOST_VALUES = 20_000
 """In a configuration; a few aliases of aliases in YAML stand for more than any memory holds."""
@@ -200,6 +201,8 @@ def study_mistakes(filled: dict[str, Any]) -> Iterator[str]:
         yield from _model_mistakes(f"models.{name}", keys)
         if name in reserved:
             yield f"models.{name}: this name is reserved for another figure; choose another"
+    if MEAN in filled["tasks"]:
+        yield f"tasks.{MEAN}: in tables this name is the mean over tasks; choose another"
     yield from _calibration_mistakes(filled)
     yield from _generation_mistakes(filled)
     yield from _chat_mistakes(filled)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pandas as pd
 
 from cornerstone.scores import Score
+from cornerstone.shapley.coalitions import removed_text
 from cornerstone.statistics.resampling import interval
 from cornerstone.tables import TABLES, Section, Table, View
 from cornerstone.tables.text import on_lower_end, prose, rows_or
@@ -49,7 +50,7 @@ def _means(of_tasks: list[DocumentNumbers], chosen: list[tuple[int, ...]]) -> di
 
 
 def _significant(intervals: pd.DataFrame, chosen: list[tuple[int, ...]]) -> dict[str, int]:
-    of_runs = intervals.loc[intervals.index.isin([",".join(map(str, window)) for window in chosen])]
+    of_runs = intervals.loc[intervals.index.isin([removed_text(window) for window in chosen])]
     return {"more": int((of_runs["low"] > 0).sum()), "less": int((of_runs["high"] < 0).sum())}
 
 

@@ -72,7 +72,7 @@ def _shares_row(rows: pd.DataFrame, named: list[str], top_k: int) -> dict:
         parts = {
             "top_share": top["share"].sum(),
             "other_share": rows["share"].sum() - top["share"].sum(),
-            "null_share": top["null_share"].sum(),
+            "null_share": top["null_share"].sum(skipna=False),
             "cornerstone_share": rows["share"][rows["label"].isin(named)].sum(),
             "signed_share": last["top_signed_share"],
             "low": last["top_signed_low"],

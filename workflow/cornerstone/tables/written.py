@@ -21,7 +21,7 @@ from cornerstone.tables.pruning import Curves
 from cornerstone.tables.removals import Compared
 from cornerstone.tables.text import markdown
 from cornerstone.values.results import Results
-from cornerstone.values.rows import write_csv
+from cornerstone.values.rows import read_csv, write_csv
 
 
 def write_tables(
@@ -43,5 +43,5 @@ def write_tables(
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A table that `write_tables` wrote; the claims' numbers stay text."""
-    return pd.read_csv(path, dtype={"claim": str})
+    """A table that `write_tables` wrote."""
+    return read_csv(path)

@@ -63,12 +63,12 @@ def _effects(scores: Scores, labels: Sequence[str]) -> pd.DataFrame:
 
 
 def compared_with(rows: pd.DataFrame) -> str:
-    """The score that is compared with the yardstick: the study's own, or an accuracy."""
+    """The score that is compared with the yardstick: the study's own, or an accuracy; itself where there is none."""
     chosen = rows["score"][rows["chosen"]].iloc[0]
     if chosen != yardstick().name:
         return chosen
     usual = next(score for score in SCORES if score.stands_for)
-    return next(name for name in usual.stands_for if (rows["score"] == name).any())
+    return next((name for name in usual.stands_for if (rows["score"] == name).any()), chosen)
 
 
 def compared_scores(evaluated: EvaluatedTask, score: str) -> pd.DataFrame:

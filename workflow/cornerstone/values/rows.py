@@ -15,6 +15,13 @@ from cornerstone.system.errors import CornerstoneError
 if TYPE_CHECKING:
     from cornerstone.values.scored_task import ScoredTask
 
+NAMES = (
+    *("model", "task", "given", "generating", "label", "first_label", "second_label", "part", "group"),
+    *("labels", "removed", "cornerstones", "top", "unseen_labels", "claim"),
+    *("only_generation_labels", "only_likelihood_labels"),
+)
+"""Columns that hold names of a user's own, or lists of them."""
+
 
 def sublayer_columns(labels: Sequence[str]) -> pd.DataFrame:
     """Columns sublayer (number of the player), label and kind (attn, ffn, moe …, block) of players by their labels."""
@@ -55,6 +62,12 @@ def write_csv(table: pd.DataFrame, output: Path, score: Score | None = None) -> 
     table.to_csv(output, index=False, float_format="%.10g", lineterminator="\n")
 
 
+def read_csv(path: Path) -> pd.DataFrame:
+    """A table that `write_csv` wrote. Names are texts, whatever they look like: "007", "NA". Raises ValueError of
+    pandas where it is none."""
+    return pd.read_csv(path, dtype=dict.fromkeys(NAMES, str), keep_default_na=False, na_values=[""])
+
+
 def read_rows(paths: Sequence[Path]) -> pd.DataFrame:
     """The rows of several CSV files, one after another in the order given.
 
@@ -65,7 +78,7 @@ def read_rows(paths: Sequence[Path]) -> pd.DataFrame:
 
 def _read_csv(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_csv(path)
+        return read_csv(path)
     except ValueError as error:  # empty, or cut off in a line
         raise CornerstoneError(
             f"{path} holds no table ({error}): remove it, then type the same command again"
