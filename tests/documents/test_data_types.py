@@ -8,7 +8,7 @@ import datasets
 import pandas as pd
 import pytest
 
-from cornerstone.documents.local_rows import reckoned_with
+from cornerstone.documents.csv_columns import reckoned_with
 from cornerstone.documents.tasks import build_documents
 from task_rows import BLANKS, ENDINGS, LESSONS, PASSAGES, QUESTIONS, refusal, write_rows
 
@@ -157,12 +157,90 @@ def test_a_json_file_of_a_document_a_line_is_read(tmp_path):
     )
 
 
-def test_nested_fields_of_csv_that_are_no_json_are_refused(tmp_path):
+def as_numpy_writes(texts):
+    """A list without commas."""
+    return f"[{' '.join(map(repr, texts))}]"
+
+
+def test_lists_of_csv_may_be_as_python_writes_them(tmp_path):
     rows = [{**row, "choices": str(row["choices"])} for row in QUESTIONS]
+    given = build_documents("arc_easy", data=write_csv(tmp_path / "rows.csv", rows)).documents
+    assert given == build_documents("arc_easy", data=write_rows(tmp_path / "rows.jsonl", QUESTIONS)).documents
+
+
+def test_nested_fields_of_csv_that_are_no_lists_are_refused(tmp_path):
+    rows = [{**row, "choices": as_numpy_writes(row["choices"]["text"])} for row in QUESTIONS]
     path = write_csv(tmp_path / "rows.csv", rows)
     assert "the task reads JSON, such as a list in brackets there" in refusal(
         build_documents, "arc_easy", data=path
     )
+
+
+OWN = "task: mine\ndataset_path: json\ntest_split: test\noutput_type: multiple_choice\ndoc_to_text: '{{question}}'\n"
+
+
+def own(folder, rules, code=""):
+    (folder / "mine.yaml").write_text(OWN + rules)
+    (folder / "helper.py").write_text(code)
+    return {"include_path": folder}
+
+
+def test_lists_as_numpy_writes_them_are_refused(tmp_path):
+    """They would be asked character by character."""
+    rows = [{"question": f"q{i}", "options": as_numpy_writes(["a", "b"]), "label": i % 2} for i in range(3)]
+    task = own(tmp_path, "doc_to_choice: options\ndoc_to_target: label\n")
+    path = write_csv(tmp_path / "rows.csv", rows)
+    told = refusal(build_documents, "mine", data=path, **task)
+    assert "rows.csv, row 1: 'options' is \"['a' 'b']\", which looks like a list and is none in JSON" in told
+
+
+TRUTHS = [
+    ("label", "{{'yes' if label else 'no'}}"),
+    ("label", "{% if not label %}no{% else %}yes{% endif %}"),
+    ("label", "{{'yes' if label in [1, 2] else 'no'}}"),
+    ("label", "{{'yes' if label == true else 'no'}}"),
+    ("is_right", "{{'yes' if is_right else 'no'}}"),
+    ("label", "{{ ('no', 'yes')[label] }}"),
+    ("label", "{{ {0: 'no', 1: 'yes'}[label] }}"),
+    ("label", "{% set names = ['no', 'yes'] %}{{ names[label] }}"),
+    ("score", "{{ 'yes' if score > 0.5 else 'no' }}"),
+    ("score", "{{ ['no', 'yes'][score | round | int] }}"),
+]
+
+
+@pytest.mark.parametrize(("field", "template"), TRUTHS)
+def test_what_a_template_asks_whether_it_is_true_is_no_text_of_csv(tmp_path, field, template):
+    rows = [
+        {"question": f"q{i}", "label": i % 2, "is_right": i % 2 == 1, "score": 0.25 + i % 2 / 2}
+        for i in range(4)
+    ]
+    target = json.dumps(template)
+    task = own(tmp_path, f"doc_to_choice: ['no', 'yes']\ndoc_to_target: {target}\n")
+    documents = build_documents("mine", data=write_rows(tmp_path / "rows.jsonl", rows), **task).documents
+    assert [document.gold for document in documents] == [(0,), (1,), (0,), (1,)]
+    assert build_documents("mine", data=write_csv(tmp_path / "rows.csv", rows), **task).documents == documents
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def target(doc):\n    return int(doc['label'] == 1)\n",
+        "def target(doc):\n    return int(bool(doc['label']))\n",
+    ],
+)
+def test_code_that_reads_numbers_out_of_csv_is_refused(tmp_path, code):
+    rows = [{"question": f"q{i}", "label": i % 2} for i in range(4)]
+    task = own(tmp_path, "doc_to_choice: ['no', 'yes']\ndoc_to_target: !function helper.target\n", code)
+    told = refusal(build_documents, "mine", data=write_csv(tmp_path / "rows.csv", rows), **task)
+    assert "its code reads numbers, or true and false, out of" in told and "write it as JSON Lines" in told
+
+
+def test_code_to_which_it_is_the_same_reads_csv(tmp_path):
+    rows = [{"question": f"q{i}", "label": i % 2, "id": i} for i in range(4)]
+    code = "def target(doc):\n    return int(doc['label'])\n"
+    task = own(tmp_path, "doc_to_choice: ['no', 'yes']\ndoc_to_target: !function helper.target\n", code)
+    documents = build_documents("mine", data=write_csv(tmp_path / "rows.csv", rows), **task).documents
+    assert [document.gold for document in documents] == [(0,), (1,), (0,), (1,)]
 
 
 def test_values_of_unlike_types_are_each_asked_as_they_stand(tmp_path):

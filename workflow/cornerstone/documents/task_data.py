@@ -47,9 +47,15 @@ class TaskData:
 
 
 def load_data(
-    task: str, definition: Mapping[str, Any], folder: Path, data: Path | str | None = None
+    task: str,
+    definition: Mapping[str, Any],
+    folder: Path,
+    data: Path | str | None = None,
+    numbers: bool = False,
 ) -> TaskData:
     """The rows of a task, downloaded where they are not in the cache; those of local files are kept in `folder`.
+
+    numbers: as of `read_rows`.
 
     Raises CornerstoneError for a data set that could not be fetched (see `explained_data_set`) or lacks the task's
     splits, and for a file that is missing, unreadable or empty.
@@ -57,7 +63,7 @@ def load_data(
     if data is not None:
         path = Path(data)
         source = _file_name(path)
-        splits = {scored_split(definition): read_rows(path, definition, folder)}
+        splits = {scored_split(definition): read_rows(path, definition, folder, numbers)}
         return TaskData(splits, source, str(path), is_local=True)
     if definition.get("custom_dataset") is not None:
         splits, source = _load_custom(task, definition), f"the task's own {data_set_name(definition)}".strip()

@@ -177,7 +177,8 @@ def sampled_rows(count: int, sample: int | None, seed: int | None, task: str = "
 
 @dataclass(frozen=True)
 class _Build:
-    """What documents are built from. rows_of: number of documents -> the rows that are wanted."""
+    """What documents are built from. rows_of: number of documents -> the rows that are wanted. numbers: as of
+    `read_rows`."""
 
     task: str
     entry: Entry
@@ -187,6 +188,7 @@ class _Build:
     folder: Path
     watch: FileWatch
     prompting: Prompting
+    numbers: bool = False
 
 
 @dataclass(frozen=True)
@@ -225,7 +227,23 @@ def _built(build: _Build, rows: TaskData | None = None) -> _Built:
             raise _changing(build.task, f"document {one.index} differs")
     if len(built.documents) != len(again.documents):
         raise _changing(build.task, f"{len(built.documents)} documents, then {len(again.documents)}")
+    if build.data is not None and Path(build.data).suffix == ".csv" and rows is None:
+        _check_types(build, built)
     return built
+
+
+def _check_types(build: _Build, built: _Built) -> None:
+    """Raise CornerstoneError where a task's code makes other documents of a CSV file's numbers than of its texts: the
+    file does not say which they are."""
+    try:
+        typed = _build_once(replace(build, numbers=True), None)
+    except CornerstoneError:
+        return
+    if typed.documents != built.documents:
+        raise CornerstoneError(
+            f"task {build.task}: its code reads numbers, or true and false, out of {build.data}, and the cells of a "
+            "CSV file are texts: write it as JSON Lines"
+        )
 
 
 def _changing(task: str, how: str) -> CornerstoneError:
@@ -244,7 +262,7 @@ def _build_once(build: _Build, rows: TaskData | None) -> _Built:
             loaded = load_data(build.task, definition, kept)
         else:
             with same_random_state(), build.watch.downloading():
-                loaded = rows or load_data(build.task, definition, kept, build.data)
+                loaded = rows or load_data(build.task, definition, kept, build.data, build.numbers)
         lm_task = make_lm_task(build.task, definition, loaded, shots)
         available = len(lm_task.task_docs)
         documents, notes = documents_of(lm_task, build.rows_of(available), build.prompting)
