@@ -10,7 +10,7 @@ import datasets
 import pytest
 
 from cornerstone.documents.document import read_documents, read_task_files, write_documents
-from cornerstone.documents.task_files import changed_files, digest_of_files, missing_files
+from cornerstone.documents.task_files import changed_files, digest_of_files, is_installed, missing_files
 from cornerstone.documents.tasks import build_documents
 from task_rows import PASSAGES, write_rows
 
@@ -159,6 +159,71 @@ def test_a_file_that_is_added_to_a_folder_is_noticed(own, line, pattern):
     write_rows(own / "data" / "more.jsonl", PASSAGES)
     assert changed_files(files) == [pattern]
     assert len(build().documents) == 2 * len(PASSAGES), "and it is read"
+
+
+PARQUET = """
+import {library}
+def rows(**_):
+    import datasets
+    return {{split: datasets.Dataset.from_pandas({read}) for split in ["test"]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("library", "read"),
+    [
+        ("pandas as pd", 'pd.read_parquet(f"data/{split}.parquet")'),
+        ("pyarrow.parquet as pq", 'pq.read_table(f"data/{split}.parquet").to_pandas()'),
+    ],
+)
+def test_files_that_arrow_opens_are_found_by_their_names(own, library, read):
+    datasets.Dataset.from_list(PASSAGES).to_parquet("data/test.parquet")
+    (own / "tasks" / "mine.yaml").write_text(TASK + "custom_dataset: !function code.rows\n")
+    (own / "tasks" / "code.py").write_text(PARQUET.format(library=library, read=read))
+    files = build().files
+    assert {"data/test.parquet", "data/*.parquet"} <= set(files)
+    datasets.Dataset.from_list(PASSAGES[1:]).to_parquet("data/test.parquet")
+    assert changed_files(files) == ["data/test.parquet"]
+
+
+def test_a_file_that_is_new_where_code_looks_for_files_is_noticed(own):
+    code = """
+import glob, json
+def process(rows):
+    for name in sorted(glob.glob("data/more/*.jsonl")):
+        open(name).read()
+    return rows
+"""
+    (own / "data" / "more").mkdir()
+    write_rows(own / "data" / "more" / "b.jsonl", PASSAGES)
+    with_code(own, code)
+    files = build().files
+    write_rows(own / "data" / "more" / "a.jsonl", PASSAGES)
+    assert changed_files(files) == ["data/more/*.jsonl"]
+
+
+def test_texts_in_code_that_look_like_patterns_are_none(own):
+    (own / "notes.txt").write_text("no input")
+    code = 'import re\ndef process(rows):\n    re.compile(r".*/.*\\.txt")\n    f"{len(rows)}.txt"\n    return rows\n'
+    with_code(own, code)
+    assert set(build().files) == ALWAYS | {"tasks/code.py"}
+
+
+def test_a_home_of_the_hub_may_have_the_users_data(own, monkeypatch):
+    """HF_HOME is often a scratch folder, which holds much else."""
+    from huggingface_hub import constants
+
+    from cornerstone.documents import task_files
+
+    monkeypatch.setattr(constants, "HF_HOME", str(own / "scratch"))
+    task_files._installed_folders.cache_clear()
+    (own / "scratch" / "hub").mkdir(parents=True)
+    for name in ("rows.jsonl", "hub/rows.jsonl"):
+        write_rows(own / "scratch" / name, PASSAGES)
+    monkeypatch.chdir(own / "data")
+    assert not is_installed(own / "scratch" / "rows.jsonl")
+    assert is_installed(own / "scratch" / "hub" / "rows.jsonl")
+    task_files._installed_folders.cache_clear()
 
 
 def test_an_edit_that_keeps_size_and_time_is_read(own):

@@ -16,6 +16,7 @@ import glob
 import hashlib
 import importlib.util
 import os
+import re
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
@@ -37,8 +38,14 @@ UNWATCHED = {
 LONGEST_NAME = 255
 SHARED_MEMORY = "/dev/shm/"
 """Where people keep files, though the rest of /dev is the system's."""
-OF_THE_HUB = ("hub", "datasets", "modules", "assets", "xet", "token", "stored_tokens")
+OF_THE_HUB = (
+    *("hub", "datasets", "modules", "assets", "xet", "token", "stored_tokens"),
+    *("evaluate", "metrics", "accelerate"),
+)
 """What the Hugging Face clients keep in HF_HOME, which may be a home for other things too."""
+PATTERN = re.compile(r"[^\\\n]+/[^\\\n]*\.[A-Za-z0-9]{1,10}")
+"""Of files with one ending in a folder, in a task's code: no regular expression and no sentence."""
+MOST_MATCHING = 1000
 
 
 class FileWatch:
@@ -94,8 +101,10 @@ class FileWatch:
             *((Path(name).parent, _constants(name)) for name in modules),
         ]
         named = {file for place, words in texts for word in words for file in _named_files(word, place)}
+        in_code = {word for _, words in texts[1:] for word in words if _is_pattern(word)}
+        named |= {os.path.abspath(name) for pattern in in_code for name in _matching(pattern)}
         files |= {name for name in named - self.written if _is_users(name)}
-        kept = [*map(_shown, files), *_patterns(definition)]
+        kept = [*map(_shown, files), *_patterns(definition), *in_code]
         return {name: digest for name in sorted(kept) if (digest := _digest(name)) is not None}
 
 
@@ -157,9 +166,9 @@ def _installed_folders() -> tuple[str, ...]:
     from huggingface_hub import constants  # not where files are only compared
 
     hub = [
-        *(os.path.join(constants.HF_HOME, name) for name in ("", *OF_THE_HUB)),
+        *(os.path.join(constants.HF_HOME, name) for name in OF_THE_HUB),
         constants.HF_HUB_CACHE,
-        os.environ.get("HF_DATASETS_CACHE") or constants.HF_HOME,
+        *filter(None, [os.environ.get("HF_DATASETS_CACHE")]),
     ]
     return tuple({os.path.realpath(folder) for folder in (*python, *system, *ours, *home, *hub)})
 
@@ -202,16 +211,28 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _constants(module: str) -> list[str]:
-    """Every text in a Python file."""
+    """Every text in a Python file; "data/*.parquet" of f"data/{split}.parquet"."""
     try:
         tree = ast.parse(Path(module).read_bytes())
     except (OSError, SyntaxError, ValueError):
         return []
-    return [
-        node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    filled = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
+    plain = [
+        node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
+    return [node.value for node in plain] + ["".join(map(_part, node.values)) for node in filled]
+
+
+def _part(node: ast.expr) -> str:
+    return str(node.value) if isinstance(node, ast.Constant) else "*"
+
+
+def _is_pattern(text: str) -> bool:
+    """Whether a text in code is a pattern of files of the user's: which these are may change."""
+    if not (glob.has_magic(text) and len(text) <= LONGEST_NAME and PATTERN.fullmatch(text)):
+        return False
+    names = _matching(text)
+    return 0 < len(names) <= MOST_MATCHING and all(_is_users(os.path.abspath(name)) for name in names)
 
 
 def _named_files(text: str, folder: Path | None) -> Iterator[str]:
