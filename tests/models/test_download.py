@@ -224,6 +224,18 @@ def test_a_token_that_is_refused_is_told_apart_and_never_shown(hub, client):
     assert "hf_" not in no_access["said"] + unknown["said"]
 
 
+def test_a_whole_copy_in_the_cache_is_used_where_the_hub_refuses_the_token(hub, client):
+    """As hf_hub_download does with each file: an old token must not stop a run that needs nothing."""
+    found = client.download()
+    hub.known_tokens = {"hf_granted"}
+    again = client.download(token="hf_old")
+    assert (again["folder"], again["commit"]) == (found["folder"], found["commit"])
+    assert "the hub refuses it, so the copy in the cache is used" in again["said"]
+    (Path(found["folder"]) / "model-00003-of-00004.safetensors").unlink()
+    refused = client.download(token="hf_old")["error"]
+    assert "refuses the token" in refused and "the copy in the cache cannot be used" in refused
+
+
 def test_a_repository_or_revision_that_is_not_there(hub, client):
     assert "the hub has no model meta-llama/Meta-Llama-9" in client.error("meta-llama/Meta-Llama-9")
     assert f"{LLAMA} has no revision 'v9'" in client.error(revision="v9")

@@ -44,6 +44,7 @@ from cornerstone.system.hub import (
     NOT_OURS,
     HubFile,
     HubModel,
+    HubRefused,
     HubUnreachable,
     explained,
     find_model,
@@ -79,7 +80,8 @@ def download_model(
 ) -> Snapshot:
     """Bring a model into the Hugging Face cache: config, tokenizer and safetensors, nothing else.
 
-    What is there already is used; without a network, a model that is wholly there. Python files come too
+    What is there already is used; a model that is wholly there also without a network, and where the hub refuses it.
+    Python files come too
     where `allow_remote_code`; see `check_own_code`. digests: a JSON file that remembers the sha256 of large files.
     read_template: where a chat template writes prompts out: called with the folder before the weights are there, to
     raise where the template is not.
@@ -358,7 +360,8 @@ def _cached_snapshot(
     except CornerstoneError as error:
         raise CornerstoneError(f"{trouble}; the copy in the cache cannot be used: {error}") from error
     _verify_by_name(folder, digests)
-    print(f"{hub_id}: the hub cannot be asked, so the copy in the cache is used: commit {commit}", flush=True)
+    why = "refuses it" if isinstance(trouble, HubRefused) else "cannot be asked"
+    print(f"{hub_id}: the hub {why}, so the copy in the cache is used: commit {commit}", flush=True)
     return Snapshot(folder, commit)
 
 

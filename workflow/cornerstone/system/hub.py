@@ -68,7 +68,8 @@ class HubModel:
 def find_model(hub_id: str, revision: str) -> HubModel:
     """Look up on the hub which commit a revision is and which files it has.
 
-    Raises HubUnreachable without a network, and CornerstoneError for what the hub refuses.
+    Raises HubUnreachable without a network, HubRefused for a repository that the hub does not show, and
+    CornerstoneError for what else it refuses.
     """
     api = huggingface_hub.HfApi()
 
@@ -117,6 +118,10 @@ class HubUnreachable(CornerstoneError):
     """No answer from the hub: what is in the cache may still be used."""
 
 
+class HubRefused(HubUnreachable):
+    """The hub does not show a repository: it is gated, private or gone, or the token is none."""
+
+
 @contextmanager
 def explained(hub_id: str, revision: str | None, kind: str = "model") -> Iterator[None]:
     """Turn what huggingface_hub raises in the block into a CornerstoneError that says what to do."""
@@ -141,15 +146,15 @@ def _explanation(error: Exception, hub_id: str, revision: str | None, kind: str)
     has_token = huggingface_hub.get_token() is not None
     status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
     if isinstance(error, GatedRepoError):
-        return CornerstoneError(_gated(hub_id, kind, has_token))
+        return HubRefused(_gated(hub_id, kind, has_token))
     if isinstance(error, RevisionNotFoundError):
         return CornerstoneError(
             f"{hub_id} has no revision {revision!r}: give a branch, tag or commit of {page_of(hub_id, kind)}"
         )
     if isinstance(error, RepositoryNotFoundError):
-        return CornerstoneError(_unknown(hub_id, kind, has_token))
+        return HubRefused(_unknown(hub_id, kind, has_token))
     if status in (401, 403):
-        return CornerstoneError(
+        return HubRefused(
             f"the hub refuses the token for {hub_id} (status {status}): set HF_TOKEN to a valid one, made at "
             f"{constants.ENDPOINT}/settings/tokens"
         )
