@@ -27,6 +27,9 @@ ENOUGH = 7
 """Letters of an entry that tells one line from others: "is gated"."""
 
 
+ERRORS = ("CornerstoneError", "HubRefused")
+
+
 def said(node: ast.AST, module: ast.Module) -> list[str]:
     """The texts that an expression may be, … for what varies; of a call, what that function of the module returns."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -61,7 +64,7 @@ def lines_in(path: Path) -> Iterator[tuple[int, str]]:
         told = None
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
             prints = node.func.id == "print" and not any(part in place for part in NO_ERRORS)
-            told = node.args[0] if prints or node.func.id == "CornerstoneError" else None
+            told = node.args[0] if prints or node.func.id in ERRORS else None
         elif isinstance(node, ast.Yield) and place.endswith("study/mistakes.py"):
             told = node.value
         if told is not None:

@@ -111,13 +111,15 @@ OPTIONAL = {
     "defined": "{% if hint is defined %}{{hint}}{% endif %}{{question}}",
     "none": "{% if passage is none %}{% else %}{{passage}}{% endif %}{{question}}",
     "unequal": "{% if passage != None %}{{passage}}{% endif %}{{question}}",
+    "word": "{{ passage if passage is not none else 'None' }} {{question}}",
+    "sentence": "{% if passage is none %}None given.{% else %}{{passage}}{% endif %} {{question}}",
     "get": "!text",
     "is None": "!is_none",
 }
 
 
 @pytest.mark.parametrize("is_local", [False, True], ids=["own data", "a local file"])
-@pytest.mark.parametrize("rule", only_some(OPTIONAL, ("default", "get")))
+@pytest.mark.parametrize("rule", only_some(OPTIONAL, ("default", "get", "word")))
 def test_fields_that_a_task_can_do_without_may_be_missing(own, rule, is_local, capsys):
     folder = own(doc_to_text=OPTIONAL[rule])
     built = assert_as_lm_eval(folder)
@@ -127,7 +129,15 @@ def test_fields_that_a_task_can_do_without_may_be_missing(own, rule, is_local, c
     assert "null" not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("rule", ["{{passage}} {{question}}", "{{passage ~ question}}", "!writes_none"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "{{passage}} {{question}}",
+        "{{passage ~ question}}",
+        "({{passage | lower}}) {{question}}",
+        "!writes_none",
+    ],
+)
 def test_a_null_that_is_written_out_is_refused_in_a_local_file_and_told_elsewhere(own, rule, capsys):
     folder = own(doc_to_text=rule)
     assert_as_lm_eval(folder)

@@ -21,6 +21,9 @@ from cornerstone.system.errors import CornerstoneError, one_line, shown
 
 RULES = ("doc_to_text", "doc_to_choice", "doc_to_target", "description", "gen_prefix")
 """A definition's keys that read a row, in the order of prompt, choices, answer."""
+NULL = "\0"
+SHOWS_NULLS = template_environment.overlay(finalize=lambda value: NULL if value is None else value)
+"""lm-eval's templates, in which a null that is written is told from the word."""
 UNDEFINED = re.compile(r"'(\w+)' is undefined")
 
 
@@ -200,13 +203,25 @@ def _nulls(row: Mapping[str, Any] | list[Any]) -> Iterator[tuple[str | int, ...]
 def _is_written(
     lm_task: LoadedTask, key: str, rule: Any, row: Mapping[str, Any], path: tuple[str | int, ...]
 ) -> bool:
-    """Whether a rule writes "None" for a null: with an empty text in its place, it would write one less."""
+    """Whether a rule writes "None" for a null: with an empty text in its place, it would write one less.
+
+    A rule that has the word itself says what stands for a null: of a template it is seen whether a null is written,
+    and a function is taken to mean it.
+    """
     if isinstance(rule, str) and rule in lm_task.features:
         return path == (rule,) and key.startswith("doc_to_")
     with suppress(Exception):  # what fails is told by lm-eval itself
+        if _has_the_word(rule):
+            return isinstance(rule, str) and NULL in SHOWS_NULLS.from_string(rule).render(**row)
         written, emptied = (str(_applied(lm_task, key, rule, each)) for each in (row, _emptied(row, path)))
-        return written.count("None") > emptied.count("None")
+        return written.lower().count("none") > emptied.lower().count("none")
     return False
+
+
+def _has_the_word(rule: Any) -> bool:
+    """Whether "None" stands in a template or in the texts of a function."""
+    texts = [rule] if isinstance(rule, str) else getattr(getattr(rule, "__code__", None), "co_consts", ())
+    return any("none" in text.lower() for text in texts if isinstance(text, str))
 
 
 def _emptied(row: Any, path: tuple[str | int, ...]) -> Any:
