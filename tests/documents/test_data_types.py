@@ -323,3 +323,9 @@ def test_digits_that_no_number_is_written_as_stay_texts(tmp_path):
     data = write_csv(tmp_path / "rows.csv", rows)
     documents = build_documents("mine", include_path=tmp_path, data=data).documents
     assert [document.requests[0].context for document in documents] == [f"Agent 00{n}!" for n in range(4)]
+
+
+def test_a_file_in_another_encoding_is_refused_in_a_line(tmp_path):
+    (tmp_path / "rows.csv").write_bytes("goal,sol1,sol2,label\ncaf\u00e9,a,b,0\n".encode("cp1252"))
+    told = refusal(build_documents, "piqa", data=tmp_path / "rows.csv")
+    assert "rows.csv is no text in UTF-8" in told and told.endswith("save it so")

@@ -175,8 +175,14 @@ def answer(row):
 """
 
 
-def test_code_that_makes_other_documents_each_time_is_refused(own):
-    assert "task mine: its code makes different documents each time it runs" in refusal(build, own(UNSEEDED))
+BY_THE_CLOCK = SHUFFLE.replace(
+    "DRAW", "import random, time; random.seed(int(time.time())); random.shuffle(options)"
+)
+
+
+@pytest.mark.parametrize("code", [UNSEEDED, BY_THE_CLOCK])
+def test_code_that_makes_other_documents_each_time_is_refused(own, code):
+    assert "task mine: its code makes different documents each time it runs" in refusal(build, own(code))
 
 
 def test_choices_and_answers_that_are_others_each_time_are_refused(own):

@@ -81,7 +81,7 @@ def _explained(task: str, process: Callable[..., Any], loaded: TaskData) -> Call
     def process_docs(rows: Any) -> Any:
         try:
             return process(rows)
-        except Exception as error:  # the task's own code
+        except (Exception, SystemExit) as error:  # the task's own code
             split = next((name for name, known in loaded.splits.items() if known is rows), None)
             place = loaded.place_of(split)
             if not isinstance(rows, datasets.Dataset):
@@ -109,7 +109,7 @@ def _first_failing_row(process: Callable[..., Any], rows: datasets.Dataset) -> t
             if middle == failing:  # it failed on all rows, and does so no more
                 return failing, "it fails at times"
             sound = middle
-        except Exception as error:  # the task's own code
+        except (Exception, SystemExit) as error:  # the task's own code
             failing, reason = middle, field_reason(error)
     return failing, reason
 

@@ -43,6 +43,8 @@ def read_rows(
     except Exception as error:  # datasets wraps what its readers raise, and each reader raises its own
         if is_full_disk(error):
             raise CornerstoneError(no_room_for(str(path))) from error
+        if isinstance(error, UnicodeDecodeError):
+            raise CornerstoneError(f"{path} is no text in UTF-8 ({one_line(error)}): save it so") from error
         while error.__cause__ is not None:
             error = error.__cause__
         raise unreadable_rows(path, one_line(error)) from error

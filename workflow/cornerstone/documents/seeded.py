@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import random
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 
 import datasets
 import lm_eval.utils
@@ -23,6 +25,9 @@ import numpy as np
 from lm_eval.defaults import DEFAULT_OTHER_SEED, DEFAULT_RANDOM_SEED
 
 from cornerstone.documents.task_files import is_installed
+
+DAY = 24 * 60 * 60
+"""In seconds."""
 
 
 @contextmanager
@@ -53,6 +58,15 @@ def same_random_state() -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
+
+
+@contextmanager
+def a_day_later() -> Iterator[None]:
+    """Move the clock of `time.time` by a day: code that seeds a generator by it is found in two runs of a second."""
+    now, now_ns = time.time, time.time_ns
+    moved = {"time": lambda: now() + DAY, "time_ns": lambda: now_ns() + DAY * 10**9}
+    with patch.multiple(time, **moved):
+        yield
 
 
 def has_torch() -> bool:

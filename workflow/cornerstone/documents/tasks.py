@@ -24,7 +24,7 @@ from cornerstone.documents.asked import documents_of
 from cornerstone.documents.document import GENERATED, TEXT, Document, DocumentSet, digest_documents
 from cornerstone.documents.generated import Scorer
 from cornerstone.documents.lm_task import Prompting, make_lm_task, runs_code
-from cornerstone.documents.seeded import as_in_simple_evaluate, has_torch, same_random_state
+from cornerstone.documents.seeded import a_day_later, as_in_simple_evaluate, has_torch, same_random_state
 from cornerstone.documents.supported_tasks import (
     SUPPORTED,
     number_of_shots,
@@ -221,7 +221,8 @@ def _built(build: _Build, rows: TaskData | None = None) -> _Built:
         return built
     if has_torch() and not knew_torch:  # its generator had no seed of ours
         built = _build_once(build, built.rows)
-    again = _build_once(build, built.rows)
+    with a_day_later():
+        again = _build_once(build, built.rows)
     for one, other in zip(built.documents, again.documents, strict=False):
         if one != other:
             raise _changing(build.task, f"document {one.index} differs")
