@@ -325,6 +325,17 @@ def test_digits_that_no_number_is_written_as_stay_texts(tmp_path):
     assert [document.requests[0].context for document in documents] == [f"Agent 00{n}!" for n in range(4)]
 
 
+def test_code_that_writes_out_what_looks_like_numbers_reads_csv(tmp_path):
+    """Prices have their noughts at the end, and agents theirs in front."""
+    rows = [{"question": f"q{i}", "price": f"{i}.50", "agent": f"00{i}", "label": i % 2} for i in range(4)]
+    code = "def text(doc):\n    return f\"{doc['agent']} pays {doc['price']}, {doc['label']}\"\n"
+    rules = "doc_to_text: !function helper.text\ndoc_to_choice: ['no', 'yes']\ndoc_to_target: label\n"
+    documents = build_documents(
+        "mine", data=write_csv(tmp_path / "rows.csv", rows), **own(tmp_path, rules, code)
+    ).documents
+    assert documents[1].requests[0].context == "001 pays 1.50, 1"
+
+
 def test_a_file_in_another_encoding_is_refused_in_a_line(tmp_path):
     (tmp_path / "rows.csv").write_bytes("goal,sol1,sol2,label\ncaf\u00e9,a,b,0\n".encode("cp1252"))
     told = refusal(build_documents, "piqa", data=tmp_path / "rows.csv")

@@ -26,7 +26,7 @@ from cornerstone.system.errors import CornerstoneError, shown
 SEPARATORS = ",;\t|"
 INTEGER = re.compile(r"[+-]?[0-9]+")
 REAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
-TRUTHS = {"True": True, "true": True, "False": False, "false": False}
+TRUTHS = {"True": True, "true": True, "TRUE": True, "False": False, "false": False, "FALSE": False}
 LIKE_A_LIST = re.compile(r"""[\[{]\s*(['"\[{(0-9-]|array\().*[\]}]""", re.DOTALL)
 """How numpy's arrays begin, and Python's lists and mappings."""
 NEED_NUMBERS = frozenset({"abs", "round"})
@@ -171,14 +171,14 @@ def _guessed_casts(
 
 
 def _plain_cast(cells: Sequence[str]) -> Cast | None:
-    """That of cells that are all numbers, or all true or false; None of other texts, and of names such as 007."""
-    if not cells:
-        return None
-    if all(map(INTEGER.fullmatch, cells)):
-        return _whole if all(cell == str(int(cell)) for cell in cells) else None
-    if all(map(REAL.fullmatch, cells)):
-        return float
-    return _truth if all(cell in TRUTHS for cell in cells) else None
+    """That of cells that are all numbers, or all true or false; None of other texts, as of names such as 007.
+
+    A number is written as Python writes it, so that a prompt has it as the file does.
+    """
+    for pattern, cast in ((INTEGER, _whole), (REAL, float)):
+        if cells and all(map(pattern.fullmatch, cells)):
+            return cast if all(cell == str(cast(cell)) for cell in cells) else None
+    return _truth if cells and all(cell in TRUTHS for cell in cells) else None
 
 
 def _check_no_list(path: Path, field: str, cells: Sequence[str], definition: Mapping[str, Any]) -> None:
