@@ -232,7 +232,10 @@ def test_code_that_reads_numbers_out_of_csv_is_refused(tmp_path, code):
     rows = [{"question": f"q{i}", "label": i % 2} for i in range(4)]
     task = own(tmp_path, "doc_to_choice: ['no', 'yes']\ndoc_to_target: !function helper.target\n", code)
     told = refusal(build_documents, "mine", data=write_csv(tmp_path / "rows.csv", rows), **task)
-    assert "its code reads numbers, or true and false, out of" in told and "write it as JSON Lines" in told
+    assert (
+        "makes other documents of numbers than of texts in 'label'" in told
+        and "write it as JSON Lines" in told
+    )
 
 
 def test_code_to_which_it_is_the_same_reads_csv(tmp_path):
@@ -334,6 +337,43 @@ def test_code_that_writes_out_what_looks_like_numbers_reads_csv(tmp_path):
         "mine", data=write_csv(tmp_path / "rows.csv", rows), **own(tmp_path, rules, code)
     ).documents
     assert documents[1].requests[0].context == "001 pays 1.50, 1"
+
+
+SAME = "def process(rows):\n    return rows\n"
+STRIPS = "def target(doc):\n    doc['id'].strip()\n    return int(doc['level'] == 1)\n"
+OF_A = "doc_to_choice: ['a']\ndoc_to_target: 0\n"
+TEXTS = {
+    "choices that are digits": ("doc_to_choice: ['1', '2', '3']\ndoc_to_target: level\n", "2", ("q", (1,))),
+    "noughts": ("doc_to_text: '{{id}}'\n" + OF_A, "1.50", ("1.50", (0,))),
+    "truths": ("doc_to_text: '{{id}}'\n" + OF_A, "true", ("true", (0,))),
+    "a hint": ("doc_to_text: '{% if id %}{{\"Hint: \" + id}}{% endif %}'\n" + OF_A, "12", ("Hint: 12", (0,))),
+    "a price": ("doc_to_text: '{% if id %}{{id}}{% endif %}'\n" + OF_A, "1.50", ("1.50", (0,))),
+    "compared with a text too": (
+        "doc_to_choice: ['no', 'yes']\ndoc_to_target: '{{ \"yes\" if id and id == \"1\" else \"no\" }}'\n",
+        "1",
+        ("q", (1,)),
+    ),
+    "a range": ("doc_to_text: '{{id}}'\n" + OF_A, "[1990-1995]", ("[1990-1995]", (0,))),
+    "a set": ("doc_to_text: '{{id}}'\n" + OF_A, "{1, 2}", ("{1, 2}", (0,))),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_texts_of_csv_stay_texts(tmp_path, name):
+    """Beside code that reads none of them."""
+    rules, cell, expected = TEXTS[name]
+    task = own(tmp_path, f"{rules}process_docs: !function helper.process\n", SAME)
+    rows = [{"question": "q", "id": cell, "level": cell}]
+    (document,) = build_documents("mine", data=write_csv(tmp_path / "rows.csv", rows), **task).documents
+    assert (document.requests[0].context, document.gold) == expected
+
+
+def test_each_column_that_code_reads_is_looked_at_by_itself(tmp_path):
+    """The code needs a text in one, and a number in the other."""
+    task = own(tmp_path, "doc_to_choice: ['no', 'yes']\ndoc_to_target: !function helper.target\n", STRIPS)
+    rows = [{"question": f"q{i}", "id": i, "level": i % 2} for i in range(4)]
+    told = refusal(build_documents, "mine", data=write_csv(tmp_path / "rows.csv", rows), **task)
+    assert "makes other documents of numbers than of texts in 'level'" in told
 
 
 def test_a_file_in_another_encoding_is_refused_in_a_line(tmp_path):

@@ -204,7 +204,16 @@ def process(rows):
 
 def test_texts_in_code_that_look_like_patterns_are_none(own):
     (own / "notes.txt").write_text("no input")
-    code = 'import re\ndef process(rows):\n    re.compile(r".*/.*\\.txt")\n    f"{len(rows)}.txt"\n    return rows\n'
+    (own / "results" / "values").mkdir(parents=True)
+    (own / "results" / "values" / "mine.txt").write_text("the study's own")
+    code = """
+import re
+def process(rows):
+    re.compile(r".*/.*\\.txt")
+    f"{len(rows)}.txt"
+    f"{rows}/{rows}/{rows}.txt"
+    return rows
+"""
     with_code(own, code)
     assert set(build().files) == ALWAYS | {"tasks/code.py"}
 

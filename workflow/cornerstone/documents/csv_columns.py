@@ -1,7 +1,7 @@
 """The columns of a CSV file, whose cells are texts, with the types that a task needs.
 
     typed_columns(Path("piqa.csv"), definition)                   # {"goal": ["007", …], "label": [0, …]}
-    typed_columns(Path("piqa.csv"), definition, numbers=True)     # every column of numbers is one
+    typed_columns(Path("piqa.csv"), definition, {"level"})        # the column level as numbers too
 
 What a task has to read as a number, as true or false, or as a list is made one; all else stays as it is written.
 """
@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from jinja2 import TemplateSyntaxError, nodes
+from jinja2 import TemplateSyntaxError, meta, nodes
 from lm_eval.utils import env as template_environment
 
 from cornerstone.system.errors import CornerstoneError, shown
@@ -27,8 +27,8 @@ SEPARATORS = ",;\t|"
 INTEGER = re.compile(r"[+-]?[0-9]+")
 REAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
 TRUTHS = {"True": True, "true": True, "TRUE": True, "False": False, "false": False, "FALSE": False}
-LIKE_A_LIST = re.compile(r"""[\[{]\s*(['"\[{(0-9-]|array\().*[\]}]""", re.DOTALL)
-"""How numpy's arrays begin, and Python's lists and mappings."""
+LIKE_A_LIST = re.compile(r"""\[\s*(['"].*['"]|[-+.e\d]+(\s+[-+.e\d]+)+)\s*\]|\{.*array\(.*\}""", re.DOTALL)
+"""Lists as numpy writes them, without commas, and mappings that have some."""
 NEED_NUMBERS = frozenset({"abs", "round"})
 """Jinja's filters."""
 Cast = Callable[[str], Any]
@@ -71,12 +71,15 @@ STOCK_FIELDS: dict[str, dict[str, Cast]] = {
 """By dataset_path, of the six tasks of the demo: the fields that lm-eval reads and that are no texts on the hub."""
 
 
-def typed_columns(path: Path, definition: Mapping[str, Any], numbers: bool = False) -> dict[str, list[Any]]:
+def typed_columns(
+    path: Path, definition: Mapping[str, Any], numbers: Collection[str] = ()
+) -> dict[str, list[Any]]:
     """The columns with the types of the task's data set.
 
     Where these are not known, a column is lists or mappings if each of its cells is one. It is numbers if all its cells
     are, and the task takes them as they are for the answer and they are no choices' own texts, or one of its templates
-    reckons with them or asks whether they are true; and so with true and false. numbers: all such columns are.
+    reckons with them. It is also 0 and 1, or true and false, where a template asks whether it is true. numbers: other
+    columns that are to be numbers, if they can.
 
     Raises CornerstoneError for a file that is no table, and for a cell that is not what the task reads there.
     """
@@ -90,6 +93,18 @@ def typed_columns(path: Path, definition: Mapping[str, Any], numbers: bool = Fal
 def unreadable_rows(path: Path, reason: str) -> CornerstoneError:
     """What is told of a file of documents that cannot be read."""
     return CornerstoneError(f"cannot read {path} ({reason}): give one document per line")
+
+
+def columns_for_code_alone(path: Path, definition: Mapping[str, Any]) -> list[str]:
+    """The columns that could be numbers and that no template names: only a task's functions may read them."""
+    if definition.get("dataset_path") in STOCK_FIELDS:
+        return []
+    named = _named(definition)
+    return [
+        field
+        for field, cells in _cells(path).items()
+        if field not in named and _plain_cast([cell.strip() for cell in cells if cell.strip()])
+    ]
 
 
 # The cells as they stand in the file
@@ -152,20 +167,21 @@ def _cast(path: Path, field: str, cells: Sequence[str], cast: Cast | None) -> li
 
 
 def _guessed_casts(
-    path: Path, columns: Mapping[str, list[str]], definition: Mapping[str, Any], numbers: bool
+    path: Path, columns: Mapping[str, list[str]], definition: Mapping[str, Any], numbers: Collection[str]
 ) -> dict[str, Cast]:
     filled = {field: [cell.strip() for cell in cells if cell.strip()] for field, cells in columns.items()}
     nested = {field for field, cells in filled.items() if cells and all(map(_is_nested, cells))}
     for field in columns.keys() - nested:
         _check_no_list(path, field, columns[field], definition)
     lists = {field for field in nested if all(cell.startswith("[") for cell in filled[field])}
-    reckoned = reckoned_with(definition, lists)
+    reckoned, asked = reckoned_with(definition, lists), asked_for_truth(definition)
     casts: dict[str, Cast] = dict.fromkeys(nested, _nested)
     for field, cells in filled.items():
         is_answer = field == definition.get("doc_to_target") and not _are_choices(field, columns, definition)
+        is_truth = field in asked and TRUTHS.keys() | {"0", "1"} >= {*cells}
         if cells and is_answer and all(map(INTEGER.fullmatch, cells)):
             casts[field] = _whole
-        elif (numbers or field in reckoned) and (cast := _plain_cast(cells)):
+        elif (is_truth or field in numbers or field in reckoned) and (cast := _plain_cast(cells)):
             casts[field] = cast
     return casts
 
@@ -185,7 +201,7 @@ def _check_no_list(path: Path, field: str, cells: Sequence[str], definition: Map
     """Raise CornerstoneError for a column of lists as numpy writes them, if the task may read it: its texts would be
     asked character by character."""
     filled = [(number, cell.strip()) for number, cell in enumerate(cells, 1) if cell.strip()]
-    is_read = any(callable(rule) or field in str(rule) for rule in definition.values())
+    is_read = field in _named(definition) or any(map(callable, definition.values()))
     if not (is_read and filled and all(LIKE_A_LIST.fullmatch(cell) for _, cell in filled)):
         return
     number, cell = next((number, cell) for number, cell in filled if not _is_nested(cell))
@@ -196,19 +212,50 @@ def _check_no_list(path: Path, field: str, cells: Sequence[str], definition: Map
 
 
 def reckoned_with(definition: Mapping[str, Any], lists: Collection[str] = ()) -> set[str]:
-    """The fields that templates use as numbers or as true and false: {{answer - 1}}, {{["no", "yes"][label]}},
-    {{0 if said == 0 else 1}}, {% if label %}.
+    """The fields that templates use as numbers: {{answer - 1}}, {{["no", "yes"][label]}}, {{0 if said == 0 else 1}}.
 
-    lists: the fields that are lists, of which a number takes an entry.
+    lists: the fields that are lists, of which a number takes an entry. What is compared with a text too is none.
     """
+    trees = _trees(definition)
+    numbers = {name for tree in trees for name in _number_names(tree, {*lists, *_set_lists(tree)})}
+    return numbers - _compared_with_texts(trees)
+
+
+def asked_for_truth(definition: Mapping[str, Any]) -> set[str]:
+    """The fields of which templates ask whether they are true: {% if label %}, {{"yes" if label else "no"}}."""
+    trees = _trees(definition)
+    tests = [node.test for tree in trees for node in tree.find_all((nodes.If, nodes.CondExpr))]
+    asked = {side.name for test in tests for side in _truth_sides(test) if isinstance(side, nodes.Name)}
+    return asked - _compared_with_texts(trees)
+
+
+def _trees(definition: Mapping[str, Any]) -> list[nodes.Template]:
+    """Of the templates of documents. A function is no template, and what is wrong with one lm-eval tells."""
     rules = [rule for key, rule in definition.items() if key.startswith("doc_to_")]
-    texts = [each for rule in rules for each in (rule if isinstance(rule, list) else [rule])]
     trees = []
-    for text in texts:
-        # A function is no template, and what is wrong with one lm-eval tells.
+    for text in [each for rule in rules for each in (rule if isinstance(rule, list) else [rule])]:
         with suppress(TypeError, TemplateSyntaxError):
             trees.append(template_environment.parse(text))
-    return {name for tree in trees for name in _number_names(tree, {*lists, *_set_lists(tree)})}
+    return trees
+
+
+def _named(definition: Mapping[str, Any]) -> set[str]:
+    """The fields that templates name, or that a rule is."""
+    rules = {rule for key, rule in definition.items() if key.startswith("doc_to_") and isinstance(rule, str)}
+    return rules.union(*map(meta.find_undeclared_variables, _trees(definition)))
+
+
+def _compared_with_texts(trees: Sequence[nodes.Template]) -> set[str]:
+    sides = []
+    for node in (node for tree in trees for node in tree.find_all((nodes.Compare, nodes.Add))):
+        compared = (
+            [node.expr, *(each.expr for each in node.ops)]
+            if isinstance(node, nodes.Compare)
+            else [node.left, node.right]
+        )
+        if any(isinstance(side, nodes.Const) and isinstance(side.value, str) for side in compared):
+            sides += compared
+    return {side.name for side in sides if isinstance(side, nodes.Name)}
 
 
 def _set_lists(tree: nodes.Template) -> Iterator[str]:
@@ -219,8 +266,8 @@ def _set_lists(tree: nodes.Template) -> Iterator[str]:
 
 
 def _number_names(tree: nodes.Template, lists: Collection[str]) -> Iterator[str]:
-    """The names that stand where a template needs a number, or asks whether something is true."""
-    for node in tree.find_all((nodes.Expr, nodes.If)):
+    """The names that stand where a template needs a number."""
+    for node in tree.find_all(nodes.Expr):
         yield from (side.name for side in _number_sides(node, lists) if isinstance(side, nodes.Name))
 
 
@@ -245,17 +292,15 @@ def _number_sides(node: nodes.Node, lists: Collection[str]) -> list[nodes.Node |
             return [node.start, node.stop, node.step]
         case nodes.Filter(node=of, name=name) if name in NEED_NUMBERS:
             return [of]
-        case nodes.If(test=test) | nodes.CondExpr(test=test):
-            return _asked_for_truth(test)
     return []
 
 
-def _asked_for_truth(test: nodes.Node) -> list[nodes.Node]:
+def _truth_sides(test: nodes.Node) -> list[nodes.Node]:
     match test:
         case nodes.Not(node=of):
-            return _asked_for_truth(of)
+            return _truth_sides(of)
         case nodes.And(left=left, right=right) | nodes.Or(left=left, right=right):
-            return _asked_for_truth(left) + _asked_for_truth(right)
+            return _truth_sides(left) + _truth_sides(right)
     return [test]
 
 

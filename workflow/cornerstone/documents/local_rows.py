@@ -9,7 +9,7 @@ or as a list is made one (see `csv_columns`).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,11 @@ from cornerstone.system.errors import CornerstoneError, one_line, shown
 
 
 def read_rows(
-    path: Path, definition: Mapping[str, Any], folder: Path, numbers: bool = False
+    path: Path, definition: Mapping[str, Any], folder: Path, numbers: Collection[str] = ()
 ) -> datasets.Dataset:
     """All rows of a .jsonl, .json, .parquet or .csv file, on the disk in `folder`, where lm-eval's would be too.
 
-    numbers: whether all columns of a CSV file that can be numbers are.
+    numbers: columns of a CSV file that are to be numbers, if they can.
 
     Raises CornerstoneError where the file cannot be read, or has no rows.
     """
@@ -62,7 +62,9 @@ def _parquet_rows(path: Path, folder: Path) -> datasets.Dataset:
     )
 
 
-def _text_rows(path: Path, definition: Mapping[str, Any], folder: Path, numbers: bool) -> datasets.Dataset:
+def _text_rows(
+    path: Path, definition: Mapping[str, Any], folder: Path, numbers: Collection[str]
+) -> datasets.Dataset:
     if path.suffix == ".csv":
         columns = typed_columns(path, definition, numbers)
     else:

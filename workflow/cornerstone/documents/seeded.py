@@ -26,8 +26,8 @@ from lm_eval.defaults import DEFAULT_OTHER_SEED, DEFAULT_RANDOM_SEED
 
 from cornerstone.documents.task_files import is_installed
 
-DAY = 24 * 60 * 60
-"""In seconds."""
+AHEAD = 100_003.377
+"""Seconds: more than a day, and no whole number of minutes, hours or hundreds."""
 
 
 @contextmanager
@@ -64,7 +64,7 @@ def same_random_state() -> Iterator[None]:
 def a_day_later() -> Iterator[None]:
     """Move the clock of `time.time` by a day: code that seeds a generator by it is found in two runs of a second."""
     now, now_ns = time.time, time.time_ns
-    moved = {"time": lambda: now() + DAY, "time_ns": lambda: now_ns() + DAY * 10**9}
+    moved = {"time": lambda: now() + AHEAD, "time_ns": lambda: now_ns() + int(AHEAD * 1e9)}
     with patch.multiple(time, **moved):
         yield
 

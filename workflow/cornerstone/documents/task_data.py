@@ -7,7 +7,7 @@ load_data("boolq", definition, folder, "boolq.jsonl").source   # "boolq.jsonl (s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ def load_data(
     definition: Mapping[str, Any],
     folder: Path,
     data: Path | str | None = None,
-    numbers: bool = False,
+    numbers: Collection[str] = (),
 ) -> TaskData:
     """The rows of a task, downloaded where they are not in the cache; those of local files are kept in `folder`.
 

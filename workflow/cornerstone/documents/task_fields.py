@@ -21,6 +21,7 @@ from cornerstone.system.errors import CornerstoneError, one_line, shown
 
 RULES = ("doc_to_text", "doc_to_choice", "doc_to_target", "description", "gen_prefix")
 """A definition's keys that read a row, in the order of prompt, choices, answer."""
+WORD_NONE = re.compile(r"\bnone\b", re.IGNORECASE)
 NULL = "\0"
 SHOWS_NULLS = template_environment.overlay(finalize=lambda value: NULL if value is None else value)
 """lm-eval's templates, in which a null that is written is told from the word."""
@@ -212,16 +213,21 @@ def _is_written(
         return path == (rule,) and key.startswith("doc_to_")
     with suppress(Exception):  # what fails is told by lm-eval itself
         if _has_the_word(rule):
-            return isinstance(rule, str) and NULL in SHOWS_NULLS.from_string(rule).render(**row)
+            return isinstance(rule, str) and _nulls_in(rule, row) > _nulls_in(rule, _emptied(row, path))
         written, emptied = (str(_applied(lm_task, key, rule, each)) for each in (row, _emptied(row, path)))
         return written.lower().count("none") > emptied.lower().count("none")
     return False
 
 
+def _nulls_in(template: str, row: Mapping[str, Any]) -> int:
+    return SHOWS_NULLS.from_string(template).render(**row).count(NULL)
+
+
 def _has_the_word(rule: Any) -> bool:
     """Whether "None" stands in a template or in the texts of a function."""
     texts = [rule] if isinstance(rule, str) else getattr(getattr(rule, "__code__", None), "co_consts", ())
-    return any("none" in text.lower() for text in texts if isinstance(text, str))
+    told = getattr(rule, "__doc__", None)
+    return any(WORD_NONE.search(text) for text in texts if isinstance(text, str) and text != told)
 
 
 def _emptied(row: Any, path: tuple[str | int, ...]) -> Any:

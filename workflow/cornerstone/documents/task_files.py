@@ -22,6 +22,7 @@ import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -231,7 +232,10 @@ def _is_pattern(text: str) -> bool:
     """Whether a text in code is a pattern of files of the user's: which these are may change."""
     if not (glob.has_magic(text) and len(text) <= LONGEST_NAME and PATTERN.fullmatch(text)):
         return False
-    names = _matching(text)
+    first = text.removeprefix("/").split("/")[0]
+    if glob.has_magic(first):  # it would find the study's own results too
+        return False
+    names = list(islice(glob.iglob(text, recursive=True), MOST_MATCHING + 1))
     return 0 < len(names) <= MOST_MATCHING and all(_is_users(os.path.abspath(name)) for name in names)
 
 

@@ -14,13 +14,14 @@ import importlib.metadata
 import random
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from cornerstone.documents.asked import documents_of
+from cornerstone.documents.csv_columns import columns_for_code_alone
 from cornerstone.documents.document import GENERATED, TEXT, Document, DocumentSet, digest_documents
 from cornerstone.documents.generated import Scorer
 from cornerstone.documents.lm_task import Prompting, make_lm_task, runs_code
@@ -188,7 +189,7 @@ class _Build:
     folder: Path
     watch: FileWatch
     prompting: Prompting
-    numbers: bool = False
+    numbers: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -236,15 +237,16 @@ def _built(build: _Build, rows: TaskData | None = None) -> _Built:
 def _check_types(build: _Build, built: _Built) -> None:
     """Raise CornerstoneError where a task's code makes other documents of a CSV file's numbers than of its texts: the
     file does not say which they are."""
-    try:
-        typed = _build_once(replace(build, numbers=True), None)
-    except CornerstoneError:
-        return
-    if typed.documents != built.documents:
-        raise CornerstoneError(
-            f"task {build.task}: its code reads numbers, or true and false, out of {build.data}, and the cells of a "
-            "CSV file are texts: write it as JSON Lines"
-        )
+    for field in columns_for_code_alone(Path(build.data), load_definition(build.entry)):
+        try:
+            typed = _build_once(replace(build, numbers=(field,)), None)
+        except CornerstoneError:
+            continue  # the code needs texts
+        if typed.documents != built.documents:
+            raise CornerstoneError(
+                f"task {build.task}: its code makes other documents of numbers than of texts in {field!r}, and the "
+                f"cells of {build.data} are texts: write it as JSON Lines"
+            )
 
 
 def _changing(task: str, how: str) -> CornerstoneError:

@@ -81,10 +81,9 @@ def download_model(
     """Bring a model into the Hugging Face cache: config, tokenizer and safetensors, nothing else.
 
     What is there already is used; a model that is wholly there also without a network, and where the hub refuses it.
-    Python files come too
-    where `allow_remote_code`; see `check_own_code`. digests: a JSON file that remembers the sha256 of large files.
-    read_template: where a chat template writes prompts out: called with the folder before the weights are there, to
-    raise where the template is not.
+    Python files come too where `allow_remote_code`; see `check_own_code`.
+    digests: a JSON file that remembers the sha256 of large files. read_template: where a chat template writes
+    prompts out: called with the folder before the weights are there, to raise where the template is not.
     Raises CornerstoneError with one line for what the hub refuses, a model that cannot be evaluated, a disk
     without room, a cache that may not be written to and lacks something, and files that come damaged twice.
     """

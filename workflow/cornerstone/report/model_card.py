@@ -21,10 +21,11 @@ from cornerstone.scores.unit import NO_UNIT
 from cornerstone.system.text import counted, data_size
 from cornerstone.tables.text import markdown
 from cornerstone.values.least_important import Chosen, Ranking, importances
-from cornerstone.values.removals import BY_ZERO
 from cornerstone.values.titles import Titles
 
 FORMAT = 1
+BY_ZERO = "zero"
+"""The removal by which the study's models are those that are written here."""
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,7 @@ from cornerstone.values.estimates import estimated
 from cornerstone.values.rows import sublayer_columns, write_table
 from cornerstone.values.scored_task import ScoredTask, read_scores
 
-BY_ZERO = "zero"
-REMOVALS = (BY_ZERO, "mean")
+REMOVALS = ("zero", "mean")
 CONSTANT_FROM, COMPUTED_TO = 0.5, 0.25
 """The part of a value that the mean saves: from so much on it counts as constant, up to so much as computed."""
 

@@ -16,9 +16,18 @@ if TYPE_CHECKING:
     from cornerstone.values.scored_task import ScoredTask
 
 NAMES = (
-    *("model", "task", "given", "generating", "label", "first_label", "second_label", "part", "group"),
-    *("labels", "removed", "cornerstones", "top", "unseen_labels", "claim"),
-    *("only_generation_labels", "only_likelihood_labels"),
+    *(
+        "model",
+        "task",
+        "given",
+        "generating",
+        "label",
+        "first_label",
+        "second_label",
+        "labels",
+        "cornerstones",
+    ),
+    *("top", "unseen_labels", "only_generation_labels", "only_likelihood_labels", "claim"),
 )
 """Columns that hold names of a user's own, or lists of them."""
 
