@@ -80,6 +80,17 @@ def test_ranks_that_the_estimate_does_not_tell_apart_are_not_corrected_for():
     assert np.ptp(draws) < 1e-9
 
 
+def test_without_known_errors_there_is_no_rank_correlation():
+    rows = pd.DataFrame({"task": "boolq", "label": list("abc"), "value": [1.0, 2, 3], "corrected_sd": np.nan})
+    estimate, draws = rank_correlation(held(rows.assign(corrected=[1.0, 3, 2])))
+    assert np.isnan(estimate) and np.isnan(draws).all()
+
+
+def test_one_document_has_a_table_too(table):
+    judged = judged_table(rows_of(table[:, :1], "windows"))
+    assert len(judged) == 1
+
+
 def test_the_errors_of_the_yardstick_are_drawn_as_large_as_they_are():
     rows = pd.DataFrame(
         {"task": "boolq", "label": list("abcd"), "value": 0.0, "corrected": 1.0, "corrected_sd": 0.1}

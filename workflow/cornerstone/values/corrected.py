@@ -114,8 +114,9 @@ def _with_interval(name: str, estimate: float, draws: np.ndarray) -> dict[str, f
 
 
 def rank_correlation(one: Held) -> tuple[float, np.ndarray]:
-    """With the Shapley values themselves, and draws for its interval; NaN where all values of one side are equal."""
-    if min(np.ptp(one.estimate), np.ptp(one.corrected)) == 0:
+    """With the Shapley values themselves, and draws for its interval; NaN where all values of one side are equal, or
+    where nothing tells how large the errors are, as of a single document."""
+    if min(np.ptp(one.estimate), np.ptp(one.corrected)) == 0 or np.isnan(one.sd).any():
         return np.nan, np.full(DRAWS, np.nan)
     draws = np.array([spearman(one.estimate, values) for values in one.drawn])
     return float(draws.mean()), draws
