@@ -15,9 +15,7 @@ Raw: the rank correlation with nothing taken out. A table for people, then one J
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -33,7 +31,7 @@ from cornerstone.statistics.ranks import spearman
 from cornerstone.values.corrected import corrected_rows, judged_table
 from cornerstone.values.score_matrix import Scores
 from cornerstone.values.scored_task import ScoredTask
-from demo_games import DRAWN, Documents, demo_games, evaluate_everything
+from demo_games import DRAWN, Documents, demo_games, evaluate_everything, rows_of_games, tell
 
 FEW = 64
 """Documents of the smaller samples."""
@@ -46,12 +44,8 @@ def main() -> None:
     arguments = _arguments()
     evaluate_everything(arguments.cores, documents=arguments.documents)
     games = demo_games()
-    with ProcessPoolExecutor(arguments.cores) as pool:
-        found = pool.map(partial(told_and_true, seeds=arguments.seeds), games)
-        rows = pd.DataFrame([row for of_game in found for row in of_game])
-    shown = summary(rows)
-    print(shown.to_string(index=False, float_format="%.3f"))
-    print(json.dumps({"games": len(games), "seeds": arguments.seeds, "rows": shown.to_dict("records")}))
+    rows = rows_of_games(games, partial(told_and_true, seeds=arguments.seeds), arguments.cores)
+    tell(summary(rows), len(games), arguments.seeds)
 
 
 def _arguments() -> argparse.Namespace:

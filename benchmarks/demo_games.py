@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from cornerstone.shapley.estimators.exact import exact_estimator
 from cornerstone.shapley.games import place_of
@@ -61,6 +64,20 @@ def evaluate_everything(cores: int, models: Sequence[str] = MODELS, documents: i
         cwd=REPOSITORY,
         check=True,
     )
+
+
+def rows_of_games(
+    games: Sequence[Documents], row_maker: Callable[[Documents], list[dict]], cores: int
+) -> pd.DataFrame:
+    """The rows that are made of each game, by so many processes."""
+    with ProcessPoolExecutor(cores) as pool:
+        return pd.DataFrame([row for rows in pool.map(row_maker, games) for row in rows])
+
+
+def tell(shown: pd.DataFrame, games: int, seeds: int) -> None:
+    """Print a table for people, then one JSON object."""
+    print(shown.to_string(index=False, float_format="%.3f"))
+    print(json.dumps({"games": games, "seeds": seeds, "rows": shown.to_dict("records")}))
 
 
 def demo_games(models: Sequence[str] = MODELS) -> list[Documents]:

@@ -12,11 +12,9 @@ them, all goes into pairs. A table for people, then one JSON object.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +34,7 @@ from cornerstone.statistics.ranks import spearman
 from cornerstone.statistics.resampling import Z_95
 from cornerstone.values.audit import Arm
 from cornerstone.values.audit_summary import WORK
-from demo_games import DRAWN, Documents, demo_games, evaluate_everything
+from demo_games import DRAWN, Documents, demo_games, evaluate_everything, rows_of_games, tell
 from needed_evaluations import PAIRS_ALONE, own_coalitions
 
 LARGEST_WINDOW = 4
@@ -48,12 +46,9 @@ def main() -> None:
     arguments = _arguments()
     evaluate_everything(arguments.cores)
     games = demo_games()
-    with ProcessPoolExecutor(arguments.cores) as pool:
-        jobs = [pool.submit(errors_of, game, arguments.seeds, arguments.budgets) for game in games]
-        rows = pd.DataFrame([row for job in jobs for row in job.result()])
-    shown = summary(rows)
-    print(shown.to_string(index=False, float_format="%.3f"))
-    print(json.dumps({"games": len(games), "seeds": arguments.seeds, "rows": shown.to_dict("records")}))
+    one = partial(errors_of, seeds=arguments.seeds, budgets=arguments.budgets)
+    rows = rows_of_games(games, one, arguments.cores)
+    tell(summary(rows), len(games), arguments.seeds)
 
 
 def _arguments() -> argparse.Namespace:

@@ -14,17 +14,15 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
-
-import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
 from cornerstone.documents.tasks import build_documents
 from cornerstone.loading.encoding import find_unscorable, load_encoder
 from cornerstone.system.errors import CornerstoneError
-from demo_games import Documents
+from demo_games import Documents, rows_of_games
 from own_values import BUDGETS, errors_of, summary
 from story_audit import asked_stories, games_of, with_models
 
@@ -32,9 +30,8 @@ from story_audit import asked_stories, games_of, with_models
 def main() -> None:
     arguments = _arguments()
     games = list(_games(arguments))
-    with ProcessPoolExecutor(arguments.cores) as pool:
-        jobs = [pool.submit(errors_of, game, arguments.seeds, arguments.budgets) for game in games]
-        rows = pd.DataFrame([row for job in jobs for row in job.result()])
+    one = partial(errors_of, seeds=arguments.seeds, budgets=arguments.budgets)
+    rows = rows_of_games(games, one, arguments.cores)
     for title, some in [("all games", rows), *rows.groupby("game", sort=False)]:
         print(title)
         print(summary(some).to_string(index=False, float_format="%.3f"), flush=True)

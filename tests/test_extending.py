@@ -33,10 +33,11 @@ from cornerstone.shapley.games import Game
 from cornerstone.study.resolve import resolve
 from cornerstone.system.registry import load_extension
 from cornerstone.tables import TABLES, View
-from cornerstone.tables.written import read_table, write_tables
+from cornerstone.tables.written import write_tables
 from cornerstone.values.audit import audit_table
 from cornerstone.values.estimates import estimate_values
 from cornerstone.values.results import Titles
+from cornerstone.values.rows import read_csv
 from cornerstone.values.scored_task import choice_table
 from study_on_disk import write_design, write_task
 from tiny_study import REPOSITORY, clone, run
@@ -145,11 +146,11 @@ def results():
 
 def test_a_table_names_the_largest_sublayer_in_numbers_and_words(results, tmp_path):
     write_tables([TABLES["largest"]], results, tmp_path)
-    (row,) = read_table(tmp_path / "largest.csv").to_dict("records")
+    (row,) = read_csv(tmp_path / "largest.csv").to_dict("records")
     assert row["label"] == "Attn 0" and row["low"] < row["value"] < row["high"]
     assert "| small | piqa | Attn 0 | " in (tmp_path / "largest.md").read_text()
     for score in SCORES:
-        assert TABLES["largest"].sections(read_table(tmp_path / "largest.csv"), View(Titles(), score))
+        assert TABLES["largest"].sections(read_csv(tmp_path / "largest.csv"), View(Titles(), score))
 
 
 def test_a_claim_is_supported_where_it_is_true_and_contradicted_where_it_is_not(results):

@@ -8,7 +8,7 @@ import datasets
 import pandas as pd
 import pytest
 
-from cornerstone.documents.csv_columns import reckoned_with
+from cornerstone.documents.csv_columns import parsed_templates, reckoned_with
 from cornerstone.documents.tasks import build_documents
 from task_rows import BLANKS, ENDINGS, LESSONS, PASSAGES, QUESTIONS, refusal, write_rows
 
@@ -312,7 +312,7 @@ def test_digits_that_a_template_only_writes_or_compares_as_texts_stay_texts(tmp_
         "doc_to_text": "{{ code }} and {{ names[kind] }}{{ '!' + mark }} {{ 'agent %s' % agent }} {{ said[key] }}",
         "doc_to_target": "{{ 0 if right == '007' else 1 }}",
     }
-    assert reckoned_with(rules, lists={"names"}) == {"kind"}
+    assert reckoned_with(parsed_templates(rules), lists={"names"}) == {"kind"}
 
 
 def test_digits_that_no_number_is_written_as_stay_texts(tmp_path):

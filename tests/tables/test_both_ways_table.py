@@ -13,7 +13,8 @@ from cornerstone.claims.verdicts import CONTRADICTED, NOT_DECIDABLE, SUPPORTED
 from cornerstone.scores import SCORES
 from cornerstone.tables import TABLES, Part, View, tables_of
 from cornerstone.tables.both_ways import both_ways_findings, both_ways_of
-from cornerstone.tables.written import read_table, write_tables
+from cornerstone.tables.written import write_tables
+from cornerstone.values.rows import read_csv
 from cornerstone.values.titles import Titles
 
 TITLES = Titles({"m": "Model"}, {"given": "Sums"})
@@ -28,7 +29,7 @@ def written(tmp_path_factory):
     claims = claims_of(pairs, {"m": ["Attn 0", "FFN 0"], "n": ["Attn 0"]}, 0.05)
     asked = both_ways_of(pairs, claims, TITLES, SCORES["acc"])
     write_tables(tables_of(Part.BOTH_WAYS), asked, folder)
-    return {table.name: read_table(folder / f"{table.name}.csv") for table in tables_of(Part.BOTH_WAYS)}
+    return {table.name: read_csv(folder / f"{table.name}.csv") for table in tables_of(Part.BOTH_WAYS)}
 
 
 def sections(written, name):

@@ -14,14 +14,15 @@ from cornerstone.scores.unit import percent
 from cornerstone.study.resolve import resolve
 from cornerstone.tables import TABLES, Part, Section, Table, View, tables_of
 from cornerstone.tables.text import markdown
-from cornerstone.tables.written import read_table, write_tables
+from cornerstone.tables.written import write_tables
+from cornerstone.values.rows import read_csv
 from cornerstone.values.titles import Titles
 
 
 def test_a_study_of_single_removals_has_its_tables_too(tmp_path):
     game = synthetic.known_task([0.9, 0.8, 0.1, 0.1, 0.1, 0.1], max_removed=1, n_documents=100)
     write_tables(tables_of(Part.STUDY), synthetic.results([game], max_removed=1), tmp_path)
-    assert read_table(tmp_path / "joint.csv").empty
+    assert read_csv(tmp_path / "joint.csv").empty
     assert "No such runs were removed." in (tmp_path / "joint.md").read_text()
 
 
@@ -32,7 +33,7 @@ def test_every_table_of_numbers_says_its_unit_in_its_last_column(tmp_path, in_na
     write_tables(tables_of(Part.STUDY), synthetic.results([game]), tmp_path)
     own = "nats" if in_nats else "fraction"
     for table in tables_of(Part.STUDY):
-        rows = read_table(tmp_path / f"{table.name}.csv")
+        rows = read_csv(tmp_path / f"{table.name}.csv")
         if table.name == "claims":
             assert "unit" not in rows
             continue
@@ -79,7 +80,7 @@ def test_a_table_of_ones_own_is_written_known_and_in_the_report(results, tmp_pat
     assert (
         (tmp_path / "own.md").read_text().startswith("## The largest\n\nOf all tasks.\n\n| model | value |")
     )
-    tables = {"own": read_table(tmp_path / "own.csv")}
+    tables = {"own": read_csv(tmp_path / "own.csv")}
     contents = Contents({"score": "acc"}, Titles(), (), tables, None, (), {}, {})
     assert [(section.title, folded) for section, folded in _tables(contents)] == [("The largest", is_folded)]
 
@@ -94,7 +95,7 @@ def written(results, tmp_path_factory):
 
 @pytest.mark.parametrize("name", [table.name for table in tables_of(Part.STUDY)])
 def test_csv_and_markdown_hold_the_same_numbers(written, name):
-    table, text = read_table(written / f"{name}.csv"), (written / f"{name}.md").read_text()
+    table, text = read_csv(written / f"{name}.csv"), (written / f"{name}.md").read_text()
     lines = [line for line in text.splitlines() if line.startswith("| ") and "---" not in line]
     if name in ("values", "ablation"):  # a row per sublayer there, per sublayer and task here
         numbers = table[[{"values": "value", "ablation": "effect"}[name], "low", "high"]].to_numpy()

@@ -21,7 +21,7 @@ from cornerstone.statistics.ranks import mean_ranks, ranks_of_draws, spearman, s
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.tables import Part, tables_of
 from cornerstone.tables.cheap_measures import cheap_findings, measured_of
-from cornerstone.tables.written import read_table, write_tables
+from cornerstone.tables.written import write_tables
 from cornerstone.values.ablation import effect_table
 from cornerstone.values.cheap_measures import (
     EFFECT,
@@ -33,6 +33,7 @@ from cornerstone.values.cheap_measures import (
 )
 from cornerstone.values.document_numbers import document_numbers
 from cornerstone.values.estimates import estimated, value_table
+from cornerstone.values.rows import read_csv
 from cornerstone.values.scored_task import read_scores
 from cornerstone.values.side_by_side import TableSettings
 from cornerstone.values.titles import MEAN, Titles
@@ -192,7 +193,7 @@ def test_of_players_that_are_blocks_the_measures_stand_beside_their_own_values_a
     write_tables(tables_of(Part.MEASURES), measured_of([one], titles, SCORES["acc"]), tmp_path)
     text = (tmp_path / "cheap_measures_agreement.md").read_text()
     assert f"Cheap measures and the effects of removing {noun}s" in text and text.count("## ") == 2
-    (said,) = cheap_findings(read_table(tmp_path / "cheap_measures_agreement.csv"), titles)
+    (said,) = cheap_findings(read_csv(tmp_path / "cheap_measures_agreement.csv"), titles)
     assert said.startswith("On Small the cheap measure nearest to the values is")
 
 
@@ -233,7 +234,7 @@ def test_the_tables_and_the_sentence_name_the_measure_that_is_nearest(tmp_path):
         one.parts[0].measures["angular_distance"][:] = REVERSED[:, None]
     titles = Titles({"small": "Small"}, {"piqa": "PIQA"})
     write_tables(tables_of(Part.MEASURES), measured_of(tasks, titles, SCORES["acc"]), tmp_path)
-    table = read_table(tmp_path / "cheap_measures_agreement.csv")
+    table = read_csv(tmp_path / "cheap_measures_agreement.csv")
     best = table.query("task == 'mean' and part == 'sublayer' and against == 'value'").set_index("measure")
     low, high = best.loc["block_influence", ["spearman_low", "spearman_high"]]
     (said,) = cheap_findings(table, titles)

@@ -22,9 +22,9 @@ from cornerstone.tables.removals import (
     cornerstones_by,
     verdict,
 )
-from cornerstone.tables.written import read_table, write_tables
+from cornerstone.tables.written import write_tables
 from cornerstone.values.removals import compare_removals, removal_rows
-from cornerstone.values.rows import of_task
+from cornerstone.values.rows import of_task, read_csv
 from cornerstone.values.score_matrix import Scores
 from cornerstone.values.scored_task import ScoredTask
 from cornerstone.values.titles import Titles
@@ -88,15 +88,15 @@ def test_a_difference_that_every_document_shares_is_known_better_than_its_parts(
 
 
 def test_cornerstones_are_constant_or_computed(tables):
-    rows = read_table(tables / "constancy.csv").set_index("label")
+    rows = read_csv(tables / "constancy.csv").set_index("label")
     assert rows["verdict"].to_dict() == {"Attn 0": CONSTANT, "FFN 0": COMPUTED, "FFN 1": COMPUTED}
     assert not rows.loc["Attn 0", "cornerstone_mean"] and rows.loc["FFN 0", "cornerstone_mean"]
     assert rows["cornerstone_zero"].all() and (rows["tasks"] == 2).all()
 
 
 def test_the_interval_over_tasks_is_narrower_than_that_of_a_task(tables):
-    mean = read_table(tables / "constancy.csv").set_index("label").loc["FFN 0"]
-    single = read_table(tables / "removals.csv")
+    mean = read_csv(tables / "constancy.csv").set_index("label").loc["FFN 0"]
+    single = read_csv(tables / "removals.csv")
     single = single[single["label"] == "FFN 0"]
     widths = single["value_zero_high"] - single["value_zero_low"]
     assert mean["value_zero"] == pytest.approx(single["value_zero"].mean())
@@ -133,7 +133,7 @@ def test_a_study_without_a_positive_value_has_a_sentence_and_no_verdict(compared
     nothing = replace(compared, rows=compared.rows.assign(value_zero=-1.0, value_mean=-1.0))
     write_tables(tables_of(Part.REMOVALS), nothing, tmp_path)
     assert "No value of any model is positive" in (tmp_path / "constancy.md").read_text()
-    assert constancy_finding(read_table(tmp_path / "constancy.csv"), TITLES) == ""
+    assert constancy_finding(read_csv(tmp_path / "constancy.csv"), TITLES) == ""
 
 
 def test_people_read_both_values_and_the_verdict(tables):
@@ -141,7 +141,7 @@ def test_people_read_both_values_and_the_verdict(tables):
     assert "| Tiny | Attn 0 |" in text and "| zero | constant |" in text
     assert "| zero and mean | computed |" in text
     assert "| Tiny | PIQA | FFN 0 |" in (tables / "removals.md").read_text()
-    found = constancy_finding(read_table(tables / "constancy.csv"), TITLES)
+    found = constancy_finding(read_csv(tables / "constancy.csv"), TITLES)
     assert found == "Tiny: Attn 0 constant, FFN 0 and FFN 1 computed."
 
 

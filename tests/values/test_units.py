@@ -13,7 +13,8 @@ from cornerstone.scores import SCORES, Score
 from cornerstone.scores.unit import NATS, NO_UNIT, POINTS, Unit
 from cornerstone.tables import TABLES, Part, View, tables_of
 from cornerstone.tables.precision import precision_table
-from cornerstone.tables.written import read_table, write_tables
+from cornerstone.tables.written import write_tables
+from cornerstone.values.rows import read_csv
 from cornerstone.values.titles import Titles
 
 KNOCK = [0.9, 0.8, 0.05, 0.6, 0.05, 0.05, 0.05, 0.05]
@@ -48,7 +49,7 @@ def test_a_study_in_nats_has_every_table_and_none_speaks_of_points_or_answers(in
     for name in [table.name for table in tables_of(Part.STUDY)]:
         text = (tmp_path / f"{name}.md").read_text()
         assert "nan" not in text and "points" not in text.replace("points of accuracy", ""), name
-        assert not [column for column in read_table(tmp_path / f"{name}.csv") if column.startswith("paper_")]
+        assert not [column for column in read_csv(tmp_path / f"{name}.csv") if column.startswith("paper_")]
     effect = in_nats.ablation.iloc[0]
     assert f"{effect['effect']:.3f} (" in (tmp_path / "ablation.md").read_text()
     assert f"{effect['full']:.3f}".replace("-", "−") in (tmp_path / "scores.md").read_text()

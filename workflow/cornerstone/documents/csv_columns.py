@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from jinja2 import TemplateSyntaxError, meta, nodes
+from jinja2 import TemplateSyntaxError, nodes
 from lm_eval.utils import env as template_environment
 
 from cornerstone.system.errors import CornerstoneError, shown
@@ -99,7 +99,7 @@ def columns_for_code_alone(path: Path, definition: Mapping[str, Any]) -> list[st
     """The columns that could be numbers and that no template names: only a task's functions may read them."""
     if definition.get("dataset_path") in STOCK_FIELDS:
         return []
-    named = _named(definition)
+    named = _named(definition, parsed_templates(definition))
     return [
         field
         for field, cells in _cells(path).items()
@@ -171,10 +171,13 @@ def _guessed_casts(
 ) -> dict[str, Cast]:
     filled = {field: [cell.strip() for cell in cells if cell.strip()] for field, cells in columns.items()}
     nested = {field for field, cells in filled.items() if cells and all(map(_is_nested, cells))}
-    for field in columns.keys() - nested:
-        _check_no_list(path, field, columns[field], definition)
+    trees = parsed_templates(definition)
+    named, has_code = _named(definition, trees), any(map(callable, definition.values()))
+    for field in filled:
+        if field not in nested and (field in named or has_code):
+            _check_no_list(path, field, columns[field])
     lists = {field for field in nested if all(cell.startswith("[") for cell in filled[field])}
-    reckoned, asked = reckoned_with(definition, lists), asked_for_truth(definition)
+    reckoned, asked = reckoned_with(trees, lists), asked_for_truth(trees)
     casts: dict[str, Cast] = dict.fromkeys(nested, _nested)
     for field, cells in filled.items():
         is_answer = field == definition.get("doc_to_target") and not _are_choices(field, columns, definition)
@@ -197,12 +200,10 @@ def _plain_cast(cells: Sequence[str]) -> Cast | None:
     return _truth if cells and all(cell in TRUTHS for cell in cells) else None
 
 
-def _check_no_list(path: Path, field: str, cells: Sequence[str], definition: Mapping[str, Any]) -> None:
-    """Raise CornerstoneError for a column of lists as numpy writes them, if the task may read it: its texts would be
-    asked character by character."""
+def _check_no_list(path: Path, field: str, cells: Sequence[str]) -> None:
+    """Raise CornerstoneError for a column of lists as numpy writes them: they would be asked character by character."""
     filled = [(number, cell.strip()) for number, cell in enumerate(cells, 1) if cell.strip()]
-    is_read = field in _named(definition) or any(map(callable, definition.values()))
-    if not (is_read and filled and all(LIKE_A_LIST.fullmatch(cell) for _, cell in filled)):
+    if not (filled and all(LIKE_A_LIST.fullmatch(cell) for _, cell in filled)):
         return
     number, cell = next((number, cell) for number, cell in filled if not _is_nested(cell))
     raise CornerstoneError(
@@ -211,26 +212,24 @@ def _check_no_list(path: Path, field: str, cells: Sequence[str], definition: Map
     )
 
 
-def reckoned_with(definition: Mapping[str, Any], lists: Collection[str] = ()) -> set[str]:
+def reckoned_with(trees: Sequence[nodes.Template], lists: Collection[str] = ()) -> set[str]:
     """The fields that templates use as numbers: {{answer - 1}}, {{["no", "yes"][label]}}, {{0 if said == 0 else 1}}.
 
     lists: the fields that are lists, of which a number takes an entry. What is compared with a text too is none.
     """
-    trees = _trees(definition)
     numbers = {name for tree in trees for name in _number_names(tree, {*lists, *_set_lists(tree)})}
     return numbers - _compared_with_texts(trees)
 
 
-def asked_for_truth(definition: Mapping[str, Any]) -> set[str]:
+def asked_for_truth(trees: Sequence[nodes.Template]) -> set[str]:
     """The fields of which templates ask whether they are true: {% if label %}, {{"yes" if label else "no"}}."""
-    trees = _trees(definition)
     tests = [node.test for tree in trees for node in tree.find_all((nodes.If, nodes.CondExpr))]
     asked = {side.name for test in tests for side in _truth_sides(test) if isinstance(side, nodes.Name)}
     return asked - _compared_with_texts(trees)
 
 
-def _trees(definition: Mapping[str, Any]) -> list[nodes.Template]:
-    """Of the templates of documents. A function is no template, and what is wrong with one lm-eval tells."""
+def parsed_templates(definition: Mapping[str, Any]) -> list[nodes.Template]:
+    """The templates of documents. A function is none, and what is wrong with one lm-eval tells."""
     rules = [rule for key, rule in definition.items() if key.startswith("doc_to_")]
     trees = []
     for text in [each for rule in rules for each in (rule if isinstance(rule, list) else [rule])]:
@@ -239,23 +238,29 @@ def _trees(definition: Mapping[str, Any]) -> list[nodes.Template]:
     return trees
 
 
-def _named(definition: Mapping[str, Any]) -> set[str]:
+def _named(definition: Mapping[str, Any], trees: Sequence[nodes.Template]) -> set[str]:
     """The fields that templates name, or that a rule is."""
     rules = {rule for key, rule in definition.items() if key.startswith("doc_to_") and isinstance(rule, str)}
-    return rules.union(*map(meta.find_undeclared_variables, _trees(definition)))
+    # jinja2.meta says the same, but folds the tree's constants.
+    names = [name for tree in trees for name in tree.find_all(nodes.Name)]
+    assigned = {name.name for name in names if name.ctx != "load"}
+    return rules | ({name.name for name in names} - assigned)
 
 
 def _compared_with_texts(trees: Sequence[nodes.Template]) -> set[str]:
-    sides = []
-    for node in (node for tree in trees for node in tree.find_all((nodes.Compare, nodes.Add))):
-        compared = (
-            [node.expr, *(each.expr for each in node.ops)]
-            if isinstance(node, nodes.Compare)
-            else [node.left, node.right]
-        )
-        if any(isinstance(side, nodes.Const) and isinstance(side.value, str) for side in compared):
-            sides += compared
+    """The fields that are compared with a text of a template, or that one is added to."""
+    compared = [
+        [node.expr, *(operand.expr for operand in node.ops)]
+        for tree in trees
+        for node in tree.find_all(nodes.Compare)
+    ]
+    compared += [[node.left, node.right] for tree in trees for node in tree.find_all(nodes.Add)]
+    sides = [side for group in compared if any(map(_is_text, group)) for side in group]
     return {side.name for side in sides if isinstance(side, nodes.Name)}
+
+
+def _is_text(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Const) and isinstance(node.value, str)
 
 
 def _set_lists(tree: nodes.Template) -> Iterator[str]:
@@ -315,9 +320,7 @@ def _is_listed(node: nodes.Node) -> bool:
     """Whether a number takes an entry of it: a list, a text, or a mapping from numbers."""
     if isinstance(node, nodes.Dict):
         return all(_is_number(pair.key) for pair in node.items)
-    return isinstance(node, nodes.List | nodes.Tuple) or (
-        isinstance(node, nodes.Const) and isinstance(node.value, str)
-    )
+    return isinstance(node, nodes.List | nodes.Tuple) or _is_text(node)
 
 
 def _are_choices(field: str, columns: Mapping[str, list[str]], definition: Mapping[str, Any]) -> bool:

@@ -102,10 +102,10 @@ class FileWatch:
             *((Path(name).parent, _constants(name)) for name in modules),
         ]
         named = {file for place, words in texts for word in words for file in _named_files(word, place)}
-        in_code = {word for _, words in texts[1:] for word in words if _is_pattern(word)}
-        named |= {os.path.abspath(name) for pattern in in_code for name in _matching(pattern)}
+        in_code = {word: _matched_by_code(word) for _, words in texts[1:] for word in words}
+        named |= {os.path.abspath(name) for names in in_code.values() for name in names}
         files |= {name for name in named - self.written if _is_users(name)}
-        kept = [*map(_shown, files), *_patterns(definition), *in_code]
+        kept = [*map(_shown, files), *_patterns(definition), *(word for word in in_code if in_code[word])]
         return {name: digest for name in sorted(kept) if (digest := _digest(name)) is not None}
 
 
@@ -228,15 +228,18 @@ def _part(node: ast.expr) -> str:
     return str(node.value) if isinstance(node, ast.Constant) else "*"
 
 
-def _is_pattern(text: str) -> bool:
-    """Whether a text in code is a pattern of files of the user's: which these are may change."""
+def _matched_by_code(text: str) -> list[str]:
+    """The files of the user's that a text in code is a pattern of: which these are may change. None of other texts."""
     if not (glob.has_magic(text) and len(text) <= LONGEST_NAME and PATTERN.fullmatch(text)):
-        return False
-    first = text.removeprefix("/").split("/")[0]
-    if glob.has_magic(first):  # it would find the study's own results too
-        return False
+        return []
+    if glob.has_magic(text.removeprefix("/").split("/")[0]):  # it would find the study's own results too
+        return []
     names = list(islice(glob.iglob(text, recursive=True), MOST_MATCHING + 1))
-    return 0 < len(names) <= MOST_MATCHING and all(_is_users(os.path.abspath(name)) for name in names)
+    return (
+        names
+        if len(names) <= MOST_MATCHING and all(_is_users(os.path.abspath(name)) for name in names)
+        else []
+    )
 
 
 def _named_files(text: str, folder: Path | None) -> Iterator[str]:

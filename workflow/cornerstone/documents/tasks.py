@@ -237,7 +237,7 @@ def _built(build: _Build, rows: TaskData | None = None) -> _Built:
 def _check_types(build: _Build, built: _Built) -> None:
     """Raise CornerstoneError where a task's code makes other documents of a CSV file's numbers than of its texts: the
     file does not say which they are."""
-    for field in columns_for_code_alone(Path(build.data), load_definition(build.entry)):
+    for field in columns_for_code_alone(Path(build.data), build.entry.cfg):
         try:
             typed = _build_once(replace(build, numbers=(field,)), None)
         except CornerstoneError:

@@ -109,8 +109,8 @@ def scale_of(values: pd.DataFrame) -> Scale:
 
 
 def step_of(numbers: int, most: int) -> int:
-    """Of so many blocks every how many have a number, if at most `most` can."""
-    return next(step for step in STEPS if numbers <= step * most)
+    """Of so many blocks every how many have a number, if at most `most` can; one always has."""
+    return next(step for step in STEPS if numbers <= step * max(most, 1))
 
 
 def heading_of(column: Sequence[Kind]) -> str:

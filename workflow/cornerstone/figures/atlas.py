@@ -159,9 +159,7 @@ def _draw_stack(axes: Axes, stack: Stack, scale: Scale, grid: Grid, left: float,
         x = left + axis + place * (wide + GAP)
         _draw_heads(axes, column, stack.tasks, grid, x, first)
         _draw_cells(axes, stack.cells[stack.cells["column"] == place], stack, scale, grid, x, first)
-    step = (
-        1 if grid.row >= NUMBER else step_of(len(stack.rows), max(1, int(len(stack.rows) * grid.row / APART)))
-    )
+    step = 1 if grid.row >= NUMBER else step_of(len(stack.rows), int(len(stack.rows) * grid.row / APART))
     for row in range(0, len(stack.rows), step):
         where = {"ha": "right", "va": "center", "fontsize": SMALL - 0.5, "color": style.GREY}
         axes.text(left + axis - 0.04, first + (row + 0.5) * grid.row, stack.rows[row], **where)

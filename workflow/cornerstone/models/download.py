@@ -89,7 +89,7 @@ def download_model(
     """
     try:
         model = find_model(hub_id, revision)
-    except HubUnreachable as error:
+    except (HubUnreachable, HubRefused) as error:
         return _cached_snapshot(hub_id, revision, allow_remote_code, digests, error)
     names = [file.path for file in model.files]
     refuse_adapter(names, page_of(hub_id))
@@ -347,9 +347,9 @@ def _remove_orphans(model: HubModel, files: Sequence[HubFile]) -> None:
 
 
 def _cached_snapshot(
-    hub_id: str, revision: str, allow_remote_code: bool | None, digests: Path | None, trouble: HubUnreachable
+    hub_id: str, revision: str, allow_remote_code: bool | None, digests: Path | None, trouble: Exception
 ) -> Snapshot:
-    """The copy that is in the cache already, where the hub cannot be asked. Raises what was the trouble else."""
+    """The copy that is in the cache already, where the hub gives none. Raises what was the trouble else."""
     commit = _noted_commit(hub_id, revision) or revision
     folder = _storage(hub_id) / "snapshots" / commit
     if not folder.is_dir():

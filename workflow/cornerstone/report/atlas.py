@@ -169,7 +169,7 @@ def _shown(
     contents: Contents, stack: Stack, scale: Scale, unit: Unit, row: float, is_written: bool
 ) -> ShownStack:
     named = contents.rows("cornerstones", stack.model).set_index("label")["top_k_stability"]
-    step = 1 if row >= NUMBERED else step_of(len(stack.rows), max(1, int(len(stack.rows) * row / APART)))
+    step = 1 if row >= NUMBERED else step_of(len(stack.rows), int(len(stack.rows) * row / APART))
     axis = max(AXIS, BESIDE + round(LETTER * max(map(len, stack.rows))))
     widest = ONE_TASK if len(stack.tasks) == 1 else CELL[1]
     return ShownStack(

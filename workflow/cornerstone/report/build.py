@@ -20,8 +20,7 @@ from cornerstone.report.contents import Contents
 from cornerstone.report.page import report_html
 from cornerstone.system.errors import CornerstoneError
 from cornerstone.tables import Part, tables_of
-from cornerstone.tables.written import read_table
-from cornerstone.values.rows import read_rows
+from cornerstone.values.rows import read_csv, read_rows
 from cornerstone.values.titles import Titles
 
 
@@ -58,7 +57,7 @@ def build_report(
 
 
 def _read_tables(paths: Sequence[Path]) -> dict[str, pd.DataFrame]:
-    tables = {Path(path).stem: read_table(path) for path in paths}
+    tables = {Path(path).stem: read_csv(path) for path in paths}
     missing = [known.name for known in tables_of(Part.STUDY) if known.name not in tables]
     if missing:
         raise CornerstoneError(f"the report needs the tables {', '.join(missing)}: write the tables first")

@@ -118,8 +118,9 @@ class HubUnreachable(CornerstoneError):
     """No answer from the hub: what is in the cache may still be used."""
 
 
-class HubRefused(HubUnreachable):
-    """The hub does not show a repository: it is gated, private or gone, or the token is none."""
+class HubRefused(CornerstoneError):
+    """The hub does not show a repository, which is gated, private or gone, or does not know the token: what is in the
+    cache may still be used."""
 
 
 @contextmanager

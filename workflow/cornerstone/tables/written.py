@@ -1,15 +1,13 @@
 """The files of the tables: {name}.csv with the numbers, and {name}.md as people read them.
 
 write_tables(tables_of(Part.STUDY), results, Path("results/tables"))
-read_table(Path("results/tables/shares.csv"))
+read_csv(Path("results/tables/shares.csv"))      # of values.rows
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-
-import pandas as pd
 
 from cornerstone.tables import Table, View
 from cornerstone.tables.audit import Audits
@@ -37,11 +35,6 @@ def write_tables(
         if table.sections is not None:
             text = "\n".join(
                 f"## {section.title}\n\n{section.note}\n\n{markdown(section.table)}"
-                for section in table.laid_out(read_table(path), view)
+                for section in table.laid_out(read_csv(path), view)
             )
             path.with_suffix(".md").write_text(text, encoding="utf-8")
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """A table that `write_tables` wrote."""
-    return read_csv(path)
